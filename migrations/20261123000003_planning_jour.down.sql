@@ -1,0 +1,1 @@
+alter table plannings drop column jour, drop column heure;
