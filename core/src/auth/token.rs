@@ -1,0 +1,187 @@
+//! Access tokens: signed JWTs that name the account and its role.
+use anyhow::Context as _;
+use chrono::{DateTime, TimeDelta, Utc};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, jwk::Jwk};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{
+    Error, Result, Text,
+    config::{AuthConfig, JwtAlgorithm},
+    users::{Account, UserRole},
+};
+
+/// What an access token says.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Claims {
+    /// The e-mail address.
+    pub sub: String,
+    pub user_id: i64,
+    pub role: UserRole,
+    /// Seconds since 1970.
+    pub iat: i64,
+    pub exp: i64,
+    pub jti: Uuid,
+    /// `users.token_version` when it was made: a new password raises that, and this token is worthless.
+    #[serde(default)]
+    pub ver: i32,
+}
+
+/// The keys that sign and check, and how long tokens live.
+pub struct Keys {
+    signing: EncodingKey,
+    checking: DecodingKey,
+    header: Header,
+    validation: Validation,
+    access_lifetime: TimeDelta,
+    refresh_lifetime: TimeDelta,
+}
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keys").field("algorithm", &self.header.alg).finish_non_exhaustive()
+    }
+}
+
+impl Keys {
+    /// Reads the private key file where the algorithm wants one.
+    pub fn new(config: &AuthConfig) -> Result<Self> {
+        let (algorithm, signing) = match config.algorithm {
+            JwtAlgorithm::Hs256 => {
+                (Algorithm::HS256, EncodingKey::from_secret(config.secret_key.reveal().as_bytes()))
+            }
+            JwtAlgorithm::Rs256 => (
+                Algorithm::RS256,
+                EncodingKey::from_rsa_pem(&private_key(config)?).context("JWT_PRIVATE_KEY_FILE")?,
+            ),
+            JwtAlgorithm::EdDsa => (
+                Algorithm::EdDSA,
+                EncodingKey::from_ed_pem(&private_key(config)?).context("JWT_PRIVATE_KEY_FILE")?,
+            ),
+        };
+        let checking = Jwk::from_encoding_key(&signing, algorithm)
+            .and_then(|jwk| DecodingKey::from_jwk(&jwk))
+            .context("deriving the key that checks tokens")?;
+        let mut validation = Validation::new(algorithm);
+        validation.set_required_spec_claims(&["exp", "sub"]);
+        // The expiry is checked against our own clock.
+        validation.validate_exp = false;
+        Ok(Self {
+            signing,
+            checking,
+            header: Header::new(algorithm),
+            validation,
+            access_lifetime: TimeDelta::minutes(config.access_token_minutes),
+            refresh_lifetime: TimeDelta::days(config.refresh_token_days),
+        })
+    }
+
+    #[must_use]
+    pub fn access_lifetime(&self) -> TimeDelta {
+        self.access_lifetime
+    }
+
+    #[must_use]
+    pub fn refresh_lifetime(&self) -> TimeDelta {
+        self.refresh_lifetime
+    }
+
+    pub(super) fn access_token(&self, account: &Account, now: DateTime<Utc>) -> Result<String> {
+        let claims = Claims {
+            sub: account.email.clone(),
+            user_id: account.id,
+            role: account.role,
+            iat: now.timestamp(),
+            exp: (now + self.access_lifetime).timestamp(),
+            jti: Uuid::new_v4(),
+            ver: account.token_version,
+        };
+        Ok(jsonwebtoken::encode(&self.header, &claims, &self.signing)
+            .map_err(anyhow::Error::from)?)
+    }
+
+    /// The claims of `token`, if it is ours and has not expired.
+    pub(super) fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Claims> {
+        let data = jsonwebtoken::decode::<Claims>(token, &self.checking, &self.validation)
+            .map_err(|_| invalid())?;
+        if data.claims.exp <= now.timestamp() { Err(expired()) } else { Ok(data.claims) }
+    }
+}
+
+fn private_key(config: &AuthConfig) -> Result<Vec<u8>> {
+    let path = config.private_key_file.as_deref().unwrap_or_else(|| std::path::Path::new(""));
+    Ok(std::fs::read(path).with_context(|| format!("JWT_PRIVATE_KEY_FILE={}", path.display()))?)
+}
+
+fn invalid() -> Error {
+    Error::Unauthenticated {
+        code: "jeton_invalide",
+        text: Text::new(
+            "Jeton d'accès invalide : reconnectez-vous.",
+            "Invalid access token: sign in again.",
+        ),
+    }
+}
+
+fn expired() -> Error {
+    Error::Unauthenticated {
+        code: "jeton_expire",
+        text: Text::new(
+            "Votre session a expiré : reconnectez-vous.",
+            "Your session has expired: sign in again.",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Secret;
+
+    fn config(algorithm: JwtAlgorithm) -> AuthConfig {
+        AuthConfig {
+            secret_key: Secret::new("f2c6d1c0a9e84b7b95a3a1d0e7c4b8f6"),
+            algorithm,
+            private_key_file: None,
+            access_token_minutes: 60,
+            refresh_token_days: 30,
+        }
+    }
+
+    fn account() -> Account {
+        Account {
+            id: 7,
+            email: "a@b.ma".into(),
+            role: UserRole::Technicien,
+            client_id: None,
+            is_active: true,
+            token_version: 3,
+            password_hash: crate::users::PasswordHash::default(),
+        }
+    }
+
+    #[test]
+    fn a_token_lives_exactly_as_long_as_it_says() {
+        let keys = Keys::new(&config(JwtAlgorithm::Hs256)).unwrap();
+        let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let token = keys.access_token(&account(), now).unwrap();
+        let claims = keys.verify(&token, now + TimeDelta::seconds(3599)).unwrap();
+        assert_eq!((claims.user_id, claims.ver, claims.role), (7, 3, UserRole::Technicien));
+        assert!(keys.verify(&token, now + TimeDelta::seconds(3600)).is_err());
+    }
+
+    #[test]
+    fn a_token_of_another_key_or_algorithm_is_refused() {
+        let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let ours = Keys::new(&config(JwtAlgorithm::Hs256)).unwrap();
+        let mut other = config(JwtAlgorithm::Hs256);
+        other.secret_key = Secret::new("another key of thirty-two letters");
+        let token = Keys::new(&other).unwrap().access_token(&account(), now).unwrap();
+        assert!(ours.verify(&token, now).is_err());
+
+        // `alg: none`, the oldest trick: {"alg":"none"} . claims . nothing
+        let good = ours.access_token(&account(), now).unwrap();
+        let claims = good.split('.').nth(1).unwrap();
+        assert!(ours.verify(&format!("eyJhbGciOiJub25lIn0.{claims}."), now).is_err());
+    }
+}

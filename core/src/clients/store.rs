@@ -1,0 +1,123 @@
+//! SQL of the `clients` table, and nothing else.
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgExecutor, PgPool, Postgres, QueryBuilder};
+
+use super::{Client, ClientFields, ClientFilter, NiveauService, SORTABLE, TypeClient};
+use crate::{
+    Error, Noun, Result,
+    page::{Listed, contains_pattern},
+};
+
+pub async fn find(db: impl PgExecutor<'_>, id: i64) -> Result<Client> {
+    sqlx::query_as!(
+        Client,
+        r#"
+            select id, nom_entreprise, type_client as "type_client: TypeClient", ice, email, telephone, adresse, ville,
+                   niveau_service as "niveau_service: NiveauService", is_active, date_creation
+            from clients
+            where id = $1
+        "#,
+        id,
+    )
+    .fetch_optional(db)
+    .await?
+    .ok_or(Error::NotFound(Noun::Client))
+}
+
+pub async fn list(pool: &PgPool, filter: &ClientFilter) -> Result<Listed<Client>> {
+    let mut rows = QueryBuilder::new("select * from clients");
+    push_where(&mut rows, filter);
+    filter
+        .page
+        .push(&mut rows, "id", |field| SORTABLE.iter().copied().find(|known| *known == field));
+    let mut total = QueryBuilder::new("select count(*) from clients");
+    push_where(&mut total, filter);
+    Ok(Listed {
+        rows: rows.build_query_as().fetch_all(pool).await?,
+        total: total.build_query_scalar().fetch_one(pool).await?,
+    })
+}
+
+fn push_where(query: &mut QueryBuilder<Postgres>, filter: &ClientFilter) {
+    query.push(" where true");
+    if let Some(type_client) = filter.type_client {
+        query.push(" and type_client = ").push_bind(type_client);
+    }
+    if let Some(ville) = &filter.ville {
+        query.push(" and lower(ville) = lower(").push_bind(ville.trim().to_owned()).push(")");
+    }
+    if let Some(niveau_service) = filter.niveau_service {
+        query.push(" and niveau_service = ").push_bind(niveau_service);
+    }
+    if let Some(is_active) = filter.is_active {
+        query.push(" and is_active = ").push_bind(is_active);
+    }
+    if let Some(q) = &filter.q {
+        let pattern = contains_pattern(q);
+        query.push(" and concat_ws(' ', nom_entreprise, ice, email, telephone, ville) ilike ");
+        query.push_bind(pattern);
+    }
+}
+
+pub(super) async fn find_for_update(tx: &mut PgConnection, id: i64) -> Result<Client> {
+    sqlx::query!("select id from clients where id = $1 for update", id)
+        .fetch_optional(&mut *tx)
+        .await?;
+    find(tx, id).await
+}
+
+pub(super) async fn insert(
+    tx: &mut PgConnection,
+    new: &ClientFields,
+    now: DateTime<Utc>,
+) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"
+            insert into clients
+                (nom_entreprise, type_client, ice, email, telephone, adresse, ville, niveau_service, is_active, date_creation)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+            returning id
+        "#,
+        new.nom_entreprise,
+        new.type_client as TypeClient,
+        new.ice,
+        new.email,
+        new.telephone,
+        new.adresse,
+        new.ville,
+        new.niveau_service as NiveauService,
+        new.is_active,
+        now,
+    )
+    .fetch_one(tx)
+    .await
+}
+
+pub(super) async fn update(tx: &mut PgConnection, id: i64, new: &ClientFields) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+            update clients
+            set nom_entreprise = $2, type_client = $3, ice = $4, email = $5, telephone = $6, adresse = $7, ville = $8,
+                niveau_service = $9, is_active = $10
+            where id = $1
+        "#,
+        id,
+        new.nom_entreprise,
+        new.type_client as TypeClient,
+        new.ice,
+        new.email,
+        new.telephone,
+        new.adresse,
+        new.ville,
+        new.niveau_service as NiveauService,
+        new.is_active,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn delete(tx: &mut PgConnection, id: i64) -> Result<()> {
+    let done = sqlx::query!("delete from clients where id = $1", id).execute(tx).await?;
+    if done.rows_affected() == 1 { Ok(()) } else { Err(Error::NotFound(Noun::Client)) }
+}

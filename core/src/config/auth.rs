@@ -1,0 +1,80 @@
+//! Tokens and their keys.
+use std::path::PathBuf;
+
+use super::{
+    Environment,
+    env::{Env, Secret},
+};
+
+/// `ALGORITHM` of access tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JwtAlgorithm {
+    Hs256,
+    Rs256,
+    EdDsa,
+}
+
+#[derive(Debug, Clone)]
+pub struct AuthConfig {
+    /// `SECRET_KEY`: at least 32 characters outside `ENVIRONMENT=dev`.
+    pub secret_key: Secret,
+    pub algorithm: JwtAlgorithm,
+    /// `JWT_PRIVATE_KEY_FILE`: PEM, for RS256 and EdDSA.
+    pub private_key_file: Option<PathBuf>,
+    /// `ACCESS_TOKEN_EXPIRE_MINUTES`
+    pub access_token_minutes: i64,
+    /// `REFRESH_TOKEN_EXPIRE_DAYS`
+    pub refresh_token_days: i64,
+}
+
+impl AuthConfig {
+    pub(super) fn read(env: &mut Env, environment: Environment) -> Self {
+        const ALGORITHMS: &[(&str, JwtAlgorithm)] = &[
+            ("HS256", JwtAlgorithm::Hs256),
+            ("RS256", JwtAlgorithm::Rs256),
+            ("EdDSA", JwtAlgorithm::EdDsa),
+        ];
+        let algorithm = env.one_of("ALGORITHM", ALGORITHMS, JwtAlgorithm::Hs256);
+        let private_key_file = env.text("JWT_PRIVATE_KEY_FILE").map(PathBuf::from);
+        if algorithm != JwtAlgorithm::Hs256 && private_key_file.is_none() {
+            env.fault(
+                "JWT_PRIVATE_KEY_FILE",
+                "manque, et ALGORITHM en a besoin",
+                "/run/secrets/jwt.pem",
+            );
+        }
+        Self {
+            secret_key: Self::secret_key(env, environment),
+            algorithm,
+            private_key_file,
+            access_token_minutes: env.parse(
+                "ACCESS_TOKEN_EXPIRE_MINUTES",
+                60,
+                |n| (1..=24 * 60).contains(n),
+                "un nombre de minutes de 1 à 1440",
+                "60",
+            ),
+            refresh_token_days: env.parse(
+                "REFRESH_TOKEN_EXPIRE_DAYS",
+                30,
+                |n| (1..=365).contains(n),
+                "un nombre de jours de 1 à 365",
+                "30",
+            ),
+        }
+    }
+
+    fn secret_key(env: &mut Env, environment: Environment) -> Secret {
+        const EXAMPLE: &str = "$(openssl rand -hex 32)";
+        /// Keys that stand in examples of this backend and of the one before it.
+        const KNOWN: [&str; 4] = ["changeme", "secret", "your-secret-key", "supersecret"];
+        let key = env.text("SECRET_KEY").unwrap_or_default();
+        let weak = key.len() < 32 || KNOWN.iter().any(|k| key.to_ascii_lowercase().starts_with(k));
+        if key.is_empty() {
+            env.fault("SECRET_KEY", "manque", EXAMPLE);
+        } else if weak && environment != Environment::Dev {
+            env.fault("SECRET_KEY", "est trop courte ou connue (32 caractères au moins)", EXAMPLE);
+        }
+        Secret::new(key)
+    }
+}

@@ -1,0 +1,58 @@
+//! Where the database is.
+use super::env::Env;
+
+#[derive(Debug, Clone)]
+pub struct DatabaseConfig {
+    /// `DATABASE_URL`, or made from `POSTGRES_USER/PASSWORD/DB/HOST/PORT`.
+    pub url: String,
+    /// `DATABASE_MAX_CONNECTIONS` of this process (20).
+    pub max_connections: u32,
+}
+
+impl DatabaseConfig {
+    pub(super) fn read(env: &mut Env) -> Self {
+        let max_connections = env.parse(
+            "DATABASE_MAX_CONNECTIONS",
+            20,
+            |n| (2..=500).contains(n),
+            "un nombre de 2 à 500",
+            "20",
+        );
+        Self { url: Self::url(env), max_connections }
+    }
+
+    fn url(env: &mut Env) -> String {
+        const EXAMPLE: &str = "postgres://erp:motdepasse@localhost:5432/erp";
+        if let Some(url) = env.text("DATABASE_URL") {
+            // The old backend's form, which names a Python driver.
+            let url = url.replacen("postgresql+asyncpg://", "postgres://", 1);
+            if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+                env.fault("DATABASE_URL", "l'adresse doit commencer par postgres://", EXAMPLE);
+            }
+            return url;
+        }
+        let (Some(user), Some(database)) = (env.text("POSTGRES_USER"), env.text("POSTGRES_DB"))
+        else {
+            env.fault("DATABASE_URL", "manque, et POSTGRES_USER avec POSTGRES_DB aussi", EXAMPLE);
+            return String::new();
+        };
+        let host = env.text("POSTGRES_HOST").unwrap_or_else(|| "localhost".to_owned());
+        let port: u16 = env.parse("POSTGRES_PORT", 5432, |p| *p > 0, "un port", "5432");
+        let password =
+            env.text("POSTGRES_PASSWORD").map(|p| format!(":{}", escape(&p))).unwrap_or_default();
+        format!("postgres://{}{password}@{host}:{port}/{}", escape(&user), escape(&database))
+    }
+}
+
+/// Percent-encodes all but what is [unreserved](https://www.rfc-editor.org/rfc/rfc3986#section-2.3) in a URL.
+fn escape(text: &str) -> String {
+    use std::fmt::Write as _;
+    text.bytes().fold(String::new(), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+        out
+    })
+}

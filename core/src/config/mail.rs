@@ -1,0 +1,60 @@
+//! How mails leave, and what they link to.
+use std::time::Duration;
+
+use super::env::Env;
+use crate::mailer::{SmtpConfig, SmtpTls};
+
+#[derive(Debug, Clone)]
+pub struct MailConfig {
+    /// `SMTP_HOST` (localhost), `SMTP_PORT` (25, 587 or 465 after `SMTP_TLS`), `SMTP_USER`, `SMTP_PASSWORD`,
+    /// `SMTP_TLS`, `EMAILS_FROM_EMAIL`, `EMAILS_FROM_NAME`, `SMTP_TIMEOUT_SECONDS`.
+    pub smtp: SmtpConfig,
+    /// `FRONTEND_URL`, without a slash at its end: where links in mails lead.
+    pub frontend_url: String,
+}
+
+impl MailConfig {
+    pub(super) fn read(env: &mut Env) -> Self {
+        let frontend_url =
+            env.text("FRONTEND_URL").unwrap_or_else(|| "http://localhost:3000".to_owned());
+        if !frontend_url.starts_with("http://") && !frontend_url.starts_with("https://") {
+            let fault = format!("« {frontend_url} » n'est pas une adresse web");
+            env.fault("FRONTEND_URL", fault, "https://erp.mif-maroc.example");
+        }
+        Self { smtp: Self::smtp(env), frontend_url: frontend_url.trim_end_matches('/').to_owned() }
+    }
+
+    fn smtp(env: &mut Env) -> SmtpConfig {
+        const TLS: &[(&str, SmtpTls)] =
+            &[("none", SmtpTls::None), ("starttls", SmtpTls::Starttls), ("tls", SmtpTls::Tls)];
+        let tls = env.one_of("SMTP_TLS", TLS, SmtpTls::None);
+        let default_port = match tls {
+            SmtpTls::None => 25,
+            SmtpTls::Starttls => 587,
+            SmtpTls::Tls => 465,
+        };
+        let from_email =
+            env.text("EMAILS_FROM_EMAIL").unwrap_or_else(|| "erp@mif-maroc.example".to_owned());
+        if from_email.parse::<lettre::Address>().is_err() {
+            let fault = format!("« {from_email} » n'est pas une adresse");
+            env.fault("EMAILS_FROM_EMAIL", fault, "erp@mif-maroc.example");
+        }
+        let seconds = env.parse(
+            "SMTP_TIMEOUT_SECONDS",
+            SmtpConfig::TIMEOUT.as_secs(),
+            |n| (1..=50).contains(n),
+            "un nombre de secondes de 1 à 50",
+            "10",
+        );
+        SmtpConfig {
+            host: env.text("SMTP_HOST").unwrap_or_else(|| "localhost".to_owned()),
+            port: env.parse("SMTP_PORT", default_port, |p| *p > 0, "un port", "587"),
+            user: env.text("SMTP_USER"),
+            password: env.text("SMTP_PASSWORD"),
+            tls,
+            from_email,
+            from_name: env.text("EMAILS_FROM_NAME").unwrap_or_else(|| "ERP MIF Maroc".to_owned()),
+            timeout: Duration::from_secs(seconds),
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The settings of both programs, from the environment (and `.env` when present).
+//! Every fault of a configuration is reported together, one line each: the variable, its fault, a good example.
+mod auth;
+mod database;
+mod env;
+mod http;
+mod log;
+mod mail;
+mod uploads;
+mod worker;
+
+use std::process::ExitCode;
+
+pub use auth::{AuthConfig, JwtAlgorithm};
+pub use database::DatabaseConfig;
+pub use env::{Env, Secret, SettingFault};
+pub use http::HttpConfig;
+pub use log::{LogConfig, LogFormat};
+pub use mail::MailConfig;
+pub use uploads::{StorageConfig, UploadConfig};
+pub use worker::WorkerConfig;
+
+use crate::telemetry;
+
+/// `ENVIRONMENT`: only `dev` forgives a weak `SECRET_KEY`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Environment {
+    Production,
+    Dev,
+}
+
+impl Environment {
+    const ALL: &[(&str, Self)] = &[
+        ("production", Self::Production),
+        ("prod", Self::Production),
+        ("dev", Self::Dev),
+        ("development", Self::Dev),
+        ("test", Self::Dev),
+    ];
+}
+
+/// Everything that the programs can be told.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub environment: Environment,
+    pub database: DatabaseConfig,
+    pub auth: AuthConfig,
+    pub http: HttpConfig,
+    pub uploads: UploadConfig,
+    pub mail: MailConfig,
+    pub worker: WorkerConfig,
+    pub log: LogConfig,
+}
+
+impl Config {
+    /// The configuration of a program that starts now, which logs from here on. Its faults are printed, one line each,
+    /// and the exit code is 2.
+    pub fn at_start() -> Result<Self, ExitCode> {
+        let config = Self::from_env().map_err(|faults| {
+            for fault in faults {
+                eprintln!("{fault}");
+            }
+            ExitCode::from(2)
+        })?;
+        telemetry::init(&config.log);
+        Ok(config)
+    }
+
+    /// Reads the process environment, after `.env` of the working directory (which never overrides it).
+    pub fn from_env() -> Result<Self, Vec<SettingFault>> {
+        dotenvy::dotenv().ok();
+        Self::read(Env::process())
+    }
+
+    /// Reads `env`; the faults of all sections together.
+    pub fn read(mut env: Env) -> Result<Self, Vec<SettingFault>> {
+        let environment = env.one_of("ENVIRONMENT", Environment::ALL, Environment::Production);
+        let config = Self {
+            environment,
+            database: DatabaseConfig::read(&mut env),
+            auth: AuthConfig::read(&mut env, environment),
+            http: HttpConfig::read(&mut env),
+            uploads: UploadConfig::read(&mut env),
+            mail: MailConfig::read(&mut env),
+            worker: WorkerConfig::read(&mut env),
+            log: LogConfig::read(&mut env),
+        };
+        env.finish().map(|()| config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Config, Vec<String>> {
+        Config::read(Env::from_pairs(pairs))
+            .map_err(|faults| faults.iter().map(ToString::to_string).collect())
+    }
+
+    const GOOD: [(&str, &str); 2] = [
+        ("DATABASE_URL", "postgres://erp@localhost/erp"),
+        ("SECRET_KEY", "f2c6d1c0a9e84b7b95a3a1d0e7c4b8f6"),
+    ];
+
+    #[test]
+    fn defaults_are_those_of_the_contract() {
+        let config = read(&GOOD).unwrap();
+        assert_eq!(config.auth.access_token_minutes, 60);
+        assert_eq!(config.auth.refresh_token_days, 30);
+        assert_eq!(config.uploads.max_bytes, 10 * 1024 * 1024);
+        assert_eq!(config.http.cors_origins.len(), 3);
+        assert_eq!(config.http.bind_addr.to_string(), "0.0.0.0:8000");
+        assert_eq!(config.environment, Environment::Production);
+    }
+
+    #[test]
+    fn every_fault_is_reported_and_names_its_variable() {
+        let faults = read(&[
+            ("SECRET_KEY", "changeme"),
+            ("SMTP_PORT", "smtp"),
+            ("CORS_ALLOW_ORIGINS", "*"),
+            ("LOG_FORMAT", "xml"),
+            ("MAX_UPLOAD_BYTES", "-1"),
+        ])
+        .unwrap_err();
+        for name in [
+            "DATABASE_URL",
+            "SECRET_KEY",
+            "SMTP_PORT",
+            "CORS_ALLOW_ORIGINS",
+            "LOG_FORMAT",
+            "MAX_UPLOAD_BYTES",
+        ] {
+            assert_eq!(
+                faults.iter().filter(|f| f.starts_with(name)).count(),
+                1,
+                "{name}: {faults:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_parts_of_a_database_url_are_escaped() {
+        let config = read(&[
+            ("POSTGRES_USER", "erp"),
+            ("POSTGRES_PASSWORD", "p@ss/word"),
+            ("POSTGRES_HOST", "db"),
+            ("POSTGRES_DB", "mif"),
+            ("SECRET_KEY", GOOD[1].1),
+        ])
+        .unwrap();
+        assert_eq!(config.database.url, "postgres://erp:p%40ss%2Fword@db:5432/mif");
+    }
+
+    #[test]
+    fn secrets_never_show_in_debug_output() {
+        let mut pairs = GOOD.to_vec();
+        pairs.push(("SMTP_PASSWORD", "tres-secret"));
+        let shown = format!("{:?}", read(&pairs).unwrap());
+        assert!(!shown.contains("tres-secret") && !shown.contains(GOOD[1].1), "{shown}");
+    }
+}

@@ -1,0 +1,51 @@
+//! How a worker works.
+use std::time::Duration;
+
+use super::env::Env;
+
+#[derive(Debug, Clone)]
+pub struct WorkerConfig {
+    /// `WORKER_CONCURRENCY`: jobs of one queue that run at once in this process; unset: what each job declares.
+    pub concurrency: Option<usize>,
+    /// `WORKER_QUEUES`: the queues that this process serves, separated by commas; unset: all.
+    pub queues: Option<Vec<String>>,
+    /// `WORKER_RESCUE_SECONDS`: the jobs of a worker that has been silent for so long go to others (25).
+    pub rescue_after: Duration,
+    /// `SHUTDOWN_TIMEOUT`: seconds that running jobs get to end after SIGTERM (25).
+    pub shutdown_timeout: Duration,
+}
+
+impl WorkerConfig {
+    pub(super) fn read(env: &mut Env) -> Self {
+        let concurrency = env.parse(
+            "WORKER_CONCURRENCY",
+            0,
+            |n| (0..=256).contains(n),
+            "un nombre de 0 à 256",
+            "4",
+        );
+        let seconds = env.parse(
+            "SHUTDOWN_TIMEOUT",
+            25,
+            |n| (1..=3600).contains(n),
+            "un nombre de secondes",
+            "25",
+        );
+        let rescue = env.parse(
+            "WORKER_RESCUE_SECONDS",
+            25,
+            |n| (5..=3600).contains(n),
+            "un nombre de secondes de 5 à 3600",
+            "25",
+        );
+        let queues = env.text("WORKER_QUEUES").map(|list| {
+            list.split(',').map(|q| q.trim().to_owned()).filter(|q| !q.is_empty()).collect()
+        });
+        Self {
+            concurrency: (concurrency > 0).then_some(concurrency),
+            queues,
+            rescue_after: Duration::from_secs(rescue),
+            shutdown_timeout: Duration::from_secs(seconds),
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! The one context of routes and jobs.
+use std::{str::FromStr as _, sync::Arc, time::Duration};
+
+use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
+use sqlx::{
+    PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+use crate::{
+    Config, Error, Result, auth::Keys, config::StorageConfig, mailer::Mailer, storage::Storage,
+};
+
+/// What a route and a job handler both work with. Cheap to clone.
+#[derive(Clone)]
+pub struct Ctx {
+    pub pool: PgPool,
+    pub clock: Clock,
+    pub storage: Storage,
+    pub mailer: Mailer,
+    pub keys: Arc<Keys>,
+    pub config: Arc<Config>,
+}
+
+impl Ctx {
+    /// Everything made from `config`. Connects to nothing yet: a database that is away delays no start-up.
+    pub fn new(config: Config) -> Result<Self> {
+        // No statement of ours takes so long; one that does has met a lock or a plan that nobody meant.
+        let options =
+            PgConnectOptions::from_str(&config.database.url)?.application_name("erp").options([
+                ("statement_timeout", "30s"),
+                ("idle_in_transaction_session_timeout", "60s"),
+            ]);
+        let pool = PgPoolOptions::new()
+            .max_connections(config.database.max_connections)
+            .acquire_timeout(Duration::from_secs(5))
+            .connect_lazy_with(options);
+        Self::with_pool(config, pool)
+    }
+
+    /// The same on a pool made elsewhere.
+    pub fn with_pool(config: Config, pool: PgPool) -> Result<Self> {
+        Ok(Self {
+            pool,
+            clock: Clock::default(),
+            storage: match &config.uploads.storage {
+                StorageConfig::Folder(folder) => Storage::local(folder)?,
+                StorageConfig::S3 { url, options } => Storage::from_url(url, options.clone())?,
+            },
+            mailer: Mailer::new(&config.mail.smtp)?,
+            keys: Arc::new(Keys::new(&config.auth)?),
+            config: Arc::new(config),
+        })
+    }
+
+    /// Begins a transaction; dropped without a commit, it changes nothing.
+    pub async fn begin(&self) -> Result<crate::Tx<'static>> {
+        self.pool.begin().await.map_err(Error::from)
+    }
+}
+
+/// The only source of the current time, to the microsecond, which is what Postgres keeps.
+#[derive(Debug, Clone, Default)]
+pub struct Clock(Option<DateTime<Utc>>);
+
+impl Clock {
+    /// A clock stopped at `now`, for tests.
+    #[must_use]
+    pub fn stopped_at(now: DateTime<Utc>) -> Self {
+        Self(Some(now))
+    }
+
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
+    pub fn now(&self) -> DateTime<Utc> {
+        let now = self.0.unwrap_or_else(Utc::now);
+        now.duration_trunc(TimeDelta::microseconds(1)).unwrap_or(now)
+    }
+}

@@ -1,0 +1,171 @@
+//! The numbers of the day, read only: how many interventions, machines and people, and how fast things go.
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use sqlx::{PgExecutor, types::Json};
+use utoipa::ToSchema;
+
+use crate::Result;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Stats {
+    pub interventions: StatsInterventions,
+    /// Percent of all interventions that are closed or archived, with one decimal; 0 when there is none.
+    pub taux_resolution: f64,
+    /// The last six months, this one last.
+    pub evolution_mensuelle: Vec<StatsMois>,
+    /// All interventions.
+    pub priorites: StatsPriorites,
+    pub equipements: StatsEquipements,
+    pub utilisateurs: StatsUtilisateurs,
+    /// Mean hours from the opening to the closing of the corrective interventions closed in the last 90 days.
+    pub mttr_heures: Option<f64>,
+}
+
+/// Months are those of Morocco.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StatsInterventions {
+    pub ouverte: i64,
+    pub affectee: i64,
+    pub en_cours: i64,
+    pub en_attente: i64,
+    /// Closed or archived.
+    pub terminees: i64,
+    pub annulees: i64,
+    /// Past their `date_limite` and not over.
+    pub en_retard: i64,
+    /// Opened this month.
+    pub total_mensuel: i64,
+    /// Closed this month, whenever they were opened.
+    pub terminees_mensuel: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StatsMois {
+    /// `2026-11`
+    pub month: String,
+    /// Opened in it.
+    pub total: i64,
+    /// Closed in it.
+    pub terminees: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StatsPriorites {
+    pub urgente: i64,
+    pub haute: i64,
+    pub normale: i64,
+    pub basse: i64,
+    pub programmee: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StatsEquipements {
+    /// With those that are `retire`.
+    pub total: i64,
+    pub operationnel: i64,
+    pub maintenance: i64,
+    pub panne: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StatsUtilisateurs {
+    pub total: i64,
+    pub actifs: i64,
+}
+
+/// The numbers at `now`, in one round trip; for a user of a client (`only`) those of that client's equipment and users.
+pub async fn stats(
+    db: impl PgExecutor<'_>,
+    only: Option<i64>,
+    now: DateTime<Utc>,
+) -> Result<Stats> {
+    let stats = sqlx::query_scalar!(
+        r#"
+            with vues as not materialized (
+                select *, statut in ('cloturee', 'archivee') as terminee
+                from interventions
+                where $2::bigint is null or equipement_id in (select id from equipements where client_id = $2)
+            ),
+            totaux as (
+                select jsonb_build_object(
+                           'ouverte', count(*) filter (where statut = 'ouverte'),
+                           'affectee', count(*) filter (where statut = 'affectee'),
+                           'en_cours', count(*) filter (where statut = 'en_cours'),
+                           'en_attente', count(*) filter (where statut = 'en_attente'),
+                           'terminees', count(*) filter (where terminee),
+                           'annulees', count(*) filter (where statut = 'annulee'),
+                           'en_retard', count(*) filter (
+                               where date_limite < $1 and statut in ('ouverte', 'affectee', 'en_cours', 'en_attente'))
+                       ) as interventions,
+                       jsonb_build_object(
+                           'urgente', count(*) filter (where priorite = 'urgente'),
+                           'haute', count(*) filter (where priorite = 'haute'),
+                           'normale', count(*) filter (where priorite = 'normale'),
+                           'basse', count(*) filter (where priorite = 'basse'),
+                           'programmee', count(*) filter (where priorite = 'programmee')
+                       ) as priorites,
+                       coalesce(round(100.0 * count(*) filter (where terminee) / nullif(count(*), 0), 1), 0) as taux,
+                       round(extract(epoch from avg(date_cloture - date_creation) filter (
+                           where terminee and type = 'corrective' and date_cloture > $1 - interval '90 days'
+                             and date_cloture <= $1)) / 3600, 2) as mttr
+                from vues
+            ),
+            mois as (
+                select debut, to_char(debut, 'YYYY-MM') as month
+                from date_trunc('month', $1 at time zone 'Africa/Casablanca') as present,
+                     generate_series(present - interval '5 months', present, interval '1 month') as debut
+            ),
+            -- Two scans, and not one for each month.
+            evenements as (
+                select date_trunc('month', date_creation at time zone 'Africa/Casablanca') as debut, false as fin
+                from vues
+                where date_creation >= (select min(debut) at time zone 'Africa/Casablanca' from mois)
+                union all
+                select date_trunc('month', date_cloture at time zone 'Africa/Casablanca'), true
+                from vues
+                where terminee and date_cloture >= (select min(debut) at time zone 'Africa/Casablanca' from mois)
+            ),
+            evolution as (
+                select debut, month, count(*) filter (where not fin) as total, count(*) filter (where fin) as terminees
+                from mois left join evenements using (debut)
+                group by debut, month
+            )
+            select jsonb_build_object(
+                'interventions', totaux.interventions || (
+                    select jsonb_build_object('total_mensuel', total, 'terminees_mensuel', terminees)
+                    from evolution
+                    order by debut desc
+                    limit 1
+                ),
+                'taux_resolution', totaux.taux,
+                'evolution_mensuelle', (
+                    select jsonb_agg(
+                        jsonb_build_object('month', month, 'total', total, 'terminees', terminees) order by debut)
+                    from evolution
+                ),
+                'priorites', totaux.priorites,
+                'equipements', (
+                    select jsonb_build_object(
+                        'total', count(*),
+                        'operationnel', count(*) filter (where statut = 'operationnel'),
+                        'maintenance', count(*) filter (where statut = 'maintenance'),
+                        'panne', count(*) filter (where statut = 'panne'))
+                    from equipements
+                    where $2::bigint is null or client_id = $2
+                ),
+                'utilisateurs', (
+                    select jsonb_build_object('total', count(*), 'actifs', count(*) filter (where is_active))
+                    from users
+                    where $2::bigint is null or client_id = $2
+                ),
+                'mttr_heures', totaux.mttr
+            ) as "stats!: Json<Stats>"
+            from totaux
+        "#,
+        now,
+        only,
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(stats.0)
+}

@@ -1,0 +1,159 @@
+//! SQL of the `documents` table, and nothing else.
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgExecutor, PgPool, QueryBuilder};
+use uuid::Uuid;
+
+use super::{Document, NewDocument, Prepared, SORTABLE, StatutDocument};
+use crate::{
+    Error, Noun, Result,
+    page::{Listed, Page},
+};
+
+pub async fn find(db: impl PgExecutor<'_>, id: i64) -> Result<Document> {
+    sqlx::query_as!(
+        Document,
+        r#"
+            select id, fichier, extension, filename, intervention_id, date_upload, status as "status: StatutDocument",
+                   content_type, size_bytes, sha256, width, height, pages, has_previews, error
+            from documents
+            where id = $1
+        "#,
+        id,
+    )
+    .fetch_optional(db)
+    .await?
+    .ok_or(Error::NotFound(Noun::Document))
+}
+
+/// The document whose files are named after `fichier`.
+pub async fn find_by_fichier(db: impl PgExecutor<'_>, fichier: Uuid) -> Result<Document> {
+    sqlx::query_as!(
+        Document,
+        r#"
+            select id, fichier, extension, filename, intervention_id, date_upload, status as "status: StatutDocument",
+                   content_type, size_bytes, sha256, width, height, pages, has_previews, error
+            from documents
+            where fichier = $1
+        "#,
+        fichier,
+    )
+    .fetch_optional(db)
+    .await?
+    .ok_or(Error::NotFound(Noun::Fichier))
+}
+
+pub async fn list(pool: &PgPool, page: &Page) -> Result<Listed<Document>> {
+    list_where(pool, None, page).await
+}
+
+pub async fn list_of_intervention(
+    pool: &PgPool,
+    intervention_id: i64,
+    page: &Page,
+) -> Result<Listed<Document>> {
+    list_where(pool, Some(intervention_id), page).await
+}
+
+async fn list_where(
+    pool: &PgPool,
+    intervention_id: Option<i64>,
+    page: &Page,
+) -> Result<Listed<Document>> {
+    let mut rows = QueryBuilder::new("select * from documents");
+    let mut total = QueryBuilder::new("select count(*) from documents");
+    if let Some(id) = intervention_id {
+        rows.push(" where intervention_id = ").push_bind(id);
+        total.push(" where intervention_id = ").push_bind(id);
+    }
+    page.push(&mut rows, "id", |field| SORTABLE.iter().copied().find(|known| *known == field));
+    Ok(Listed {
+        rows: rows.build_query_as().fetch_all(pool).await?,
+        total: total.build_query_scalar().fetch_one(pool).await?,
+    })
+}
+
+pub(super) async fn find_for_update(tx: &mut PgConnection, id: i64) -> Result<Document> {
+    sqlx::query!("select id from documents where id = $1 for update", id)
+        .fetch_optional(&mut *tx)
+        .await?;
+    find(tx, id).await
+}
+
+pub(super) async fn insert(
+    tx: &mut PgConnection,
+    new: &NewDocument,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Document> {
+    sqlx::query_as!(
+        Document,
+        r#"
+            insert into documents
+                (fichier, extension, filename, intervention_id, depose_par, date_upload, content_type, size_bytes, sha256)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+            returning id, fichier, extension, filename, intervention_id, date_upload,
+                   status as "status: StatutDocument", content_type, size_bytes, sha256, width, height, pages,
+                   has_previews, error
+        "#,
+        new.fichier,
+        new.kind.extension(),
+        new.filename,
+        new.intervention_id,
+        new.depose_par,
+        now,
+        new.kind.content_type(),
+        new.size_bytes,
+        new.sha256,
+    )
+    .fetch_one(tx)
+    .await
+}
+
+pub(super) async fn set_pending(tx: &mut PgConnection, id: i64) -> Result<()> {
+    let done =
+        sqlx::query!("update documents set status = 'pending', error = null where id = $1", id)
+            .execute(tx)
+            .await?;
+    if done.rows_affected() == 1 { Ok(()) } else { Err(Error::NotFound(Noun::Document)) }
+}
+
+pub(super) async fn set_processing(tx: &mut PgConnection, id: i64) -> Result<()> {
+    sqlx::query!("update documents set status = 'processing' where id = $1", id)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn set_ready(tx: &mut PgConnection, id: i64, prepared: &Prepared) -> Result<bool> {
+    let done = sqlx::query!(
+        r#"
+            update documents
+            set status = 'ready', error = null, width = $2, height = $3, pages = $4, has_previews = $5
+            where id = $1
+        "#,
+        id,
+        prepared.width,
+        prepared.height,
+        prepared.pages,
+        prepared.has_previews,
+    )
+    .execute(tx)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+pub(super) async fn set_failed(tx: &mut PgConnection, id: i64, reason: &str) -> Result<()> {
+    sqlx::query!(
+        "update documents set status = 'failed', error = $2 where id = $1 and status <> 'ready'",
+        id,
+        reason,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn delete(tx: &mut PgConnection, id: i64) -> Result<Document> {
+    let document = find_for_update(tx, id).await?;
+    sqlx::query!("delete from documents where id = $1", id).execute(tx).await?;
+    Ok(document)
+}

@@ -1,0 +1,47 @@
+//! Machines and installations that are maintained.
+mod store;
+mod types;
+
+use crate::{Error, Noun, Result, Tx, error::OnConstraint as _};
+
+pub use store::{find, list};
+pub use types::{
+    CriticiteEquipement, Equipement, EquipementFields, EquipementFilter, EquipementPatch, SORTABLE,
+    StatutEquipement,
+};
+
+/// Records a machine. Its name is unique.
+pub async fn create(tx: &mut Tx<'_>, new: &EquipementFields) -> Result<Equipement> {
+    let id = refused_by_constraints(store::insert(tx, new).await)?;
+    store::find(&mut **tx, id, None).await
+}
+
+/// Changes the fields that `patch` names.
+pub async fn update(tx: &mut Tx<'_>, id: i64, patch: EquipementPatch) -> Result<Equipement> {
+    let old = store::find_for_update(tx, id).await?;
+    refused_by_constraints(store::update(tx, id, &patch.over(old)).await)?;
+    store::find(&mut **tx, id, None).await
+}
+
+/// Removes a machine that no intervention refers to.
+pub async fn delete(tx: &mut Tx<'_>, id: i64) -> Result<()> {
+    store::delete(tx, id).await.on_constraint("interventions_equipement_id_fkey", || {
+        Error::conflict(
+            "equipement_utilise",
+            "Cet équipement a des interventions : passez-le plutôt au statut « retire ».",
+            "This equipment has interventions: set its status to \"retire\" instead.",
+        )
+    })
+}
+
+fn refused_by_constraints<T>(result: sqlx::Result<T>) -> Result<T> {
+    result
+        .on_constraint("equipements_nom_key", || {
+            Error::refused(
+                "equipement_existe",
+                "Un équipement porte déjà ce nom : choisissez-en un autre.",
+                "An equipment already has this name: choose another one.",
+            )
+        })
+        .on_constraint("equipements_client_id_fkey", || Error::NotFound(Noun::Client))
+}

@@ -1,0 +1,141 @@
+//! SQL of the `equipements` table, and nothing else.
+use sqlx::{PgConnection, PgExecutor, PgPool, Postgres, QueryBuilder};
+
+use super::{
+    CriticiteEquipement, Equipement, EquipementFields, EquipementFilter, SORTABLE, StatutEquipement,
+};
+use crate::{
+    Error, Noun, Result,
+    page::{Listed, contains_pattern},
+};
+
+/// The machine `id`; for a user of a client (`only`) only when it is that client's.
+pub async fn find(db: impl PgExecutor<'_>, id: i64, only: Option<i64>) -> Result<Equipement> {
+    sqlx::query_as!(
+        Equipement,
+        r#"
+            select id, nom, type as type_, localisation, frequence_entretien, numero_serie, marque, modele,
+                   statut as "statut: StatutEquipement", criticite as "criticite: CriticiteEquipement",
+                   description, date_acquisition, client_id
+            from equipements
+            where id = $1 and ($2::bigint is null or client_id = $2)
+        "#,
+        id,
+        only,
+    )
+    .fetch_optional(db)
+    .await?
+    .ok_or(Error::NotFound(Noun::Equipement))
+}
+
+/// The machines of `filter`; for a user of a client (`only`) only that client's.
+pub async fn list(
+    pool: &PgPool,
+    filter: &EquipementFilter,
+    only: Option<i64>,
+) -> Result<Listed<Equipement>> {
+    let mut rows = QueryBuilder::new("select * from equipements");
+    push_where(&mut rows, filter, only);
+    filter
+        .page
+        .push(&mut rows, "id", |field| SORTABLE.iter().copied().find(|known| *known == field));
+    let mut total = QueryBuilder::new("select count(*) from equipements");
+    push_where(&mut total, filter, only);
+    Ok(Listed {
+        rows: rows.build_query_as().fetch_all(pool).await?,
+        total: total.build_query_scalar().fetch_one(pool).await?,
+    })
+}
+
+fn push_where(query: &mut QueryBuilder<Postgres>, filter: &EquipementFilter, only: Option<i64>) {
+    query.push(" where true");
+    if let Some(type_) = &filter.type_ {
+        query.push(" and type = ").push_bind(type_.clone());
+    }
+    if let Some(localisation) = &filter.localisation {
+        query.push(" and localisation = ").push_bind(localisation.clone());
+    }
+    if let Some(statut) = filter.statut {
+        query.push(" and statut = ").push_bind(statut);
+    }
+    if let Some(criticite) = filter.criticite {
+        query.push(" and criticite = ").push_bind(criticite);
+    }
+    for client_id in [filter.client_id, only].into_iter().flatten() {
+        query.push(" and client_id = ").push_bind(client_id);
+    }
+    if let Some(q) = &filter.q {
+        let pattern = contains_pattern(q);
+        query.push(" and concat_ws(' ', nom, localisation, numero_serie, marque, modele) ilike ");
+        query.push_bind(pattern);
+    }
+}
+
+pub(super) async fn find_for_update(tx: &mut PgConnection, id: i64) -> Result<Equipement> {
+    sqlx::query!("select id from equipements where id = $1 for update", id)
+        .fetch_optional(&mut *tx)
+        .await?;
+    find(tx, id, None).await
+}
+
+pub(super) async fn insert(tx: &mut PgConnection, new: &EquipementFields) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"
+            insert into equipements
+                (nom, type, localisation, frequence_entretien, numero_serie, marque, modele, statut, criticite,
+                 description, date_acquisition, client_id)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+            returning id
+        "#,
+        new.nom,
+        new.type_,
+        new.localisation,
+        new.frequence_entretien,
+        new.numero_serie,
+        new.marque,
+        new.modele,
+        new.statut as StatutEquipement,
+        new.criticite as CriticiteEquipement,
+        new.description,
+        new.date_acquisition,
+        new.client_id,
+    )
+    .fetch_one(tx)
+    .await
+}
+
+pub(super) async fn update(
+    tx: &mut PgConnection,
+    id: i64,
+    new: &EquipementFields,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+            update equipements
+            set nom = $2, type = $3, localisation = $4, frequence_entretien = $5, numero_serie = $6, marque = $7,
+                modele = $8, statut = $9, criticite = $10, description = $11, date_acquisition = $12, client_id = $13
+            where id = $1
+        "#,
+        id,
+        new.nom,
+        new.type_,
+        new.localisation,
+        new.frequence_entretien,
+        new.numero_serie,
+        new.marque,
+        new.modele,
+        new.statut as StatutEquipement,
+        new.criticite as CriticiteEquipement,
+        new.description,
+        new.date_acquisition,
+        new.client_id,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn delete(tx: &mut PgConnection, id: i64) -> Result<()> {
+    let done = sqlx::query!("delete from equipements where id = $1", id).execute(tx).await?;
+    if done.rows_affected() == 1 { Ok(()) } else { Err(Error::NotFound(Noun::Equipement)) }
+}

@@ -1,0 +1,210 @@
+//! Everything that can go wrong, by kind: the API maps a kind to a status once (`erp-api/src/error.rs`),
+//! the worker to "retry" or "give up" once (`erp-worker/src/runner.rs`).
+use crate::{Text, input::Fault};
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What can be missing, named for a sentence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Noun {
+    Competence,
+    Client,
+    Document,
+    Equipement,
+    Fichier,
+    Intervention,
+    Notification,
+    Planning,
+    Technicien,
+    User,
+}
+
+impl Noun {
+    fn not_found(self) -> Text {
+        let (fr, en) = match self {
+            Self::Competence => ("Compétence introuvable.", "Skill not found."),
+            Self::Client => ("Client introuvable.", "Client not found."),
+            Self::Document => ("Document introuvable.", "Document not found."),
+            Self::Equipement => ("Équipement introuvable.", "Equipment not found."),
+            Self::Fichier => ("Fichier introuvable.", "File not found."),
+            Self::Intervention => ("Intervention introuvable.", "Intervention not found."),
+            Self::Notification => ("Notification introuvable.", "Notification not found."),
+            Self::Planning => ("Planning introuvable.", "Maintenance plan not found."),
+            Self::Technicien => ("Technicien introuvable.", "Technician not found."),
+            Self::User => ("Utilisateur introuvable.", "User not found."),
+        };
+        Text::new(fr, en)
+    }
+
+    /// `intervention_introuvable`: the stable code of its absence.
+    #[must_use]
+    pub fn not_found_code(self) -> &'static str {
+        match self {
+            Self::Competence => "competence_introuvable",
+            Self::Client => "client_introuvable",
+            Self::Document => "document_introuvable",
+            Self::Equipement => "equipement_introuvable",
+            Self::Fichier => "fichier_introuvable",
+            Self::Intervention => "intervention_introuvable",
+            Self::Notification => "notification_introuvable",
+            Self::Planning => "planning_introuvable",
+            Self::Technicien => "technicien_introuvable",
+            Self::User => "utilisateur_introuvable",
+        }
+    }
+}
+
+/// Why an operation did not happen. Whatever the kind, nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{}", .0.not_found())]
+    NotFound(Noun),
+    /// No identity, or a wrong one.
+    #[error("{text}")]
+    Unauthenticated { code: &'static str, text: Text },
+    /// A known identity that may not.
+    #[error("{text}")]
+    Forbidden { code: &'static str, text: Text },
+    /// Refused by a rule whose status the contract fixes at 400.
+    #[error("{text}")]
+    Refused { code: &'static str, text: Text },
+    /// In conflict with the present state.
+    #[error("{text}")]
+    Conflict { code: &'static str, text: Text },
+    /// More bytes than allowed.
+    #[error("{text}")]
+    TooLarge { code: &'static str, text: Text },
+    /// A type of file or of body that is not accepted.
+    #[error("{text}")]
+    Unsupported { code: &'static str, text: Text },
+    /// Input at fault: every fault of it.
+    #[error("données invalides : {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ; "))]
+    Invalid(Vec<Fault>),
+    #[error("{text}")]
+    TooMany { code: &'static str, text: Text, retry_after_seconds: u64 },
+    /// Something outside does not answer now (database, storage, SMTP) and may later.
+    #[error("{what} indisponible : {source:#}")]
+    Unavailable { what: &'static str, source: anyhow::Error },
+    /// A fault of ours.
+    #[error("erreur interne : {0:#}")]
+    Internal(anyhow::Error),
+}
+
+impl Error {
+    #[must_use]
+    pub fn unavailable(what: &'static str, source: impl Into<anyhow::Error>) -> Self {
+        Self::Unavailable { what, source: source.into() }
+    }
+
+    #[must_use]
+    pub fn conflict(code: &'static str, fr: impl Into<String>, en: impl Into<String>) -> Self {
+        Self::Conflict { code, text: Text::new(fr, en) }
+    }
+
+    #[must_use]
+    pub fn refused(code: &'static str, fr: impl Into<String>, en: impl Into<String>) -> Self {
+        Self::Refused { code, text: Text::new(fr, en) }
+    }
+
+    /// The roles do not allow it.
+    #[must_use]
+    pub fn forbidden() -> Self {
+        Self::Forbidden {
+            code: "action_interdite",
+            text: Text::new(
+                "Votre rôle ne permet pas cette action.",
+                "Your role does not allow this action.",
+            ),
+        }
+    }
+
+    /// The sentence for its reader, where there is one: faults of input have several, internal errors none.
+    #[must_use]
+    pub fn text(&self) -> Option<Text> {
+        match self {
+            Self::NotFound(noun) => Some(noun.not_found()),
+            Self::Unauthenticated { text, .. }
+            | Self::Forbidden { text, .. }
+            | Self::Refused { text, .. }
+            | Self::Conflict { text, .. }
+            | Self::TooLarge { text, .. }
+            | Self::Unsupported { text, .. }
+            | Self::TooMany { text, .. } => Some(text.clone()),
+            Self::Invalid(_) | Self::Unavailable { .. } | Self::Internal(_) => None,
+        }
+    }
+
+    /// Whether doing the same thing later may succeed.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Unavailable { .. } | Self::Internal(_) | Self::TooMany { .. })
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        if is_away(&error) {
+            Self::unavailable("base de données", error)
+        } else {
+            Self::Internal(error.into())
+        }
+    }
+}
+
+impl From<anyhow::Error> for Error {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Internal(error)
+    }
+}
+
+/// Whether the database could not be reached, or sent us away: classes 08 (connection), 53 (resources),
+/// 57P (operator intervention: shutdown, start-up) and 40 (deadlock, serialization) of the
+/// [error codes](https://www.postgresql.org/docs/current/errcodes-appendix.html) pass by themselves.
+fn is_away(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed
+        | sqlx::Error::Tls(_) => true,
+        sqlx::Error::Database(e) => e.code().is_some_and(|code| {
+            ["08", "53", "40", "57P"].iter().any(|class| code.starts_with(class))
+        }),
+        _ => false,
+    }
+}
+
+/// Lets the database refuse: a violated constraint, by its name, becomes an error of the business.
+pub trait OnConstraint<T> {
+    /// Replaces the violation of constraint `name` by `error()`; any other error stays what it is.
+    fn on_constraint(self, name: &str, error: impl FnOnce() -> Error) -> Result<T>;
+}
+
+impl<T, E: Into<Error> + ConstraintName> OnConstraint<T> for std::result::Result<T, E> {
+    fn on_constraint(self, name: &str, error: impl FnOnce() -> Error) -> Result<T> {
+        self.map_err(|e| if e.constraint_name() == Some(name) { error() } else { e.into() })
+    }
+}
+
+/// The name of the constraint that an error tells of, if it tells of one.
+pub trait ConstraintName {
+    fn constraint_name(&self) -> Option<&str>;
+}
+
+impl ConstraintName for sqlx::Error {
+    fn constraint_name(&self) -> Option<&str> {
+        self.as_database_error().and_then(sqlx::error::DatabaseError::constraint)
+    }
+}
+
+/// So that several constraints can be named one after the other.
+impl ConstraintName for Error {
+    fn constraint_name(&self) -> Option<&str> {
+        match self {
+            Self::Internal(e) => {
+                e.downcast_ref::<sqlx::Error>().and_then(ConstraintName::constraint_name)
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Interventions: opened, assigned, worked on, closed. Every step leaves its line of historique and its
+//! notifications in the same transaction.
+mod filter;
+mod input;
+mod statut;
+mod steps;
+mod store;
+mod types;
+
+use chrono::{DateTime, Utc};
+
+pub use filter::InterventionFilter;
+pub use input::{Affectation, InterventionCreate, InterventionUpdate, StatutChange};
+pub use statut::StatutIntervention;
+pub use steps::{assign, change_statut, release_all_of};
+pub use store::{find, list};
+pub use types::{Intervention, InterventionOut, InterventionType, PrioriteIntervention, SORTABLE};
+
+use crate::{Error, Noun, Result, Tx, error::OnConstraint as _, historique, techniciens};
+
+/// Who does something to an intervention: the person, and the technicien that the person is, if one.
+#[derive(Debug, Clone, Copy)]
+pub struct Actor {
+    pub user_id: i64,
+    pub technicien_id: Option<i64>,
+}
+
+/// Opens an intervention. With a technicien and no status it is `affectee`, and that technicien is told.
+pub async fn create(
+    tx: &mut Tx<'_>,
+    new: &InterventionCreate,
+    by: Actor,
+    now: DateTime<Utc>,
+) -> Result<Intervention> {
+    if let Some(technicien_id) = new.technicien_id {
+        techniciens::user_of(tx, technicien_id).await?;
+    }
+    let statut = new.statut.unwrap_or(match new.technicien_id {
+        Some(_) => StatutIntervention::Affectee,
+        None => StatutIntervention::Ouverte,
+    });
+    let intervention = store::insert(tx, new, statut, by.user_id, now)
+        .await
+        .on_constraint("interventions_equipement_id_fkey", || Error::NotFound(Noun::Equipement))?;
+    historique::record(tx, intervention.id, statut, Some("Création"), Some(by.user_id), now)
+        .await?;
+    steps::tell_technicien(tx, &intervention, by, now).await?;
+    if statut == StatutIntervention::Cloturee {
+        steps::tell_closed(tx, &intervention, now).await?;
+    }
+    Ok(intervention)
+}
+
+/// Edits an intervention that is not over. A technicien or a status among the fields goes through the same rules as
+/// the routes made for them.
+pub async fn update(
+    tx: &mut Tx<'_>,
+    id: i64,
+    edit: InterventionUpdate,
+    by: Actor,
+    now: DateTime<Utc>,
+) -> Result<Intervention> {
+    let old = store::find_for_update(tx, id).await?;
+    if old.statut.is_terminal() {
+        return Err(over(&old));
+    }
+    let (technicien, statut) = (edit.technicien_id.clone(), edit.statut);
+    let new = edit.over(old.clone());
+    if new != old {
+        store::save(tx, &new).await.on_constraint("interventions_equipement_id_fkey", || {
+            Error::NotFound(Noun::Equipement)
+        })?;
+        historique::record(tx, id, new.statut, Some("Modification"), Some(by.user_id), now).await?;
+    }
+    let technicien = technicien.over_with(new.technicien_id, |id| id.0);
+    if technicien != new.technicien_id {
+        steps::assign(tx, id, technicien, by, now).await?;
+    }
+    match statut {
+        // An assignment may have brought the status that was asked for.
+        Some(statut) if statut != store::find(&mut **tx, id, None).await?.statut => {
+            steps::change_statut(tx, id, statut, None, by, now).await
+        }
+        _ => store::find(&mut **tx, id, None).await,
+    }
+}
+
+/// The 409 of a change to an intervention that is over.
+fn over(intervention: &Intervention) -> Error {
+    let statut = intervention.statut;
+    Error::conflict(
+        "intervention_terminee",
+        format!("L'intervention est terminée (« {statut} ») et ne se modifie plus."),
+        format!("The intervention is over (\"{statut}\") and cannot be changed any more."),
+    )
+}

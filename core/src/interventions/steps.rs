@@ -1,0 +1,189 @@
+//! The steps in the life of an intervention. Each locks the row first: of two people who step at once one is
+//! first, and the other meets the state that the first left.
+use chrono::{DateTime, Utc};
+
+use super::{Actor, Intervention, StatutIntervention, over, store};
+use crate::{
+    Error, Result, Text, Tx, historique,
+    notifications::{self, CanalNotification, NewNotification, TypeNotification},
+    techniciens, users,
+};
+
+/// Moves an intervention to `next`, if the rules allow it. A technicien moves what is theirs or free, and a free one
+/// that a technicien takes up becomes theirs.
+pub async fn change_statut(
+    tx: &mut Tx<'_>,
+    id: i64,
+    next: StatutIntervention,
+    remarque: Option<&str>,
+    by: Actor,
+    now: DateTime<Utc>,
+) -> Result<Intervention> {
+    let mut intervention = store::find_for_update(tx, id).await?;
+    if let (Some(me), Some(theirs)) = (by.technicien_id, intervention.technicien_id)
+        && me != theirs
+    {
+        return Err(Error::Forbidden {
+            code: "intervention_d_un_autre",
+            text: Text::new(
+                "Cette intervention est affectée à un autre technicien.",
+                "This intervention is assigned to another technician.",
+            ),
+        });
+    }
+    intervention.statut.may_become(next)?;
+
+    match next {
+        StatutIntervention::Ouverte => {
+            intervention.technicien_id = None;
+            intervention.date_affectation = None;
+        }
+        StatutIntervention::Affectee | StatutIntervention::EnCours => {
+            if intervention.technicien_id.is_none() {
+                intervention.technicien_id = by.technicien_id;
+            }
+            if next == StatutIntervention::Affectee || intervention.technicien_id.is_some() {
+                intervention.date_affectation.get_or_insert(now);
+            }
+            if next == StatutIntervention::EnCours {
+                intervention.date_debut_travaux.get_or_insert(now);
+            }
+        }
+        StatutIntervention::Cloturee => {
+            intervention.date_cloture = Some(now);
+            let debut = intervention.date_debut_travaux.unwrap_or(intervention.date_creation);
+            let minutes = i32::try_from((now - debut).num_minutes().max(0)).unwrap_or(i32::MAX);
+            intervention.duree_reelle.get_or_insert(minutes);
+        }
+        StatutIntervention::EnAttente
+        | StatutIntervention::Annulee
+        | StatutIntervention::Archivee => {}
+    }
+    intervention.statut = next;
+    store::save(tx, &intervention).await?;
+    historique::record(tx, id, next, remarque, Some(by.user_id), now).await?;
+    if next == StatutIntervention::Cloturee {
+        tell_closed(tx, &intervention, now).await?;
+    }
+    Ok(intervention)
+}
+
+/// Gives an intervention that is not over to a technicien, who is told, or (`None`) to nobody.
+pub async fn assign(
+    tx: &mut Tx<'_>,
+    id: i64,
+    technicien_id: Option<i64>,
+    by: Actor,
+    now: DateTime<Utc>,
+) -> Result<Intervention> {
+    let mut intervention = store::find_for_update(tx, id).await?;
+    if intervention.statut.is_terminal() {
+        return Err(over(&intervention));
+    }
+    if intervention.technicien_id == technicien_id {
+        return Err(match technicien_id {
+            Some(_) => Error::conflict(
+                "deja_affectee",
+                "L'intervention est déjà affectée à ce technicien.",
+                "The intervention is already assigned to this technician.",
+            ),
+            None => Error::conflict(
+                "deja_sans_technicien",
+                "L'intervention n'est affectée à personne.",
+                "The intervention is not assigned to anybody.",
+            ),
+        });
+    }
+    let remarque = match technicien_id {
+        Some(technicien_id) => {
+            let user_id = techniciens::user_of(tx, technicien_id).await?;
+            let user = users::find(&mut **tx, user_id).await?;
+            format!("Affectation à {}", user.full_name)
+        }
+        None => "Affectation retirée".to_owned(),
+    };
+    set_technicien(&mut intervention, technicien_id, now);
+    store::save(tx, &intervention).await?;
+    historique::record(tx, id, intervention.statut, Some(&remarque), Some(by.user_id), now).await?;
+    tell_technicien(tx, &intervention, by, now).await?;
+    Ok(intervention)
+}
+
+/// Takes every intervention that is not over from a technicien who leaves.
+pub async fn release_all_of(
+    tx: &mut Tx<'_>,
+    technicien_id: i64,
+    by: i64,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    for mut intervention in store::open_of_technicien_for_update(tx, technicien_id).await? {
+        set_technicien(&mut intervention, None, now);
+        store::save(tx, &intervention).await?;
+        let remarque = Some("Affectation retirée : le technicien a quitté l'équipe");
+        historique::record(tx, intervention.id, intervention.statut, remarque, Some(by), now)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Work that has begun keeps its status when its technicien changes.
+fn set_technicien(intervention: &mut Intervention, technicien_id: Option<i64>, now: DateTime<Utc>) {
+    use StatutIntervention::{Affectee, Ouverte};
+    intervention.technicien_id = technicien_id;
+    intervention.date_affectation = technicien_id.map(|_| now);
+    intervention.statut = match (intervention.statut, technicien_id) {
+        (Ouverte, Some(_)) => Affectee,
+        (Affectee, None) => Ouverte,
+        (statut, _) => statut,
+    };
+}
+
+/// Tells the technicien of an intervention that it is theirs, unless they took it themselves.
+pub(super) async fn tell_technicien(
+    tx: &mut Tx<'_>,
+    intervention: &Intervention,
+    by: Actor,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let Some(technicien_id) = intervention.technicien_id else { return Ok(()) };
+    if intervention.statut.is_terminal() || by.technicien_id == Some(technicien_id) {
+        return Ok(());
+    }
+    let user_id = techniciens::user_of(tx, technicien_id).await?;
+    tell(tx, TypeNotification::Affectation, intervention, user_id, now).await
+}
+
+/// Tells the creator of an intervention, and the users of the client whose equipment it is, that it is closed.
+pub(super) async fn tell_closed(
+    tx: &mut Tx<'_>,
+    intervention: &Intervention,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let mut told = users::of_client_of(&mut **tx, intervention.equipement_id).await?;
+    if let Some(createur) = intervention.createur_id
+        && !told.contains(&createur)
+    {
+        told.insert(0, createur);
+    }
+    for user_id in told {
+        tell(tx, TypeNotification::Cloture, intervention, user_id, now).await?;
+    }
+    Ok(())
+}
+
+async fn tell(
+    tx: &mut Tx<'_>,
+    type_: TypeNotification,
+    intervention: &Intervention,
+    user_id: i64,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let new = NewNotification {
+        type_,
+        canal: CanalNotification::Email,
+        contenu: None,
+        intervention_id: Some(intervention.id),
+        user_id,
+    };
+    notifications::create(tx, &new, now).await.map(drop)
+}

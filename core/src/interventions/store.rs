@@ -1,0 +1,159 @@
+//! SQL of the `interventions` table, and nothing else.
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgExecutor, PgPool, QueryBuilder};
+
+use super::{
+    Intervention, InterventionCreate, InterventionFilter, InterventionType, PrioriteIntervention,
+    SORTABLE, StatutIntervention,
+};
+use crate::{Error, Noun, Result, page::Listed};
+
+/// The intervention `id`; for a user of a client (`only`) only on that client's equipment.
+pub async fn find(db: impl PgExecutor<'_>, id: i64, only: Option<i64>) -> Result<Intervention> {
+    sqlx::query_as!(
+        Intervention,
+        r#"
+            select i.id, titre, i.description, i.type as "type_: InterventionType", i.statut as "statut: StatutIntervention",
+                   priorite as "priorite: PrioriteIntervention", urgence, date_creation, date_limite, date_affectation,
+                   date_debut_travaux, date_cloture, technicien_id, equipement_id, planning_id, createur_id,
+                   duree_estimee, duree_reelle, cout_pieces, cout_main_oeuvre, rapport_intervention
+            from interventions i
+            where i.id = $1
+              and ($2::bigint is null
+                   or exists (select from equipements e where e.id = i.equipement_id and e.client_id = $2))
+        "#,
+        id,
+        only,
+    )
+    .fetch_optional(db)
+    .await?
+    .ok_or(Error::NotFound(Noun::Intervention))
+}
+
+/// The interventions of `filter`; for a user of a client (`only`) only those on that client's equipment.
+pub async fn list(
+    pool: &PgPool,
+    filter: &InterventionFilter,
+    only: Option<i64>,
+    now: DateTime<Utc>,
+) -> Result<Listed<Intervention>> {
+    let mut rows = QueryBuilder::new("select * from interventions");
+    filter.push_where(&mut rows, only, now);
+    filter
+        .page
+        .push(&mut rows, "id", |field| SORTABLE.iter().copied().find(|known| *known == field));
+    let mut total = QueryBuilder::new("select count(*) from interventions");
+    filter.push_where(&mut total, only, now);
+    Ok(Listed {
+        rows: rows.build_query_as().fetch_all(pool).await?,
+        total: total.build_query_scalar().fetch_one(pool).await?,
+    })
+}
+
+/// The intervention `id`, locked until the transaction ends.
+pub(super) async fn find_for_update(tx: &mut PgConnection, id: i64) -> Result<Intervention> {
+    sqlx::query!("select id from interventions where id = $1 for update", id)
+        .fetch_optional(&mut *tx)
+        .await?;
+    find(tx, id, None).await
+}
+
+pub(super) async fn open_of_technicien_for_update(
+    tx: &mut PgConnection,
+    technicien_id: i64,
+) -> Result<Vec<Intervention>> {
+    Ok(sqlx::query_as!(
+        Intervention,
+        r#"
+            select id, titre, description, type as "type_: InterventionType", statut as "statut: StatutIntervention",
+                   priorite as "priorite: PrioriteIntervention", urgence, date_creation, date_limite, date_affectation,
+                   date_debut_travaux, date_cloture, technicien_id, equipement_id, planning_id, createur_id,
+                   duree_estimee, duree_reelle, cout_pieces, cout_main_oeuvre, rapport_intervention
+            from interventions
+            where technicien_id = $1 and statut in ('ouverte', 'affectee', 'en_cours', 'en_attente')
+            order by id
+            for update
+        "#,
+        technicien_id,
+    )
+    .fetch_all(tx)
+    .await?)
+}
+
+pub(super) async fn insert(
+    tx: &mut PgConnection,
+    new: &InterventionCreate,
+    statut: StatutIntervention,
+    createur_id: i64,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Intervention> {
+    use StatutIntervention::{Archivee, Cloturee, EnAttente, EnCours};
+    let begun = matches!(statut, EnCours | EnAttente);
+    let closed = matches!(statut, Cloturee | Archivee);
+    sqlx::query_as!(
+        Intervention,
+        r#"
+            insert into interventions
+                (titre, description, type, statut, priorite, urgence, date_creation, date_limite, date_affectation,
+                 date_debut_travaux, date_cloture, technicien_id, equipement_id, createur_id, duree_estimee, duree_reelle)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+            returning id, titre, description, type as "type_: InterventionType", statut as "statut: StatutIntervention",
+                   priorite as "priorite: PrioriteIntervention", urgence, date_creation, date_limite, date_affectation,
+                   date_debut_travaux, date_cloture, technicien_id, equipement_id, planning_id, createur_id,
+                   duree_estimee, duree_reelle, cout_pieces, cout_main_oeuvre, rapport_intervention
+        "#,
+        new.titre,
+        new.description,
+        new.type_ as InterventionType,
+        statut as StatutIntervention,
+        new.priorite as PrioriteIntervention,
+        new.urgence,
+        now,
+        new.date_limite,
+        new.technicien_id.map(|_| now),
+        begun.then_some(now),
+        closed.then_some(now),
+        new.technicien_id,
+        new.equipement_id,
+        createur_id,
+        new.duree_estimee,
+        closed.then_some(0),
+    )
+    .fetch_one(tx)
+    .await
+}
+
+/// Writes all that can change of `intervention`.
+pub(super) async fn save(tx: &mut PgConnection, intervention: &Intervention) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+            update interventions
+            set titre = $2, description = $3, type = $4, statut = $5, priorite = $6, urgence = $7, date_limite = $8,
+                date_affectation = $9, date_debut_travaux = $10, date_cloture = $11, technicien_id = $12,
+                equipement_id = $13, duree_estimee = $14, duree_reelle = $15, cout_pieces = $16,
+                cout_main_oeuvre = $17, rapport_intervention = $18
+            where id = $1
+        "#,
+        intervention.id,
+        intervention.titre,
+        intervention.description,
+        intervention.type_ as InterventionType,
+        intervention.statut as StatutIntervention,
+        intervention.priorite as PrioriteIntervention,
+        intervention.urgence,
+        intervention.date_limite,
+        intervention.date_affectation,
+        intervention.date_debut_travaux,
+        intervention.date_cloture,
+        intervention.technicien_id,
+        intervention.equipement_id,
+        intervention.duree_estimee,
+        intervention.duree_reelle,
+        intervention.cout_pieces,
+        intervention.cout_main_oeuvre,
+        intervention.rapport_intervention,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}

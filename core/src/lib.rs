@@ -1,0 +1,34 @@
+//! The business of the maintenance ERP: types, rules and SQL, one module per domain noun.
+//! Knows nothing of HTTP, and nothing of how jobs are run.
+pub mod auth;
+pub mod clients;
+pub mod config;
+mod ctx;
+pub mod dashboard;
+pub mod documents;
+pub mod equipements;
+pub mod error;
+pub mod historique;
+pub mod input;
+pub mod interventions;
+pub mod jobs;
+pub mod mailer;
+mod migrate;
+pub mod notifications;
+pub mod page;
+pub mod planning;
+pub mod shutdown;
+pub mod storage;
+pub mod techniciens;
+pub mod telemetry;
+mod text;
+pub mod users;
+
+pub use config::Config;
+pub use ctx::{Clock, Ctx};
+pub use error::{Error, Noun, Result};
+pub use migrate::{MIGRATOR, migrate, schema_is_current};
+pub use text::{Lang, Text};
+
+/// An open transaction. A function that takes one writes, and leaves the commit to its caller.
+pub type Tx<'a> = sqlx::Transaction<'a, sqlx::Postgres>;

@@ -1,0 +1,28 @@
+//! E-mails: what they say (`render`, over the Handlebars files of `templates/`) and how they
+//! leave (`smtp`). Callers fill a context, render it, and send the result.
+
+mod clean;
+mod context;
+mod date;
+mod message;
+mod render;
+mod smtp;
+
+pub use context::{DigestLigne, DigestMail, DigestSection, NotificationMail};
+pub use date::{date_fr, date_heure_fr};
+pub use message::OutgoingMail;
+pub use render::{Rendered, Renderer, Template};
+pub use smtp::{Mailer, SmtpConfig, SmtpTls};
+
+/// The `Message-ID` of a notification: the same at every attempt, so that a mail sent twice
+/// is recognised as one by those who receive it.
+#[must_use]
+pub fn message_id(notification_id: i64, domain: &str) -> String {
+    format!("<notification-{notification_id}@{domain}>")
+}
+
+/// The page of an intervention in the frontend.
+#[must_use]
+pub fn lien_intervention(frontend_url: &str, id: i64) -> String {
+    format!("{}/interventions/{id}", frontend_url.trim_end_matches('/'))
+}

@@ -1,0 +1,42 @@
+//! What people are told, in the application and by e-mail. A mail is a job, enqueued with its notification.
+pub mod jobs;
+mod store;
+mod types;
+
+use chrono::{DateTime, Utc};
+
+pub use store::{Facts, facts, find, list, record_delivery};
+pub use types::{
+    CanalNotification, Delivery, NewNotification, NotificationFilter, NotificationOut, OwnFilter,
+    SORTABLE, StatutNotification, TypeNotification,
+};
+
+use crate::{Error, Noun, Result, Tx, error::OnConstraint as _, jobs::enqueue};
+
+/// Records a notification. With `email` its mail goes out by a job; in the journal it is there at once.
+pub async fn create(
+    tx: &mut Tx<'_>,
+    new: &NewNotification,
+    now: DateTime<Utc>,
+) -> Result<NotificationOut> {
+    let notification = store::insert(tx, new, now)
+        .await
+        .on_constraint("notifications_user_id_fkey", || Error::NotFound(Noun::User))
+        .on_constraint("notifications_intervention_id_fkey", || {
+            Error::NotFound(Noun::Intervention)
+        })?;
+    if new.canal == CanalNotification::Email {
+        enqueue(tx, &jobs::SendEmail { notification_id: notification.id }).await?;
+    }
+    Ok(notification)
+}
+
+/// Marks a notification as read by its owner; to anyone else it does not exist.
+pub async fn mark_read(tx: &mut Tx<'_>, id: i64, owner: i64) -> Result<()> {
+    store::mark_read(tx, id, owner).await
+}
+
+/// Removes a notification. A mail of it that is still waiting will not be sent.
+pub async fn delete(tx: &mut Tx<'_>, id: i64) -> Result<()> {
+    store::delete(tx, id).await
+}

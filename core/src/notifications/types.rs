@@ -1,0 +1,170 @@
+//! What a notification is on the wire and in the program.
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    enumeration, enumeration_field,
+    input::{Field, Fields, Id, Input, Wrong},
+    page::Page,
+};
+
+enumeration! {
+    TypeNotification {
+        Affectation = "affectation",
+        Cloture = "cloture",
+        Rappel = "rappel",
+        Retard = "retard",
+        Alerte = "alerte",
+        Information = "information",
+    }
+}
+
+impl Field for TypeNotification {
+    /// An unknown type is an information: the frontend sends types of its own.
+    fn read(value: &Value) -> Result<Self, Wrong> {
+        Ok(Self::from_text(&String::read(value)?.to_lowercase()).unwrap_or(Self::Information))
+    }
+}
+
+enumeration! {
+    CanalNotification {
+        Email = "email",
+        Log = "log",
+    }
+}
+enumeration_field!(CanalNotification);
+
+enumeration! {
+    StatutNotification {
+        EnFile = "en_file",
+        Envoyee = "envoyee",
+        Echouee = "echouee",
+    }
+}
+enumeration_field!(StatutNotification);
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow, utoipa::ToSchema)]
+pub struct NotificationOut {
+    pub id: i64,
+    #[serde(rename = "type")]
+    #[sqlx(rename = "type")]
+    pub type_: TypeNotification,
+    pub canal: CanalNotification,
+    pub contenu: Option<String>,
+    /// When the mail was accepted by the mail server, or the line written; null while it waits.
+    pub date_envoi: Option<DateTime<Utc>>,
+    pub intervention_id: Option<i64>,
+    pub user_id: i64,
+    pub read: bool,
+    pub statut: StatutNotification,
+    /// Attempts to send the mail so far.
+    pub tentatives: i32,
+    pub derniere_erreur: Option<String>,
+}
+
+/// The fields that a list of notifications can be sorted by.
+pub const SORTABLE: &[&str] = &[
+    "id",
+    "type",
+    "canal",
+    "date_envoi",
+    "intervention_id",
+    "user_id",
+    "read",
+    "statut",
+    "tentatives",
+];
+
+/// A notification to be made. `intervention_id` is empty for what concerns no single one.
+#[derive(Debug, Clone)]
+pub struct NewNotification {
+    pub type_: TypeNotification,
+    pub canal: CanalNotification,
+    pub contenu: Option<String>,
+    pub intervention_id: Option<i64>,
+    pub user_id: i64,
+}
+
+impl Input for NewNotification {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let type_ = fields.required("type");
+        let canal = fields.required("canal");
+        let contenu = fields.optional("contenu");
+        let intervention_id = fields.required::<Id>("intervention_id");
+        let user_id = fields.required::<Id>("user_id");
+        Some(Self {
+            type_: type_?,
+            canal: canal?,
+            contenu: contenu?,
+            intervention_id: Some(intervention_id?.0),
+            user_id: user_id?.0,
+        })
+    }
+}
+
+/// Which notifications a list shows.
+#[derive(Debug, Clone)]
+pub struct NotificationFilter {
+    pub user_id: Option<i64>,
+    pub intervention_id: Option<i64>,
+    pub statut: Option<StatutNotification>,
+    pub unread: Option<bool>,
+    pub page: Page,
+}
+
+impl Input for NotificationFilter {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let user_id = fields.optional::<Id>("user_id");
+        let intervention_id = fields.optional::<Id>("intervention_id");
+        let statut = fields.optional("statut");
+        let page = Page::read(fields, SORTABLE);
+        Some(Self {
+            user_id: user_id?.map(|id| id.0),
+            intervention_id: intervention_id?.map(|id| id.0),
+            statut: statut?,
+            unread: None,
+            page: page?,
+        })
+    }
+}
+
+/// The list of one user.
+#[derive(Debug, Clone)]
+pub struct OwnFilter {
+    pub unread: Option<bool>,
+    pub page: Page,
+}
+
+impl Input for OwnFilter {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let unread = fields.optional("unread");
+        let page = Page::read(fields, SORTABLE);
+        Some(Self { unread: unread?, page: page? })
+    }
+}
+
+impl OwnFilter {
+    /// The same for user `user_id`.
+    #[must_use]
+    pub fn of(self, user_id: i64) -> NotificationFilter {
+        NotificationFilter {
+            user_id: Some(user_id),
+            intervention_id: None,
+            statut: None,
+            unread: self.unread,
+            page: self.page,
+        }
+    }
+}
+
+/// How one attempt to send a mail ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivery {
+    /// The mail server has taken it.
+    Sent,
+    /// Not now; it will be tried again.
+    Postponed(String),
+    /// It will not be tried again.
+    GivenUp(String),
+}

@@ -1,0 +1,57 @@
+//! Preventive maintenance: which machine is visited how often, and when next.
+mod recurrence;
+mod store;
+mod types;
+
+use chrono::{DateTime, Utc};
+
+use crate::{Error, Noun, Result, Tx, error::OnConstraint as _};
+
+pub use recurrence::Echeance;
+pub use store::{find, list};
+pub use types::{
+    FrequencePlanning, NouvelleDate, Planning, PlanningCreate, PlanningFilter, PlanningPatch,
+    SORTABLE, StatutPlanning,
+};
+
+/// Plans the visits of a machine. Without a date the next one is a period after the last one, or after `now`.
+pub async fn create(tx: &mut Tx<'_>, new: &PlanningCreate, now: DateTime<Utc>) -> Result<Planning> {
+    let echeance = match new.prochaine_date {
+        Some(date) => Echeance::at(date),
+        None => Echeance::at(new.derniere_date.unwrap_or(now)).next(new.frequence),
+    };
+    let id = store::insert(tx, new, echeance, now)
+        .await
+        .on_constraint("plannings_equipement_id_fkey", || Error::NotFound(Noun::Equipement))?;
+    store::find(&mut **tx, id, None).await
+}
+
+/// Changes the fields that `patch` names. Another frequency counts from the next visit on, whose date stays.
+pub async fn update(tx: &mut Tx<'_>, id: i64, patch: PlanningPatch) -> Result<Planning> {
+    let old = store::find_for_update(tx, id).await?;
+    let echeance = old.echeance();
+    let echeance = echeance.moved_to(patch.prochaine_date.or_keep(echeance.date));
+    let new = Planning {
+        frequence: patch.frequence.or_keep(old.frequence),
+        statut: patch.statut.or_keep(old.statut),
+        commentaire: patch.commentaire.over(old.commentaire),
+        ..old
+    };
+    store::save(tx, &new, echeance).await?;
+    store::find(&mut **tx, id, None).await
+}
+
+/// Closes the visit that was due and plans the one after it at `date`. When that is the day on which it would have been
+/// anyway, the visits that follow keep their day of the month.
+pub async fn move_on(tx: &mut Tx<'_>, id: i64, date: DateTime<Utc>) -> Result<Planning> {
+    let old = store::find_for_update(tx, id).await?;
+    let echeance = old.echeance().next(old.frequence).moved_to(date);
+    let new = Planning { derniere_date: Some(old.prochaine_date), ..old };
+    store::save(tx, &new, echeance).await?;
+    store::find(&mut **tx, id, None).await
+}
+
+/// Removes a planning; the interventions that it opened stay.
+pub async fn delete(tx: &mut Tx<'_>, id: i64) -> Result<()> {
+    store::delete(tx, id).await
+}

@@ -1,0 +1,265 @@
+//! When a visit comes round again. Pure calendar arithmetic in the zone of the business: a day, a week or a number of
+//! months later on the calendar that hangs on the wall, at the same hour of the clock beside it.
+//!
+//! * A month has no such day: its last one, and the day comes back in the next month that has it (31 January,
+//!   28 February, 31 March).
+//! * Morocco changes its clocks around Ramadan. The local hour is kept, so the hour in UTC moves. An hour that does not
+//!   exist that night is read as before the change (02:30 becomes 03:30); one that exists twice is the first of the two.
+//!   The visit after it is back at its own hour.
+use chrono::{
+    DateTime, Datelike as _, Days, MappedLocalTime, Months, NaiveDate, NaiveDateTime, NaiveTime,
+    Offset as _, TimeZone as _, Utc,
+};
+use chrono_tz::Africa::Casablanca;
+
+use super::FrequencePlanning;
+
+/// How far one visit is from the next.
+enum Step {
+    Days(u64),
+    Months(u32),
+}
+
+impl FrequencePlanning {
+    fn step(self) -> Step {
+        match self {
+            Self::Journalier => Step::Days(1),
+            Self::Hebdomadaire => Step::Days(7),
+            Self::Mensuel => Step::Months(1),
+            Self::Trimestriel => Step::Months(3),
+            Self::Semestriel => Step::Months(6),
+            Self::Annuel => Step::Months(12),
+        }
+    }
+}
+
+/// When a visit is due, and what the visits after it return to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Echeance {
+    pub date: DateTime<Utc>,
+    /// The day of the month that is meant, 1..=31, though this month may not have it.
+    pub jour: u32,
+    /// The local hour that is meant, though this day may not have it.
+    pub heure: NaiveTime,
+}
+
+impl Echeance {
+    /// A visit that is meant to be just then, to the microsecond.
+    #[must_use]
+    pub fn at(date: DateTime<Utc>) -> Self {
+        // As Postgres keeps it: without nanoseconds, a leap second being the first of the next minute.
+        let date = DateTime::from_timestamp_micros(date.timestamp_micros()).unwrap_or(date);
+        let local = date.with_timezone(&Casablanca);
+        Self { date, jour: local.day(), heure: local.time() }
+    }
+
+    /// The visit one period later.
+    #[must_use]
+    pub fn next(self, frequence: FrequencePlanning) -> Self {
+        let (day, jour) = match frequence.step() {
+            Step::Days(n) => {
+                let day = self.day() + Days::new(n);
+                (day, day.day())
+            }
+            Step::Months(n) => (with_day(self.day() + Months::new(n), self.jour), self.jour),
+        };
+        Self { date: instant(day.and_time(self.heure)), jour, heure: self.heure }
+    }
+
+    /// The same visit held at `date` instead, which becomes what the next ones return to. On its own day only the hour
+    /// changes: a visit of the 31st that February holds on the 28th stays one of the 31st.
+    #[must_use]
+    pub fn moved_to(self, date: DateTime<Utc>) -> Self {
+        let new = Self::at(date);
+        if new.date == self.date {
+            self
+        } else if new.day() == self.day() {
+            Self { jour: self.jour, ..new }
+        } else {
+            new
+        }
+    }
+
+    /// The local day on which it is due.
+    fn day(self) -> NaiveDate {
+        self.date.with_timezone(&Casablanca).date_naive()
+    }
+}
+
+/// Day `jour` of the month of `date`, or the last that it has.
+fn with_day(date: NaiveDate, jour: u32) -> NaiveDate {
+    (1..=jour).rev().find_map(|jour| date.with_day(jour)).unwrap_or(date)
+}
+
+/// The instant at which clocks in Morocco show `local`.
+fn instant(local: NaiveDateTime) -> DateTime<Utc> {
+    match Casablanca.from_local_datetime(&local) {
+        MappedLocalTime::Single(time) => time.to_utc(),
+        MappedLocalTime::Ambiguous(first, second) => first.min(second).to_utc(),
+        MappedLocalTime::None => {
+            let before = Casablanca.offset_from_utc_datetime(&(local - Days::new(1))).fix();
+            (local - before).and_utc()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use FrequencePlanning::{Annuel, Hebdomadaire, Journalier, Mensuel, Semestriel, Trimestriel};
+
+    use super::*;
+
+    const ALL: [FrequencePlanning; 6] =
+        [Journalier, Hebdomadaire, Mensuel, Trimestriel, Semestriel, Annuel];
+
+    /// A visit at this local time, which must exist.
+    fn visit(local: &str) -> Echeance {
+        Echeance::at(Casablanca.from_local_datetime(&local.parse().unwrap()).unwrap().to_utc())
+    }
+
+    fn local(echeance: Echeance) -> NaiveDateTime {
+        echeance.date.with_timezone(&Casablanca).naive_local()
+    }
+
+    /// The local times of `n` visits after `from`.
+    fn after(from: Echeance, frequence: FrequencePlanning, n: usize) -> Vec<String> {
+        let visits = std::iter::successors(Some(from), |e| Some(e.next(frequence)));
+        visits.skip(1).take(n).map(|e| local(e).format("%F %R").to_string()).collect()
+    }
+
+    fn last_day(date: NaiveDate) -> u32 {
+        with_day(date, 31).day()
+    }
+
+    #[test]
+    fn the_31st_comes_back_after_each_shorter_month() {
+        assert_eq!(
+            after(visit("2027-01-31T09:00:00"), Mensuel, 4),
+            ["2027-02-28 09:00", "2027-03-31 09:00", "2027-04-30 09:00", "2027-05-31 09:00"]
+        );
+        assert_eq!(after(visit("2028-01-31T09:00:00"), Mensuel, 1), ["2028-02-29 09:00"]);
+        assert_eq!(
+            after(visit("2026-11-30T09:00:00"), Trimestriel, 2),
+            ["2027-02-28 09:00", "2027-05-30 09:00"]
+        );
+        assert_eq!(
+            after(visit("2026-08-31T09:00:00"), Semestriel, 2),
+            ["2027-02-28 09:00", "2027-08-31 09:00"]
+        );
+    }
+
+    #[test]
+    fn the_29th_of_february_comes_back_every_four_years() {
+        assert_eq!(
+            after(visit("2024-02-29T09:00:00"), Annuel, 4),
+            ["2025-02-28 09:00", "2026-02-28 09:00", "2027-02-28 09:00", "2028-02-29 09:00"]
+        );
+    }
+
+    #[test]
+    fn the_day_is_that_of_morocco() {
+        // In Casablanca it is 00:30 on 1 February.
+        let visit = Echeance::at("2027-01-31T23:30:00Z".parse().unwrap());
+        assert_eq!(after(visit, Mensuel, 1), ["2027-03-01 00:30"]);
+    }
+
+    #[test]
+    fn ramadan_moves_the_hour_in_utc_and_not_on_the_wall() {
+        // Ramadan 2026: the clocks change on 15 February and on 22 March.
+        let before = visit("2026-02-14T09:00:00");
+        assert_eq!(before.date.to_rfc3339(), "2026-02-14T08:00:00+00:00");
+        assert_eq!(before.next(Journalier).date.to_rfc3339(), "2026-02-15T09:00:00+00:00");
+        let later = before.next(Mensuel);
+        assert_eq!(later.date.to_rfc3339(), "2026-03-14T09:00:00+00:00");
+        assert_eq!(later.next(Mensuel).date.to_rfc3339(), "2026-04-14T08:00:00+00:00");
+    }
+
+    #[test]
+    fn an_hour_that_does_not_exist_is_read_as_before_the_change_and_comes_back_the_next_day() {
+        let visit = visit("2026-03-21T02:30:00");
+        assert_eq!(after(visit, Journalier, 2), ["2026-03-22 03:30", "2026-03-23 02:30"]);
+        assert_eq!(visit.next(Journalier).date.to_rfc3339(), "2026-03-22T02:30:00+00:00");
+    }
+
+    #[test]
+    fn of_an_hour_that_exists_twice_the_first_is_meant() {
+        let visit = visit("2026-02-14T02:30:00");
+        assert_eq!(visit.next(Journalier).date.to_rfc3339(), "2026-02-15T01:30:00+00:00");
+        assert_eq!(after(visit, Journalier, 2), ["2026-02-15 02:30", "2026-02-16 02:30"]);
+    }
+
+    #[test]
+    fn a_visit_moved_within_its_day_keeps_its_day_of_the_month() {
+        let february = visit("2027-01-31T09:00:00").next(Mensuel);
+        let later = february.moved_to(visit("2027-02-28T15:00:00").date);
+        assert_eq!(after(later, Mensuel, 1), ["2027-03-31 15:00"]);
+        let earlier = february.moved_to(visit("2027-02-26T09:00:00").date);
+        assert_eq!(after(earlier, Mensuel, 1), ["2027-03-26 09:00"]);
+        assert_eq!(february.moved_to(february.date), february);
+    }
+
+    #[test]
+    fn a_leap_second_is_the_first_of_the_next_minute() {
+        let visit = Echeance::at("2016-12-31T23:59:60.5Z".parse().unwrap());
+        assert_eq!(visit.date.to_rfc3339(), "2017-01-01T00:00:00.500+00:00");
+        assert_eq!(local(visit).time(), visit.heure);
+    }
+
+    /// Every day of 13 years at hours on both sides of all changes of the clocks, at every frequency: the day is the one
+    /// that the calendar says, the hour the one on the wall wherever it exists, and time only goes forward.
+    #[test]
+    fn over_the_years_days_and_hours_stay_what_they_are_meant_to_be() {
+        let hours = [(0, 0), (1, 59), (2, 0), (2, 30), (3, 0), (9, 15), (23, 59)];
+        let hours = hours.map(|(h, m)| NaiveTime::from_hms_opt(h, m, 0).unwrap());
+        let begin = NaiveDate::from_ymd_opt(2023, 1, 1).unwrap();
+        let mut moved = 0;
+        for day in begin.iter_days().take_while(|day| day.year() < 2036) {
+            for heure in hours {
+                let visit = Echeance::at(instant(day.and_time(heure)));
+                assert_eq!(local(visit).date(), day);
+                let visit = Echeance { heure, ..visit };
+                for frequence in ALL {
+                    let next = visit.next(frequence);
+                    assert!(next.date > visit.date, "{visit:?} {frequence:?}");
+                    let next_day = local(next).date();
+                    match frequence.step() {
+                        Step::Days(n) => assert_eq!(next_day, day + Days::new(n)),
+                        Step::Months(n) => {
+                            let month =
+                                |d: NaiveDate| d.year() * 12 + i32::try_from(d.month0()).unwrap();
+                            assert_eq!(month(next_day), month(day) + i32::try_from(n).unwrap());
+                            assert_eq!(next_day.day(), day.day().min(last_day(next_day)));
+                            assert_eq!(next.jour, day.day());
+                        }
+                    }
+                    assert_eq!(next.heure, heure);
+                    if local(next).time() != heure {
+                        assert_eq!(local(next).time() - heure, chrono::TimeDelta::hours(1));
+                        let missing = Casablanca.from_local_datetime(&next_day.and_time(heure));
+                        assert_eq!(missing, MappedLocalTime::None);
+                        moved += 1;
+                    }
+                }
+            }
+        }
+        assert!(moved > 0, "no missing hour was met");
+    }
+
+    /// Twelve months are a year and three months a quarter, whatever the day they start from.
+    #[test]
+    fn many_short_periods_are_one_long_period() {
+        let begin = NaiveDate::from_ymd_opt(2023, 1, 1).unwrap();
+        let hour = NaiveTime::from_hms_opt(9, 0, 0).unwrap();
+        for day in begin.iter_days().take(4 * 366) {
+            let visit = Echeance::at(instant(day.and_time(hour)));
+            let times = |frequence, n: usize| {
+                std::iter::successors(Some(visit), |e| Some(e.next(frequence))).nth(n)
+            };
+            assert_eq!(times(Mensuel, 3), times(Trimestriel, 1), "{day}");
+            assert_eq!(times(Mensuel, 6), times(Semestriel, 1), "{day}");
+            assert_eq!(times(Mensuel, 12), times(Annuel, 1), "{day}");
+            assert_eq!(times(Mensuel, 48), times(Annuel, 4), "{day}");
+            assert_eq!(times(Journalier, 7), times(Hebdomadaire, 1), "{day}");
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! What a planning is on the wire and in the program.
+use chrono::{DateTime, NaiveTime, Utc};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::Echeance;
+use crate::{
+    enumeration, enumeration_field,
+    input::{Field, Fields, Id, Input, Patch, Wrong, not_one_of},
+    page::Page,
+};
+
+/// How often a machine is visited. The database has the masculine form, the wire the feminine one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, sqlx::Type, utoipa::ToSchema)]
+#[sqlx(type_name = "text")]
+pub enum FrequencePlanning {
+    #[serde(rename = "journalier")]
+    #[sqlx(rename = "journalier")]
+    Journalier,
+    #[serde(rename = "hebdomadaire")]
+    #[sqlx(rename = "hebdomadaire")]
+    Hebdomadaire,
+    #[serde(rename = "mensuelle")]
+    #[sqlx(rename = "mensuel")]
+    Mensuel,
+    #[serde(rename = "trimestrielle")]
+    #[sqlx(rename = "trimestriel")]
+    Trimestriel,
+    #[serde(rename = "semestrielle")]
+    #[sqlx(rename = "semestriel")]
+    Semestriel,
+    #[serde(rename = "annuelle")]
+    #[sqlx(rename = "annuel")]
+    Annuel,
+}
+
+impl FrequencePlanning {
+    /// As they go out.
+    const TEXTS: &[&str] =
+        &["journalier", "hebdomadaire", "mensuelle", "trimestrielle", "semestrielle", "annuelle"];
+}
+
+impl Field for FrequencePlanning {
+    /// Masculine or feminine, in any case.
+    fn read(value: &Value) -> Result<Self, Wrong> {
+        let text = value.as_str().map(|text| text.trim().to_lowercase()).unwrap_or_default();
+        match text.as_str() {
+            "journalier" | "journaliere" | "journalière" => Ok(Self::Journalier),
+            "hebdomadaire" => Ok(Self::Hebdomadaire),
+            "mensuel" | "mensuelle" => Ok(Self::Mensuel),
+            "trimestriel" | "trimestrielle" => Ok(Self::Trimestriel),
+            "semestriel" | "semestrielle" => Ok(Self::Semestriel),
+            "annuel" | "annuelle" => Ok(Self::Annuel),
+            _ => Err(not_one_of(Self::TEXTS)),
+        }
+    }
+}
+
+enumeration! {
+    StatutPlanning {
+        Actif = "actif",
+        Suspendu = "suspendu",
+        Termine = "termine",
+        EnRetard = "en_retard",
+    }
+}
+enumeration_field!(StatutPlanning);
+
+/// One row of `plannings`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow, utoipa::ToSchema)]
+pub struct Planning {
+    pub id: i64,
+    pub frequence: FrequencePlanning,
+    pub prochaine_date: DateTime<Utc>,
+    pub derniere_date: Option<DateTime<Utc>>,
+    pub statut: StatutPlanning,
+    pub commentaire: Option<String>,
+    pub equipement_id: i64,
+    pub date_creation: DateTime<Utc>,
+    #[serde(skip)]
+    pub(super) jour: Option<i16>,
+    #[serde(skip)]
+    pub(super) heure: Option<NaiveTime>,
+}
+
+impl Planning {
+    /// The next visit.
+    #[must_use]
+    pub fn echeance(&self) -> Echeance {
+        let said = Echeance::at(self.prochaine_date);
+        Echeance {
+            jour: self.jour.and_then(|jour| u32::try_from(jour).ok()).unwrap_or(said.jour),
+            heure: self.heure.unwrap_or(said.heure),
+            ..said
+        }
+    }
+}
+
+/// The fields that a list of plannings can be sorted by.
+pub const SORTABLE: &[&str] = &[
+    "id",
+    "frequence",
+    "prochaine_date",
+    "derniere_date",
+    "statut",
+    "equipement_id",
+    "date_creation",
+];
+
+#[derive(Debug, Clone)]
+pub struct PlanningCreate {
+    pub frequence: FrequencePlanning,
+    pub equipement_id: i64,
+    pub prochaine_date: Option<DateTime<Utc>>,
+    pub derniere_date: Option<DateTime<Utc>>,
+    pub commentaire: Option<String>,
+}
+
+impl Input for PlanningCreate {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let frequence = fields.required("frequence");
+        let equipement_id = fields.required::<Id>("equipement_id");
+        let prochaine_date = fields.optional("prochaine_date");
+        let derniere_date = fields.optional("derniere_date");
+        let commentaire = fields.optional("commentaire");
+        Some(Self {
+            frequence: frequence?,
+            equipement_id: equipement_id?.0,
+            prochaine_date: prochaine_date?,
+            derniere_date: derniere_date?,
+            commentaire: commentaire?,
+        })
+    }
+}
+
+/// What an edit of a planning changes.
+#[derive(Debug, Clone)]
+pub struct PlanningPatch {
+    pub(super) frequence: Patch<FrequencePlanning>,
+    pub(super) prochaine_date: Patch<DateTime<Utc>>,
+    pub(super) statut: Patch<StatutPlanning>,
+    pub(super) commentaire: Patch<String>,
+}
+
+impl Input for PlanningPatch {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let frequence = fields.set("frequence");
+        let prochaine_date = fields.set("prochaine_date");
+        let statut = fields.set("statut");
+        let commentaire = fields.patch("commentaire");
+        Some(Self {
+            frequence: frequence?,
+            prochaine_date: prochaine_date?,
+            statut: statut?,
+            commentaire: commentaire?,
+        })
+    }
+}
+
+/// The date of the visit after the one that was due.
+#[derive(Debug, Clone, Copy)]
+pub struct NouvelleDate(pub DateTime<Utc>);
+
+impl Input for NouvelleDate {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        fields.required("nouvelle_date").map(Self)
+    }
+}
+
+/// Which plannings a list shows.
+#[derive(Debug, Clone)]
+pub struct PlanningFilter {
+    pub equipement_id: Option<i64>,
+    pub statut: Option<StatutPlanning>,
+    pub page: Page,
+}
+
+impl Input for PlanningFilter {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let equipement_id = fields.optional::<Id>("equipement_id");
+        let statut = fields.optional("statut");
+        let page = Page::read(fields, SORTABLE);
+        Some(Self { equipement_id: equipement_id?.map(|id| id.0), statut: statut?, page: page? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_frequency_is_read_in_both_genders_and_written_in_the_feminine() {
+        let pairs = [
+            ("journalier", "JOURNALIÈRE"),
+            ("hebdomadaire", " Hebdomadaire "),
+            ("mensuel", "Mensuelle"),
+            ("trimestriel", "TRIMESTRIELLE"),
+            ("semestriel", "semestrielle"),
+            ("annuel", "Annuelle"),
+        ];
+        for ((masculine, feminine), out) in pairs.into_iter().zip(FrequencePlanning::TEXTS) {
+            for text in [masculine, &masculine.to_uppercase(), feminine] {
+                let read = FrequencePlanning::read(&json!(text)).unwrap();
+                assert_eq!(serde_json::to_value(read).unwrap(), *out, "{text}");
+            }
+        }
+        assert!(FrequencePlanning::read(&json!("bimestrielle")).is_err());
+        assert!(FrequencePlanning::read(&json!(1)).is_err());
+    }
+}

@@ -1,0 +1,68 @@
+//! What the local folder needs beside `object_store`:
+//! reading in bigger pieces, and removing what a killed process left half written.
+
+use std::{fs, io, ops::Range, path::Path, time::SystemTime};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::{
+    StreamExt as _,
+    stream::{self, BoxStream},
+};
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
+
+/// `object_store` reads 8 KiB at a time, each on the pool of blocking threads.
+const PIECE: usize = 64 * 1024;
+
+/// The bytes of `range`, which ends at the end of the file or before.
+pub(super) fn read(
+    file: fs::File,
+    range: Range<u64>,
+) -> BoxStream<'static, object_store::Result<Bytes>> {
+    let left = range.end - range.start;
+    let state = (tokio::fs::File::from_std(file), Some(range.start), left);
+    stream::try_unfold(state, |(mut file, seek, left)| async move {
+        if left == 0 {
+            return Ok(None);
+        }
+        if let Some(start) = seek {
+            file.seek(io::SeekFrom::Start(start)).await?;
+        }
+        let mut piece = BytesMut::with_capacity(PIECE);
+        let read = (&mut file).take(left).read_buf(&mut piece).await? as u64;
+        if read == 0 {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
+        }
+        Ok(Some((piece.freeze(), (file, None, left - read))))
+    })
+    .map(|piece| {
+        piece.map_err(|e| object_store::Error::Generic { store: "folder", source: Box::new(e) })
+    })
+    .boxed()
+}
+
+/// Removes files named `<key>#<number>`, as `object_store` names what it is still writing, when
+/// they were last written before `time`; how many.
+pub(super) fn remove_staged(folder: &Path, time: SystemTime) -> io::Result<u64> {
+    let mut removed = 0;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            removed += remove_staged(&entry.path(), time)?;
+            continue;
+        }
+        let name = entry.file_name();
+        let staged = name
+            .to_str()
+            .and_then(|name| name.rsplit_once('#'))
+            .is_some_and(|(_, n)| !n.is_empty() && n.bytes().all(|c| c.is_ascii_digit()));
+        if !staged {
+            continue;
+        }
+        // Another worker may sweep the same folder: gone already is what we want.
+        let old = entry.metadata().and_then(|found| found.modified()).is_ok_and(|at| at < time);
+        if old && fs::remove_file(entry.path()).is_ok() {
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}

@@ -1,0 +1,81 @@
+//! People who do the work: their team, availability and skills.
+mod store;
+mod types;
+
+use chrono::{DateTime, Utc};
+
+pub use store::{find, find_by_user, list, list_competences, user_of};
+pub use types::{
+    Competence, CompetenceCreate, DisponibiliteTechnicien, SORTABLE, TechnicienCreate,
+    TechnicienOut, TechnicienUpdate,
+};
+
+use crate::{
+    Error, Noun, Result, Tx,
+    error::OnConstraint as _,
+    interventions,
+    users::{self, UserRole},
+};
+
+/// Makes a user of role technicien a technicien.
+pub async fn create(tx: &mut Tx<'_>, new: &TechnicienCreate) -> Result<TechnicienOut> {
+    let user = users::find(&mut **tx, new.user_id).await?;
+    if user.role != UserRole::Technicien {
+        return Err(Error::refused(
+            "role_incompatible",
+            "Cet utilisateur n'a pas le rôle technicien : changez d'abord son rôle.",
+            "This user does not have the role technicien: change the role first.",
+        ));
+    }
+    let id = store::insert(tx, new).await.on_constraint("techniciens_user_id_key", || {
+        Error::conflict(
+            "technicien_existe",
+            "Cet utilisateur est déjà technicien.",
+            "This user is already a technician.",
+        )
+    })?;
+    set_competences(tx, id, &new.competences_ids).await?;
+    store::find(&mut **tx, id).await
+}
+
+/// Changes the fields that `edit` names; a list of skills replaces the old one.
+pub async fn update(tx: &mut Tx<'_>, id: i64, edit: TechnicienUpdate) -> Result<TechnicienOut> {
+    store::lock(tx, id).await?;
+    let old = store::find(&mut **tx, id).await?;
+    let equipe = edit.equipe.over_with(old.equipe, |line| line.0);
+    store::update(tx, id, equipe.as_deref(), edit.disponibilite.or_keep(old.disponibilite)).await?;
+    if let Some(competences) = &edit.competences_ids {
+        set_competences(tx, id, competences).await?;
+    }
+    store::find(&mut **tx, id).await
+}
+
+/// Removes a technicien, who stays known as the one who did past work. Its interventions in progress go back to nobody, each with its line of historique.
+pub async fn delete(tx: &mut Tx<'_>, id: i64, by: i64, now: DateTime<Utc>) -> Result<()> {
+    store::lock(tx, id).await?;
+    interventions::release_all_of(tx, id, by, now).await?;
+    store::delete(tx, id, now).await
+}
+
+/// Records a skill. Its name is unique, in any case.
+pub async fn create_competence(tx: &mut Tx<'_>, new: &CompetenceCreate) -> Result<Competence> {
+    let id = store::insert_competence(tx, &new.nom).await.on_constraint(
+        "competences_nom_key",
+        || {
+            Error::refused(
+                "competence_existe",
+                "Cette compétence existe déjà.",
+                "This skill already exists.",
+            )
+        },
+    )?;
+    Ok(Competence { id, nom: new.nom.clone() })
+}
+
+async fn set_competences(tx: &mut Tx<'_>, id: i64, competences: &[i64]) -> Result<()> {
+    store::set_competences(tx, id, competences)
+        .await
+        .on_constraint("technicien_competences_competence_id_fkey", || {
+            Error::NotFound(Noun::Competence)
+        })
+}

@@ -1,0 +1,185 @@
+//! SQL of `techniciens`, `competences` and what joins them.
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgExecutor, PgPool, QueryBuilder, types::Json};
+
+use super::{Competence, DisponibiliteTechnicien, TechnicienCreate, TechnicienOut};
+use crate::{
+    Error, Noun, Result,
+    page::{Listed, Page},
+    users::{UserOut, UserRole},
+};
+
+/// One row of `SELECT`.
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: i64,
+    equipe: Option<String>,
+    disponibilite: DisponibiliteTechnicien,
+    user_id: i64,
+    username: String,
+    full_name: String,
+    email: String,
+    role: UserRole,
+    is_active: bool,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    competences: Json<Vec<Competence>>,
+}
+
+impl From<Row> for TechnicienOut {
+    fn from(row: Row) -> Self {
+        Self {
+            id: row.id,
+            equipe: row.equipe,
+            disponibilite: row.disponibilite,
+            user: UserOut {
+                id: row.user_id,
+                username: row.username,
+                full_name: row.full_name,
+                email: row.email,
+                role: row.role,
+                is_active: row.is_active,
+                created_at: row.created_at,
+                updated_at: row.updated_at,
+            },
+            competences: row.competences.0,
+        }
+    }
+}
+
+/// A technicien with its user and its skills, in one round trip.
+const SELECT: &str = "
+    select t.id, t.equipe, t.disponibilite, u.id as user_id, u.username, u.full_name, u.email, u.role, u.is_active,
+           u.created_at, u.updated_at,
+           coalesce((
+               select jsonb_agg(jsonb_build_object('id', c.id, 'nom', c.nom) order by c.id)
+               from technicien_competences tc join competences c on c.id = tc.competence_id
+               where tc.technicien_id = t.id
+           ), '[]') as competences
+    from techniciens t join users u on u.id = t.user_id
+    where t.supprime_le is null";
+
+pub async fn find(db: impl PgExecutor<'_>, id: i64) -> Result<TechnicienOut> {
+    let mut query = QueryBuilder::new(SELECT);
+    query.push(" and t.id = ").push_bind(id);
+    let row: Option<Row> = query.build_query_as().fetch_optional(db).await?;
+    row.map(Into::into).ok_or(Error::NotFound(Noun::Technicien))
+}
+
+pub async fn list(pool: &PgPool, page: &Page) -> Result<Listed<TechnicienOut>> {
+    let mut query = QueryBuilder::new(SELECT);
+    page.push(&mut query, "t.id", |field| match field {
+        "equipe" => Some("t.equipe"),
+        "disponibilite" => Some("t.disponibilite"),
+        _ => None,
+    });
+    let rows: Vec<Row> = query.build_query_as().fetch_all(pool).await?;
+    let total = sqlx::query_scalar!(
+        r#"select count(*) as "count!" from techniciens where supprime_le is null"#
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok(Listed { rows: rows.into_iter().map(Into::into).collect(), total })
+}
+
+/// The technicien that the user `user_id` is.
+pub async fn find_by_user(db: impl PgExecutor<'_>, user_id: i64) -> Result<Option<i64>> {
+    Ok(sqlx::query_scalar!(
+        "select id from techniciens where user_id = $1 and supprime_le is null",
+        user_id
+    )
+    .fetch_optional(db)
+    .await?)
+}
+
+/// The user that the technicien `id` is. Until the transaction ends, nobody deletes that technicien.
+pub async fn user_of(tx: &mut PgConnection, id: i64) -> Result<i64> {
+    sqlx::query_scalar!(
+        "select user_id from techniciens where id = $1 and supprime_le is null for share",
+        id
+    )
+    .fetch_optional(tx)
+    .await?
+    .ok_or(Error::NotFound(Noun::Technicien))
+}
+
+pub async fn list_competences(pool: &PgPool, page: &Page) -> Result<Listed<Competence>> {
+    let mut query = QueryBuilder::new("select id, nom from competences");
+    page.push(&mut query, "id", |field| (field == "nom").then_some("nom"));
+    let rows: Vec<(i64, String)> = query.build_query_as().fetch_all(pool).await?;
+    let total = sqlx::query_scalar!(r#"select count(*) as "count!" from competences"#)
+        .fetch_one(pool)
+        .await?;
+    Ok(Listed { rows: rows.into_iter().map(|(id, nom)| Competence { id, nom }).collect(), total })
+}
+
+pub(super) async fn lock(tx: &mut PgConnection, id: i64) -> Result<()> {
+    sqlx::query!("select id from techniciens where id = $1 and supprime_le is null for update", id)
+        .fetch_optional(tx)
+        .await?
+        .map(drop)
+        .ok_or(Error::NotFound(Noun::Technicien))
+}
+
+pub(super) async fn insert(tx: &mut PgConnection, new: &TechnicienCreate) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        "insert into techniciens (user_id, equipe, disponibilite) values ($1, $2, $3) returning id",
+        new.user_id,
+        new.equipe,
+        new.disponibilite as DisponibiliteTechnicien,
+    )
+    .fetch_one(tx)
+    .await
+}
+
+pub(super) async fn update(
+    tx: &mut PgConnection,
+    id: i64,
+    equipe: Option<&str>,
+    disponibilite: DisponibiliteTechnicien,
+) -> Result<()> {
+    sqlx::query!(
+        "update techniciens set equipe = $2, disponibilite = $3 where id = $1",
+        id,
+        equipe,
+        disponibilite as DisponibiliteTechnicien,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn set_competences(
+    tx: &mut PgConnection,
+    id: i64,
+    competences: &[i64],
+) -> sqlx::Result<()> {
+    sqlx::query!("delete from technicien_competences where technicien_id = $1", id)
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query!(
+        r#"
+            insert into technicien_competences (technicien_id, competence_id)
+            select $1, competence_id from unnest($2::bigint[]) as competence_id
+            on conflict do nothing
+        "#,
+        id,
+        competences,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn delete(tx: &mut PgConnection, id: i64, now: DateTime<Utc>) -> Result<()> {
+    sqlx::query!("update techniciens set supprime_le = $2 where id = $1", id, now)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn insert_competence(tx: &mut PgConnection, nom: &str) -> sqlx::Result<i64> {
+    sqlx::query_scalar!("insert into competences (nom) values ($1) returning id", nom)
+        .fetch_one(tx)
+        .await
+}

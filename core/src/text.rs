@@ -1,0 +1,38 @@
+//! Sentences that a person reads, in the two languages of the system.
+//! French is the first one; English answers `Accept-Language: en`.
+
+/// The language of a reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Lang {
+    #[default]
+    Fr,
+    En,
+}
+
+/// One sentence in both languages. Written side by side where it arises, so that neither can be forgotten.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text {
+    pub fr: String,
+    pub en: String,
+}
+
+impl Text {
+    #[must_use]
+    pub fn new(fr: impl Into<String>, en: impl Into<String>) -> Self {
+        Self { fr: fr.into(), en: en.into() }
+    }
+
+    #[must_use]
+    pub fn in_lang(&self, lang: Lang) -> &str {
+        match lang {
+            Lang::Fr => &self.fr,
+            Lang::En => &self.en,
+        }
+    }
+}
+
+impl std::fmt::Display for Text {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.fr)
+    }
+}

@@ -1,0 +1,98 @@
+//! People with an account: who they are, their role, and the rules of their passwords.
+mod password;
+mod store;
+mod types;
+
+use chrono::{DateTime, Utc};
+
+pub use password::{Password, PasswordHash, hash_password, verify_password};
+pub use store::{
+    find, find_account, find_by_email, find_by_login, list, of_client_of, responsables,
+};
+pub use types::{Account, Email, SORTABLE, UserCreate, UserOut, UserRole, UserUpdate, Username};
+
+use crate::{
+    Error, Noun, Result, Tx,
+    error::OnConstraint as _,
+    input::{Fault, Wrong},
+};
+
+/// Creates an account; `hash` is that of `new.password`, made before the transaction since it takes its time.
+pub async fn create(
+    tx: &mut Tx<'_>,
+    new: &UserCreate,
+    hash: &PasswordHash,
+    now: DateTime<Utc>,
+) -> Result<UserOut> {
+    let id = store::insert(tx, new, hash, now)
+        .await
+        .on_constraint("users_email_key", email_taken)
+        .on_constraint("users_username_key", username_taken)
+        .on_constraint("users_client_id_fkey", || Error::NotFound(Noun::Client))?;
+    store::find(&mut **tx, id).await
+}
+
+/// Changes the caller's own name or password. A new password makes all tokens issued before worthless.
+pub async fn update(
+    tx: &mut Tx<'_>,
+    id: i64,
+    full_name: Option<&str>,
+    hash: Option<&PasswordHash>,
+    now: DateTime<Utc>,
+) -> Result<UserOut> {
+    if let Some(full_name) = full_name {
+        store::set_full_name(tx, id, full_name, now).await?;
+    }
+    if let Some(hash) = hash {
+        store::set_password(tx, id, hash, now).await?;
+        crate::auth::revoke_all(tx, id, now).await?;
+    }
+    store::find(&mut **tx, id).await
+}
+
+/// Disables the account `id` and revokes its refresh tokens. An admin cannot disable itself.
+pub async fn disable(tx: &mut Tx<'_>, id: i64, by: i64, now: DateTime<Utc>) -> Result<()> {
+    if id == by {
+        return Err(Error::conflict(
+            "desactivation_de_soi",
+            "Vous ne pouvez pas désactiver votre propre compte : demandez-le à un autre administrateur.",
+            "You cannot disable your own account: ask another administrator.",
+        ));
+    }
+    store::set_active(tx, id, false, now).await?;
+    crate::auth::revoke_all(tx, id, now).await
+}
+
+/// Enables the account `id` again.
+pub async fn activate(tx: &mut Tx<'_>, id: i64, now: DateTime<Utc>) -> Result<UserOut> {
+    store::set_active(tx, id, true, now).await?;
+    store::find(&mut **tx, id).await
+}
+
+fn email_taken() -> Error {
+    Error::conflict(
+        "email_deja_utilise",
+        "Cette adresse e-mail est déjà utilisée par un autre compte.",
+        "This e-mail address is already used by another account.",
+    )
+}
+
+fn username_taken() -> Error {
+    Error::conflict(
+        "nom_utilisateur_deja_utilise",
+        "Ce nom d'utilisateur est déjà pris : choisissez-en un autre.",
+        "This username is already taken: choose another one.",
+    )
+}
+
+/// The 422 of a password that is fine by its form but not for this person.
+fn body_fault(name: &str, wrong: Wrong) -> Error {
+    let loc = vec!["body".to_owned(), name.to_owned()];
+    Error::Invalid(vec![Fault { loc, msg: wrong.msg, kind: wrong.kind }])
+}
+
+/// Checks a new password of an existing account against what is known of its owner.
+pub fn check_new_password(password: &Password, owner: &UserOut, field: &str) -> Result<()> {
+    let known = [owner.username.as_str(), owner.full_name.as_str(), owner.email.as_str()];
+    password.check_guessable(&known).map_err(|wrong| body_fault(field, wrong))
+}

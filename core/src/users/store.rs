@@ -1,0 +1,183 @@
+//! SQL of the `users` table, and nothing else.
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgExecutor, PgPool, QueryBuilder};
+
+use super::{Account, PasswordHash, SORTABLE, UserCreate, UserOut, UserRole};
+use crate::{
+    Error, Noun, Result,
+    page::{Listed, Page},
+};
+
+pub async fn find(db: impl PgExecutor<'_>, id: i64) -> Result<UserOut> {
+    sqlx::query_as!(
+        UserOut,
+        r#"
+            select id, username, full_name, email, role as "role: UserRole", is_active, created_at, updated_at
+            from users
+            where id = $1
+        "#,
+        id,
+    )
+    .fetch_optional(db)
+    .await?
+    .ok_or(Error::NotFound(Noun::User))
+}
+
+pub async fn find_by_email(db: impl PgExecutor<'_>, email: &str) -> Result<Option<i64>> {
+    Ok(sqlx::query_scalar!("select id from users where lower(email) = lower($1)", email)
+        .fetch_optional(db)
+        .await?)
+}
+
+/// The account behind an access token.
+pub async fn find_account(db: impl PgExecutor<'_>, id: i64) -> Result<Option<Account>> {
+    Ok(sqlx::query_as!(
+        Account,
+        r#"
+            select id, email, role as "role: UserRole", client_id, is_active, token_version,
+                   password_hash as "password_hash: PasswordHash"
+            from users
+            where id = $1
+        "#,
+        id,
+    )
+    .fetch_optional(db)
+    .await?)
+}
+
+/// The account that someone signs in to, by its username or its e-mail address, in any case.
+/// A username that is someone else's address does not hide that address.
+pub async fn find_by_login(db: impl PgExecutor<'_>, login: &str) -> Result<Option<Account>> {
+    Ok(sqlx::query_as!(
+        Account,
+        r#"
+            select id, email, role as "role: UserRole", client_id, is_active, token_version,
+                   password_hash as "password_hash: PasswordHash"
+            from users
+            where lower(email) = lower($1) or lower(username) = lower($1)
+            order by (lower(email) = lower($1)) desc
+            limit 1
+        "#,
+        login,
+    )
+    .fetch_optional(db)
+    .await?)
+}
+
+pub async fn list(pool: &PgPool, page: &Page) -> Result<Listed<UserOut>> {
+    let mut query = QueryBuilder::new(
+        "select id, username, full_name, email, role, is_active, created_at, updated_at from users",
+    );
+    page.push(&mut query, "id", |field| SORTABLE.iter().copied().find(|known| *known == field));
+    let rows = query.build_query_as().fetch_all(pool).await?;
+    let total =
+        sqlx::query_scalar!(r#"select count(*) as "count!" from users"#).fetch_one(pool).await?;
+    Ok(Listed { rows, total })
+}
+
+/// The ids of the active responsables; where there is none, of the active admins.
+pub async fn responsables(db: impl PgExecutor<'_>) -> Result<Vec<i64>> {
+    Ok(sqlx::query_scalar!(
+        r#"
+            select id as "id!" from users
+            where is_active and role = 'responsable'
+            union all
+            select id from users
+            where is_active and role = 'admin'
+              and not exists (select from users where is_active and role = 'responsable')
+            order by 1
+        "#
+    )
+    .fetch_all(db)
+    .await?)
+}
+
+/// The ids of the active users of the client that an equipment belongs to.
+pub async fn of_client_of(db: impl PgExecutor<'_>, equipement_id: i64) -> Result<Vec<i64>> {
+    Ok(sqlx::query_scalar!(
+        r#"
+            select u.id
+            from equipements e join users u on u.client_id = e.client_id
+            where e.id = $1 and u.is_active
+            order by u.id
+        "#,
+        equipement_id,
+    )
+    .fetch_all(db)
+    .await?)
+}
+
+pub(super) async fn insert(
+    tx: &mut PgConnection,
+    new: &UserCreate,
+    hash: &PasswordHash,
+    now: DateTime<Utc>,
+) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"
+            insert into users (username, full_name, email, role, password_hash, client_id, created_at, updated_at)
+            values ($1, $2, $3, $4, $5, $6, $7, $7)
+            returning id
+        "#,
+        new.username.0,
+        new.full_name.0,
+        new.email.0,
+        new.role as UserRole,
+        hash.as_str(),
+        new.client_id.map(|id| id.0),
+        now,
+    )
+    .fetch_one(tx)
+    .await
+}
+
+pub(super) async fn set_full_name(
+    tx: &mut PgConnection,
+    id: i64,
+    full_name: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    sqlx::query!(
+        "update users set full_name = $2, updated_at = $3 where id = $1",
+        id,
+        full_name,
+        now
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn set_password(
+    tx: &mut PgConnection,
+    id: i64,
+    hash: &PasswordHash,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    sqlx::query!(
+        "update users set password_hash = $2, token_version = token_version + 1, updated_at = $3 where id = $1",
+        id,
+        hash.as_str(),
+        now,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn set_active(
+    tx: &mut PgConnection,
+    id: i64,
+    active: bool,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let done = sqlx::query!(
+        "update users set is_active = $2, updated_at = $3 where id = $1",
+        id,
+        active,
+        now
+    )
+    .execute(tx)
+    .await?;
+    if done.rows_affected() == 1 { Ok(()) } else { Err(Error::NotFound(Noun::User)) }
+}

@@ -1,0 +1,148 @@
+//! What a user is on the wire and in the program.
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Password, PasswordHash};
+use crate::{
+    enumeration, enumeration_field,
+    input::{Field, Fields, Id, Input, Line, Wrong, text_of},
+};
+
+enumeration! {
+    /// What someone may do. An admin may do all that a responsable may.
+    UserRole {
+        Admin = "admin",
+        Responsable = "responsable",
+        Technicien = "technicien",
+        Client = "client",
+    }
+}
+enumeration_field!(UserRole);
+
+/// A user as everyone sees one: never with a password.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow, utoipa::ToSchema)]
+pub struct UserOut {
+    pub id: i64,
+    pub username: String,
+    pub full_name: String,
+    pub email: String,
+    pub role: UserRole,
+    pub is_active: bool,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+/// The fields that a list of users can be sorted by.
+pub const SORTABLE: &[&str] =
+    &["id", "username", "full_name", "email", "role", "is_active", "created_at", "updated_at"];
+
+/// What authentication needs to know of a user.
+#[derive(Debug, Clone)]
+pub struct Account {
+    pub id: i64,
+    pub email: String,
+    pub role: UserRole,
+    pub client_id: Option<i64>,
+    pub is_active: bool,
+    pub token_version: i32,
+    pub password_hash: PasswordHash,
+}
+
+/// 3 to 64 characters without white space.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Username(pub String);
+
+impl Field for Username {
+    fn read(value: &Value) -> Result<Self, Wrong> {
+        let name = text_of(String::read(value)?.trim(), 3, 64)?;
+        if name.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            return Err(Wrong::new(
+                "value_error",
+                "Le nom d'utilisateur ne peut pas contenir d'espace.",
+                "The username must not contain white space",
+            ));
+        }
+        Ok(Self(name))
+    }
+}
+
+/// An address that mail can be sent to, at most 254 characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Email(pub String);
+
+impl Field for Email {
+    fn read(value: &Value) -> Result<Self, Wrong> {
+        let wrong = || {
+            Wrong::new(
+                "value_error",
+                "Une adresse e-mail est attendue, par exemple nom@exemple.ma.",
+                "value is not a valid email address",
+            )
+        };
+        let text = text_of(String::read(value)?.trim(), 3, 254)?;
+        let address: lettre::Address = text.parse().map_err(|_| wrong())?;
+        // A domain without a dot is right for a mail server, and a slip of the keyboard for everyone else.
+        if address.domain().contains('.') { Ok(Self(text)) } else { Err(wrong()) }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct UserCreate {
+    pub username: Username,
+    pub full_name: Line<200>,
+    pub email: Email,
+    pub role: UserRole,
+    pub password: Password,
+    pub client_id: Option<Id>,
+}
+
+impl Input for UserCreate {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let username = fields.required::<Username>("username");
+        let full_name = fields.required::<Line<200>>("full_name");
+        let email = fields.required::<Email>("email");
+        let role = fields.required("role");
+        let password = fields.required::<Password>("password");
+        let client_id = fields.optional("client_id");
+
+        let known = [
+            username.as_ref().map_or("", |u| &u.0),
+            full_name.as_ref().map_or("", |n| &n.0),
+            email.as_ref().map_or("", |e| &e.0),
+        ];
+        if let Some(Err(wrong)) = password.as_ref().map(|p| p.check_guessable(&known)) {
+            fields.fault("password", wrong);
+        }
+        if matches!(client_id, Some(Some(_))) && role.is_some_and(|r| r != UserRole::Client) {
+            let wrong = Wrong::new(
+                "value_error",
+                "Seul un utilisateur de rôle client appartient à un client.",
+                "Only a user with the role client belongs to a client",
+            );
+            fields.fault("client_id", wrong);
+        }
+        Some(Self {
+            username: username?,
+            full_name: full_name?,
+            email: email?,
+            role: role?,
+            password: password?,
+            client_id: client_id?,
+        })
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct UserUpdate {
+    pub full_name: Option<Line<200>>,
+    pub password: Option<Password>,
+}
+
+impl Input for UserUpdate {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let full_name = fields.optional("full_name");
+        let password = fields.optional("password");
+        Some(Self { full_name: full_name?, password: password? })
+    }
+}
