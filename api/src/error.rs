@@ -1,0 +1,193 @@
+//! Why a request failed. The only place that knows status codes.
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use erp_core::{Error, Lang, Text, input::Fault};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// An error on its way out. The layer `envelope` gives it its body, since only that layer knows the reader's
+/// language and the request's id.
+#[derive(Debug, Clone)]
+pub struct ApiError(Arc<Problem>);
+
+#[derive(Debug)]
+struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    detail: Detail,
+    retry_after_seconds: Option<u64>,
+}
+
+#[derive(Debug)]
+enum Detail {
+    Sentence(Text),
+    Faults(Vec<Fault>),
+}
+
+/// Seconds after which it is worth asking again when something we stand on is away.
+const RETRY_AFTER_OUTAGE: u64 = 5;
+
+impl ApiError {
+    /// An error that arises in HTTP itself.
+    #[must_use]
+    pub fn new(status: StatusCode, code: &'static str, text: Text) -> Self {
+        Self(Arc::new(Problem {
+            status,
+            code,
+            detail: Detail::Sentence(text),
+            retry_after_seconds: None,
+        }))
+    }
+
+    /// The error of a response that carries none of ours: made by the router or a layer.
+    #[must_use]
+    pub fn of_status(status: StatusCode) -> Self {
+        let (code, fr, en) = match status {
+            StatusCode::NOT_FOUND => (
+                "route_introuvable",
+                "Cette adresse n'existe pas.",
+                "There is nothing at this address.",
+            ),
+            StatusCode::METHOD_NOT_ALLOWED => (
+                "methode_interdite",
+                "Cette méthode n'est pas permise à cette adresse.",
+                "This method is not allowed at this address.",
+            ),
+            StatusCode::PAYLOAD_TOO_LARGE => return Self::body_too_large(),
+            status if status.is_server_error() => (
+                "erreur_interne",
+                "Une erreur est survenue de notre côté : réessayez, puis signalez cet identifiant de requête.",
+                "Something went wrong on our side: try again, then report this request id.",
+            ),
+            _ => (
+                "requete_invalide",
+                "La requête n'a pas pu être lue.",
+                "The request could not be read.",
+            ),
+        };
+        Self::new(status, code, Text::new(fr, en))
+    }
+
+    /// 413: more than a body may have.
+    #[must_use]
+    pub fn body_too_large() -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "corps_trop_grand",
+            Text::new(
+                "La requête dépasse la taille permise.",
+                "The request is larger than allowed.",
+            ),
+        )
+    }
+
+    /// 415: the body has another content type than the route reads.
+    #[must_use]
+    pub fn content_type(expected: &str) -> Self {
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "type_de_contenu_refuse",
+            Text::new(
+                format!("Le type de contenu attendu est {expected}."),
+                format!("The expected content type is {expected}."),
+            ),
+        )
+    }
+
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.0.status
+    }
+
+    /// The body: `{"detail", "code", "request_id"}`.
+    pub fn body(&self, lang: Lang, request_id: Uuid) -> Json<Value> {
+        let detail = match &self.0.detail {
+            Detail::Sentence(text) => json!(text.in_lang(lang)),
+            Detail::Faults(faults) => faults
+                .iter()
+                .map(|f| json!({"loc": f.loc, "msg": f.msg.in_lang(lang), "type": f.kind}))
+                .collect(),
+        };
+        Json(json!({"detail": detail, "code": self.0.code, "request_id": request_id}))
+    }
+}
+
+impl From<Error> for ApiError {
+    fn from(error: Error) -> Self {
+        let text = error.text();
+        let (status, code, retry_after_seconds) = match error {
+            Error::NotFound(noun) => (StatusCode::NOT_FOUND, noun.not_found_code(), None),
+            Error::Unauthenticated { code, .. } => (StatusCode::UNAUTHORIZED, code, None),
+            Error::Forbidden { code, .. } => (StatusCode::FORBIDDEN, code, None),
+            Error::Refused { code, .. } => (StatusCode::BAD_REQUEST, code, None),
+            Error::Conflict { code, .. } => (StatusCode::CONFLICT, code, None),
+            Error::TooLarge { code, .. } => (StatusCode::PAYLOAD_TOO_LARGE, code, None),
+            Error::Unsupported { code, .. } => (StatusCode::UNSUPPORTED_MEDIA_TYPE, code, None),
+            Error::TooMany { code, retry_after_seconds, .. } => {
+                (StatusCode::TOO_MANY_REQUESTS, code, Some(retry_after_seconds))
+            }
+            Error::Invalid(faults) => return Self::invalid(faults),
+            Error::Unavailable { what, source } => {
+                tracing::warn!(what, error = format!("{source:#}"), "unavailable");
+                return Self::unavailable();
+            }
+            Error::Internal(error) => {
+                tracing::error!(error = format!("{error:#}"), "internal error");
+                return Self::of_status(StatusCode::INTERNAL_SERVER_ERROR);
+            }
+        };
+        let detail = Detail::Sentence(text.unwrap_or_else(|| Text::new("", "")));
+        Self(Arc::new(Problem { status, code, detail, retry_after_seconds }))
+    }
+}
+
+impl ApiError {
+    fn invalid(faults: Vec<Fault>) -> Self {
+        Self(Arc::new(Problem {
+            status: StatusCode::UNPROCESSABLE_ENTITY,
+            code: "donnees_invalides",
+            detail: Detail::Faults(faults),
+            retry_after_seconds: None,
+        }))
+    }
+
+    fn unavailable() -> Self {
+        let text = Text::new(
+            "Le service est momentanément indisponible : réessayez dans quelques secondes.",
+            "The service is unavailable for the moment: try again in a few seconds.",
+        );
+        Self(Arc::new(Problem {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            code: "service_indisponible",
+            detail: Detail::Sentence(text),
+            retry_after_seconds: Some(RETRY_AFTER_OUTAGE),
+        }))
+    }
+}
+
+impl From<sqlx::Error> for ApiError {
+    fn from(error: sqlx::Error) -> Self {
+        Error::from(error).into()
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = self.0.status.into_response();
+        if self.0.status == StatusCode::UNAUTHORIZED {
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(seconds) = self.0.retry_after_seconds {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}

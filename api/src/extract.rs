@@ -1,0 +1,199 @@
+//! What handlers take: the caller, and input that is already what it should be.
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, FromRequestParts, Multipart, Path, Request},
+    http::{HeaderMap, StatusCode, header, request::Parts},
+};
+use erp_core::{
+    Ctx, Error, Result, Text,
+    input::{Fault, Fields, Id, Input, Source},
+    interventions::Actor,
+    techniciens,
+    users::{Account, UserRole},
+};
+use serde_json::Value;
+
+use crate::ApiError;
+
+/// The authenticated caller. Taking one is possible only on routes that [`crate::rbac`] makes private.
+#[derive(Debug, Clone)]
+pub struct CurrentUser {
+    pub id: i64,
+    pub role: UserRole,
+    client_id: Option<i64>,
+}
+
+impl From<Account> for CurrentUser {
+    fn from(account: Account) -> Self {
+        Self { id: account.id, role: account.role, client_id: account.client_id }
+    }
+}
+
+impl CurrentUser {
+    /// The only client whose things the caller may see; `None`: those of all. A user of role client that belongs to
+    /// no client sees nothing (0 is no id).
+    pub fn client_scope(&self) -> Option<i64> {
+        (self.role == UserRole::Client).then(|| self.client_id.unwrap_or(0))
+    }
+
+    /// The caller as someone who works on interventions.
+    pub async fn actor(&self, ctx: &Ctx) -> Result<Actor> {
+        let technicien_id = match self.role {
+            // A technicien by role whose record is not made yet has none of its own, and takes none up.
+            UserRole::Technicien => {
+                Some(techniciens::find_by_user(&ctx.pool, self.id).await?.unwrap_or(0))
+            }
+            _ => None,
+        };
+        Ok(Actor { user_id: self.id, technicien_id })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for CurrentUser {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        // Absent only when a route is missing from the table of roles: nobody may, then.
+        parts.extensions.get::<Self>().cloned().ok_or_else(|| Error::forbidden().into())
+    }
+}
+
+/// The caller, where a route is also open to nobody in particular.
+#[derive(Debug, Clone)]
+pub struct MaybeUser(pub Option<CurrentUser>);
+
+impl<S: Send + Sync> FromRequestParts<S> for MaybeUser {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        Ok(Self(parts.extensions.get().cloned()))
+    }
+}
+
+/// The `{id}` of a path.
+#[derive(Debug, Clone, Copy)]
+pub struct RowId(pub i64);
+
+impl<S: Send + Sync> FromRequestParts<S> for RowId {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Path(pairs) = Path::<Vec<(String, String)>>::from_request_parts(parts, state)
+            .await
+            .map_err(|e| ApiError::of_status(e.status()))?;
+        let Some((name, value)) = pairs.into_iter().next() else {
+            return Err(ApiError::of_status(StatusCode::NOT_FOUND));
+        };
+        let mut fields = Fields::pairs(Source::Path, [(name.clone(), value)]);
+        match fields.required::<Id>(&name) {
+            Some(id) => Ok(Self(id.0)),
+            None => Err(fields.into_error().into()),
+        }
+    }
+}
+
+/// The fields of the query.
+#[derive(Debug)]
+pub struct Query<T>(pub T);
+
+impl<S: Send + Sync, T: Input> FromRequestParts<S> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let pairs = url_pairs(parts.uri.query().unwrap_or("").as_bytes());
+        Ok(Self(Fields::pairs(Source::Query, pairs).parse()?))
+    }
+}
+
+/// A JSON object.
+#[derive(Debug)]
+pub struct Json<T>(pub T);
+
+impl<S: Send + Sync, T: Input> FromRequest<S> for Json<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        match content_type(request.headers()).as_str() {
+            "" | "application/json" => {}
+            other if other.ends_with("+json") => {}
+            _ => return Err(ApiError::content_type("application/json")),
+        }
+        let body = bytes(request, state).await?;
+        Ok(Self(json_fields(&body)?.parse()?))
+    }
+}
+
+/// A form in either encoding, `application/x-www-form-urlencoded` or `multipart/form-data`; JSON is taken as well.
+#[derive(Debug)]
+pub struct Form<T>(pub T);
+
+impl<S: Send + Sync, T: Input> FromRequest<S> for Form<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let fields = match content_type(request.headers()).as_str() {
+            "multipart/form-data" => multipart_fields(request, state).await?,
+            "application/json" => json_fields(&bytes(request, state).await?)?,
+            "" | "application/x-www-form-urlencoded" => {
+                Fields::pairs(Source::Body, url_pairs(&bytes(request, state).await?))
+            }
+            _ => {
+                let expected = "application/x-www-form-urlencoded ou multipart/form-data";
+                return Err(ApiError::content_type(expected));
+            }
+        };
+        Ok(Self(fields.parse()?))
+    }
+}
+
+/// The content type without its parameters, in lower case.
+pub fn content_type(headers: &HeaderMap) -> String {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("");
+    value.split(';').next().unwrap_or("").trim().to_ascii_lowercase()
+}
+
+fn url_pairs(text: &[u8]) -> Vec<(String, String)> {
+    form_urlencoded::parse(text).into_owned().collect()
+}
+
+async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
+    Bytes::from_request(request, state).await.map_err(|e| ApiError::of_status(e.status()))
+}
+
+fn json_fields(body: &[u8]) -> Result<Fields> {
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(members)) => Ok(Fields::json(members)),
+        Ok(_) => Err(body_fault(
+            "model_attributes_type",
+            "Un objet JSON est attendu.",
+            "Input should be an object",
+        )),
+        Err(e) => Err(body_fault(
+            "json_invalid",
+            format!("Le JSON est mal formé (ligne {}, colonne {}).", e.line(), e.column()),
+            format!("JSON decode error (line {}, column {})", e.line(), e.column()),
+        )),
+    }
+}
+
+fn body_fault(kind: &'static str, fr: impl Into<String>, en: impl Into<String>) -> Error {
+    Error::Invalid(vec![Fault { loc: vec!["body".to_owned()], msg: Text::new(fr, en), kind }])
+}
+
+async fn multipart_fields<S: Send + Sync>(request: Request, state: &S) -> Result<Fields, ApiError> {
+    let malformed = |status| match status {
+        StatusCode::PAYLOAD_TOO_LARGE => ApiError::body_too_large(),
+        _ => {
+            body_fault("multipart_invalid", "Le formulaire est mal formé.", "The form is malformed")
+                .into()
+        }
+    };
+    let mut parts =
+        Multipart::from_request(request, state).await.map_err(|e| malformed(e.status()))?;
+    let mut pairs = Vec::new();
+    while let Some(field) = parts.next_field().await.map_err(|e| malformed(e.status()))? {
+        let Some(name) = field.name().map(ToOwned::to_owned) else { continue };
+        pairs.push((name, field.text().await.map_err(|e| malformed(e.status()))?));
+    }
+    Ok(Fields::pairs(Source::Body, pairs))
+}

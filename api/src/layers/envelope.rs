@@ -1,0 +1,117 @@
+//! Around every request: its id, its log line, and the one shape of errors.
+use std::time::Instant;
+
+use axum::{
+    extract::{MatchedPath, Request},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
+use erp_core::{
+    Lang,
+    jobs::{CAUSE, Cause},
+};
+use tracing::Instrument as _;
+use uuid::Uuid;
+
+use crate::ApiError;
+
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What is known of a request before it is read.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestInfo {
+    pub request_id: Uuid,
+    pub lang: Lang,
+}
+
+/// Gives the request its id (taken over from `X-Request-ID` when that is a UUID) for answers, logs and jobs, logs one
+/// line when it is answered, and turns every error into `{"detail", "code", "request_id"}` in the reader's language.
+pub async fn envelope(mut request: Request, next: Next) -> Response {
+    let info = RequestInfo {
+        request_id: request_id(request.headers()).unwrap_or_else(Uuid::now_v7),
+        lang: language(request.headers()),
+    };
+    request.extensions_mut().insert(info);
+    let span = tracing::info_span!("request", request_id = %info.request_id);
+    CAUSE.scope(Cause(Some(info.request_id)), answer(request, next, info).instrument(span)).await
+}
+
+async fn answer(request: Request, next: Next, info: RequestInfo) -> Response {
+    let (started, method) = (Instant::now(), request.method().clone());
+    // The path as routed, so that ids and tokens in it do not make every line different.
+    let path = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or_else(|| request.uri().path().to_owned(), |p| p.as_str().to_owned());
+
+    let mut response = with_envelope(next.run(request).await, info);
+    let id = HeaderValue::from_str(&info.request_id.to_string());
+    response.headers_mut().extend(id.ok().map(|id| (X_REQUEST_ID, id)));
+
+    let (status, duration_ms) = (response.status().as_u16(), started.elapsed().as_millis());
+    tracing::info!(%method, path, status, duration_ms, "answered");
+    response
+}
+
+/// Gives a failed response the body of the contract; what is not an error stays as it is.
+fn with_envelope(response: Response, info: RequestInfo) -> Response {
+    let status = response.status();
+    if status.is_success() || status.is_redirection() || status == StatusCode::RANGE_NOT_SATISFIABLE
+    {
+        return response;
+    }
+    let error = response
+        .extensions()
+        .get::<ApiError>()
+        .cloned()
+        .unwrap_or_else(|| ApiError::of_status(status));
+    let (mut parts, _) = response.into_parts();
+    let (body_parts, body) = error.body(info.lang, info.request_id).into_response().into_parts();
+    parts.headers.remove(header::CONTENT_LENGTH);
+    parts.headers.extend(body_parts.headers);
+    parts.status = error.status();
+    Response::from_parts(parts, body)
+}
+
+fn request_id(headers: &HeaderMap) -> Option<Uuid> {
+    Uuid::try_parse(headers.get(X_REQUEST_ID)?.to_str().ok()?).ok()
+}
+
+/// French, unless `Accept-Language` prefers English to it.
+fn language(headers: &HeaderMap) -> Lang {
+    let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|v| v.to_str().ok()).unwrap_or("");
+    let quality = |wanted: &str| {
+        accepted
+            .split(',')
+            .filter_map(|range| {
+                let (tag, parameters) = range.split_once(';').unwrap_or((range, ""));
+                let primary = tag.trim().split('-').next()?.to_ascii_lowercase();
+                let q =
+                    parameters.trim().strip_prefix("q=").map_or(Some(1.0), |q| q.parse().ok())?;
+                (primary == wanted).then_some(q)
+            })
+            .fold(0.0_f32, f32::max)
+    };
+    if quality("en") > quality("fr") { Lang::En } else { Lang::Fr }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_language_is_the_one_preferred() {
+        let of = |value: &'static str| {
+            language(&HeaderMap::from_iter([(
+                header::ACCEPT_LANGUAGE,
+                HeaderValue::from_static(value),
+            )]))
+        };
+        assert_eq!(of("en"), Lang::En);
+        assert_eq!(of("en-GB,en;q=0.9,fr;q=0.5"), Lang::En);
+        assert_eq!(of("fr-MA,fr;q=0.9,en;q=0.8"), Lang::Fr);
+        assert_eq!(of("ar,en;q=0"), Lang::Fr);
+        assert_eq!(language(&HeaderMap::new()), Lang::Fr);
+    }
+}

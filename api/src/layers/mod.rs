@@ -1,0 +1,8 @@
+//! What every request passes: its identity and envelope, who may do what, and a polite end for refused uploads.
+mod drain;
+mod envelope;
+mod guard;
+
+pub use drain::drain;
+pub use envelope::{X_REQUEST_ID, envelope};
+pub use guard::guard;

@@ -1,0 +1,11 @@
+//! HTTP: routes, extractors, and the mapping of core errors to responses. No rule and no SQL.
+mod error;
+mod extract;
+mod layers;
+mod list;
+mod openapi;
+pub mod rbac;
+mod routes;
+
+pub use error::ApiError;
+pub use routes::service;

@@ -1,0 +1,83 @@
+//! One page of a list as a response: a bare JSON array, its total and its neighbours in headers.
+use axum::{
+    Json,
+    extract::FromRequestParts,
+    http::{HeaderName, HeaderValue, Uri, header, request::Parts},
+    response::{IntoResponse, Response},
+};
+use erp_core::page::{Listed, Page};
+use serde::Serialize;
+
+use crate::ApiError;
+
+pub const X_TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
+
+/// What of the request the links of its list are made from.
+#[derive(Debug, Clone)]
+pub struct Here(Uri);
+
+impl<S: Send + Sync> FromRequestParts<S> for Here {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let uri = axum::extract::OriginalUri::from_request_parts(parts, state).await;
+        Ok(Self(uri.map_or_else(|_| parts.uri.clone(), |uri| uri.0)))
+    }
+}
+
+impl Here {
+    /// The answer for `listed`, the part `page` of a list.
+    pub fn list<T: Serialize>(&self, page: &Page, listed: &Listed<T>) -> Response {
+        let mut response = Json(&listed.rows).into_response();
+        let headers = response.headers_mut();
+        headers.insert(X_TOTAL_COUNT, listed.total.into());
+        if let Ok(link) = HeaderValue::from_str(&self.links(page, listed.total)) {
+            headers.insert(header::LINK, link);
+        }
+        response
+    }
+
+    /// [RFC 8288](https://www.rfc-editor.org/rfc/rfc8288): first and last always, prev and next where there are any.
+    fn links(&self, page: &Page, total: i64) -> String {
+        let last = (total - 1).max(0) / page.limit * page.limit;
+        let mut links = vec![("first", 0)];
+        if page.offset > 0 {
+            links.push(("prev", (page.offset - page.limit).max(0)));
+        }
+        if page.offset.saturating_add(page.limit) < total {
+            links.push(("next", page.offset + page.limit));
+        }
+        links.push(("last", last));
+        let link = |(rel, offset)| format!("<{}>; rel=\"{rel}\"", self.at(page.limit, offset));
+        links.into_iter().map(link).collect::<Vec<_>>().join(", ")
+    }
+
+    fn at(&self, limit: i64, offset: i64) -> String {
+        let query = form_urlencoded::parse(self.0.query().unwrap_or("").as_bytes())
+            .filter(|(name, _)| name != "limit" && name != "offset");
+        let query = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(query)
+            .append_pair("limit", &limit.to_string())
+            .append_pair("offset", &offset.to_string())
+            .finish();
+        format!("{}?{query}", self.0.path())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_keep_the_filters_and_name_the_neighbours() {
+        let here = Here("/api/v1/users?sort=-id&offset=50&q=a%20b".parse().unwrap());
+        let page = Page { limit: 50, offset: 50, sort: None };
+        assert_eq!(
+            here.links(&page, 120),
+            "</api/v1/users?sort=-id&q=a+b&limit=50&offset=0>; rel=\"first\", \
+             </api/v1/users?sort=-id&q=a+b&limit=50&offset=0>; rel=\"prev\", \
+             </api/v1/users?sort=-id&q=a+b&limit=50&offset=100>; rel=\"next\", \
+             </api/v1/users?sort=-id&q=a+b&limit=50&offset=100>; rel=\"last\""
+        );
+    }
+}

@@ -1,0 +1,77 @@
+//! `erp-api`: serves the REST interface, or prepares its database.
+use std::{net::SocketAddr, process::ExitCode};
+
+use anyhow::Context as _;
+use axum::extract::Request;
+use clap::{Parser, Subcommand};
+use erp_core::{Config, Ctx, migrate, shutdown};
+
+#[derive(Parser)]
+#[command(version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the API (the default).
+    Serve,
+    /// Bring the database schema up to date.
+    Migrate,
+    /// Say whether the configuration is good, without starting anything.
+    CheckConfig,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let command = Cli::parse().command.unwrap_or(Command::Serve);
+    let config = match Config::at_start() {
+        Ok(config) => config,
+        Err(code) => return code,
+    };
+    let done = match command {
+        Command::Serve => serve(config).await,
+        Command::Migrate => migrate_database(&config).await,
+        Command::CheckConfig => {
+            println!("{config:#?}");
+            Ok(())
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "stopped by an error");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    let address = config.http.bind_addr;
+    let ctx = Ctx::new(config)?;
+    let listener = tokio::net::TcpListener::bind(address)
+        .await
+        .with_context(|| format!("BIND_ADDR={address}"))?;
+    tracing::info!(address = %listener.local_addr()?, "serving");
+    let service = erp_api::service(&ctx);
+    let service =
+        axum::ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(service);
+    axum::serve(listener, service).with_graceful_shutdown(stop_requested()).await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn stop_requested() {
+    if let Err(error) = shutdown::requested().await {
+        tracing::error!(%error, "signals cannot be received");
+    }
+}
+
+async fn migrate_database(config: &Config) -> anyhow::Result<()> {
+    // A pool of its own: building an index may take longer than any statement of a request.
+    let pool = sqlx::PgPool::connect(&config.database.url).await?;
+    migrate(&pool).await?;
+    tracing::info!("the schema is up to date");
+    Ok(())
+}

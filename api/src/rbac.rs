@@ -1,0 +1,102 @@
+//! Who may do what: one table, from which the guard, the documentation and the tests come.
+//! What depends on a row (a client sees only its own) is a line in the route.
+use axum::http::Method;
+use erp_core::users::UserRole;
+
+/// Who may call a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody; a token is not even looked at.
+    Anyone,
+    /// Everybody; a token, when there is one, must be good.
+    Public,
+    /// Anyone with an account; with `PUBLIC_EQUIPEMENTS=true` everybody.
+    SignedInOrPublicEquipements,
+    /// Anyone with an account.
+    SignedIn,
+    Roles(&'static [UserRole]),
+}
+
+/// **A** of the contract.
+const A: Access = Access::Roles(&[UserRole::Admin]);
+/// **R**: an admin may do all that a responsable may.
+const R: Access = Access::Roles(&[UserRole::Admin, UserRole::Responsable]);
+/// **R, T**
+const RT: Access = Access::Roles(&[UserRole::Admin, UserRole::Responsable, UserRole::Technicien]);
+/// **\***
+const ANY: Access = Access::SignedIn;
+
+/// One line a route: method, path (below `/api/v1`, and at the root), who.
+pub const TABLE: &[(Method, &str, Access)] = &[
+    (Method::GET, "/", Access::Anyone),
+    (Method::GET, "/health", Access::Anyone),
+    (Method::GET, "/live", Access::Anyone),
+    (Method::GET, "/ready", Access::Anyone),
+    (Method::GET, "/static/uploads/{file}", Access::Public),
+    (Method::POST, "/auth/token", Access::Anyone),
+    (Method::POST, "/auth/login", Access::Anyone),
+    (Method::POST, "/auth/refresh", Access::Anyone),
+    (Method::POST, "/auth/logout", ANY),
+    (Method::GET, "/auth/me", ANY),
+    (Method::POST, "/auth/change-password", ANY),
+    (Method::POST, "/users", A),
+    (Method::GET, "/users", A),
+    (Method::GET, "/users/me", ANY),
+    (Method::PUT, "/users/update", ANY),
+    (Method::GET, "/users/{id}", A),
+    (Method::DELETE, "/users/{id}", A),
+    (Method::PATCH, "/users/{id}/activate", A),
+    (Method::POST, "/clients", R),
+    (Method::GET, "/clients", R),
+    (Method::GET, "/clients/{id}", R),
+    (Method::PUT, "/clients/{id}", R),
+    (Method::DELETE, "/clients/{id}", R),
+    (Method::POST, "/techniciens", R),
+    (Method::GET, "/techniciens", ANY),
+    (Method::GET, "/techniciens/{id}", ANY),
+    (Method::PUT, "/techniciens/{id}", R),
+    (Method::DELETE, "/techniciens/{id}", R),
+    (Method::POST, "/techniciens/competences", R),
+    (Method::GET, "/techniciens/competences", ANY),
+    (Method::POST, "/equipements", R),
+    (Method::GET, "/equipements", Access::SignedInOrPublicEquipements),
+    (Method::GET, "/equipements/{id}", Access::SignedInOrPublicEquipements),
+    (Method::PUT, "/equipements/{id}", R),
+    (Method::DELETE, "/equipements/{id}", R),
+    (Method::POST, "/interventions", R),
+    (Method::GET, "/interventions", ANY),
+    (Method::GET, "/interventions/{id}", ANY),
+    (Method::PUT, "/interventions/{id}", R),
+    (Method::PATCH, "/interventions/{id}/statut", RT),
+    (Method::PATCH, "/interventions/{id}/affectation", R),
+    (Method::GET, "/interventions/{id}/historique", ANY),
+    (Method::GET, "/filters/interventions", ANY),
+    (Method::POST, "/planning", R),
+    (Method::GET, "/planning", ANY),
+    (Method::GET, "/planning/{id}", ANY),
+    (Method::PUT, "/planning/{id}", R),
+    (Method::PATCH, "/planning/{id}/dates", R),
+    (Method::DELETE, "/planning/{id}", R),
+    (Method::POST, "/documents", RT),
+    (Method::POST, "/documents/upload", RT),
+    (Method::GET, "/documents", R),
+    (Method::GET, "/documents/{id}", ANY),
+    (Method::DELETE, "/documents/{id}", R),
+    (Method::POST, "/documents/{id}/reprocess", R),
+    (Method::POST, "/notifications", R),
+    (Method::GET, "/notifications", R),
+    (Method::GET, "/notifications/user/me", ANY),
+    (Method::GET, "/notifications/user/{user_id}", A),
+    (Method::PUT, "/notifications/{id}/read", ANY),
+    (Method::DELETE, "/notifications/{id}", A),
+    (Method::GET, "/dashboard/stats", ANY),
+];
+
+/// Who may call `method` on the matched `path`; `None` for a pair that does not exist. `HEAD` is `GET` without a body.
+#[must_use]
+pub fn access(method: &Method, path: &str) -> Option<Access> {
+    let path = path.strip_prefix("/api/v1").unwrap_or(path);
+    let path = if path.is_empty() { "/" } else { path };
+    let method = if method == Method::HEAD { &Method::GET } else { method };
+    TABLE.iter().find(|(m, p, _)| m == method && *p == path).map(|(_, _, access)| *access)
+}

@@ -1,0 +1,67 @@
+//! The companies and people that are served.
+use axum::{Json, extract::State, http::StatusCode, response::Response};
+use erp_core::{
+    Ctx,
+    clients::{self, Client, ClientFields, ClientFilter, ClientPatch},
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    ApiError,
+    extract::{Json as Body, Query, RowId},
+    list::Here,
+};
+
+pub(super) fn router() -> OpenApiRouter<Ctx> {
+    OpenApiRouter::new().routes(routes!(create, list)).routes(routes!(show, update, delete))
+}
+
+/// Records a client.
+#[utoipa::path(post, path = "/clients", tag = "clients", responses((status = 201, body = Client)))]
+async fn create(
+    State(ctx): State<Ctx>,
+    Body(new): Body<ClientFields>,
+) -> Result<(StatusCode, Json<Client>), ApiError> {
+    let mut tx = ctx.begin().await?;
+    let client = clients::create(&mut tx, &new, ctx.clock.now()).await?;
+    tx.commit().await?;
+    Ok((StatusCode::CREATED, Json(client)))
+}
+
+/// The clients.
+#[utoipa::path(get, path = "/clients", tag = "clients", responses((status = 200, body = [Client])))]
+async fn list(
+    State(ctx): State<Ctx>,
+    here: Here,
+    Query(filter): Query<ClientFilter>,
+) -> Result<Response, ApiError> {
+    Ok(here.list(&filter.page, &clients::list(&ctx.pool, &filter).await?))
+}
+
+/// One client.
+#[utoipa::path(get, path = "/clients/{id}", tag = "clients", params(("id" = i64, Path)), responses((status = 200, body = Client)))]
+async fn show(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Json<Client>, ApiError> {
+    Ok(Json(clients::find(&ctx.pool, id).await?))
+}
+
+/// Changes a client.
+#[utoipa::path(put, path = "/clients/{id}", tag = "clients", params(("id" = i64, Path)), responses((status = 200, body = Client)))]
+async fn update(
+    State(ctx): State<Ctx>,
+    RowId(id): RowId,
+    Body(patch): Body<ClientPatch>,
+) -> Result<Json<Client>, ApiError> {
+    let mut tx = ctx.begin().await?;
+    let client = clients::update(&mut tx, id, patch).await?;
+    tx.commit().await?;
+    Ok(Json(client))
+}
+
+/// Removes a client that no equipment and no user refers to.
+#[utoipa::path(delete, path = "/clients/{id}", tag = "clients", params(("id" = i64, Path)), responses((status = 204)))]
+async fn delete(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<StatusCode, ApiError> {
+    let mut tx = ctx.begin().await?;
+    clients::delete(&mut tx, id).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,82 @@
+//! The documents of interventions; how a file comes in is in `upload`, how it goes out in `files`.
+use axum::{Json, extract::State, http::StatusCode, response::Response};
+use erp_core::{
+    Ctx,
+    documents::{self, Document, DocumentOut},
+    input::{Fields, Input},
+    interventions,
+    page::{Listed, Page},
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{Detail, upload};
+use crate::{
+    ApiError,
+    extract::{CurrentUser, Query, RowId},
+    list::Here,
+};
+
+pub(super) fn router() -> OpenApiRouter<Ctx> {
+    OpenApiRouter::new()
+        .merge(upload::router())
+        .routes(routes!(list))
+        .routes(routes!(list_of_intervention, delete))
+        .routes(routes!(reprocess))
+}
+
+struct DocumentList(Page);
+
+impl Input for DocumentList {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Page::read(fields, documents::SORTABLE).map(Self)
+    }
+}
+
+fn seen(listed: Listed<Document>) -> Listed<DocumentOut> {
+    Listed { rows: listed.rows.into_iter().map(Into::into).collect(), total: listed.total }
+}
+
+/// All documents.
+#[utoipa::path(get, path = "/documents", tag = "documents", responses((status = 200, body = [DocumentOut])))]
+async fn list(
+    State(ctx): State<Ctx>,
+    here: Here,
+    Query(DocumentList(page)): Query<DocumentList>,
+) -> Result<Response, ApiError> {
+    Ok(here.list(&page, &seen(documents::list(&ctx.pool, &page).await?)))
+}
+
+/// The documents of the intervention `id`; a user of a client sees those of its own.
+#[utoipa::path(get, path = "/documents/{id}", tag = "documents", params(("id" = i64, Path)), responses((status = 200, body = [DocumentOut])))]
+async fn list_of_intervention(
+    user: CurrentUser,
+    State(ctx): State<Ctx>,
+    RowId(id): RowId,
+    here: Here,
+    Query(DocumentList(page)): Query<DocumentList>,
+) -> Result<Response, ApiError> {
+    interventions::find(&ctx.pool, id, user.client_scope()).await?;
+    let listed = documents::list_of_intervention(&ctx.pool, id, &page).await?;
+    Ok(here.list(&page, &seen(listed)))
+}
+
+/// Removes the document `id`, and with it its files.
+#[utoipa::path(delete, path = "/documents/{id}", tag = "documents", params(("id" = i64, Path)), responses((status = 200, body = Detail)))]
+async fn delete(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Json<Detail>, ApiError> {
+    let mut tx = ctx.begin().await?;
+    documents::delete(&mut tx, id).await?;
+    tx.commit().await?;
+    Ok(Json(Detail { detail: "Document supprimé." }))
+}
+
+/// Has the document `id` checked and prepared again.
+#[utoipa::path(post, path = "/documents/{id}/reprocess", tag = "documents", params(("id" = i64, Path)), responses((status = 202, body = DocumentOut)))]
+async fn reprocess(
+    State(ctx): State<Ctx>,
+    RowId(id): RowId,
+) -> Result<(StatusCode, Json<DocumentOut>), ApiError> {
+    let mut tx = ctx.begin().await?;
+    let document = documents::reprocess(&mut tx, id).await?;
+    tx.commit().await?;
+    Ok((StatusCode::ACCEPTED, Json(document.into())))
+}

@@ -1,0 +1,75 @@
+//! Machines and installations.
+use axum::{Json, extract::State, response::Response};
+use erp_core::{
+    Ctx,
+    equipements::{self, Equipement, EquipementFields, EquipementFilter, EquipementPatch},
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::Detail;
+use crate::{
+    ApiError,
+    extract::{CurrentUser, Json as Body, MaybeUser, Query, RowId},
+    list::Here,
+};
+
+pub(super) fn router() -> OpenApiRouter<Ctx> {
+    OpenApiRouter::new().routes(routes!(create, list)).routes(routes!(show, update, delete))
+}
+
+/// Records a machine.
+#[utoipa::path(post, path = "/equipements", tag = "equipements", responses((status = 200, body = Equipement)))]
+async fn create(
+    State(ctx): State<Ctx>,
+    Body(new): Body<EquipementFields>,
+) -> Result<Json<Equipement>, ApiError> {
+    let mut tx = ctx.begin().await?;
+    let equipement = equipements::create(&mut tx, &new).await?;
+    tx.commit().await?;
+    Ok(Json(equipement))
+}
+
+/// The machines; a user of a client sees that client's.
+#[utoipa::path(get, path = "/equipements", tag = "equipements", responses((status = 200, body = [Equipement])))]
+async fn list(
+    MaybeUser(user): MaybeUser,
+    State(ctx): State<Ctx>,
+    here: Here,
+    Query(filter): Query<EquipementFilter>,
+) -> Result<Response, ApiError> {
+    let only = user.as_ref().and_then(CurrentUser::client_scope);
+    Ok(here.list(&filter.page, &equipements::list(&ctx.pool, &filter, only).await?))
+}
+
+/// One machine.
+#[utoipa::path(get, path = "/equipements/{id}", tag = "equipements", params(("id" = i64, Path)), responses((status = 200, body = Equipement)))]
+async fn show(
+    MaybeUser(user): MaybeUser,
+    State(ctx): State<Ctx>,
+    RowId(id): RowId,
+) -> Result<Json<Equipement>, ApiError> {
+    let only = user.as_ref().and_then(CurrentUser::client_scope);
+    Ok(Json(equipements::find(&ctx.pool, id, only).await?))
+}
+
+/// Changes a machine.
+#[utoipa::path(put, path = "/equipements/{id}", tag = "equipements", params(("id" = i64, Path)), responses((status = 200, body = Equipement)))]
+async fn update(
+    State(ctx): State<Ctx>,
+    RowId(id): RowId,
+    Body(patch): Body<EquipementPatch>,
+) -> Result<Json<Equipement>, ApiError> {
+    let mut tx = ctx.begin().await?;
+    let equipement = equipements::update(&mut tx, id, patch).await?;
+    tx.commit().await?;
+    Ok(Json(equipement))
+}
+
+/// Removes a machine that no intervention refers to.
+#[utoipa::path(delete, path = "/equipements/{id}", tag = "equipements", params(("id" = i64, Path)), responses((status = 200, body = Detail)))]
+async fn delete(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Json<Detail>, ApiError> {
+    let mut tx = ctx.begin().await?;
+    equipements::delete(&mut tx, id).await?;
+    tx.commit().await?;
+    Ok(Json(Detail { detail: "Équipement supprimé." }))
+}

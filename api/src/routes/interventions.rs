@@ -1,0 +1,149 @@
+//! Interventions, their steps and their history.
+use axum::{Json, extract::State, response::Response};
+use erp_core::{
+    Ctx,
+    historique::{self, HistoriqueOut},
+    input::{Fields, Input},
+    interventions::{
+        self, Affectation, Intervention, InterventionCreate, InterventionFilter, InterventionOut,
+        InterventionUpdate, StatutChange,
+    },
+    page::{Listed, Page},
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    ApiError,
+    extract::{CurrentUser, Json as Body, Query, RowId},
+    list::Here,
+};
+
+pub(super) fn router() -> OpenApiRouter<Ctx> {
+    OpenApiRouter::new()
+        .routes(routes!(create, list))
+        .routes(routes!(show, update))
+        .routes(routes!(change_statut))
+        .routes(routes!(assign))
+        .routes(routes!(list_historique))
+        .routes(routes!(filter))
+}
+
+/// Opens an intervention; a technicien named in it is told by e-mail.
+#[utoipa::path(post, path = "/interventions", tag = "interventions", responses((status = 200, body = InterventionOut)))]
+async fn create(
+    user: CurrentUser,
+    State(ctx): State<Ctx>,
+    Body(new): Body<InterventionCreate>,
+) -> Result<Json<InterventionOut>, ApiError> {
+    let (now, by) = (ctx.clock.now(), user.actor(&ctx).await?);
+    let mut tx = ctx.begin().await?;
+    let intervention = interventions::create(&mut tx, &new, by, now).await?;
+    tx.commit().await?;
+    Ok(Json(intervention.seen_at(now)))
+}
+
+/// The interventions; a user of a client sees those on that client's equipment.
+#[utoipa::path(get, path = "/interventions", tag = "interventions", responses((status = 200, body = [InterventionOut])))]
+async fn list(
+    user: CurrentUser,
+    State(ctx): State<Ctx>,
+    here: Here,
+    Query(filter): Query<InterventionFilter>,
+) -> Result<Response, ApiError> {
+    let now = ctx.clock.now();
+    let Listed { rows, total } =
+        interventions::list(&ctx.pool, &filter, user.client_scope(), now).await?;
+    let rows = rows.into_iter().map(|row: Intervention| row.seen_at(now)).collect();
+    Ok(here.list(&filter.page, &Listed { rows, total }))
+}
+
+/// The same list, at the address that the frontend's filters use.
+#[utoipa::path(get, path = "/filters/interventions", tag = "interventions", responses((status = 200, body = [InterventionOut])))]
+async fn filter(
+    user: CurrentUser,
+    ctx: State<Ctx>,
+    here: Here,
+    query: Query<InterventionFilter>,
+) -> Result<Response, ApiError> {
+    list(user, ctx, here, query).await
+}
+
+/// One intervention.
+#[utoipa::path(get, path = "/interventions/{id}", tag = "interventions", params(("id" = i64, Path)), responses((status = 200, body = InterventionOut)))]
+async fn show(
+    user: CurrentUser,
+    State(ctx): State<Ctx>,
+    RowId(id): RowId,
+) -> Result<Json<InterventionOut>, ApiError> {
+    let intervention = interventions::find(&ctx.pool, id, user.client_scope()).await?;
+    Ok(Json(intervention.seen_at(ctx.clock.now())))
+}
+
+/// Edits an intervention that is not over.
+#[utoipa::path(put, path = "/interventions/{id}", tag = "interventions", params(("id" = i64, Path)), responses((status = 200, body = InterventionOut)))]
+async fn update(
+    user: CurrentUser,
+    State(ctx): State<Ctx>,
+    RowId(id): RowId,
+    Body(edit): Body<InterventionUpdate>,
+) -> Result<Json<InterventionOut>, ApiError> {
+    let (now, by) = (ctx.clock.now(), user.actor(&ctx).await?);
+    let mut tx = ctx.begin().await?;
+    let intervention = interventions::update(&mut tx, id, edit, by, now).await?;
+    tx.commit().await?;
+    Ok(Json(intervention.seen_at(now)))
+}
+
+/// Moves an intervention one step on. A technicien moves what is theirs or free; a free one taken up becomes theirs.
+#[utoipa::path(patch, path = "/interventions/{id}/statut", tag = "interventions", params(("id" = i64, Path)), responses((status = 200, body = InterventionOut)))]
+async fn change_statut(
+    user: CurrentUser,
+    State(ctx): State<Ctx>,
+    RowId(id): RowId,
+    Query(change): Query<StatutChange>,
+) -> Result<Json<InterventionOut>, ApiError> {
+    let (now, by) = (ctx.clock.now(), user.actor(&ctx).await?);
+    let remarque = change.remarque.as_deref();
+    let mut tx = ctx.begin().await?;
+    let intervention =
+        interventions::change_statut(&mut tx, id, change.statut, remarque, by, now).await?;
+    tx.commit().await?;
+    Ok(Json(intervention.seen_at(now)))
+}
+
+/// Gives an intervention to a technicien, who is told by e-mail, or (null) to nobody.
+#[utoipa::path(patch, path = "/interventions/{id}/affectation", tag = "interventions", params(("id" = i64, Path)), responses((status = 200, body = InterventionOut)))]
+async fn assign(
+    user: CurrentUser,
+    State(ctx): State<Ctx>,
+    RowId(id): RowId,
+    Body(affectation): Body<Affectation>,
+) -> Result<Json<InterventionOut>, ApiError> {
+    let (now, by) = (ctx.clock.now(), user.actor(&ctx).await?);
+    let mut tx = ctx.begin().await?;
+    let intervention =
+        interventions::assign(&mut tx, id, affectation.technicien_id, by, now).await?;
+    tx.commit().await?;
+    Ok(Json(intervention.seen_at(now)))
+}
+
+struct HistoriqueList(Page);
+
+impl Input for HistoriqueList {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Page::read(fields, &["id", "statut", "horodatage"]).map(Self)
+    }
+}
+
+/// Who did what and when, newest first.
+#[utoipa::path(get, path = "/interventions/{id}/historique", tag = "interventions", params(("id" = i64, Path)), responses((status = 200, body = [HistoriqueOut])))]
+async fn list_historique(
+    user: CurrentUser,
+    State(ctx): State<Ctx>,
+    RowId(id): RowId,
+    here: Here,
+    Query(HistoriqueList(page)): Query<HistoriqueList>,
+) -> Result<Response, ApiError> {
+    interventions::find(&ctx.pool, id, user.client_scope()).await?;
+    Ok(here.list(&page, &historique::list(&ctx.pool, id, &page).await?))
+}

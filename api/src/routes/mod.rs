@@ -1,0 +1,100 @@
+//! Every route file, one line each, and the layers around them all.
+mod auth;
+mod clients;
+mod dashboard;
+mod documents;
+mod equipements;
+mod files;
+mod interventions;
+mod notifications;
+mod planning;
+mod service;
+mod techniciens;
+mod upload;
+mod users;
+
+use std::time::Duration;
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::{HeaderValue, Method, header},
+    middleware::{from_fn, from_fn_with_state},
+};
+use erp_core::Ctx;
+use tower::Layer as _;
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    cors::CorsLayer,
+    normalize_path::{NormalizePath, NormalizePathLayer},
+};
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::{layers, openapi};
+
+/// The most that JSON and forms may have, in bytes; uploads have a limit of their own.
+const BODY_LIMIT: usize = 1024 * 1024;
+
+/// Every route below `/api/v1`, one line a noun.
+fn routes() -> OpenApiRouter<Ctx> {
+    OpenApiRouter::with_openapi(openapi::base())
+        .merge(service::router())
+        .merge(auth::router())
+        .merge(users::router())
+        .merge(clients::router())
+        .merge(techniciens::router())
+        .merge(equipements::router())
+        .merge(interventions::router())
+        .merge(planning::router())
+        .merge(documents::router())
+        .merge(notifications::router())
+        .merge(dashboard::router())
+        .merge(files::router())
+}
+
+/// The whole API: the routes at the root and under `/api/v1`, with and without a slash at the end, inside the layers.
+#[must_use]
+pub fn service(ctx: &Ctx) -> NormalizePath<Router> {
+    let (router, document) = routes().split_for_parts();
+    // Inside the guard a request has its route, and that route's rule.
+    let router = router.route_layer(from_fn_with_state(ctx.clone(), layers::guard));
+    let router = Router::new()
+        .nest("/api/v1", router.clone())
+        .merge(router)
+        .merge(openapi::pages(document))
+        .with_state(ctx.clone())
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(CatchPanicLayer::new())
+        .layer(from_fn_with_state(ctx.clone(), layers::drain))
+        .layer(cors(&ctx.config.http.cors_origins))
+        .layer(from_fn(layers::envelope));
+    NormalizePathLayer::trim_trailing_slash().layer(router)
+}
+
+fn cors(origins: &[String]) -> CorsLayer {
+    let origins: Vec<HeaderValue> = origins.iter().filter_map(|o| o.parse().ok()).collect();
+    CorsLayer::new()
+        .allow_origin(origins)
+        .allow_credentials(true)
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allow_headers([
+            header::ACCEPT,
+            header::ACCEPT_LANGUAGE,
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            layers::X_REQUEST_ID,
+        ])
+        .expose_headers([
+            crate::list::X_TOTAL_COUNT,
+            header::LINK,
+            layers::X_REQUEST_ID,
+            header::RETRY_AFTER,
+        ])
+        .max_age(Duration::from_mins(10))
+}
+
+/// One sentence for a person, where the contract names it so.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+struct Detail {
+    detail: &'static str,
+}

@@ -1,0 +1,114 @@
+//! Preventive maintenance.
+use axum::{
+    Json,
+    body::HttpBody as _,
+    extract::{FromRequest, FromRequestParts as _, Request, State},
+    http::StatusCode,
+    response::Response,
+};
+use erp_core::{
+    Ctx,
+    planning::{self, NouvelleDate, Planning, PlanningCreate, PlanningFilter, PlanningPatch},
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    ApiError,
+    extract::{CurrentUser, Json as Body, Query, RowId},
+    list::Here,
+};
+
+pub(super) fn router() -> OpenApiRouter<Ctx> {
+    OpenApiRouter::new()
+        .routes(routes!(create, list))
+        .routes(routes!(show, update, delete))
+        .routes(routes!(move_on))
+}
+
+/// Plans the visits of a machine; without `prochaine_date` the next one is a period after `derniere_date`, or after now.
+#[utoipa::path(post, path = "/planning", tag = "planning", responses((status = 201, body = Planning)))]
+async fn create(
+    State(ctx): State<Ctx>,
+    Body(new): Body<PlanningCreate>,
+) -> Result<(StatusCode, Json<Planning>), ApiError> {
+    let mut tx = ctx.begin().await?;
+    let planning = planning::create(&mut tx, &new, ctx.clock.now()).await?;
+    tx.commit().await?;
+    Ok((StatusCode::CREATED, Json(planning)))
+}
+
+/// The plannings; a user of a client sees those of that client's equipment.
+#[utoipa::path(get, path = "/planning", tag = "planning", responses((status = 200, body = [Planning])))]
+async fn list(
+    user: CurrentUser,
+    State(ctx): State<Ctx>,
+    here: Here,
+    Query(filter): Query<PlanningFilter>,
+) -> Result<Response, ApiError> {
+    let listed = planning::list(&ctx.pool, &filter, user.client_scope()).await?;
+    Ok(here.list(&filter.page, &listed))
+}
+
+/// One planning.
+#[utoipa::path(get, path = "/planning/{id}", tag = "planning", params(("id" = i64, Path)), responses((status = 200, body = Planning)))]
+async fn show(
+    user: CurrentUser,
+    State(ctx): State<Ctx>,
+    RowId(id): RowId,
+) -> Result<Json<Planning>, ApiError> {
+    Ok(Json(planning::find(&ctx.pool, id, user.client_scope()).await?))
+}
+
+/// Changes a planning. Another frequency counts from the next visit on, whose date stays.
+#[utoipa::path(put, path = "/planning/{id}", tag = "planning", params(("id" = i64, Path)), responses((status = 200, body = Planning)))]
+async fn update(
+    State(ctx): State<Ctx>,
+    RowId(id): RowId,
+    Body(patch): Body<PlanningPatch>,
+) -> Result<Json<Planning>, ApiError> {
+    let mut tx = ctx.begin().await?;
+    let planning = planning::update(&mut tx, id, patch).await?;
+    tx.commit().await?;
+    Ok(Json(planning))
+}
+
+/// In the query (`?nouvelle_date=…`) or, when it is not there, in a JSON body.
+struct QueryOrBody(NouvelleDate);
+
+impl<S: Send + Sync> FromRequest<S> for QueryOrBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let in_query = request.uri().query().is_some_and(|query| query.contains("nouvelle_date"));
+        if in_query || request.body().is_end_stream() {
+            let (mut parts, _) = request.into_parts();
+            return Ok(Self(Query::from_request_parts(&mut parts, state).await?.0));
+        }
+        Ok(Self(Body::from_request(request, state).await?.0))
+    }
+}
+
+/// The visit that was due becomes the last one; the next one is at `nouvelle_date`.
+#[utoipa::path(
+    patch, path = "/planning/{id}/dates", tag = "planning", responses((status = 200, body = Planning)),
+    params(("id" = i64, Path), ("nouvelle_date" = Option<String>, Query, description = "Or in a JSON body.")),
+)]
+async fn move_on(
+    State(ctx): State<Ctx>,
+    RowId(id): RowId,
+    QueryOrBody(NouvelleDate(date)): QueryOrBody,
+) -> Result<Json<Planning>, ApiError> {
+    let mut tx = ctx.begin().await?;
+    let planning = planning::move_on(&mut tx, id, date).await?;
+    tx.commit().await?;
+    Ok(Json(planning))
+}
+
+/// Removes a planning; the interventions that it opened stay.
+#[utoipa::path(delete, path = "/planning/{id}", tag = "planning", params(("id" = i64, Path)), responses((status = 204)))]
+async fn delete(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<StatusCode, ApiError> {
+    let mut tx = ctx.begin().await?;
+    planning::delete(&mut tx, id).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,116 @@
+//! Techniciens and their skills.
+use axum::{Json, extract::State, http::StatusCode, response::Response};
+use erp_core::{
+    Ctx,
+    input::{Fields, Input},
+    page::Page,
+    techniciens::{
+        self, Competence, CompetenceCreate, TechnicienCreate, TechnicienOut, TechnicienUpdate,
+    },
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    ApiError,
+    extract::{CurrentUser, Json as Body, Query, RowId},
+    list::Here,
+};
+
+pub(super) fn router() -> OpenApiRouter<Ctx> {
+    OpenApiRouter::new()
+        .routes(routes!(create, list))
+        .routes(routes!(create_competence, list_competences))
+        .routes(routes!(show, update, delete))
+}
+
+/// Makes a user of role technicien a technicien.
+#[utoipa::path(post, path = "/techniciens", tag = "techniciens", responses((status = 200, body = TechnicienOut)))]
+async fn create(
+    State(ctx): State<Ctx>,
+    Body(new): Body<TechnicienCreate>,
+) -> Result<Json<TechnicienOut>, ApiError> {
+    let mut tx = ctx.begin().await?;
+    let technicien = techniciens::create(&mut tx, &new).await?;
+    tx.commit().await?;
+    Ok(Json(technicien))
+}
+
+struct TechnicienList(Page);
+
+impl Input for TechnicienList {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Page::read(fields, techniciens::SORTABLE).map(Self)
+    }
+}
+
+/// The techniciens.
+#[utoipa::path(get, path = "/techniciens", tag = "techniciens", responses((status = 200, body = [TechnicienOut])))]
+async fn list(
+    State(ctx): State<Ctx>,
+    here: Here,
+    Query(TechnicienList(page)): Query<TechnicienList>,
+) -> Result<Response, ApiError> {
+    Ok(here.list(&page, &techniciens::list(&ctx.pool, &page).await?))
+}
+
+/// One technicien.
+#[utoipa::path(get, path = "/techniciens/{id}", tag = "techniciens", params(("id" = i64, Path)), responses((status = 200, body = TechnicienOut)))]
+async fn show(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Json<TechnicienOut>, ApiError> {
+    Ok(Json(techniciens::find(&ctx.pool, id).await?))
+}
+
+/// Changes team, availability or skills.
+#[utoipa::path(put, path = "/techniciens/{id}", tag = "techniciens", params(("id" = i64, Path)), responses((status = 200, body = TechnicienOut)))]
+async fn update(
+    State(ctx): State<Ctx>,
+    RowId(id): RowId,
+    Body(edit): Body<TechnicienUpdate>,
+) -> Result<Json<TechnicienOut>, ApiError> {
+    let mut tx = ctx.begin().await?;
+    let technicien = techniciens::update(&mut tx, id, edit).await?;
+    tx.commit().await?;
+    Ok(Json(technicien))
+}
+
+/// Removes a technicien; what was assigned to them and is not over goes back to nobody.
+#[utoipa::path(delete, path = "/techniciens/{id}", tag = "techniciens", params(("id" = i64, Path)), responses((status = 204)))]
+async fn delete(
+    user: CurrentUser,
+    State(ctx): State<Ctx>,
+    RowId(id): RowId,
+) -> Result<StatusCode, ApiError> {
+    let mut tx = ctx.begin().await?;
+    techniciens::delete(&mut tx, id, user.id, ctx.clock.now()).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Records a skill.
+#[utoipa::path(post, path = "/techniciens/competences", tag = "techniciens", responses((status = 200, body = Competence)))]
+async fn create_competence(
+    State(ctx): State<Ctx>,
+    Body(new): Body<CompetenceCreate>,
+) -> Result<Json<Competence>, ApiError> {
+    let mut tx = ctx.begin().await?;
+    let competence = techniciens::create_competence(&mut tx, &new).await?;
+    tx.commit().await?;
+    Ok(Json(competence))
+}
+
+struct CompetenceList(Page);
+
+impl Input for CompetenceList {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Page::read(fields, &["id", "nom"]).map(Self)
+    }
+}
+
+/// The skills.
+#[utoipa::path(get, path = "/techniciens/competences", tag = "techniciens", responses((status = 200, body = [Competence])))]
+async fn list_competences(
+    State(ctx): State<Ctx>,
+    here: Here,
+    Query(CompetenceList(page)): Query<CompetenceList>,
+) -> Result<Response, ApiError> {
+    Ok(here.list(&page, &techniciens::list_competences(&ctx.pool, &page).await?))
+}

@@ -1,0 +1,115 @@
+//! Accounts, for admins; and one's own.
+use axum::{Json, extract::State, http::StatusCode, response::Response};
+use erp_core::{
+    Ctx,
+    input::{Fields, Input},
+    page::Page,
+    users::{self, UserCreate, UserOut, UserUpdate},
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    ApiError,
+    extract::{CurrentUser, Json as Body, Query, RowId},
+    list::Here,
+};
+
+pub(super) fn router() -> OpenApiRouter<Ctx> {
+    OpenApiRouter::new()
+        .routes(routes!(create, list))
+        .routes(routes!(me))
+        .routes(routes!(update))
+        .routes(routes!(show, disable))
+        .routes(routes!(activate))
+}
+
+/// Creates an account.
+#[utoipa::path(post, path = "/users", tag = "users", responses((status = 201, body = UserOut)))]
+async fn create(
+    State(ctx): State<Ctx>,
+    Body(new): Body<UserCreate>,
+) -> Result<(StatusCode, Json<UserOut>), ApiError> {
+    let hash = users::hash_password(new.password.clone()).await?;
+
+    let mut tx = ctx.begin().await?;
+    let user = users::create(&mut tx, &new, &hash, ctx.clock.now()).await?;
+    tx.commit().await?;
+    Ok((StatusCode::CREATED, Json(user)))
+}
+
+struct UserList(Page);
+
+impl Input for UserList {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Page::read(fields, users::SORTABLE).map(Self)
+    }
+}
+
+/// All accounts.
+#[utoipa::path(get, path = "/users", tag = "users", responses((status = 200, body = [UserOut])))]
+async fn list(
+    State(ctx): State<Ctx>,
+    here: Here,
+    Query(UserList(page)): Query<UserList>,
+) -> Result<Response, ApiError> {
+    Ok(here.list(&page, &users::list(&ctx.pool, &page).await?))
+}
+
+/// One account.
+#[utoipa::path(get, path = "/users/{id}", tag = "users", params(("id" = i64, Path)), responses((status = 200, body = UserOut)))]
+async fn show(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Json<UserOut>, ApiError> {
+    Ok(Json(users::find(&ctx.pool, id).await?))
+}
+
+/// The caller's account.
+#[utoipa::path(get, path = "/users/me", tag = "users", responses((status = 200, body = UserOut)))]
+async fn me(user: CurrentUser, State(ctx): State<Ctx>) -> Result<Json<UserOut>, ApiError> {
+    Ok(Json(users::find(&ctx.pool, user.id).await?))
+}
+
+/// Changes the caller's own name or password.
+#[utoipa::path(put, path = "/users/update", tag = "users", responses((status = 200, body = UserOut)))]
+async fn update(
+    user: CurrentUser,
+    State(ctx): State<Ctx>,
+    Body(edit): Body<UserUpdate>,
+) -> Result<Json<UserOut>, ApiError> {
+    let hash = match edit.password {
+        Some(password) => {
+            let owner = users::find(&ctx.pool, user.id).await?;
+            users::check_new_password(&password, &owner, "password")?;
+            Some(users::hash_password(password).await?)
+        }
+        None => None,
+    };
+    let full_name = edit.full_name.map(|line| line.0);
+
+    let mut tx = ctx.begin().await?;
+    let user =
+        users::update(&mut tx, user.id, full_name.as_deref(), hash.as_ref(), ctx.clock.now())
+            .await?;
+    tx.commit().await?;
+    Ok(Json(user))
+}
+
+/// Disables an account; nothing of it is lost.
+#[utoipa::path(delete, path = "/users/{id}", tag = "users", params(("id" = i64, Path)), responses((status = 204)))]
+async fn disable(
+    user: CurrentUser,
+    State(ctx): State<Ctx>,
+    RowId(id): RowId,
+) -> Result<StatusCode, ApiError> {
+    let mut tx = ctx.begin().await?;
+    users::disable(&mut tx, id, user.id, ctx.clock.now()).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Enables an account again.
+#[utoipa::path(patch, path = "/users/{id}/activate", tag = "users", params(("id" = i64, Path)), responses((status = 200, body = UserOut)))]
+async fn activate(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Json<UserOut>, ApiError> {
+    let mut tx = ctx.begin().await?;
+    let user = users::activate(&mut tx, id, ctx.clock.now()).await?;
+    tx.commit().await?;
+    Ok(Json(user))
+}

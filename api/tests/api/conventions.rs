@@ -1,0 +1,168 @@
+//! What holds for every route: addresses, the envelope, languages, lists.
+use erp_core::users::UserRole;
+use reqwest::Method;
+use serde_json::json;
+
+use crate::support::App;
+
+#[tokio::test]
+async fn every_address_works_at_the_root_and_below_api_v1_with_and_without_a_slash() {
+    let app = App::new().await;
+    let admin = app.user(UserRole::Admin).await;
+    for prefix in ["", "/api/v1"] {
+        for slash in ["", "/"] {
+            let get = app.request(Method::GET, &format!("{prefix}/users{slash}"));
+            app.send(get.bearer_auth(&admin.token)).await.expect(200);
+            let post =
+                app.request(Method::POST, &format!("{prefix}/techniciens/competences{slash}"));
+            let nom = format!("Soudure{prefix}{slash}");
+            app.send(post.bearer_auth(&admin.token).json(&json!({"nom": nom}))).await.expect(200);
+        }
+    }
+    app.send(app.request(Method::GET, "/")).await.expect(200);
+    app.send(app.request(Method::GET, "/health")).await.expect(200);
+    app.send(app.request(Method::GET, "/ready")).await.expect(200);
+    app.send(app.request(Method::GET, "/docs/")).await;
+}
+
+#[tokio::test]
+async fn errors_of_the_router_have_the_envelope_too() {
+    let app = App::new().await;
+    let admin = app.user(UserRole::Admin).await;
+    app.get(&admin, "/nulle-part").await.expect_error(404, "route_introuvable");
+    let answer = app.call(&admin, Method::PUT, "/users", Some(json!({}))).await;
+    assert!(answer.header("allow").contains("GET"), "{:?}", answer.headers);
+    answer.expect_error(405, "methode_interdite");
+    app.get(&admin, "/users/987654").await.expect_error(404, "utilisateur_introuvable");
+    app.get(&admin, "/users/zero").await.expect_error(422, "donnees_invalides");
+    app.get(&admin, "/users/0").await.expect_error(422, "donnees_invalides");
+}
+
+#[tokio::test]
+async fn a_request_id_is_taken_over_when_it_is_a_uuid_and_travels_to_the_jobs() {
+    let app = App::new().await;
+    let (boss, id) =
+        (app.user(UserRole::Responsable).await, "0199c000-0000-7000-8000-00000000abcd");
+    let (_, technicien_id) = app.technicien().await;
+    let intervention = app.intervention(&boss).await;
+    let path = format!("/api/v1/interventions/{intervention}/affectation");
+    let request =
+        app.request(Method::PATCH, &path).bearer_auth(&boss.token).header("x-request-id", id);
+    let answer = app.send(request.json(&json!({"technicien_id": technicien_id}))).await;
+    assert_eq!(answer.header("x-request-id"), id);
+    answer.expect(200);
+    let of_job = sqlx::query_scalar!("select metadata -> 'request_id' from apalis.jobs")
+        .fetch_one(&app.ctx.pool)
+        .await
+        .unwrap();
+    assert_eq!(of_job.as_deref(), Some(id));
+
+    let answer =
+        app.send(app.request(Method::GET, "/health").header("x-request-id", "un deux")).await;
+    assert_ne!(answer.header("x-request-id"), "un deux");
+}
+
+#[tokio::test]
+async fn all_faults_of_a_body_are_listed_together_in_the_readers_language() {
+    let app = App::new().await;
+    let admin = app.user(UserRole::Admin).await;
+    let body =
+        json!({"username": "ab", "email": "pas une adresse", "role": "chef", "password": 12});
+    let faults = app.post(&admin, "/users", body.clone()).await;
+    let found: Vec<_> = faults.body["detail"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|f| (f["loc"][1].as_str().unwrap(), f["type"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("username", "string_too_short"),
+            ("full_name", "missing"),
+            ("email", "value_error"),
+            ("role", "enum"),
+            ("password", "string_type"),
+        ]
+    );
+    let english = app.request(Method::POST, "/api/v1/users").bearer_auth(&admin.token).json(&body);
+    let answer = app.send(english.header("accept-language", "en")).await;
+    assert_eq!(answer.body["detail"][1]["msg"], "Field required");
+    faults.expect_error(422, "donnees_invalides");
+}
+
+#[tokio::test]
+async fn bodies_that_cannot_be_read_are_a_422_or_a_415() {
+    let app = App::new().await;
+    let boss = app.user(UserRole::Responsable).await;
+    let send = async |content_type: &str, body: &str| {
+        let request = app.request(Method::POST, "/api/v1/equipements").bearer_auth(&boss.token);
+        app.send(request.header("content-type", content_type).body(body.to_owned())).await
+    };
+    send("application/json", "{").await.expect_error(422, "donnees_invalides");
+    send("application/json", "[1]").await.expect_error(422, "donnees_invalides");
+    send("application/json", "").await.expect_error(422, "donnees_invalides");
+    send("application/json", &"[".repeat(100_000)).await.expect_error(422, "donnees_invalides");
+    send("application/json", r#"{"nom":"a\u0000b","type":"t","localisation":"l"}"#)
+        .await
+        .expect_error(422, "donnees_invalides");
+    send("text/plain", "nom=a").await.expect_error(415, "type_de_contenu_refuse");
+    let huge = format!(r#"{{"nom":"{}"}}"#, "x".repeat(1024 * 1024));
+    send("application/json", &huge).await.expect_error(413, "corps_trop_grand");
+}
+
+#[tokio::test]
+async fn lists_are_bounded_sorted_and_know_their_size_and_neighbours() {
+    let app = App::new().await;
+    let boss = app.user(UserRole::Responsable).await;
+    for _ in 0..5 {
+        app.equipement(&boss).await;
+    }
+    let answer = app.get(&boss, "/equipements?limit=2&offset=2&sort=-id").await;
+    assert_eq!(answer.header("x-total-count"), "5");
+    let link = answer.header("link").to_owned();
+    assert!(
+        link.contains(r#"</api/v1/equipements?sort=-id&limit=2&offset=4>; rel="next""#),
+        "{link}"
+    );
+    assert!(link.contains(r#"offset=0>; rel="prev""#), "{link}");
+    let ids: Vec<_> =
+        answer.expect(200).as_array().unwrap().iter().map(|e| e["id"].as_i64().unwrap()).collect();
+    assert!(ids.len() == 2 && ids[0] > ids[1], "{ids:?}");
+    for bad in
+        ["limit=0", "limit=201", "offset=-1", "sort=password_hash", "limit=x", "statut=cassé"]
+    {
+        app.get(&boss, &format!("/equipements?{bad}")).await.expect_error(422, "donnees_invalides");
+    }
+}
+
+#[tokio::test]
+async fn the_frontend_of_another_origin_may_call() {
+    let app = App::new().await;
+    let preflight = app
+        .request(Method::OPTIONS, "/api/v1/auth/login")
+        .header("origin", "http://localhost:5173")
+        .header("access-control-request-method", "POST")
+        .header("access-control-request-headers", "authorization,content-type");
+    let answer = app.send(preflight).await;
+    assert_eq!(answer.header("access-control-allow-origin"), "http://localhost:5173");
+    assert_eq!(answer.header("access-control-allow-credentials"), "true");
+    let other = app.request(Method::GET, "/health").header("origin", "http://evil.example");
+    assert_eq!(app.send(other).await.header("access-control-allow-origin"), "");
+}
+
+#[tokio::test]
+async fn the_documentation_is_served_from_here() {
+    let app = App::new().await;
+    let document = app.send(app.request(Method::GET, "/openapi.json")).await.expect(200);
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+    for (method, path, _) in erp_api::rbac::TABLE {
+        let path = format!("/api/v1{}", if *path == "/" { "" } else { path });
+        let known = document["paths"].as_object().unwrap().iter().any(|(p, item)| {
+            p.trim_end_matches('/') == path && !item[method.as_str().to_lowercase()].is_null()
+        });
+        assert!(known, "{method} {path} is not documented");
+    }
+    let page = app.request(Method::GET, "/docs/").send().await.unwrap();
+    assert!(page.status().is_success() || page.status().is_redirection(), "{}", page.status());
+}

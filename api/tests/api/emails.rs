@@ -1,0 +1,170 @@
+//! The whole path of a mail: row and job in one transaction, rendered, sent, and the truth about it.
+use erp_core::users::UserRole;
+use serde_json::{Value, json};
+
+use crate::support::{App, User};
+
+async fn notification(app: &App, boss: &User, to: &User) -> Value {
+    let new = json!({
+        "type": "information", "canal": "email", "contenu": "La pièce est arrivée.",
+        "intervention_id": app.intervention(boss).await, "user_id": to.id,
+    });
+    app.post(boss, "/notifications", new).await.expect(201)
+}
+
+async fn as_it_is(app: &App, boss: &User, id: &Value) -> Value {
+    let list = app.get(boss, "/notifications?limit=200").await.expect(200);
+    list.as_array().unwrap().iter().find(|n| n["id"] == *id).cloned().unwrap()
+}
+
+#[tokio::test]
+async fn an_assignment_sends_its_mail_in_two_parts_with_a_link() {
+    let app = App::new().await;
+    let boss = app.user(UserRole::Responsable).await;
+    let (technicien, technicien_id) = app.technicien().await;
+    let id = app.intervention(&boss).await;
+    let path = format!("/interventions/{id}/affectation");
+    app.patch(&boss, &path, json!({"technicien_id": technicien_id})).await.expect(200);
+    assert!(app.mails().is_empty(), "no mail is sent inside a request");
+    app.run_jobs().await;
+
+    let mails = app.mails();
+    let [mail] = mails.as_slice() else { panic!("{} mails", mails.len()) };
+    assert_eq!(mail.to, [technicien.email]);
+    let link = format!("https://erp.example/interventions/{id}");
+    let (text, html) = (mail.text.as_deref().unwrap(), mail.html.as_deref().unwrap());
+    for part in [text, html] {
+        assert!(part.contains("Fuite à la garniture") && part.contains(&link), "{part}");
+        assert!(part.contains("Jorf Lasfar") && part.contains("Salma technicien"), "{part}");
+    }
+    assert!(mail.subject.contains("Fuite à la garniture"), "{}", mail.subject);
+    assert_eq!(mail.header("Auto-Submitted"), Some("auto-generated"));
+
+    let told = app.get(&boss, "/notifications").await.expect(200);
+    assert_eq!((&told[0]["type"], &told[0]["statut"]), (&json!("affectation"), &json!("envoyee")));
+    assert_eq!((&told[0]["tentatives"], &told[0]["derniere_erreur"]), (&json!(1), &Value::Null));
+    assert!(told[0]["date_envoi"].is_string());
+    let message_id = mail.message_id.as_deref().unwrap();
+    assert_eq!(
+        message_id.trim_matches(['<', '>']),
+        format!("notification-{}@mif-maroc.example", told[0]["id"])
+    );
+}
+
+#[tokio::test]
+async fn closing_tells_the_creator_and_the_users_of_the_client() {
+    let app = App::new().await;
+    let boss = app.user(UserRole::Responsable).await;
+    let client_id = sqlx::query_scalar!(
+        "insert into clients (nom_entreprise, date_creation) values ('OCP Jorf', now()) returning id"
+    )
+    .fetch_one(&app.ctx.pool)
+    .await
+    .unwrap();
+    let client = app.user_with(UserRole::Client, json!({"client_id": client_id})).await;
+    let id = app.intervention(&boss).await;
+    let machine =
+        app.get(&boss, &format!("/interventions/{id}")).await.expect(200)["equipement_id"].clone();
+    app.put(&boss, &format!("/equipements/{machine}"), json!({"client_id": client_id}))
+        .await
+        .expect(200);
+    app.step(&boss, id, "cloturee").await.expect(200);
+    app.run_jobs().await;
+    let mut to: Vec<_> = app.mails().into_iter().flat_map(|m| m.to).collect();
+    to.sort();
+    let mut expected = vec![boss.email, client.email];
+    expected.sort();
+    assert_eq!(to, expected);
+}
+
+#[tokio::test]
+async fn mails_made_during_an_outage_arrive_once_each_when_it_is_over() {
+    let mut app = App::new().await;
+    let (boss, reader) =
+        (app.user(UserRole::Responsable).await, app.user(UserRole::Technicien).await);
+    app.stop_smtp().await;
+    let mut made = Vec::new();
+    for _ in 0..5 {
+        made.push(notification(&app, &boss, &reader).await);
+    }
+    for attempt in 1..=2 {
+        app.skip_backoff().await;
+        app.run_jobs().await;
+        for n in &made {
+            let now = as_it_is(&app, &boss, &n["id"]).await;
+            assert_eq!(
+                (&now["statut"], &now["tentatives"]),
+                (&json!("en_file"), &json!(attempt)),
+                "{now}"
+            );
+            assert!(now["derniere_erreur"].as_str().unwrap().contains("127.0.0.1"), "{now}");
+        }
+    }
+    app.start_smtp();
+    app.skip_backoff().await;
+    app.run_jobs().await;
+    assert_eq!(app.mails().len(), 5);
+    for n in &made {
+        let now = as_it_is(&app, &boss, &n["id"]).await;
+        assert_eq!((&now["statut"], &now["tentatives"]), (&json!("envoyee"), &json!(3)), "{now}");
+    }
+    app.skip_backoff().await;
+    app.run_jobs().await;
+    assert_eq!(app.mails().len(), 5, "each once");
+}
+
+#[tokio::test]
+async fn an_address_that_the_server_refuses_for_good_is_given_up_and_says_why() {
+    let app = App::new().await;
+    let boss = app.user(UserRole::Responsable).await;
+    let nobody =
+        app.user_with(UserRole::Technicien, json!({"email": "refuse.nadia@mif.example"})).await;
+    let made = notification(&app, &boss, &nobody).await;
+    app.run_jobs().await;
+    let now = as_it_is(&app, &boss, &made["id"]).await;
+    assert_eq!((&now["statut"], &now["tentatives"]), (&json!("echouee"), &json!(1)), "{now}");
+    assert!(now["derniere_erreur"].as_str().unwrap().contains("550"), "{now}");
+    let [(queue, state, _)] = &app.jobs().await[..] else { panic!() };
+    assert_eq!((queue.as_str(), state.as_str()), ("emails.send", "Killed"));
+}
+
+#[tokio::test]
+async fn a_mail_sent_again_after_a_crash_is_the_same_mail() {
+    let app = App::new().await;
+    let (boss, reader) =
+        (app.user(UserRole::Responsable).await, app.user(UserRole::Technicien).await);
+    let made = notification(&app, &boss, &reader).await;
+    app.run_jobs().await;
+    // What a worker leaves that dies between the server's acceptance and the record of it.
+    sqlx::query!("update notifications set statut = 'en_file', date_envoi = null")
+        .execute(&app.ctx.pool)
+        .await
+        .unwrap();
+    sqlx::query!("update apalis.jobs set status = 'Pending'").execute(&app.ctx.pool).await.unwrap();
+    app.run_jobs().await;
+    let ids: Vec<_> = app.mails().into_iter().map(|m| m.message_id).collect();
+    assert_eq!(ids.len(), 2);
+    assert_eq!(ids[0], ids[1]);
+    // And one that is recorded is not sent again.
+    sqlx::query!("update apalis.jobs set status = 'Pending'").execute(&app.ctx.pool).await.unwrap();
+    app.run_jobs().await;
+    assert_eq!(app.mails().len(), 2);
+    assert_eq!(as_it_is(&app, &boss, &made["id"]).await["statut"], "envoyee");
+}
+
+#[tokio::test]
+async fn a_deleted_notification_is_not_mailed_and_a_disabled_reader_neither() {
+    let app = App::new().await;
+    let (boss, admin) = (app.user(UserRole::Responsable).await, app.user(UserRole::Admin).await);
+    let (gone, disabled) =
+        (app.user(UserRole::Technicien).await, app.user(UserRole::Technicien).await);
+    let deleted = notification(&app, &boss, &gone).await;
+    app.delete(&admin, &format!("/notifications/{}", deleted["id"])).await.expect(200);
+    let unsent = notification(&app, &boss, &disabled).await;
+    app.delete(&admin, &format!("/users/{}", disabled.id)).await.expect(204);
+    app.run_jobs().await;
+    assert!(app.mails().is_empty());
+    let now = as_it_is(&app, &boss, &unsent["id"]).await;
+    assert_eq!(now["statut"], "echouee");
+    assert!(now["derniere_erreur"].as_str().unwrap().contains("désactivé"), "{now}");
+}

@@ -1,0 +1,23 @@
+//! Stories that enter by HTTP and end in what the user sees: reply, mail, row, file.
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::case_sensitive_file_extension_comparisons,
+    reason = "a test may panic, and may look anywhere"
+)]
+
+mod auth;
+mod clients;
+mod conventions;
+mod dashboard;
+mod documents;
+mod emails;
+mod interventions;
+mod nouns;
+mod planning;
+mod rbac;
+mod refused_files;
+mod s3;
+#[path = "../../../core/tests/support/s3_server.rs"]
+mod s3_server;
+mod support;

@@ -1,0 +1,328 @@
+//! The whole system for one test: its own database, files, mailbox, an API on a port, and workers on demand.
+use std::{net::SocketAddr, sync::LazyLock, time::Duration};
+
+use axum::extract::Request;
+use erp_core::{
+    Config, Ctx, auth,
+    config::Env,
+    input::{Fields, Input as _},
+    users::{self, PasswordHash, UserCreate, UserRole},
+};
+use erp_dev::{MailSink, TestDb, mail_sink::Message};
+use erp_worker::Settings;
+use reqwest::{Client, Method, RequestBuilder, StatusCode, multipart};
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, sync::OnceCell, task::JoinHandle};
+
+/// The password of every user of a test.
+pub const PASSWORD: &str = "atlas pompe quai 4";
+
+/// A user, and a token of theirs.
+#[derive(Clone)]
+pub struct User {
+    pub id: i64,
+    pub username: String,
+    pub email: String,
+    pub token: String,
+}
+
+pub struct App {
+    pub ctx: Ctx,
+    pub url: String,
+    pub client: Client,
+    pub files: tempfile::TempDir,
+    pub smtp_port: u16,
+    sink: Option<MailSink>,
+    mails: tempfile::TempDir,
+    server: JoinHandle<()>,
+    _db: TestDb,
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+/// The answer to a request.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: reqwest::header::HeaderMap,
+    pub body: Value,
+}
+
+impl Answer {
+    pub fn code(&self) -> &str {
+        self.body["code"].as_str().unwrap_or("")
+    }
+
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{}", self.body);
+        self.body
+    }
+
+    /// The error that was meant, in the envelope of the contract.
+    #[track_caller]
+    pub fn expect_error(self, status: u16, code: &str) {
+        assert_eq!((self.status.as_u16(), self.code()), (status, code), "{}", self.body);
+        assert_eq!(self.body["request_id"], self.headers["x-request-id"].to_str().unwrap());
+        assert!(!self.body["detail"].is_null());
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or("")
+    }
+}
+
+impl App {
+    pub async fn new() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// With settings of its own.
+    pub async fn with(settings: &[(&str, &str)]) -> Self {
+        let (db, files, mails) = (TestDb::new().await, tempdir(), tempdir());
+        let sink = MailSink::start(([127, 0, 0, 1], 0), mails.path()).unwrap();
+        let smtp_port = sink.smtp_port();
+        let (db_url, port) = (db.url(), smtp_port.to_string());
+        let mut pairs = vec![
+            ("DATABASE_URL", db_url.as_str()),
+            ("SECRET_KEY", "the key of tests, long enough to sign"),
+            ("UPLOAD_DIRECTORY", files.path().to_str().unwrap()),
+            ("SMTP_HOST", "127.0.0.1"),
+            ("SMTP_PORT", &port),
+            ("SMTP_TIMEOUT_SECONDS", "5"),
+            ("FRONTEND_URL", "https://erp.example"),
+            ("SHUTDOWN_TIMEOUT", "10"),
+        ];
+        pairs.extend_from_slice(settings);
+        let config = Config::read(Env::from_pairs(&pairs)).unwrap();
+        let ctx = Ctx::with_pool(config, db.pool.clone()).unwrap();
+        Self::serve(ctx, db, files, mails, sink).await
+    }
+
+    async fn serve(
+        ctx: Ctx,
+        db: TestDb,
+        files: tempfile::TempDir,
+        mails: tempfile::TempDir,
+        sink: MailSink,
+    ) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let service = erp_api::service(&ctx);
+        let service =
+            axum::ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(service);
+        let server = tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
+        // reqwest is built without a TLS provider of its own; a second call changes nothing.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let smtp_port = sink.smtp_port();
+        Self { ctx, url, client, files, smtp_port, sink: Some(sink), mails, server, _db: db }
+    }
+
+    /// A new user of `role` with the usual password, signed in.
+    pub async fn user(&self, role: UserRole) -> User {
+        self.user_with(role, json!({})).await
+    }
+
+    /// The same with fields of its own.
+    pub async fn user_with(&self, role: UserRole, fields: Value) -> User {
+        static HASH: OnceCell<PasswordHash> = OnceCell::const_new();
+        static N: LazyLock<std::sync::atomic::AtomicU32> = LazyLock::new(Default::default);
+        let n = N.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let mut input = json!({
+            "username": format!("{role}{n}"), "full_name": format!("Salma {role} {n}"),
+            "email": format!("{role}{n}@mif.example"), "role": role, "password": PASSWORD,
+        });
+        input.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        let new = UserCreate::read(&mut Fields::json(input.as_object().unwrap().clone())).unwrap();
+        let hash = HASH
+            .get_or_init(async || users::hash_password(new.password.clone()).await.unwrap())
+            .await;
+
+        let now = self.ctx.clock.now();
+        let mut tx = self.ctx.begin().await.unwrap();
+        let user = users::create(&mut tx, &new, hash, now).await.unwrap();
+        let account = users::find_account(&mut *tx, user.id).await.unwrap().unwrap();
+        let token =
+            auth::open_session(&mut tx, &self.ctx.keys, &account, now).await.unwrap().access_token;
+        tx.commit().await.unwrap();
+        User { id: user.id, username: user.username, email: user.email, token }
+    }
+
+    /// A user who is a technicien, and the id as such.
+    pub async fn technicien(&self) -> (User, i64) {
+        let (user, boss) =
+            (self.user(UserRole::Technicien).await, self.user(UserRole::Responsable).await);
+        let made = self.post(&boss, "/techniciens", json!({"user_id": user.id})).await.expect(200);
+        (user, made["id"].as_i64().unwrap())
+    }
+
+    /// A machine with a name of its own.
+    pub async fn equipement(&self, boss: &User) -> i64 {
+        let nom = format!("Pompe centrifuge {}", uuid::Uuid::new_v4());
+        let new = json!({"nom": nom, "type": "Pompe", "localisation": "Jorf Lasfar"});
+        self.post(boss, "/equipements", new).await.expect(200)["id"].as_i64().unwrap()
+    }
+
+    /// An open intervention on a machine of its own.
+    pub async fn intervention(&self, boss: &User) -> i64 {
+        let new = json!({
+            "titre": "Fuite à la garniture", "type": "corrective", "equipement_id": self.equipement(boss).await,
+        });
+        self.post(boss, "/interventions", new).await.expect(200)["id"].as_i64().unwrap()
+    }
+
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.url))
+    }
+
+    pub async fn send(&self, request: RequestBuilder) -> Answer {
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = response.bytes().await.unwrap();
+        Answer { status, headers, body: serde_json::from_slice(&body).unwrap_or(Value::Null) }
+    }
+
+    /// Sends under `/api/v1`, as `user`.
+    pub async fn call(
+        &self,
+        user: &User,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Answer {
+        let mut request = self.request(method, &format!("/api/v1{path}")).bearer_auth(&user.token);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        self.send(request).await
+    }
+
+    pub async fn get(&self, user: &User, path: &str) -> Answer {
+        self.call(user, Method::GET, path, None).await
+    }
+
+    pub async fn post(&self, user: &User, path: &str, body: Value) -> Answer {
+        self.call(user, Method::POST, path, Some(body)).await
+    }
+
+    pub async fn put(&self, user: &User, path: &str, body: Value) -> Answer {
+        self.call(user, Method::PUT, path, Some(body)).await
+    }
+
+    pub async fn patch(&self, user: &User, path: &str, body: Value) -> Answer {
+        self.call(user, Method::PATCH, path, Some(body)).await
+    }
+
+    pub async fn delete(&self, user: &User, path: &str) -> Answer {
+        self.call(user, Method::DELETE, path, None).await
+    }
+
+    /// Moves an intervention one step on.
+    pub async fn step(&self, user: &User, id: i64, statut: &str) -> Answer {
+        self.call(user, Method::PATCH, &format!("/interventions/{id}/statut?statut={statut}"), None)
+            .await
+    }
+
+    /// Uploads `bytes` as a file called `name`.
+    pub async fn upload(
+        &self,
+        user: &User,
+        intervention_id: i64,
+        name: &str,
+        bytes: Vec<u8>,
+    ) -> Answer {
+        let file = multipart::Part::bytes(bytes).file_name(name.to_owned());
+        let form = multipart::Form::new().part("file", file);
+        let path = format!("/api/v1/documents/upload?intervention_id={intervention_id}");
+        self.send(self.request(Method::POST, &path).bearer_auth(&user.token).multipart(form)).await
+    }
+
+    /// The document as it is now.
+    pub async fn document(&self, user: &User, document: &Value) -> Value {
+        let path = format!("/documents/{}", document["intervention_id"]);
+        let list = self.get(user, &path).await.expect(200);
+        let same = |row: &&Value| row["id"] == document["id"];
+        list.as_array().unwrap().iter().find(same).cloned().unwrap_or(Value::Null)
+    }
+
+    /// Runs a worker until no job may run now.
+    pub async fn run_jobs(&self) {
+        let pool = self.ctx.pool.clone();
+        let settings = Settings { poll: Duration::from_millis(50), ..Settings::new(&self.ctx) };
+        let idle = async move {
+            while runnable(&pool).await > 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            Ok(())
+        };
+        erp_worker::run(&self.ctx, &settings, idle).await.unwrap();
+    }
+
+    /// Lets every job that waits for a later attempt run now.
+    pub async fn skip_backoff(&self) {
+        sqlx::query!("update apalis.jobs set run_at = now() - interval '1 second' where status in ('Pending', 'Failed')")
+            .execute(&self.ctx.pool)
+            .await
+            .unwrap();
+    }
+
+    /// Queue, state and attempts of every job, oldest first.
+    pub async fn jobs(&self) -> Vec<(String, String, i32)> {
+        sqlx::query!("select job_type, status, attempts from apalis.jobs order by id")
+            .fetch_all(&self.ctx.pool)
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|row| (row.job_type, row.status, row.attempts))
+            .collect()
+    }
+
+    /// The mails that have arrived, oldest first.
+    pub fn mails(&self) -> Vec<Message> {
+        let mut mails = self.sink.as_ref().unwrap().messages().unwrap();
+        mails.reverse();
+        mails
+    }
+
+    /// The mail server goes away.
+    pub async fn stop_smtp(&mut self) {
+        self.sink.take().unwrap().stop().await;
+    }
+
+    /// The mail server is back, on the same port, with the mails it had.
+    pub fn start_smtp(&mut self) {
+        let address = ([127, 0, 0, 1], self.smtp_port);
+        self.sink = Some(MailSink::start(address, self.mails.path()).unwrap());
+    }
+
+    /// The names of all files in storage.
+    pub fn stored_files(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.files.path()).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+async fn runnable(pool: &sqlx::PgPool) -> i64 {
+    sqlx::query_scalar!(
+        r#"
+            select count(*) as "count!" from apalis.jobs
+            where status in ('Queued', 'Running')
+               or ((status = 'Pending' or (status = 'Failed' and attempts < max_attempts)) and run_at <= now())
+        "#
+    )
+    .fetch_one(pool)
+    .await
+    .unwrap()
+}
+
+fn tempdir() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
