@@ -1,0 +1,91 @@
+//! Checks uploaded files, prepares what is served of them, and removes what nobody refers to.
+use bytes::Bytes;
+use erp_core::{
+    Ctx, Error, Noun, Result,
+    documents::{
+        self, Document, FileKind, Prepared,
+        jobs::{DeleteFiles, ProcessDocument},
+    },
+};
+
+use crate::files::{self, Content};
+
+/// Brings a document to `ready`, or to `failed` with its reason: both are a job done. Run twice it does the same
+/// twice, on the same names, until it is recorded once.
+pub(crate) async fn process(ctx: Ctx, job: ProcessDocument) -> Result<()> {
+    let Some(document) = begin(&ctx, job.document_id).await? else { return Ok(()) };
+    let bytes = ctx.storage.get(&document.key(), ctx.config.uploads.max_bytes).await?;
+    let kind = FileKind::from_extension(&document.extension).ok_or_else(|| {
+        anyhow::anyhow!("document {} has the extension {}", document.id, document.extension)
+    })?;
+
+    // Decoding takes a core for a while: never one of the async threads.
+    let examined = tokio::task::spawn_blocking(move || files::examine(&bytes, kind)).await;
+    let prepared = match examined.map_err(anyhow::Error::from)? {
+        Ok(content) => keep(&ctx, &document, content).await?,
+        Err(defect) => return fail(&ctx, document.id, defect.0).await,
+    };
+
+    let mut tx = ctx.begin().await?;
+    let known = documents::make_ready(&mut tx, document.id, &prepared).await?;
+    tx.commit().await?;
+    // Deleted while we worked: what we wrote has no owner.
+    if known {
+        Ok(())
+    } else {
+        delete_files(ctx, DeleteFiles { keys: document.keys().to_vec() }).await
+    }
+}
+
+/// The document to process; `None` when that is done, or it is gone.
+async fn begin(ctx: &Ctx, id: i64) -> Result<Option<Document>> {
+    let mut tx = ctx.begin().await?;
+    let document = match documents::begin_processing(&mut tx, id).await {
+        Err(Error::NotFound(Noun::Document)) => None,
+        document => document?,
+    };
+    tx.commit().await?;
+    Ok(document)
+}
+
+/// Writes what was derived from a document, and the original without its metadata.
+async fn keep(ctx: &Ctx, document: &Document, content: Content) -> Result<Prepared> {
+    let picture = match content {
+        Content::Picture(picture) => *picture,
+        Content::Pages(pages) => {
+            return Ok(Prepared { pages: i32::try_from(pages).ok(), ..Prepared::default() });
+        }
+        Content::Sound => return Ok(Prepared::default()),
+    };
+    ctx.storage.put(&document.preview_key(), Bytes::from(picture.preview)).await?;
+    ctx.storage.put(&document.thumbnail_key(), Bytes::from(picture.thumbnail)).await?;
+    if let Some(cleaned) = picture.cleaned {
+        ctx.storage.put(&document.key(), Bytes::from(cleaned)).await?;
+    }
+    Ok(Prepared {
+        width: i32::try_from(picture.width).ok(),
+        height: i32::try_from(picture.height).ok(),
+        pages: None,
+        has_previews: true,
+    })
+}
+
+/// Tells the reader of a document that its processing did not come to an end.
+pub(crate) async fn give_up(ctx: Ctx, job: ProcessDocument, _reason: String) -> Result<()> {
+    let reason = "Le traitement du fichier n'a pas abouti : relancez-le, ou renvoyez le fichier.";
+    fail(&ctx, job.document_id, reason).await
+}
+
+async fn fail(ctx: &Ctx, id: i64, reason: &str) -> Result<()> {
+    let mut tx = ctx.begin().await?;
+    documents::fail(&mut tx, id, reason).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Removes files; those that are gone already are a success.
+pub(crate) async fn delete_files(ctx: Ctx, job: DeleteFiles) -> Result<()> {
+    for key in &job.keys {
+        ctx.storage.delete(key).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,69 @@
+//! Word and Excel files (OOXML): that the container is sound, of the claimed kind, without macros.
+//! Only the list of parts and one small part are read; nothing is unpacked.
+
+use std::io::{Cursor, Read as _};
+
+use erp_core::documents::kind::FileKind;
+use zip::ZipArchive;
+
+use super::Defect;
+
+/// Real documents have some dozens of parts, albums of pictures some hundreds.
+const MAX_PARTS: usize = 5_000;
+/// Bytes of all parts together, once unpacked by whoever opens the file.
+const MAX_UNPACKED: u64 = 512 * 1024 * 1024;
+/// Bytes of the list of content types.
+const MAX_TYPES: u64 = 1024 * 1024;
+
+const DAMAGED: Defect = Defect(
+    "Le document est endommagé ou incomplet : enregistrez-le à nouveau depuis Word ou Excel et renvoyez-le.",
+);
+const OTHER_KIND: Defect = Defect(
+    "Le contenu n'est pas celui d'un document de ce type : enregistrez-le en .docx (Word) ou .xlsx (Excel) et renvoyez-le.",
+);
+const TOO_BIG: Defect = Defect(
+    "Le document est démesuré une fois décompressé : allégez-le ou exportez-le en PDF et renvoyez-le.",
+);
+const MACROS: Defect = Defect(
+    "Le document contient des macros : enregistrez-le sans macros (.docx ou .xlsx) et renvoyez-le.",
+);
+
+/// Succeeds for an OOXML document of `kind` ([`FileKind::Docx`] or [`FileKind::Xlsx`]).
+pub fn check(bytes: &[u8], kind: FileKind) -> Result<(), Defect> {
+    let (part, content_type) = match kind {
+        FileKind::Docx => ("word/document", "wordprocessingml.document.main+xml"),
+        FileKind::Xlsx => ("xl/workbook", "spreadsheetml.sheet.main+xml"),
+        _ => return Err(OTHER_KIND),
+    };
+    let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|_| DAMAGED)?;
+    if archive.len() > MAX_PARTS {
+        return Err(TOO_BIG);
+    }
+    let mut unpacked = 0_u64;
+    let mut has_part = false;
+    for index in 0..archive.len() {
+        let entry = archive.by_index_raw(index).map_err(|_| DAMAGED)?;
+        unpacked = unpacked.saturating_add(entry.size());
+        let name = entry.name().map_err(|_| DAMAGED)?.to_ascii_lowercase();
+        if name.ends_with("vbaproject.bin") {
+            return Err(MACROS);
+        }
+        // Word on the web writes word/document2.xml: the content type below is what decides.
+        has_part |= name.trim_start_matches('/').starts_with(part);
+    }
+    // The sizes are what the archive says of itself. Readers stop at them, so does our own below.
+    if unpacked > MAX_UNPACKED {
+        return Err(TOO_BIG);
+    }
+    let mut types = String::new();
+    archive
+        .by_name("[Content_Types].xml")
+        .map_err(|_| OTHER_KIND)?
+        .take(MAX_TYPES)
+        .read_to_string(&mut types)
+        .map_err(|_| DAMAGED)?;
+    if types.contains("macroEnabled") {
+        return Err(MACROS);
+    }
+    if has_part && types.contains(content_type) { Ok(()) } else { Err(OTHER_KIND) }
+}

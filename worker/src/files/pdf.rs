@@ -1,0 +1,38 @@
+//! PDF: that it opens, and how many pages it has.
+//! Nothing of it is rendered or run.
+
+mod guard;
+
+use std::sync::Arc;
+
+use hayro_syntax::{DecryptionError, LoadPdfError, Pdf};
+
+use super::Defect;
+
+const DAMAGED: Defect = Defect(
+    "Le PDF est endommagé ou incomplet : exportez-le à nouveau depuis son logiciel et renvoyez-le.",
+);
+const LOCKED: Defect = Defect(
+    "Le PDF est protégé par un mot de passe : enregistrez-le sans protection et renvoyez-le.",
+);
+const UNREASONABLE: Defect =
+    Defect("Le PDF est anormalement compliqué : imprimez-le vers un nouveau PDF et renvoyez-le.");
+
+/// The number of pages, at least 1. A PDF that opens without a password counts as open.
+pub fn pages(bytes: &[u8]) -> Result<u32, Defect> {
+    let head = &bytes[..bytes.len().min(1024)];
+    if !head.windows(5).any(|window| window == b"%PDF-") {
+        return Err(DAMAGED);
+    }
+    if guard::is_hostile(bytes) {
+        return Err(UNREASONABLE);
+    }
+    let pdf = Pdf::new(Arc::new(bytes.to_vec())).map_err(|error| match error {
+        LoadPdfError::Decryption(DecryptionError::PasswordProtected) => LOCKED,
+        _ => DAMAGED,
+    })?;
+    match u32::try_from(pdf.pages().len()) {
+        Ok(pages) if pages > 0 => Ok(pages),
+        _ => Err(DAMAGED),
+    }
+}
