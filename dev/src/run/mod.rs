@@ -1,0 +1,186 @@
+//! `cargo dev`: what is started, in which order, and how it ends.
+
+mod build;
+mod database;
+mod fleet;
+mod folder;
+mod ports;
+mod program;
+mod ready;
+mod seed;
+pub mod sqlx;
+mod stop;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+pub use build::{Programs, programs};
+use clap::Args;
+pub use seed::{Account, Accounts};
+
+pub(crate) use build::cargo;
+
+use crate::MailSink;
+use fleet::Fleet;
+use folder::Folder;
+
+/// The options of `cargo dev`. A port of 0 means any free one.
+#[derive(Args, Clone, Debug)]
+pub struct Options {
+    /// Port of the API
+    #[arg(long, default_value_t = 8000)]
+    port: u16,
+    /// How many worker processes
+    #[arg(long, default_value_t = 1)]
+    workers: usize,
+    /// Where everything is kept: data, mails, files, logs
+    #[arg(long, default_value = ".dev")]
+    dir: PathBuf,
+    /// Port of the mail server
+    #[arg(long, default_value_t = 1025)]
+    smtp_port: u16,
+    /// Port of the mailbox page
+    #[arg(long, default_value_t = 8025)]
+    mail_port: u16,
+    /// Create the administrator only, no demo data
+    #[arg(long)]
+    no_demo: bool,
+    /// Build with optimisations
+    #[arg(long)]
+    release: bool,
+    /// Run the programs in this folder instead of building them
+    #[arg(long, hide = true)]
+    bin_dir: Option<PathBuf>,
+}
+
+/// Variables of the processes that we start.
+pub type Environment = BTreeMap<&'static str, String>;
+
+/// Runs everything until it is told to stop, then stops it. When this returns no process is left
+/// and all data are in the folder.
+pub async fn run(options: &Options) -> anyhow::Result<()> {
+    let mut stop = stop::Signals::listen()?;
+    let folder = Folder::open(&options.dir)?;
+    let mut fleet = Fleet::default();
+    let ended = tokio::select! {
+        ended = start_and_watch(options, &folder, &mut fleet) => ended,
+        () = stop.received() => Ok(()),
+    };
+    folder.remove_env();
+    if fleet.stop(&mut stop).await {
+        eprintln!("Stopped. Everything is kept in {}.", folder.path().display());
+    }
+    ended
+}
+
+async fn start_and_watch(
+    options: &Options,
+    folder: &Folder,
+    fleet: &mut Fleet,
+) -> anyhow::Result<()> {
+    let port = ports::choose("--port", options.port)?;
+    let smtp = ports::choose("--smtp-port", options.smtp_port)?;
+    let page = ports::listen("--mail-port", options.mail_port).await?;
+    let mail_url = format!("http://{}", page.local_addr()?);
+    let mail = MailSink::start(ports::local(smtp), folder.join("mails"))?;
+    let pages = mail.router();
+    fleet.mail = Some(mail);
+
+    // In this order: the guard of the database is this very program, which the build may replace.
+    let database = database::open(folder.join("postgres")).await?;
+    let programs = build::programs(options.bin_dir.as_deref(), options.release).await?;
+    let environment = environment(folder, &database.url, port, smtp)?;
+    let accounts = seed::seed(&database.url, &environment, options.no_demo).await?;
+    let database_url = database.url.clone();
+    fleet.database = Some(database);
+
+    let logs = folder.join("logs");
+    fleet.start("api", &programs.api, &environment, &logs);
+    for n in 1..=options.workers {
+        fleet.start(&format!("worker-{n}"), &programs.worker, &environment, &logs);
+    }
+    let serve = async { axum::serve(page, pages).await.context("the mailbox page") };
+    let watch = async {
+        tokio::select! {
+            ready = ready::wait(ports::local(port)) => ready?,
+            error = fleet.first_death() => return Err(error),
+        }
+        let facts =
+            Facts { api_url: format!("http://127.0.0.1:{port}"), mail_url, database_url, smtp };
+        facts.announce(&accounts);
+        loop {
+            folder.write_env(&facts.env(&accounts, fleet))?;
+            fleet.changed().await;
+        }
+    };
+    tokio::select! { ended = serve => ended, ended = watch => ended }
+}
+
+fn environment(
+    folder: &Folder,
+    database_url: &str,
+    port: u16,
+    smtp_port: u16,
+) -> anyhow::Result<Environment> {
+    Ok(BTreeMap::from([
+        ("DATABASE_URL", database_url.to_owned()),
+        ("BIND_ADDR", ports::local(port).to_string()),
+        ("ENVIRONMENT", "dev".to_owned()),
+        ("SECRET_KEY", folder.secret()?),
+        ("SMTP_HOST", "127.0.0.1".to_owned()),
+        ("SMTP_PORT", smtp_port.to_string()),
+        ("SMTP_TLS", "none".to_owned()),
+        ("EMAILS_FROM_EMAIL", "erp@mif-maroc.example".to_owned()),
+        ("UPLOAD_DIRECTORY", folder.join("uploads").display().to_string()),
+        // Empty is unset: what the user's shell or `.env` holds for another system must not leak into this one.
+        ("UPLOAD_URL", String::new()),
+        ("SMTP_USER", String::new()),
+        ("SMTP_PASSWORD", String::new()),
+        ("WORKER_QUEUES", String::new()),
+        ("FRONTEND_URL", "http://localhost:3000".to_owned()),
+        ("LOG_FORMAT", "text".to_owned()),
+        // Should we be killed, the end of their input tells them.
+        ("ERP_STOP_ON_STDIN_EOF", "1".to_owned()),
+    ]))
+}
+
+/// What one needs to know to use what runs.
+struct Facts {
+    api_url: String,
+    mail_url: String,
+    database_url: String,
+    smtp: u16,
+}
+
+impl Facts {
+    fn announce(&self, accounts: &Accounts) {
+        let mut lines = vec![
+            String::new(),
+            format!("  API          {}", self.api_url),
+            format!("  Docs         {}/docs", self.api_url),
+            format!("  Mailbox      {}", self.mail_url),
+            format!("  Database     {}", self.database_url),
+        ];
+        for account in std::iter::once(&accounts.admin).chain(&accounts.others) {
+            let Account { role, username, password, .. } = account;
+            lines.push(format!("  {role:<12} {username} / {password}"));
+        }
+        lines.push("\n  Ctrl-C stops everything.\n".to_owned());
+        program::print_line(&lines.join("\n"));
+    }
+
+    fn env(&self, accounts: &Accounts, fleet: &Fleet) -> Vec<(&'static str, String)> {
+        vec![
+            ("API_URL", self.api_url.clone()),
+            ("MAIL_URL", self.mail_url.clone()),
+            ("DATABASE_URL", self.database_url.clone()),
+            ("SMTP_PORT", self.smtp.to_string()),
+            ("ADMIN_USERNAME", accounts.admin.username.clone()),
+            ("ADMIN_PASSWORD", accounts.admin.password.clone()),
+            ("ADMIN_EMAIL", accounts.admin.email.clone()),
+            ("API_PID", fleet.pids("api")),
+            ("WORKER_PIDS", fleet.pids("worker")),
+        ]
+    }
+}

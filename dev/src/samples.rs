@@ -1,0 +1,12 @@
+//! Files that look like what people upload, made on the spot: for tests and for the demo data.
+//! The same arguments give the same bytes.
+
+mod office;
+mod pdf;
+mod photo;
+
+pub use self::{
+    office::{docx, xlsx},
+    pdf::pdf,
+    photo::{gif, jpeg, jpeg_with_gps, png, png_bomb, scene, webp},
+};

@@ -1,0 +1,106 @@
+//! Databases for tests: a pool of them on one throw-away cluster, shared by every test process,
+//! each owned by one test at a time and given back as the migrations left it.
+
+mod cluster;
+mod template;
+
+use std::time::Duration;
+
+pub(crate) use cluster::{config, target_dir};
+
+use anyhow::Context as _;
+use sqlx::postgres::PgPoolOptions;
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool, Row as _};
+
+/// Classes of advisory locks in the maintenance database of the cluster.
+const TEMPLATE_LOCK: i32 = 4711;
+const SLOT_LOCK: i32 = 4712;
+
+const CONNECTIONS: u32 = 10;
+
+/// A database with every migration applied and nothing but what they put there, for one test.
+///
+/// It goes back to the pool when dropped, or when the process dies. Background work of the test
+/// that uses connections of its own must have ended by then.
+#[derive(Debug)]
+pub struct TestDb {
+    /// Up to ten connections; closed when this is dropped.
+    pub pool: PgPool,
+    url: String,
+    /// Its advisory lock owns the database: the server frees it with the connection.
+    _owner: PgConnection,
+}
+
+impl TestDb {
+    /// Waits for nobody: the pool grows by a database when all are in use.
+    ///
+    /// # Panics
+    ///
+    /// When there is no PostgreSQL to be had, or the migrations fail.
+    pub async fn new() -> TestDb {
+        match TestDb::take().await {
+            Ok(db) => db,
+            Err(error) => panic!("no test database: {error:#}"),
+        }
+    }
+
+    /// Where this database answers, for a program that connects by itself.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.url.clone()
+    }
+
+    async fn take() -> anyhow::Result<TestDb> {
+        let cluster = cluster::shared().await?;
+        let mut owner = PgConnection::connect(&cluster.url("postgres")).await?;
+        let row = owner
+            .fetch_one(AssertSqlSafe(format!(
+                "select slot from generate_series(0, 9999) slot
+                 where pg_try_advisory_lock({SLOT_LOCK}, slot) limit 1"
+            )))
+            .await?;
+        let slot: i32 = row.try_get(0)?;
+        let template = template::name();
+        let name = format!("slot_{slot}_{}", &template["template_".len()..]);
+        let url = cluster.url(&name);
+        if template::exists(&mut owner, &name).await? {
+            let pool = connect(&url).await?;
+            if reset(&pool).await? {
+                return Ok(TestDb { pool, url, _owner: owner });
+            }
+            pool.close().await;
+        }
+        let remove = format!("drop database if exists {name} with (force)");
+        owner.execute(AssertSqlSafe(remove)).await?;
+        let create = format!("create database {name} template {template}");
+        owner.execute(AssertSqlSafe(create)).await.context("cannot copy the template")?;
+        let pool = connect(&url).await?;
+        Ok(TestDb { pool, url, _owner: owner })
+    }
+}
+
+impl Drop for TestDb {
+    fn drop(&mut self) {
+        // From this very moment no clone of the pool gives out a connection.
+        drop(self.pool.close());
+    }
+}
+
+async fn connect(url: &str) -> anyhow::Result<PgPool> {
+    let options = PgPoolOptions::new()
+        .max_connections(CONNECTIONS)
+        .test_before_acquire(false)
+        .acquire_timeout(Duration::from_secs(20));
+    Ok(options.connect(url).await?)
+}
+
+/// Empties the database of an earlier test. `false` when that test changed the schema, too: then
+/// only a new copy will do.
+async fn reset(pool: &PgPool) -> anyhow::Result<bool> {
+    let mut connection = pool.acquire().await?;
+    let same = template::has_its_shape(&mut connection).await?;
+    if same {
+        connection.execute(include_str!("reset.sql")).await.context("cannot reset a database")?;
+    }
+    Ok(same)
+}
