@@ -3,6 +3,7 @@
 
 mod bucket;
 mod folder;
+mod leftovers;
 #[cfg(test)]
 mod suite;
 #[cfg(test)]
@@ -192,41 +193,12 @@ impl Storage {
         }
     }
 
-    /// Removes a file; that there is none is success.
+    /// Removes a file, and what interrupted writings of it left; that there is none is success.
     pub async fn delete(&self, key: &str) -> Result<()> {
         let Ok(path) = path(key) else { return Ok(()) };
         match self.read(self.store.delete(&path)).await {
-            Ok(()) | Err(Error::NotFound(_)) => Ok(()),
+            Ok(()) | Err(Error::NotFound(_)) => self.remove_unfinished(key).await,
             Err(error) => Err(error),
-        }
-    }
-
-    /// The keys of all files last written before `time`, in no order, a page at a time in memory.
-    #[must_use]
-    pub fn list_older_than(&self, time: DateTime<Utc>) -> BoxStream<'static, Result<String>> {
-        let older = self.limited(self.store.list(None)).filter_map(move |found| async move {
-            match found {
-                // A file with another kind of name (.gitkeep) is not ours to purge.
-                Ok(meta) if meta.last_modified >= time || path(meta.location.as_ref()).is_err() => {
-                    None
-                }
-                Ok(meta) => Some(Ok(String::from(meta.location))),
-                Err(error) => Some(Err(error)),
-            }
-        });
-        older.boxed()
-    }
-
-    /// Removes what writers left unfinished before `time` when their process was killed; how many.
-    /// In a bucket this is the work of a life-cycle rule (`AbortIncompleteMultipartUpload`): 0.
-    pub async fn remove_abandoned(&self, time: DateTime<Utc>) -> Result<u64> {
-        let Place::Folder(folder) = self.place.clone() else { return Ok(0) };
-        let sweep =
-            tokio::task::spawn_blocking(move || folder::remove_staged(&folder, time.into()));
-        match timeout(self.limit, sweep).await {
-            Ok(Ok(swept)) => swept.map_err(|error| Error::unavailable("storage", error)),
-            Ok(Err(panic)) => Err(Error::Internal(panic.into())),
-            Err(_) => Err(self.too_slow()),
         }
     }
 

@@ -14,6 +14,10 @@ use crate::files::{self, Content};
 /// twice, on the same names, until it is recorded once.
 pub(crate) async fn process(ctx: Ctx, job: ProcessDocument) -> Result<()> {
     let Some(document) = begin(&ctx, job.document_id).await? else { return Ok(()) };
+    // A worker that was killed while it wrote has left a part of a file, which nobody else looks for.
+    for key in document.keys() {
+        ctx.storage.remove_unfinished(&key).await?;
+    }
     let bytes = ctx.storage.get(&document.key(), ctx.config.uploads.max_bytes).await?;
     let kind = FileKind::from_extension(&document.extension).ok_or_else(|| {
         anyhow::anyhow!("document {} has the extension {}", document.id, document.extension)

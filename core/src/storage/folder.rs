@@ -40,6 +40,23 @@ pub(super) fn read(
     .boxed()
 }
 
+/// More processes than may be killed while they write one file: a job that kills three is dead.
+const MOST_STAGED: u32 = 8;
+
+/// Removes what was staged for `file`. `object_store` numbers such files from 1 upwards, and never
+/// looks at one again that is not its own.
+pub(super) fn remove_staged_of(file: &Path) -> io::Result<()> {
+    for n in 1..=MOST_STAGED {
+        let mut staged = file.as_os_str().to_owned();
+        staged.push(format!("#{n}"));
+        match fs::remove_file(&staged) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// Removes files named `<key>#<number>`, as `object_store` names what it is still writing, when
 /// they were last written before `time`; how many.
 pub(super) fn remove_staged(folder: &Path, time: SystemTime) -> io::Result<u64> {

@@ -75,6 +75,25 @@ async fn what_a_killed_process_left_is_swept() {
 }
 
 #[tokio::test]
+async fn what_a_killed_writer_of_one_key_left_goes_without_touching_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = Storage::local(folder.path()).unwrap();
+    for key in ["a.bin", "a.bin", "ab.bin"] {
+        let mut writer = storage.writer(key).unwrap();
+        writer.write(vec![1; 300_000].into()).await.unwrap();
+        std::mem::forget(writer);
+    }
+    storage.put("a.bin", Bytes::from_static(b"kept")).await.unwrap();
+    assert_eq!(files(folder.path()).len(), 4);
+
+    storage.remove_unfinished("a.bin").await.unwrap();
+    assert_eq!(storage.get("a.bin", 10).await.unwrap(), "kept");
+    assert_eq!(files(folder.path()).len(), 2, "only the writing of ab.bin is left");
+    storage.delete("ab.bin").await.unwrap();
+    assert_eq!(files(folder.path()), ["a.bin"]);
+}
+
+#[tokio::test]
 async fn a_folder_that_went_away_is_unavailable() {
     let folder = tempfile::tempdir().unwrap();
     let storage = Storage::local(folder.path().join("f")).unwrap();

@@ -1,0 +1,119 @@
+//! The fields of one request, whatever its encoding.
+use serde_json::{Map, Value};
+
+use super::{Fault, Field, Input, Patch, Wrong};
+use crate::{Error, Result};
+
+/// Where a set of fields came from: the first element of every `loc`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    Body,
+    Query,
+    Path,
+}
+
+impl Source {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Body => "body",
+            Self::Query => "query",
+            Self::Path => "path",
+        }
+    }
+}
+
+/// The fields of one request, and the faults found so far.
+#[derive(Debug)]
+pub struct Fields {
+    source: Source,
+    values: Map<String, Value>,
+    /// In a form or a query an empty value is an absent one: that is what a browser sends for an empty input.
+    empty_is_absent: bool,
+    faults: Vec<Fault>,
+}
+
+impl Fields {
+    /// The members of a JSON object.
+    #[must_use]
+    pub fn json(values: Map<String, Value>) -> Self {
+        Self { source: Source::Body, values, empty_is_absent: false, faults: Vec::new() }
+    }
+
+    /// The pairs of a form or a query; of a name given twice the last counts.
+    #[must_use]
+    pub fn pairs(source: Source, pairs: impl IntoIterator<Item = (String, String)>) -> Self {
+        let values = pairs.into_iter().map(|(k, v)| (k, Value::String(v))).collect();
+        Self { source, values, empty_is_absent: true, faults: Vec::new() }
+    }
+
+    /// Reads a whole `T`.
+    pub fn parse<T: Input>(mut self) -> Result<T> {
+        match T::read(&mut self) {
+            Some(value) if self.faults.is_empty() => Ok(value),
+            _ => Err(self.into_error()),
+        }
+    }
+
+    /// The error of the faults found so far.
+    #[must_use]
+    pub fn into_error(self) -> Error {
+        Error::Invalid(self.faults)
+    }
+
+    /// Records a fault of field `name`.
+    pub fn fault(&mut self, name: &str, wrong: Wrong) {
+        let loc = vec![self.source.as_str().to_owned(), name.to_owned()];
+        self.faults.push(Fault { loc, msg: wrong.msg, kind: wrong.kind });
+    }
+
+    /// The value of a field that must be there.
+    pub fn required<T: Field>(&mut self, name: &str) -> Option<T> {
+        if let Some(value) = self.optional(name)? {
+            Some(value)
+        } else {
+            let missing = Wrong::new("missing", "Ce champ est obligatoire.", "Field required");
+            self.fault(name, missing);
+            None
+        }
+    }
+
+    /// The value of a field that may be absent or null; the outer `None` tells of a fault.
+    pub fn optional<T: Field>(&mut self, name: &str) -> Option<Option<T>> {
+        match self.patch(name)? {
+            Patch::Set(value) => Some(Some(value)),
+            Patch::Clear | Patch::Keep => Some(None),
+        }
+    }
+
+    /// The value of a field, or `default` when it is absent or null.
+    pub fn or<T: Field>(&mut self, name: &str, default: T) -> Option<T> {
+        Some(self.optional(name)?.unwrap_or(default))
+    }
+
+    /// What an edit does with a field: absent keeps it, null clears it.
+    pub fn patch<T: Field>(&mut self, name: &str) -> Option<Patch<T>> {
+        let value = match self.values.get(name) {
+            None => return Some(Patch::Keep),
+            Some(Value::Null) => return Some(Patch::Clear),
+            Some(Value::String(s)) if self.empty_is_absent && s.is_empty() => {
+                return Some(Patch::Keep);
+            }
+            Some(value) => value,
+        };
+        match T::read(value) {
+            Ok(value) => Some(Patch::Set(value)),
+            Err(wrong) => {
+                self.fault(name, wrong);
+                None
+            }
+        }
+    }
+
+    /// Like [`Fields::patch`], for a field that cannot be cleared: null keeps it.
+    pub fn set<T: Field>(&mut self, name: &str) -> Option<Patch<T>> {
+        Some(match self.patch(name)? {
+            Patch::Clear => Patch::Keep,
+            other => other,
+        })
+    }
+}

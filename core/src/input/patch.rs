@@ -1,0 +1,41 @@
+//! Edits: a field that is absent, null, or given.
+
+/// What an edit does with one field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Patch<T> {
+    Keep,
+    Clear,
+    Set(T),
+}
+
+impl<T> Patch<T> {
+    /// The new value of a field that may be empty.
+    pub fn over(self, old: Option<T>) -> Option<T> {
+        match self {
+            Self::Keep => old,
+            Self::Clear => None,
+            Self::Set(value) => Some(value),
+        }
+    }
+
+    /// Like [`Patch::over`], through a conversion.
+    pub fn over_with<U>(self, old: Option<U>, convert: impl FnOnce(T) -> U) -> Option<U> {
+        self.map(convert).over(old)
+    }
+
+    pub fn map<U>(self, convert: impl FnOnce(T) -> U) -> Patch<U> {
+        match self {
+            Self::Keep => Patch::Keep,
+            Self::Clear => Patch::Clear,
+            Self::Set(value) => Patch::Set(convert(value)),
+        }
+    }
+
+    /// The new value of a field that always has one.
+    pub fn or_keep(self, old: T) -> T {
+        match self {
+            Self::Set(value) => value,
+            Self::Keep | Self::Clear => old,
+        }
+    }
+}
