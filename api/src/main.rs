@@ -4,7 +4,7 @@ use std::{net::SocketAddr, process::ExitCode};
 use anyhow::Context as _;
 use axum::extract::Request;
 use clap::{Parser, Subcommand};
-use erp_core::{Config, Ctx, migrate, shutdown};
+use erp_core::{Config, Ctx, limits, migrate, shutdown};
 
 #[derive(Parser)]
 #[command(version, about)]
@@ -57,7 +57,11 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let service = erp_api::service(&ctx);
     let service =
         axum::ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(service);
-    axum::serve(listener, service).with_graceful_shutdown(stop_requested()).await?;
+    let served = axum::serve(listener, service).with_graceful_shutdown(stop_requested());
+    tokio::select! {
+        served = served => served?,
+        () = limits::keep_exchanging(ctx) => {}
+    }
     tracing::info!("stopped");
     Ok(())
 }

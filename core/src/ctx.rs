@@ -8,7 +8,8 @@ use sqlx::{
 };
 
 use crate::{
-    Config, Error, Result, auth::Keys, config::StorageConfig, mailer::Mailer, storage::Storage,
+    Config, Error, Result, auth::Keys, config::StorageConfig, limits::Limits, mailer::Mailer,
+    storage::Storage,
 };
 
 /// What a route and a job handler both work with. Cheap to clone.
@@ -19,6 +20,7 @@ pub struct Ctx {
     pub storage: Storage,
     pub mailer: Mailer,
     pub keys: Arc<Keys>,
+    pub limits: Arc<Limits>,
     pub config: Arc<Config>,
 }
 
@@ -49,6 +51,7 @@ impl Ctx {
             },
             mailer: Mailer::new(&config.mail.smtp)?,
             keys: Arc::new(Keys::new(&config.auth)?),
+            limits: Arc::default(),
             config: Arc::new(config),
         })
     }

@@ -12,6 +12,7 @@ pub mod historique;
 pub mod input;
 pub mod interventions;
 pub mod jobs;
+pub mod limits;
 pub mod mailer;
 mod migrate;
 pub mod notifications;

@@ -23,12 +23,6 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Renew `.sqlx`, the descriptions of all queries that the code is checked against
-    Sqlx {
-        /// Change nothing: fail when `.sqlx` is not up to date
-        #[arg(long)]
-        check: bool,
-    },
     /// The process that stops PostgreSQL after us
     #[command(name = postgres::GUARD_COMMAND, hide = true)]
     Guard {
@@ -38,9 +32,6 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    if let Some(code) = run::sqlx::as_rustc_wrapper() {
-        return code;
-    }
     let cli = Cli::parse();
     let mut runtime = match cli.command {
         Some(Command::Guard { .. }) => tokio::runtime::Builder::new_current_thread(),
@@ -50,7 +41,6 @@ fn main() -> ExitCode {
         let done = runtime.block_on(async {
             match cli.command {
                 Some(Command::Guard { args }) => postgres::guard_main(&args).await,
-                Some(Command::Sqlx { check }) => run::sqlx::run(check).await,
                 None => run::run(&cli.options).await,
             }
         });

@@ -1,22 +1,29 @@
 //! Lets a request through to its handler when [`crate::rbac`] allows it.
 use axum::{
-    extract::{MatchedPath, Request, State},
+    extract::{FromRequestParts as _, MatchedPath, Request, State},
     http::{HeaderMap, header, request::Parts},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
-use erp_core::{Ctx, Error, Result, Text, auth};
+use erp_core::{Ctx, Error, Result, Text, auth, limits::Caller};
 
 use crate::{
     ApiError,
     extract::CurrentUser,
+    layers::ClientAddress,
     rbac::{self, Access},
 };
 
-/// Finds out who calls, refuses what the table of roles does not allow, and hands the caller on to the handler.
+/// Finds out who calls, refuses what the table of roles or the limits of requests do not allow, and hands the caller on
+/// to the handler.
 pub async fn guard(State(ctx): State<Ctx>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    match caller(&ctx, &parts).await {
+    let address = match ClientAddress::from_request_parts(&mut parts, &ctx).await {
+        Ok(address) => address,
+        Err(error) => return error.into_response(),
+    };
+    let caller = caller(&ctx, &parts).await;
+    match count(&ctx, &parts, address, caller.as_ref().ok()).and(caller) {
         Ok(user) => {
             if let Some(user) = user {
                 parts.extensions.insert(user);
@@ -25,6 +32,34 @@ pub async fn guard(State(ctx): State<Ctx>, request: Request, next: Next) -> Resp
         }
         Err(error) => ApiError::from(error).into_response(),
     }
+}
+
+/// Counts the request against its limit.
+fn count(
+    ctx: &Ctx,
+    request: &Parts,
+    ClientAddress(address): ClientAddress,
+    user: Option<&Option<CurrentUser>>,
+) -> Result<()> {
+    let limits = &ctx.config.http;
+    let (caller, limit) = match (path(request), user) {
+        // Probes come as they like, and a page may show a hundred photos: files are cached, and cost no work.
+        ("" | "/health" | "/live" | "/ready" | "/metrics" | "/static/uploads/{file}", _) => {
+            return Ok(());
+        }
+        ("/auth/login" | "/auth/token", _) => {
+            (Caller::SignIn(address), limits.login_limit_per_minute)
+        }
+        (_, Some(Some(user))) => (Caller::User(user.id), limits.rate_limit_per_minute),
+        _ => (Caller::Address(address), limits.rate_limit_per_minute),
+    };
+    ctx.limits.count(caller, limit, ctx.clock.now())
+}
+
+/// The path as routed, below `/api/v1` or the root.
+fn path(request: &Parts) -> &str {
+    let path = request.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    path.strip_prefix("/api/v1").unwrap_or(path).trim_end_matches('/')
 }
 
 async fn caller(ctx: &Ctx, request: &Parts) -> Result<Option<CurrentUser>> {

@@ -1,8 +1,10 @@
 //! What every request passes: its identity and envelope, who may do what, and a polite end for refused uploads.
+mod address;
 mod drain;
 mod envelope;
 mod guard;
 
+pub use address::ClientAddress;
 pub use drain::drain;
 pub use envelope::{X_REQUEST_ID, envelope};
 pub use guard::guard;

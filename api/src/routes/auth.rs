@@ -1,10 +1,5 @@
 //! Signing in and out.
-use std::net::SocketAddr;
-
-use axum::{
-    Json,
-    extract::{ConnectInfo, State},
-};
+use axum::{Json, extract::State};
 use erp_core::{
     Ctx, Error,
     auth::{self, TokenResponse},
@@ -17,6 +12,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     ApiError,
     extract::{CurrentUser, Form},
+    layers::ClientAddress,
 };
 
 pub(super) fn router() -> OpenApiRouter<Ctx> {
@@ -47,10 +43,10 @@ impl Input for TokenForm {
 #[utoipa::path(post, path = "/auth/token", tag = "auth", responses((status = 200, body = TokenResponse)))]
 async fn token(
     State(ctx): State<Ctx>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    address: ClientAddress,
     Form(TokenForm(form)): Form<TokenForm>,
 ) -> Result<Json<TokenResponse>, ApiError> {
-    sign_in(&ctx, peer, form).await
+    sign_in(&ctx, address, form).await
 }
 
 struct LoginForm {
@@ -76,20 +72,20 @@ impl Input for LoginForm {
 #[utoipa::path(post, path = "/auth/login", tag = "auth", responses((status = 200, body = TokenResponse)))]
 async fn login(
     State(ctx): State<Ctx>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    address: ClientAddress,
     Form(form): Form<LoginForm>,
 ) -> Result<Json<TokenResponse>, ApiError> {
-    sign_in(&ctx, peer, form).await
+    sign_in(&ctx, address, form).await
 }
 
 async fn sign_in(
     ctx: &Ctx,
-    peer: SocketAddr,
+    ClientAddress(address): ClientAddress,
     form: LoginForm,
 ) -> Result<Json<TokenResponse>, ApiError> {
-    let address = peer.ip().to_canonical().to_string();
     let password = Password::given(form.password);
-    let account = auth::authenticate(ctx, form.login.trim(), password, &address).await?;
+    let account =
+        auth::authenticate(ctx, form.login.trim(), password, &address.to_string()).await?;
 
     let mut tx = ctx.begin().await?;
     let tokens = auth::open_session(&mut tx, &ctx.keys, &account, ctx.clock.now()).await?;

@@ -13,6 +13,7 @@ mod dashboard;
 mod documents;
 mod emails;
 mod interventions;
+mod limits;
 mod nouns;
 mod planning;
 mod rbac;

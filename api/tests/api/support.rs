@@ -3,7 +3,7 @@ use std::{net::SocketAddr, sync::LazyLock, time::Duration};
 
 use axum::extract::Request;
 use erp_core::{
-    Config, Ctx, auth,
+    Clock, Config, Ctx, auth,
     config::Env,
     input::{Fields, Input as _},
     users::{self, PasswordHash, UserCreate, UserRole},
@@ -83,6 +83,11 @@ impl App {
 
     /// With settings of its own.
     pub async fn with(settings: &[(&str, &str)]) -> Self {
+        Self::at(Clock::default(), settings).await
+    }
+
+    /// With settings and a clock of its own.
+    pub async fn at(clock: Clock, settings: &[(&str, &str)]) -> Self {
         let (db, files, mails) = (TestDb::new().await, tempdir(), tempdir());
         let sink = MailSink::start(([127, 0, 0, 1], 0), mails.path()).unwrap();
         let smtp_port = sink.smtp_port();
@@ -96,10 +101,13 @@ impl App {
             ("SMTP_TIMEOUT_SECONDS", "5"),
             ("FRONTEND_URL", "https://erp.example"),
             ("SHUTDOWN_TIMEOUT", "10"),
+            ("RATE_LIMIT_PER_MINUTE", "0"),
+            ("LOGIN_LIMIT_PER_MINUTE", "0"),
         ];
         pairs.extend_from_slice(settings);
         let config = Config::read(Env::from_pairs(&pairs)).unwrap();
-        let ctx = Ctx::with_pool(config, db.pool.clone()).unwrap();
+        let mut ctx = Ctx::with_pool(config, db.pool.clone()).unwrap();
+        ctx.clock = clock;
         Self::serve(ctx, db, files, mails, sink).await
     }
 

@@ -1,6 +1,8 @@
 //! How the API is reached.
 use std::net::SocketAddr;
 
+use ipnet::IpNet;
+
 use super::env::Env;
 
 #[derive(Debug, Clone)]
@@ -11,6 +13,12 @@ pub struct HttpConfig {
     pub cors_origins: Vec<String>,
     /// `PUBLIC_EQUIPEMENTS`: equipment is readable without a token, as in the old backend.
     pub public_equipements: bool,
+    /// `RATE_LIMIT_PER_MINUTE` (300): requests of one user, or of one address without a token; 0 is no limit.
+    pub rate_limit_per_minute: u32,
+    /// `LOGIN_LIMIT_PER_MINUTE` (20): attempts to sign in from one address; 0 is no limit.
+    pub login_limit_per_minute: u32,
+    /// `TRUSTED_PROXIES`: addresses or networks whose `X-Forwarded-For` is believed; none by default.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 impl HttpConfig {
@@ -46,6 +54,33 @@ impl HttpConfig {
         );
         let public_equipements =
             env.parse("PUBLIC_EQUIPEMENTS", false, |_| true, "true ou false", "false");
-        Self { bind_addr, cors_origins, public_equipements }
+        Self {
+            bind_addr,
+            cors_origins,
+            public_equipements,
+            rate_limit_per_minute: Self::limit(env, "RATE_LIMIT_PER_MINUTE", 300, "300"),
+            login_limit_per_minute: Self::limit(env, "LOGIN_LIMIT_PER_MINUTE", 20, "20"),
+            trusted_proxies: Self::proxies(env),
+        }
+    }
+
+    fn limit(env: &mut Env, name: &'static str, default: u32, example: &'static str) -> u32 {
+        let expected = "un nombre de requêtes par minute (0 : sans limite)";
+        env.parse(name, default, |n| *n <= 1_000_000, expected, example)
+    }
+
+    fn proxies(env: &mut Env) -> Vec<IpNet> {
+        let Some(text) = env.text("TRUSTED_PROXIES") else { return Vec::new() };
+        let network = |item: &str| {
+            item.parse().or_else(|_| item.parse::<std::net::IpAddr>().map(IpNet::from))
+        };
+        match text.split(',').map(|item| network(item.trim())).collect() {
+            Ok(networks) => networks,
+            Err(_) => {
+                let fault = format!("« {text} » n'est pas une liste d'adresses ou de réseaux");
+                env.fault("TRUSTED_PROXIES", fault, "127.0.0.1,10.0.0.0/8");
+                Vec::new()
+            }
+        }
     }
 }

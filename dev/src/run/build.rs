@@ -7,6 +7,8 @@ use anyhow::{Context as _, ensure};
 use serde_json::Value;
 use tokio::process::Command;
 
+use crate::cargo::cargo;
+
 /// The two programs of the system.
 #[derive(Debug)]
 pub struct Programs {
@@ -14,33 +16,6 @@ pub struct Programs {
     pub api: PathBuf,
     /// `erp-worker`
     pub worker: PathBuf,
-}
-
-/// The cargo that started us, or the one in the `PATH`, in the workspace.
-///
-/// What it told us about our own package is taken back: build scripts that look at these
-/// variables would be run again, and their crates built again, at every turn.
-pub(crate) fn cargo() -> std::process::Command {
-    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = std::process::Command::new(program);
-    for (name, _) in std::env::vars_os() {
-        let told = name.to_str().is_some_and(|name| {
-            let ours =
-                ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"];
-            ours.iter().any(|prefix| name.starts_with(prefix))
-        });
-        if told {
-            command.env_remove(name);
-        }
-    }
-    command.current_dir(workspace());
-    command
-}
-
-/// The root of the workspace that this program was built from.
-pub(super) fn workspace() -> &'static Path {
-    let dev = Path::new(env!("CARGO_MANIFEST_DIR"));
-    dev.parent().unwrap_or(dev)
 }
 
 /// Builds the programs, or finds them in `bin_dir`. Cargo says where they are, whatever target

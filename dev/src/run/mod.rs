@@ -8,7 +8,6 @@ mod ports;
 mod program;
 mod ready;
 mod seed;
-pub mod sqlx;
 mod stop;
 
 use std::collections::BTreeMap;
@@ -18,8 +17,6 @@ use anyhow::Context as _;
 pub use build::{Programs, programs};
 use clap::Args;
 pub use seed::{Account, Accounts};
-
-pub(crate) use build::cargo;
 
 use crate::MailSink;
 use fleet::Fleet;

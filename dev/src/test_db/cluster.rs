@@ -28,7 +28,7 @@ pub(super) async fn shared() -> anyhow::Result<&'static Postgres> {
 }
 
 /// The cluster to share, for whatever may be thrown away.
-pub(crate) fn config() -> anyhow::Result<Config> {
+fn config() -> anyhow::Result<Config> {
     let target = target_dir()?;
     Ok(Config {
         dir: in_memory(&target).unwrap_or_else(|| target.join("tmp").join("test-postgres")),
@@ -47,7 +47,7 @@ fn profile_dir() -> anyhow::Result<PathBuf> {
 }
 
 /// The target folder that this program was built into.
-pub(crate) fn target_dir() -> anyhow::Result<PathBuf> {
+fn target_dir() -> anyhow::Result<PathBuf> {
     Ok(profile_dir()?.parent().context("the profile's folder has no parent")?.to_path_buf())
 }
 
@@ -83,7 +83,7 @@ fn guard_exe() -> anyhow::Result<PathBuf> {
             Some("debug") | None => "dev".to_owned(),
             Some(name) => name.to_owned(),
         };
-        let mut build = crate::run::cargo();
+        let mut build = crate::cargo::cargo();
         build.args(["build", "--quiet", "--package", "erp-dev", "--bins", "--profile", &profile]);
         build.arg("--target-dir").arg(target_dir()?);
         let status = build.status().context("cannot run cargo")?;

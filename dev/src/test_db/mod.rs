@@ -6,8 +6,6 @@ mod template;
 
 use std::time::Duration;
 
-pub(crate) use cluster::{config, target_dir};
-
 use anyhow::Context as _;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool, Row as _};

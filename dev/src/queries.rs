@@ -1,4 +1,4 @@
-//! `cargo dev sqlx`: renews `.sqlx`, against which every build checks its queries without a
+//! `cargo queries`: renews `.sqlx`, against which every build checks its queries without a
 //! database.
 //!
 //! The queries are compiled against an empty database of our own. Only the members of this
@@ -10,21 +10,21 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use anyhow::{Context as _, bail, ensure};
+use apalis_postgres::PostgresStorage;
 use serde_json::Value;
+use sqlx::migrate::Migrator;
 use sqlx::postgres::PgPoolOptions;
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
-use super::build::{cargo, workspace};
+use crate::cargo::{cargo, workspace};
 use crate::postgres::{Config, Postgres};
-use crate::test_db;
 
-/// Set for the compilers of `cargo dev sqlx`: the database that queries are described by.
-const DATABASE: &str = "ERP_DEV_SQLX_DATABASE";
+/// Set for the compilers of `cargo queries`: the database that queries are described by.
+const DATABASE: &str = "ERP_QUERIES_DATABASE";
 /// Set with it: where the descriptions go.
-const OUTPUT: &str = "ERP_DEV_SQLX_OUTPUT";
+const OUTPUT: &str = "ERP_QUERIES_OUTPUT";
 
 /// When cargo has started this program in place of the compiler, for a member of the workspace:
 /// compiles it with its queries connected.
@@ -41,17 +41,17 @@ pub fn as_rustc_wrapper() -> Option<ExitCode> {
 
 /// Renews `.sqlx`, or with `check` fails when that would change it.
 pub async fn run(check: bool) -> anyhow::Result<()> {
-    let output = test_db::target_dir()?.join("tmp").join(format!("sqlx-{}", std::process::id()));
-    fs::create_dir_all(&output)?;
-    let fresh = describe_into(&output).await;
-    let fresh = fresh.and_then(|()| Descriptions::read(&output));
-    fs::remove_dir_all(&output)?;
-    let (fresh, dir) = (fresh?, workspace().join(".sqlx"));
+    let work = tempfile::Builder::new().prefix("erp-queries-").tempdir()?;
+    let output = work.path().join("sqlx");
+    fs::create_dir(&output)?;
+    describe_into(&output, &work.path().join("postgres")).await?;
+    let fresh = Descriptions::read(&output)?;
+    let (fresh, dir) = (fresh, workspace().join(".sqlx"));
     let difference = Descriptions::read(&dir)?.difference(&fresh);
     if difference.is_empty() {
         println!(".sqlx is up to date ({} queries)", fresh.0.len());
     } else if check {
-        bail!(".sqlx is not up to date: run `cargo dev sqlx` and commit\n{difference}");
+        bail!(".sqlx is not up to date: run `cargo queries` and commit\n{difference}");
     } else {
         fresh.write(&dir)?;
         println!(".sqlx is renewed ({} queries)\n{difference}", fresh.0.len());
@@ -59,24 +59,17 @@ pub async fn run(check: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn describe_into(output: &Path) -> anyhow::Result<()> {
-    let this: fn() -> anyhow::Result<PathBuf> = || Ok(std::env::current_exe()?);
-    let config = Config { guard: this, linger: Duration::ZERO, ..test_db::config()? };
+async fn describe_into(output: &Path, cluster: &Path) -> anyhow::Result<()> {
+    let config = Config { durable: false, ..Config::durable(cluster) };
     let cluster = tokio::task::spawn_blocking(move || Postgres::start(&config)).await??;
-    let name = format!("sqlx_{}", std::process::id());
-    let mut postgres = PgConnection::connect(&cluster.url("postgres")).await?;
-    postgres.execute(AssertSqlSafe(format!("create database {name}"))).await?;
-    let url = cluster.url(&name);
-    let described = async {
-        let pool = PgPoolOptions::new().max_connections(2).connect(&url).await?;
-        erp_core::migrate(&pool).await.context("the migrations fail")?;
-        pool.close().await;
-        tokio::task::block_in_place(|| compile(&url, output))
-    }
-    .await;
-    postgres.execute(AssertSqlSafe(format!("drop database {name} with (force)"))).await?;
-    postgres.close().await?;
-    described
+    let url = cluster.url("postgres");
+    let pool = PgPoolOptions::new().max_connections(2).connect(&url).await?;
+    // As they are now, not as they were when this program was built.
+    let ours = Migrator::new(workspace().join("migrations")).await?;
+    PostgresStorage::migrations().run(&pool).await?;
+    ours.run(&pool).await.context("the migrations fail")?;
+    pool.close().await;
+    tokio::task::block_in_place(|| compile(&url, output))
 }
 
 fn compile(database: &str, output: &Path) -> anyhow::Result<()> {

@@ -1,0 +1,73 @@
+//! Whose address a request comes from, behind proxies too.
+use std::net::{IpAddr, SocketAddr};
+
+use axum::{
+    extract::{ConnectInfo, FromRequestParts},
+    http::{HeaderMap, StatusCode, request::Parts},
+};
+use erp_core::Ctx;
+use ipnet::IpNet;
+
+use crate::ApiError;
+
+/// The address of the client: that of the connection, or what the proxies of `TRUSTED_PROXIES` say of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientAddress(pub IpAddr);
+
+impl FromRequestParts<Ctx> for ClientAddress {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, ctx: &Ctx) -> Result<Self, ApiError> {
+        let ConnectInfo(peer) =
+            ConnectInfo::<SocketAddr>::from_request_parts(parts, ctx).await.map_err(|_| {
+                // Only a server that was put together wrongly does not know its peers.
+                ApiError::of_status(StatusCode::INTERNAL_SERVER_ERROR)
+            })?;
+        Ok(Self(client(peer.ip(), &parts.headers, &ctx.config.http.trusted_proxies)))
+    }
+}
+
+/// Each proxy adds the address it was called from on the right, and anyone may write what they like on the left: the
+/// first from the right that is not a proxy of ours is the client.
+fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+    let is_ours = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
+    let mut client = peer.to_canonical();
+    let values: Vec<&str> =
+        headers.get_all("x-forwarded-for").iter().filter_map(|v| v.to_str().ok()).collect();
+    for said in values.iter().rev().flat_map(|value| value.rsplit(',')) {
+        match said.trim().parse::<IpAddr>() {
+            Ok(address) if is_ours(&client) => client = address.to_canonical(),
+            _ => break,
+        }
+    }
+    client
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(peer: &str, forwarded: &[&'static str], trusted: &[&str]) -> String {
+        let headers = forwarded
+            .iter()
+            .map(|value| ("x-forwarded-for".parse().unwrap(), value.parse().unwrap()))
+            .collect();
+        let trusted: Vec<IpNet> = trusted.iter().map(|n| n.parse().unwrap()).collect();
+        client(peer.parse().unwrap(), &headers, &trusted).to_string()
+    }
+
+    #[test]
+    fn only_trusted_proxies_are_believed() {
+        let proxies = ["10.0.0.0/8"];
+        assert_eq!(seen("192.0.2.7", &["198.51.100.1"], &proxies), "192.0.2.7");
+        assert_eq!(seen("10.1.1.1", &["198.51.100.1"], &proxies), "198.51.100.1");
+        assert_eq!(
+            seen("10.1.1.1", &["1.2.3.4, 198.51.100.1, 10.2.2.2"], &proxies),
+            "198.51.100.1"
+        );
+        assert_eq!(seen("10.1.1.1", &["1.2.3.4", "198.51.100.1"], &proxies), "198.51.100.1");
+        assert_eq!(seen("10.1.1.1", &["unknown"], &proxies), "10.1.1.1");
+        assert_eq!(seen("10.1.1.1", &[], &proxies), "10.1.1.1");
+        assert_eq!(seen("::ffff:192.0.2.7", &["1.2.3.4"], &[]), "192.0.2.7");
+    }
+}

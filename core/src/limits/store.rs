@@ -1,0 +1,37 @@
+//! SQL of the `limites` table, and nothing else.
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgPool;
+
+use crate::Result;
+
+/// Adds to the counts of `minute`; the sums. Minutes that are over go.
+pub(super) async fn add(
+    pool: &PgPool,
+    minute: DateTime<Utc>,
+    new: &[(String, u32)],
+) -> Result<Vec<(String, u32)>> {
+    // In one order for all replicas, which would else deadlock.
+    let mut new: Vec<_> =
+        new.iter().map(|(key, n)| (key.clone(), i32::try_from(*n).unwrap_or(i32::MAX))).collect();
+    new.sort();
+    let (keys, counts): (Vec<String>, Vec<i32>) = new.into_iter().unzip();
+    let sums = sqlx::query!(
+        r#"
+            with passe as (delete from limites where minute < $4)
+            insert into limites as l (minute, cle, requetes)
+            select $1, cle, n from unnest($2::text[], $3::integer[]) as u (cle, n)
+            on conflict (minute, cle) do update set requetes = l.requetes + excluded.requetes
+            returning cle, requetes
+        "#,
+        minute,
+        &keys,
+        &counts,
+        minute - TimeDelta::minutes(5),
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(sums
+        .into_iter()
+        .map(|row| (row.cle, u32::try_from(row.requetes).unwrap_or(u32::MAX)))
+        .collect())
+}
