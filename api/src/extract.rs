@@ -13,7 +13,7 @@ use erp_core::{
 };
 use serde_json::Value;
 
-use crate::ApiError;
+use crate::{ApiError, json::Unambiguous};
 
 /// The authenticated caller. Taking one is possible only on routes that [`crate::rbac`] makes private.
 #[derive(Debug, Clone)]
@@ -162,11 +162,20 @@ async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Api
 
 fn json_fields(body: &[u8]) -> Result<Fields> {
     match serde_json::from_slice(body) {
-        Ok(Value::Object(members)) => Ok(Fields::json(members)),
+        Ok(Unambiguous(Value::Object(members))) => Ok(Fields::json(members)),
         Ok(_) => Err(body_fault(
             "model_attributes_type",
             "Un objet JSON est attendu.",
             "Input should be an object",
+        )),
+        Err(e) if e.is_data() => Err(body_fault(
+            "json_invalid",
+            format!(
+                "Le JSON dit deux fois la même clé (ligne {}, colonne {}).",
+                e.line(),
+                e.column()
+            ),
+            format!("JSON object has a duplicate key (line {}, column {})", e.line(), e.column()),
         )),
         Err(e) => Err(body_fault(
             "json_invalid",

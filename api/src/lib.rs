@@ -1,6 +1,7 @@
 //! HTTP: routes, extractors, and the mapping of core errors to responses. No rule and no SQL.
 mod error;
 mod extract;
+mod json;
 mod layers;
 mod list;
 mod openapi;

@@ -106,6 +106,14 @@ async fn bodies_that_cannot_be_read_are_a_422_or_a_415() {
     send("application/json", r#"{"nom":"a\u0000b","type":"t","localisation":"l"}"#)
         .await
         .expect_error(422, "donnees_invalides");
+    for ambiguous in [r#"{"nom":"a","nom":"b"}"#, r#"{"nom":"a","x":{"y":1,"y":2}}"#] {
+        let answer = send("application/json", ambiguous).await;
+        assert_eq!(answer.body["detail"][0]["type"], "json_invalid", "{ambiguous}");
+        answer.expect_error(422, "donnees_invalides");
+    }
+    for unreadable in [r#"{"nom":"\ud800"}"#, r#"{"nom":1e999}"#, "{\"nom\":\"\u{7f}\"", "nul"] {
+        send("application/json", unreadable).await.expect_error(422, "donnees_invalides");
+    }
     send("text/plain", "nom=a").await.expect_error(415, "type_de_contenu_refuse");
     let huge = format!(r#"{{"nom":"{}"}}"#, "x".repeat(1024 * 1024));
     send("application/json", &huge).await.expect_error(413, "corps_trop_grand");

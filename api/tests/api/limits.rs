@@ -59,8 +59,7 @@ async fn behind_a_trusted_proxy_each_client_counts_for_itself() {
     let settings = [("LOGIN_LIMIT_PER_MINUTE", "1"), ("TRUSTED_PROXIES", "127.0.0.0/8")];
     let app = App::at(stopped(), &settings).await;
     let sign_in = async |forwarded: &str| {
-        let request =
-            app.request(Method::POST, "/auth/login").header("x-forwarded-for", forwarded);
+        let request = app.request(Method::POST, "/auth/login").header("x-forwarded-for", forwarded);
         app.send(request.json(&json!({"username": "nobody", "password": "wrong"}))).await
     };
     sign_in("192.0.2.1").await.expect_error(401, "identifiants_incorrects");
