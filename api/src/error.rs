@@ -59,6 +59,16 @@ impl ApiError {
                 "This method is not allowed at this address.",
             ),
             StatusCode::PAYLOAD_TOO_LARGE => return Self::body_too_large(),
+            StatusCode::REQUEST_TIMEOUT => (
+                "requete_trop_lente",
+                "La requête n'est pas arrivée en entier à temps : réessayez.",
+                "The request did not arrive in time: try again.",
+            ),
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => (
+                "entetes_trop_grands",
+                "La requête a trop d'en-têtes, ou de trop grands.",
+                "The request has too many headers, or too large ones.",
+            ),
             status if status.is_server_error() => (
                 "erreur_interne",
                 "Une erreur est survenue de notre côté : réessayez, puis signalez cet identifiant de requête.",

@@ -1,4 +1,6 @@
 //! What handlers take: the caller, and input that is already what it should be.
+use std::time::Duration;
+
 use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Multipart, Path, Request},
@@ -57,6 +59,9 @@ impl<S: Send + Sync> FromRequestParts<S> for CurrentUser {
         parts.extensions.get::<Self>().cloned().ok_or_else(|| Error::forbidden().into())
     }
 }
+
+/// How long the body of a JSON object or a form may take to arrive: [`crate::routes`] allows it a mebibyte.
+const BODY_TIME: Duration = Duration::from_mins(1);
 
 /// The caller, where a route is also open to nobody in particular.
 #[derive(Debug, Clone)]
@@ -132,7 +137,7 @@ impl<S: Send + Sync, T: Input> FromRequest<S> for Form<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let fields = match content_type(request.headers()).as_str() {
-            "multipart/form-data" => multipart_fields(request, state).await?,
+            "multipart/form-data" => in_time(multipart_fields(request, state)).await??,
             "application/json" => json_fields(&bytes(request, state).await?)?,
             "" | "application/x-www-form-urlencoded" => {
                 Fields::pairs(Source::Body, url_pairs(&bytes(request, state).await?))
@@ -157,7 +162,14 @@ fn url_pairs(text: &[u8]) -> Vec<(String, String)> {
 }
 
 async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
-    Bytes::from_request(request, state).await.map_err(|e| ApiError::of_status(e.status()))
+    let bytes = in_time(Bytes::from_request(request, state)).await?;
+    bytes.map_err(|e| ApiError::of_status(e.status()))
+}
+
+/// What is read of a body, if it comes before the client's time is up.
+async fn in_time<T>(reading: impl Future<Output = T>) -> Result<T, ApiError> {
+    let late = |_| ApiError::of_status(StatusCode::REQUEST_TIMEOUT);
+    tokio::time::timeout(BODY_TIME, reading).await.map_err(late)
 }
 
 fn json_fields(body: &[u8]) -> Result<Fields> {

@@ -7,6 +7,8 @@ mod list;
 mod openapi;
 pub mod rbac;
 mod routes;
+mod server;
 
 pub use error::ApiError;
 pub use routes::service;
+pub use server::serve;

@@ -1,8 +1,7 @@
 //! `erp-api`: serves the REST interface, or prepares its database.
-use std::{net::SocketAddr, process::ExitCode};
+use std::process::ExitCode;
 
 use anyhow::Context as _;
-use axum::extract::Request;
 use clap::{Parser, Subcommand};
 use erp_core::{Config, Ctx, limits, migrate, shutdown};
 
@@ -55,11 +54,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         .with_context(|| format!("BIND_ADDR={address}"))?;
     tracing::info!(address = %listener.local_addr()?, "serving");
     let service = erp_api::service(&ctx);
-    let service =
-        axum::ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(service);
-    let served = axum::serve(listener, service).with_graceful_shutdown(stop_requested());
+    let grace = ctx.config.worker.shutdown_timeout;
     tokio::select! {
-        served = served => served?,
+        () = erp_api::serve(listener, service, stop_requested(), grace) => {}
         () = limits::keep_exchanging(ctx) => {}
     }
     tracing::info!("stopped");

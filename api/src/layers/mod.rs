@@ -3,8 +3,10 @@ mod address;
 mod drain;
 mod envelope;
 mod guard;
+mod headers;
 
 pub use address::ClientAddress;
 pub use drain::drain;
 pub use envelope::{X_REQUEST_ID, envelope};
 pub use guard::guard;
+pub use headers::limit_headers;

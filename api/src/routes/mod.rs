@@ -66,6 +66,7 @@ pub fn service(ctx: &Ctx) -> NormalizePath<Router> {
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(CatchPanicLayer::new())
         .layer(from_fn_with_state(ctx.clone(), layers::drain))
+        .layer(from_fn(layers::limit_headers))
         .layer(cors(&ctx.config.http.cors_origins))
         .layer(from_fn(layers::envelope));
     NormalizePathLayer::trim_trailing_slash().layer(router)

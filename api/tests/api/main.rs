@@ -8,6 +8,7 @@
 
 mod auth;
 mod clients;
+mod connections;
 mod conventions;
 mod dashboard;
 mod documents;

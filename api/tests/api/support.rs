@@ -1,7 +1,6 @@
 //! The whole system for one test: its own database, files, mailbox, an API on a port, and workers on demand.
-use std::{net::SocketAddr, sync::LazyLock, time::Duration};
+use std::{sync::LazyLock, time::Duration};
 
-use axum::extract::Request;
 use erp_core::{
     Clock, Config, Ctx, auth,
     config::Env,
@@ -121,9 +120,8 @@ impl App {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let service = erp_api::service(&ctx);
-        let service =
-            axum::ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(service);
-        let server = tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
+        let never = std::future::pending();
+        let server = tokio::spawn(erp_api::serve(listener, service, never, Duration::ZERO));
         // reqwest is built without a TLS provider of its own; a second call changes nothing.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();

@@ -74,13 +74,11 @@ impl HttpConfig {
         let network = |item: &str| {
             item.parse().or_else(|_| item.parse::<std::net::IpAddr>().map(IpNet::from))
         };
-        match text.split(',').map(|item| network(item.trim())).collect() {
-            Ok(networks) => networks,
-            Err(_) => {
-                let fault = format!("« {text} » n'est pas une liste d'adresses ou de réseaux");
-                env.fault("TRUSTED_PROXIES", fault, "127.0.0.1,10.0.0.0/8");
-                Vec::new()
-            }
-        }
+        let networks: Result<_, _> = text.split(',').map(|item| network(item.trim())).collect();
+        networks.unwrap_or_else(|_: std::net::AddrParseError| {
+            let fault = format!("« {text} » n'est pas une liste d'adresses ou de réseaux");
+            env.fault("TRUSTED_PROXIES", fault, "127.0.0.1,10.0.0.0/8");
+            Vec::new()
+        })
     }
 }

@@ -37,7 +37,7 @@ impl Caller {
     fn key(self) -> String {
         let network = |address: IpAddr| match address.to_canonical() {
             IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
-            v4 => v4,
+            v4 @ IpAddr::V4(_) => v4,
         };
         match self {
             Self::User(id) => format!("user:{id}"),

@@ -1,0 +1,89 @@
+//! Connections: accepted, bounded in time, and ended politely.
+//!
+//! `axum::serve` sets no time limits and waits for ever for a client that never ends its request; this is the same
+//! loop with hyper's own settings.
+use std::{convert::Infallible, net::SocketAddr, time::Duration};
+
+use axum::{
+    body::Body,
+    extract::{ConnectInfo, Request},
+    response::Response,
+};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::{GracefulShutdown, Watcher},
+    service::TowerToHyperService,
+};
+use tokio::net::{TcpListener, TcpStream};
+use tower::{Service, ServiceExt as _};
+
+/// How long a client may take for the head of a request, and how long an idle connection is kept.
+const HEAD_LIMIT: Duration = Duration::from_secs(30);
+/// More than [`crate::layers::limit_headers`] lets through, so that the refusal has the envelope of every other. (Beyond
+/// 400 KiB of head hyper refuses by itself, with the bare status.)
+const MOST_HEADERS: usize = 4096;
+
+/// Serves `service` on `listener` until `stop` is ready; then takes no more requests, and gives those under way `grace`
+/// to end.
+pub async fn serve<S>(
+    listener: TcpListener,
+    service: S,
+    stop: impl Future<Output = ()>,
+    grace: Duration,
+) where
+    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + Sync + 'static,
+    S::Future: Send,
+{
+    let connections = GracefulShutdown::new();
+    tokio::pin!(stop);
+    loop {
+        let (socket, peer) = tokio::select! {
+            accepted = accept(&listener) => accepted,
+            () = &mut stop => break,
+        };
+        let connection = attend(socket, peer, service.clone(), connections.watcher());
+        #[expect(clippy::disallowed_methods, reason = "a connection, not work that must happen")]
+        tokio::spawn(connection);
+    }
+    drop(listener);
+    if tokio::time::timeout(grace, connections.shutdown()).await.is_err() {
+        tracing::warn!(
+            seconds = grace.as_secs(),
+            "requests were cut off: they did not end in time"
+        );
+    }
+}
+
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            // Out of file descriptors, most likely: connections that end will free some.
+            Err(error) => {
+                tracing::warn!(%error, "no connection can be accepted");
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        }
+    }
+}
+
+async fn attend<S>(socket: TcpStream, peer: SocketAddr, service: S, watcher: Watcher)
+where
+    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    // Small answers leave at once; that it cannot be set is no reason not to serve.
+    let _ = socket.set_nodelay(true);
+    let service = service.map_request(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        request.map(Body::new)
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_LIMIT)
+        .max_headers(MOST_HEADERS)
+        .serve_connection(TokioIo::new(socket), TowerToHyperService::new(service));
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
