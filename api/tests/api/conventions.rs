@@ -22,7 +22,6 @@ async fn every_address_works_at_the_root_and_below_api_v1_with_and_without_a_sla
     app.send(app.request(Method::GET, "/")).await.expect(200);
     app.send(app.request(Method::GET, "/health")).await.expect(200);
     app.send(app.request(Method::GET, "/ready")).await.expect(200);
-    app.send(app.request(Method::GET, "/docs/")).await;
 }
 
 #[tokio::test]
@@ -171,6 +170,18 @@ async fn the_documentation_is_served_from_here() {
         });
         assert!(known, "{method} {path} is not documented");
     }
-    let page = app.request(Method::GET, "/docs/").send().await.unwrap();
-    assert!(page.status().is_success() || page.status().is_redirection(), "{}", page.status());
+    for (page, script) in [("/docs", "swagger-ui-bundle.js"), ("/redoc", "redoc.standalone.js")] {
+        for slash in ["", "/"] {
+            let answer = app.request(Method::GET, &format!("{page}{slash}")).send().await.unwrap();
+            assert_eq!(answer.status(), 200, "{page}{slash}");
+            let html = answer.text().await.unwrap();
+            assert!(html.contains(script) && !html.contains("//cdn"), "{html}");
+        }
+        let script = app.request(Method::GET, &format!("{page}/{script}")).send().await.unwrap();
+        assert_eq!(script.status(), 200);
+        assert!(script.headers()["content-type"].to_str().unwrap().starts_with("text/javascript"));
+    }
+    app.send(app.request(Method::GET, "/docs/nothing.js"))
+        .await
+        .expect_error(404, "route_introuvable");
 }

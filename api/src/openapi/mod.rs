@@ -1,8 +1,9 @@
-//! The OpenAPI document, generated from the routes, and the pages that show it, served from here alone.
+//! The OpenAPI document, generated from the routes, and the pages that show it.
+mod pages;
+
 use axum::{Json, Router, routing::get};
 use erp_core::Ctx;
 use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
-use utoipa_swagger_ui::{Config, SwaggerUi};
 
 /// What the document says before any route.
 pub fn base() -> OpenApi {
@@ -13,14 +14,12 @@ pub fn base() -> OpenApi {
     OpenApiBuilder::new().info(info).build()
 }
 
-/// `/openapi.json` and `/docs`. The document lists the routes under `/api/v1` only.
+/// `/openapi.json`, `/docs` and `/redoc`. The document lists the routes under `/api/v1` only.
 pub fn pages(document: OpenApi) -> Router<Ctx> {
     let document = OpenApiBuilder::from(OpenApi::default())
         .info(document.info.clone())
         .build()
         .nest("/api/v1", document);
     let json = Json(document);
-    Router::new()
-        .route("/openapi.json", get(move || async move { json }))
-        .merge(SwaggerUi::new("/docs").config(Config::from("/openapi.json")))
+    Router::new().route("/openapi.json", get(move || async move { json })).merge(pages::pages())
 }
