@@ -1,4 +1,5 @@
 //! People with an account: who they are, their role, and the rules of their passwords.
+mod hasher;
 mod password;
 mod store;
 mod types;

@@ -1,16 +1,9 @@
-//! Passwords: what is accepted, and how they are kept (Argon2id, parameters of the
-//! [OWASP cheat sheet](https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html): 19 MiB, 2 passes, 1 lane).
-use std::sync::LazyLock;
-
-use argon2::{
-    Algorithm, Argon2, Params, PasswordVerifier as _, Version,
-    password_hash::{PasswordHasher as _, phc},
-};
+//! Passwords: what is accepted, and how they are kept.
 use serde_json::Value;
-use tokio::sync::Semaphore;
 
+use super::hasher;
 use crate::{
-    Error, Result,
+    Result,
     input::{Field, Wrong, text_of},
 };
 
@@ -72,48 +65,15 @@ impl std::fmt::Debug for PasswordHash {
     }
 }
 
-static ARGON2: LazyLock<Argon2<'static>> = LazyLock::new(|| {
-    let params = Params::new(19 * 1024, 2, 1, None).unwrap_or_default();
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-});
-
-/// Hashes that run at once: as many as there are cores. More would only take memory (19 MiB each) and make
-/// everyone wait longer; the async threads never hash.
-static HASHERS: LazyLock<Semaphore> = LazyLock::new(|| {
-    Semaphore::new(std::thread::available_parallelism().map_or(1, std::num::NonZero::get))
-});
-
-async fn on_a_hasher<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    let permit = HASHERS.acquire().await.map_err(anyhow::Error::from)?;
-    let done = tokio::task::spawn_blocking(work).await.map_err(anyhow::Error::from);
-    drop(permit);
-    Ok(done?)
-}
-
 /// The stored form of `password`.
 pub async fn hash_password(password: Password) -> Result<PasswordHash> {
-    let hash =
-        on_a_hasher(move || ARGON2.hash_password(password.0.as_bytes()).map(|h| h.to_string()))
-            .await?;
-    hash.map(PasswordHash).map_err(|e| Error::Internal(anyhow::anyhow!("hashing a password: {e}")))
+    hasher::hash(password.0).await.map(PasswordHash)
 }
 
 /// Whether `password` is the one behind `stored`. Without an account (`None`) it takes the same time and says no.
+/// `Unavailable` when so many others wait that an answer would come too late.
 pub async fn verify_password(password: Password, stored: Option<PasswordHash>) -> Result<bool> {
-    /// A hash with our parameters whose password nobody knows.
-    static NOBODY: LazyLock<String> = LazyLock::new(|| {
-        ARGON2
-            .hash_password(uuid::Uuid::new_v4().as_bytes())
-            .map(|h| h.to_string())
-            .unwrap_or_default()
-    });
-    on_a_hasher(move || {
-        let text = stored.as_ref().map_or(NOBODY.as_str(), |hash| &hash.0);
-        let verified = phc::PasswordHash::new(text)
-            .is_ok_and(|hash| ARGON2.verify_password(password.0.as_bytes(), &hash).is_ok());
-        verified && stored.is_some()
-    })
-    .await
+    hasher::verify(password.0, stored.map(|hash| hash.0)).await
 }
 
 #[cfg(test)]
@@ -140,5 +100,14 @@ mod tests {
         assert!(verify_password(Password("pompe bleue".into()), Some(hash.clone())).await.unwrap());
         assert!(!verify_password(Password("pompe verte".into()), Some(hash)).await.unwrap());
         assert!(!verify_password(Password("pompe bleue".into()), None).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_hash_of_the_old_backend_with_other_parameters_is_understood() {
+        // By argon2-cffi: `PasswordHasher(time_cost=3, memory_cost=65536, parallelism=4).hash("pompe bleue")`.
+        let old = "$argon2id$v=19$m=65536,t=3,p=4$3t+2537BK6X1IQU17l7ulA$c9VfxP99O1rkQnZwxP/23bEgHMNMBi+1bSprMdkNAlw";
+        let old = PasswordHash(old.to_owned());
+        assert!(verify_password(Password("pompe bleue".into()), Some(old.clone())).await.unwrap());
+        assert!(!verify_password(Password("pompe verte".into()), Some(old)).await.unwrap());
     }
 }

@@ -64,11 +64,7 @@ impl Folder {
     /// Tells scripts that all is up and where. Whoever reads the file reads all of it.
     pub fn write_env(&self, facts: &[(&str, String)]) -> anyhow::Result<()> {
         let lines = facts.iter().map(|(key, value)| format!("{key}={}", shell_word(value)));
-        let text = lines.collect::<Vec<_>>().join(
-            "
-",
-        ) + "
-";
+        let text = lines.collect::<Vec<_>>().join("\n") + "\n";
         let part = self.join("env.part");
         fs::write(&part, text)?;
         fs::rename(part, self.join("env")).context("cannot write the env file")

@@ -1,0 +1,101 @@
+//! Requests a second, each beside its limit, and how the API bears a storm of sign-ins.
+use std::time::Duration;
+
+use erp_bench::{Limits, Report, System, forget_peak, hammer, is_limit, median, peak_mib, request};
+use hyper::Method;
+
+const ROUNDS: usize = 5;
+const ROUND: Duration = Duration::from_secs(4);
+const CLIENTS: usize = 32;
+/// Sign-ins wait for each other: a few are enough to keep all cores at it.
+const SIGN_INS: usize = 8;
+const STORM: usize = 64;
+const NO_PAUSE: Duration = Duration::ZERO;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    if is_limit().await? {
+        return Ok(());
+    }
+    let system = System::start().await?;
+    let mut report = Report::default();
+    requests(&system, &mut report).await?;
+    storm(&system, &mut report).await?;
+    report.print();
+    Ok(())
+}
+
+/// The figures and their limits take turns, so that what else the machine does meets all alike.
+async fn requests(system: &System, report: &mut Report) -> anyhow::Result<()> {
+    let limits = Limits { system, clients: CLIENTS, time: ROUND };
+    let server = limits.server()?;
+    let health = request(Method::GET, "/health", None, None)?;
+    let path = format!("/api/v1/interventions/{}", system.intervention_id);
+    let row = request(Method::GET, &path, Some(&system.token), None)?;
+    let login = sign_in(system)?;
+    let constant = request(Method::GET, "/", None, None)?;
+    let routed = request(Method::GET, "/sqlx", None, None)?;
+
+    let (mut figures, mut beside): ([Vec<f64>; 3], [Vec<f64>; 4]) = Default::default();
+    for round in 0..ROUNDS {
+        eprintln!("round {} of {ROUNDS}", round + 1);
+        let rate = async |address, request, clients| {
+            hammer(address, request, clients, ROUND, NO_PAUSE)
+                .await
+                .map(|outcome| outcome.per_second)
+        };
+        figures[0].push(rate(system.address, &health, CLIENTS).await?);
+        beside[0].push(rate(server.address, &constant, CLIENTS).await?);
+        figures[1].push(rate(system.address, &row, CLIENTS).await?);
+        beside[1].push(limits.sqlx()?);
+        beside[2].push(rate(server.address, &routed, CLIENTS).await?);
+        figures[2].push(rate(system.address, &login, SIGN_INS).await?);
+        beside[3].push(limits.argon2()?);
+    }
+    let figures = figures.map(median);
+    let beside = beside.map(median);
+    let mut line = |what: &str, figure: f64, limit: f64, name: &str, goal: &str| {
+        let share = format!("{:.0} %{goal}", 100.0 * figure / limit);
+        report.line(what, format!("{figure:.0} /s"), format!("{limit:.0} /s {name}"), share);
+    };
+    line("GET /health", figures[0], beside[0], "bare axum, a constant", "");
+    line(
+        "GET /interventions/{id}",
+        figures[1],
+        beside[1],
+        "its two statements, plain sqlx, no HTTP",
+        " (goal: 60 %)",
+    );
+    line("GET /interventions/{id}", figures[1], beside[2], "its two statements in bare axum", "");
+    line("POST /auth/login", figures[2], beside[3], "bare Argon2 on all cores", "");
+    Ok(())
+}
+
+/// `GET /health` while 64 clients sign in as fast as they can, and the memory that takes.
+async fn storm(system: &System, report: &mut Report) -> anyhow::Result<()> {
+    eprintln!("storm");
+    forget_peak(system.api_pid)?;
+    let (login, health) = (sign_in(system)?, request(Method::GET, "/health", None, None)?);
+    let time = ROUND * 3;
+    let (sign_ins, asked) = tokio::try_join!(
+        hammer(system.address, &login, STORM, time, NO_PAUSE),
+        hammer(system.address, &health, 1, time, Duration::from_millis(5)),
+    )?;
+    let p99 = asked.quantile_ms(0.99);
+    let goal = if p99 < 50.0 { "reached" } else { "missed" };
+    report.line(
+        "GET /health, p50 in a storm of 64 sign-ins",
+        format!("{:.1} ms", asked.quantile_ms(0.5)),
+        "",
+        "",
+    );
+    report.line("GET /health, p99 in it", format!("{p99:.1} ms"), "goal: 50 ms", goal);
+    report.line("POST /auth/login in it", format!("{:.0} /s", sign_ins.per_second), "", "");
+    report.line("API, peak memory in it", format!("{:.0} MiB", peak_mib(system.api_pid)?), "", "");
+    Ok(())
+}
+
+fn sign_in(system: &System) -> anyhow::Result<hyper::Request<http_body_util::Full<bytes::Bytes>>> {
+    let form = format!("username={}&password={}", system.username, system.password);
+    request(Method::POST, "/api/v1/auth/login", None, Some(&form))
+}

@@ -1,0 +1,21 @@
+//! What the two benchmarks share: a system to measure, a load to put on it, and a table to print.
+//!
+//! A figure alone says little, the machine being what it is: each stands beside its limit, measured in the same run.
+
+mod limits;
+mod load;
+mod process;
+mod report;
+mod system;
+
+pub use limits::{Limits, Server, is_limit};
+pub use load::{Outcome, hammer, median, request};
+pub use process::{Child, cpu_seconds, forget_peak, peak_mib};
+pub use report::Report;
+pub use system::System;
+
+/// Threads that the machine runs at once.
+#[must_use]
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}

@@ -1,0 +1,166 @@
+//! What each figure stands beside, each in a process of its own, as the API is.
+use std::{
+    io::{BufRead as _, BufReader},
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, bail};
+use argon2::{Algorithm, Argon2, Params, Version};
+use axum::{Router, extract::State, routing::get};
+use erp_core::{interventions, users};
+use futures_util::future::try_join_all;
+use sqlx::PgPool;
+use tokio::net::TcpListener;
+
+use crate::{Child, System, cores};
+
+/// How this program is told to be a limit rather than a benchmark.
+const ROLE: &str = "__limit";
+
+/// A limit that is measured over HTTP.
+#[derive(Debug)]
+pub struct Server {
+    pub address: std::net::SocketAddr,
+    _process: Child,
+}
+
+/// The limits of one benchmark.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits<'a> {
+    pub system: &'a System,
+    /// How many ask at once.
+    pub clients: usize,
+    pub time: Duration,
+}
+
+impl Limits<'_> {
+    /// An axum server whose `/` answers a constant, and whose `/sqlx` runs the SQL of the API and answers a constant.
+    pub fn server(&self) -> anyhow::Result<Server> {
+        let (process, line) = self.start("server")?;
+        Ok(Server { address: line.parse()?, _process: process })
+    }
+
+    /// The two statements of `GET /interventions/{id}` (the caller's account, the row), a second.
+    pub fn sqlx(&self) -> anyhow::Result<f64> {
+        Ok(self.start("sqlx")?.1.parse()?)
+    }
+
+    /// Hashes a second on all cores, without anything around them.
+    pub fn argon2(&self) -> anyhow::Result<f64> {
+        Ok(self.start("argon2")?.1.parse()?)
+    }
+
+    fn start(&self, role: &str) -> anyhow::Result<(Child, String)> {
+        let mut command = Command::new(std::env::current_exe()?);
+        let numbers = [self.system.user_id, self.system.intervention_id].map(|n| n.to_string());
+        command.args([ROLE, role, &self.system.database_url]).args(numbers);
+        command.arg(self.clients.to_string()).arg(self.time.as_millis().to_string());
+        let mut process = Child::start(command.stdout(Stdio::piped()))?;
+        let output = process.output().context("no output")?;
+        let mut line = String::new();
+        BufReader::new(output).read_line(&mut line)?;
+        Ok((process, line.trim().to_owned()))
+    }
+}
+
+/// Does the work of a limit when this process was started for it; `false` when it is the benchmark itself.
+pub async fn is_limit() -> anyhow::Result<bool> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let [marker, role, url, user, intervention, clients, millis] = args.as_slice() else {
+        return Ok(false);
+    };
+    if marker != ROLE {
+        return Ok(false);
+    }
+    let (user, intervention, clients): (i64, i64, usize) =
+        (user.parse()?, intervention.parse()?, clients.parse()?);
+    let time = Duration::from_millis(millis.parse()?);
+    match role.as_str() {
+        "server" => serve(url, user, intervention).await?,
+        "sqlx" => println!("{}", query(url, user, intervention, clients, time).await?),
+        "argon2" => println!("{}", hash(time)?),
+        _ => bail!("no limit is called {role}"),
+    }
+    Ok(true)
+}
+
+/// As many connections as the API has by default.
+async fn pool(url: &str) -> anyhow::Result<PgPool> {
+    let options =
+        sqlx::postgres::PgPoolOptions::new().max_connections(20).test_before_acquire(false);
+    Ok(options.connect(url).await?)
+}
+
+async fn serve(url: &str, user: i64, intervention: i64) -> anyhow::Result<()> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    println!("{}", listener.local_addr()?);
+    let sqlx = async move |State(pool): State<PgPool>| match both(&pool, user, intervention).await {
+        Ok(()) => Ok("ok"),
+        Err(error) => Err(error.to_string()),
+    };
+    let router = Router::new().route("/", get(async || "ok")).route("/sqlx", get(sqlx));
+    axum::serve(listener, router.with_state(pool(url).await?)).await?;
+    Ok(())
+}
+
+async fn both(pool: &PgPool, user: i64, intervention: i64) -> anyhow::Result<()> {
+    users::find_account(pool, user).await?.context("no account")?;
+    interventions::find(pool, intervention, None).await?;
+    Ok(())
+}
+
+async fn query(
+    url: &str,
+    user: i64,
+    intervention: i64,
+    clients: usize,
+    time: Duration,
+) -> anyhow::Result<f64> {
+    let pool = pool(url).await?;
+    let started = Instant::now();
+    let counts = try_join_all((0..clients).map(|_| {
+        let pool = pool.clone();
+        // A task each, to use all cores, as the API's requests do.
+        let work = async move {
+            let mut count = 0_u32;
+            while started.elapsed() < time {
+                both(&pool, user, intervention).await?;
+                count += 1;
+            }
+            anyhow::Ok(count)
+        };
+        #[expect(clippy::disallowed_methods, reason = "a load, not work that must happen")]
+        tokio::spawn(work)
+    }))
+    .await?;
+    let count: u32 = counts.into_iter().sum::<anyhow::Result<u32>>()?;
+    Ok(f64::from(count) / started.elapsed().as_secs_f64())
+}
+
+fn hash(time: Duration) -> anyhow::Result<f64> {
+    let params = Params::new(19 * 1024, 2, 1, None).map_err(|error| anyhow::anyhow!("{error}"))?;
+    let started = Instant::now();
+    let threads: Vec<_> = (0..cores())
+        .map(|_| {
+            let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
+            thread::spawn(move || {
+                let mut memory = vec![argon2::Block::new(); argon2.params().block_count()];
+                let (mut count, mut out) = (0_u32, [0; 32]);
+                while started.elapsed() < time {
+                    let hashed = argon2.hash_password_into_with_memory(
+                        b"pompe bleue",
+                        b"sel de la mer",
+                        &mut out,
+                        &mut memory,
+                    );
+                    count += u32::from(hashed.is_ok());
+                }
+                count
+            })
+        })
+        .collect();
+    let count: u32 = threads.into_iter().map(|thread| thread.join().unwrap_or_default()).sum();
+    Ok(f64::from(count) / started.elapsed().as_secs_f64())
+}

@@ -1,0 +1,63 @@
+//! Processes that are started, looked at, and gone with their owner. Linux: the figures are those of `/proc`.
+use std::{
+    fs,
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context as _, bail};
+use rustix::process::{Pid, Signal, kill_process};
+
+/// A process that is asked to end, and waited for, when this is dropped.
+#[derive(Debug)]
+pub struct Child(std::process::Child);
+
+impl Child {
+    /// Starts `command`; its output is kept from the table.
+    pub fn start(command: &mut Command) -> anyhow::Result<Self> {
+        Ok(Self(command.stdin(Stdio::null()).spawn()?))
+    }
+
+    /// Whether it has not ended by itself.
+    pub fn runs(&mut self) -> bool {
+        matches!(self.0.try_wait(), Ok(None))
+    }
+
+    /// Its standard output, if that is piped; once.
+    pub fn output(&mut self) -> Option<std::process::ChildStdout> {
+        self.0.stdout.take()
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        let _ = kill_process(Pid::from_child(&self.0), Signal::TERM);
+        let _ = self.0.wait();
+    }
+}
+
+/// The most memory (resident set) that process `pid` has had since its start, or since [`forget_peak`], in MiB.
+pub fn peak_mib(pid: u32) -> anyhow::Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib: f64 = line.and_then(|l| l.split_whitespace().next()).context("no VmHWM")?.parse()?;
+    Ok(kib / 1024.0)
+}
+
+/// Makes the present memory of process `pid` its peak.
+pub fn forget_peak(pid: u32) -> anyhow::Result<()> {
+    Ok(fs::write(format!("/proc/{pid}/clear_refs"), "5")?)
+}
+
+/// The processor time that process `pid` has used, in seconds.
+pub fn cpu_seconds(pid: u32) -> anyhow::Result<f64> {
+    /// `USER_HZ`, which Linux has fixed for what it tells programs.
+    const TICKS: f64 = 100.0;
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let after_name = stat.rsplit_once(") ").context("no name")?.1;
+    let fields: Vec<&str> = after_name.split(' ').collect();
+    let [user, system] = [11, 12].map(|n| fields.get(n).and_then(|f| f.parse::<f64>().ok()));
+    match (user, system) {
+        (Some(user), Some(system)) => Ok((user + system) / TICKS),
+        _ => bail!("no times in /proc/{pid}/stat"),
+    }
+}

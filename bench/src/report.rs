@@ -1,0 +1,26 @@
+//! The table that a benchmark prints.
+
+/// Lines of: what, its figure, its limit or goal, how it stands to that.
+#[derive(Debug, Default)]
+pub struct Report(Vec<[String; 4]>);
+
+impl Report {
+    /// Adds a line.
+    pub fn line(
+        &mut self,
+        what: &str,
+        figure: impl Into<String>,
+        beside: impl Into<String>,
+        verdict: impl Into<String>,
+    ) {
+        self.0.push([what.to_owned(), figure.into(), beside.into(), verdict.into()]);
+    }
+
+    /// Prints the table as Markdown, as `bench/README.md` has it.
+    pub fn print(&self) {
+        println!("\n| what | measured | beside | |\n|---|---:|---:|---|");
+        for [what, figure, beside, verdict] in &self.0 {
+            println!("| {what} | {figure} | {beside} | {verdict} |");
+        }
+    }
+}

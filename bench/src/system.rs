@@ -1,0 +1,166 @@
+//! The system under measure: `cargo dev --release`, as it is for everyone.
+use std::{
+    collections::HashMap,
+    fs,
+    net::SocketAddr,
+    path::Path,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, ensure};
+use serde_json::{Value, json};
+
+use crate::process::Child;
+
+/// The first start builds the programs.
+const START_LIMIT: Duration = Duration::from_mins(30);
+
+/// A running system with its own database, empty but for the admin and one intervention.
+#[derive(Debug)]
+pub struct System {
+    /// Where the API listens.
+    pub address: SocketAddr,
+    /// Its process.
+    pub api_pid: u32,
+    /// The process of its one worker.
+    pub worker_pid: u32,
+    pub database_url: String,
+    pub username: String,
+    pub password: String,
+    /// An access token of the admin.
+    pub token: String,
+    /// The admin.
+    pub user_id: i64,
+    /// An intervention to read and to attach files to.
+    pub intervention_id: i64,
+    client: reqwest::Client,
+    _process: Child,
+    _dir: tempfile::TempDir,
+}
+
+impl System {
+    /// Starts it on free ports, without limits of requests.
+    pub async fn start() -> anyhow::Result<Self> {
+        // reqwest is built without a TLS provider of its own; a second call changes nothing.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let dir = tempfile::tempdir()?;
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let log = fs::File::create(dir.path().join("output"))?;
+        let mut command = Command::new("cargo");
+        command
+            .args([
+                "dev",
+                "--release",
+                "--no-demo",
+                "--port",
+                "0",
+                "--smtp-port",
+                "0",
+                "--mail-port",
+                "0",
+                "--dir",
+            ])
+            .arg(dir.path())
+            .current_dir(workspace)
+            .env("RATE_LIMIT_PER_MINUTE", "0")
+            .env("LOGIN_LIMIT_PER_MINUTE", "0")
+            .stdout(Stdio::null())
+            .stderr(log);
+        let mut process = Child::start(&mut command)?;
+        let env = ready(&mut process, dir.path()).await?;
+        let value = |name: &str| env.get(name).cloned().with_context(|| format!("no {name}"));
+        let url = value("API_URL")?;
+        let client = reqwest::Client::new();
+        let (username, password) = (value("ADMIN_USERNAME")?, value("ADMIN_PASSWORD")?);
+        let form = [("username", &username), ("password", &password)];
+        let tokens: Value = client
+            .post(format!("{url}/auth/login"))
+            .form(&form)
+            .send()
+            .await?
+            .error_for_status()?
+            .json()
+            .await?;
+        let mut system = Self {
+            address: url.trim_start_matches("http://").parse()?,
+            api_pid: value("API_PID")?.parse()?,
+            worker_pid: value("WORKER_PIDS")?.parse()?,
+            database_url: value("DATABASE_URL")?,
+            username,
+            password,
+            token: tokens["access_token"].as_str().context("no token")?.to_owned(),
+            user_id: 0,
+            intervention_id: 0,
+            client,
+            _process: process,
+            _dir: dir,
+        };
+        system.user_id = system.get("/auth/me").await?["id"].as_i64().context("no id")?;
+        system.intervention_id = system.open_intervention().await?;
+        Ok(system)
+    }
+
+    async fn open_intervention(&self) -> anyhow::Result<i64> {
+        let machine = json!({"nom": "Pompe P1", "type": "Pompe", "localisation": "Safi"});
+        let machine = self.post("/equipements", &machine).await?;
+        let new = json!({"titre": "Fuite", "type": "corrective", "equipement_id": machine["id"]});
+        self.post("/interventions", &new).await?["id"].as_i64().context("no id")
+    }
+
+    async fn get(&self, path: &str) -> anyhow::Result<Value> {
+        let request = self.client.get(self.url(path)).bearer_auth(&self.token);
+        Ok(request.send().await?.error_for_status()?.json().await?)
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let request = self.client.post(self.url(path)).bearer_auth(&self.token).json(body);
+        Ok(request.send().await?.error_for_status()?.json().await?)
+    }
+
+    /// Sends `bytes` as a file of the intervention.
+    pub async fn upload(&self, name: &str, bytes: bytes::Bytes) -> anyhow::Result<()> {
+        let part = reqwest::multipart::Part::stream(bytes).file_name(name.to_owned());
+        let form = reqwest::multipart::Form::new().part("file", part);
+        let path = format!("/documents/upload?intervention_id={}", self.intervention_id);
+        let response = self
+            .client
+            .post(self.url(&path))
+            .bearer_auth(&self.token)
+            .multipart(form)
+            .send()
+            .await?;
+        let status = response.status();
+        ensure!(status == 201, "{status}: {}", response.text().await?);
+        Ok(())
+    }
+
+    /// How many documents are `ready`.
+    pub async fn ready_documents(&self) -> anyhow::Result<usize> {
+        let path = format!("/documents/{}?limit=200", self.intervention_id);
+        let rows = self.get(&path).await?;
+        let rows = rows.as_array().context("no list")?;
+        Ok(rows.iter().filter(|row| row["status"] == "ready").count())
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+}
+
+/// What `cargo dev` writes when all is ready.
+async fn ready(process: &mut Child, dir: &Path) -> anyhow::Result<HashMap<String, String>> {
+    let started = Instant::now();
+    loop {
+        if let Ok(text) = fs::read_to_string(dir.join("env")) {
+            let pairs = text.lines().filter_map(|line| line.split_once('='));
+            return Ok(pairs
+                .map(|(k, v)| (k.to_owned(), v.trim_matches(['\'', '"']).to_owned()))
+                .collect());
+        }
+        let said = || fs::read_to_string(dir.join("output")).unwrap_or_default();
+        ensure!(process.runs(), "cargo dev has ended:\n{}", said());
+        ensure!(started.elapsed() < START_LIMIT, "cargo dev is not ready:\n{}", said());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
