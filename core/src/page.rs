@@ -1,8 +1,7 @@
 //! Lists: which part of them, in which order, and how many there are in all.
-use serde_json::Value;
 use sqlx::{Postgres, QueryBuilder};
 
-use crate::input::{Field, Fields, Input, Wrong, int_in};
+use crate::input::{Fields, Input, Whole};
 
 /// The part of a list that was asked for.
 #[derive(Debug, Clone)]
@@ -14,27 +13,16 @@ pub struct Page {
     pub sort: Option<String>,
 }
 
-struct Limit(i64);
-struct Offset(i64);
-
-impl Field for Limit {
-    fn read(value: &Value) -> Result<Self, Wrong> {
-        int_in(value, 1, 200).map(Self)
-    }
-}
-
-impl Field for Offset {
-    fn read(value: &Value) -> Result<Self, Wrong> {
-        int_in(value, 0, i64::MAX).map(Self)
-    }
-}
+type Limit = Whole<1, 200>;
+type Offset = Whole<0, { i64::MAX }>;
 
 impl Page {
     /// Reads `limit`, `offset` and `sort`, one of `sortable`.
     pub fn read(fields: &mut Fields, sortable: &[&str]) -> Option<Self> {
-        let limit = fields.or("limit", Limit(50));
-        let offset = fields.or("offset", Offset(0));
+        let limit: Option<Limit> = fields.or("limit", Whole(50));
+        let offset: Option<Offset> = fields.or("offset", Whole(0));
         let sort = fields.optional::<String>("sort");
+        fields.limit_to(sortable.iter().flat_map(|f| [(*f).to_owned(), format!("-{f}")]));
         if let Some(Some(sort)) = &sort
             && !sortable.contains(&sort.strip_prefix('-').unwrap_or(sort))
         {

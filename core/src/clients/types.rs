@@ -1,10 +1,10 @@
 //! What a client is on the wire and in the program.
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
-    enumeration, enumeration_field,
+    described, enumeration, enumeration_field,
     input::{Field, Fields, Input, Line, Patch, Wrong},
     page::Page,
     users::Email,
@@ -75,6 +75,10 @@ impl Field for Ice {
             "An ICE of 15 digits is expected, for instance 001234567000089",
         ))
     }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "pattern": "^[0-9]{15}$" })
+    }
 }
 
 /// A number that can be called, as its owner writes it: 6 to 15 digits ([E.164] has no more), perhaps a `+` before
@@ -100,6 +104,10 @@ impl Field for Telephone {
             "A phone number is expected, for instance +212 522 12 34 56",
         ))
     }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "maxLength": 32, "pattern": r"^\+?([0-9][ .\-/()]?){6,15}$" })
+    }
 }
 
 /// All fields of a client but its id and its age.
@@ -115,6 +123,8 @@ pub struct ClientFields {
     pub niveau_service: NiveauService,
     pub is_active: bool,
 }
+
+described!(ClientFields, ClientPatch);
 
 impl Input for ClientFields {
     fn read(fields: &mut Fields) -> Option<Self> {
@@ -231,8 +241,6 @@ impl Input for ClientFilter {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

@@ -1,11 +1,11 @@
 //! What an equipment is on the wire and in the program.
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
-    enumeration, enumeration_field,
-    input::{Field, Fields, Id, Input, Line, Patch, Wrong, int_in},
+    described, enumeration, enumeration_field,
+    input::{Field, Fields, Id, Input, Line, Patch, Whole, Wrong},
     page::Page,
 };
 
@@ -71,7 +71,16 @@ pub struct Days(pub String);
 
 impl Field for Days {
     fn read(value: &Value) -> Result<Self, Wrong> {
-        int_in(value, 1, 3650).map(|n| Self(n.to_string()))
+        let days = match value {
+            Value::String(text) => Whole::<1, 3650>::read_text(text),
+            value => Whole::read(value),
+        };
+        days.map(|n| Self(n.0.to_string()))
+    }
+
+    fn schema() -> Value {
+        let digits = json!({ "type": "string", "pattern": "^([1-9][0-9]{0,2}|[12][0-9]{3}|3[0-5][0-9]{2}|36[0-4][0-9]|3650)$" });
+        json!({ "anyOf": [digits, Whole::<1, 3650>::schema()] })
     }
 }
 
@@ -91,6 +100,8 @@ pub struct EquipementFields {
     pub date_acquisition: Option<DateTime<Utc>>,
     pub client_id: Option<i64>,
 }
+
+described!(EquipementFields, EquipementPatch);
 
 impl Input for EquipementFields {
     fn read(fields: &mut Fields) -> Option<Self> {

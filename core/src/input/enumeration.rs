@@ -1,4 +1,6 @@
 //! Enumerations of the contract.
+use serde_json::{Value, json};
+
 use super::Wrong;
 
 /// The fault of a value that is not one of `allowed`.
@@ -12,6 +14,12 @@ pub fn not_one_of(allowed: &[&str]) -> Wrong {
     )
 }
 
+/// The JSON schema of the texts `allowed`.
+#[must_use]
+pub fn one_of_schema(allowed: &[&str]) -> Value {
+    json!({ "type": "string", "enum": allowed })
+}
+
 /// Declares an enumeration of the contract: its text form is the same in JSON, in the database and in input.
 #[macro_export]
 macro_rules! enumeration {
@@ -19,7 +27,7 @@ macro_rules! enumeration {
         $(#[$meta])*
         #[derive(
             Debug, Clone, Copy, PartialEq, Eq, Hash,
-            serde::Serialize, serde::Deserialize, sqlx::Type, utoipa::ToSchema,
+            serde::Serialize, serde::Deserialize, sqlx::Type,
         )]
         #[sqlx(type_name = "text")]
         pub enum $name {
@@ -40,6 +48,15 @@ macro_rules! enumeration {
             }
         }
 
+        // Derived, it would have the names of the variants: utoipa does not see through `$text`.
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                $crate::input::typed($crate::input::one_of_schema(Self::TEXTS))
+            }
+        }
+
+        impl utoipa::ToSchema for $name {}
+
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(self.as_str())
@@ -58,6 +75,10 @@ macro_rules! enumeration_field {
                     .as_str()
                     .and_then(Self::from_text)
                     .ok_or_else(|| $crate::input::not_one_of(Self::TEXTS))
+            }
+
+            fn schema() -> serde_json::Value {
+                $crate::input::one_of_schema(Self::TEXTS)
             }
         }
     };

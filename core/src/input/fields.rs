@@ -1,7 +1,7 @@
 //! The fields of one request, whatever its encoding.
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use super::{Fault, Field, Input, Patch, Wrong};
+use super::{Described, Fault, Field, Input, Patch, Wrong, describe::or_empty};
 use crate::{Error, Result};
 
 /// Where a set of fields came from: the first element of every `loc`.
@@ -27,23 +27,56 @@ impl Source {
 pub struct Fields {
     source: Source,
     values: Map<String, Value>,
-    /// In a form or a query an empty value is an absent one: that is what a browser sends for an empty input.
-    empty_is_absent: bool,
+    /// A form or a query: everything is text, and an empty value is an absent one, since that is what a browser sends
+    /// for an empty input.
+    source_is_text: bool,
     faults: Vec<Fault>,
+    /// Nothing is read, and what would be is written down here: see [`super::describe()`].
+    described: Option<Vec<Described>>,
 }
 
 impl Fields {
     /// The members of a JSON object.
     #[must_use]
     pub fn json(values: Map<String, Value>) -> Self {
-        Self { source: Source::Body, values, empty_is_absent: false, faults: Vec::new() }
+        Self {
+            source: Source::Body,
+            values,
+            source_is_text: false,
+            faults: Vec::new(),
+            described: None,
+        }
     }
 
     /// The pairs of a form or a query; of a name given twice the last counts.
     #[must_use]
     pub fn pairs(source: Source, pairs: impl IntoIterator<Item = (String, String)>) -> Self {
         let values = pairs.into_iter().map(|(k, v)| (k, Value::String(v))).collect();
-        Self { source, values, empty_is_absent: true, faults: Vec::new() }
+        Self { source, values, source_is_text: true, faults: Vec::new(), described: None }
+    }
+
+    /// No fields at all: whoever reads them is only watched.
+    pub(super) fn describing(source: Source) -> Self {
+        let values = Map::new();
+        Self {
+            source,
+            values,
+            source_is_text: false,
+            faults: Vec::new(),
+            described: Some(Vec::new()),
+        }
+    }
+
+    pub(super) fn described(self) -> Vec<Described> {
+        self.described.unwrap_or_default()
+    }
+
+    /// Says of the field described last that its values are these texts.
+    pub fn limit_to(&mut self, texts: impl IntoIterator<Item = String>) {
+        if let Some(last) = self.described.as_mut().and_then(|described| described.last_mut()) {
+            let texts: Vec<String> = texts.into_iter().collect();
+            last.schema = or_empty(json!({ "type": "string", "enum": texts }));
+        }
     }
 
     /// Reads a whole `T`.
@@ -68,13 +101,37 @@ impl Fields {
 
     /// The value of a field that must be there.
     pub fn required<T: Field>(&mut self, name: &str) -> Option<T> {
+        if let Some(described) = &mut self.described {
+            described.push(Described::new::<T>(name, self.source, true));
+            return None;
+        }
         if let Some(value) = self.optional(name)? {
             Some(value)
         } else {
-            let missing = Wrong::new("missing", "Ce champ est obligatoire.", "Field required");
-            self.fault(name, missing);
+            self.missing(name);
             None
         }
+    }
+
+    /// The value of a field that must be there, where null is a value too.
+    pub fn present<T: Field>(&mut self, name: &str) -> Option<Option<T>> {
+        if let Some(described) = &mut self.described {
+            let told = Described::new::<T>(name, self.source, true);
+            described.push(Described { nullable: true, ..told });
+            return None;
+        }
+        match self.patch(name)? {
+            Patch::Set(value) => Some(Some(value)),
+            Patch::Clear => Some(None),
+            Patch::Keep => {
+                self.missing(name);
+                None
+            }
+        }
+    }
+
+    fn missing(&mut self, name: &str) {
+        self.fault(name, Wrong::new("missing", "Ce champ est obligatoire.", "Field required"));
     }
 
     /// The value of a field that may be absent or null; the outer `None` tells of a fault.
@@ -92,15 +149,23 @@ impl Fields {
 
     /// What an edit does with a field: absent keeps it, null clears it.
     pub fn patch<T: Field>(&mut self, name: &str) -> Option<Patch<T>> {
+        if let Some(described) = &mut self.described {
+            described.push(Described::new::<T>(name, self.source, false));
+            return None;
+        }
         let value = match self.values.get(name) {
             None => return Some(Patch::Keep),
             Some(Value::Null) => return Some(Patch::Clear),
-            Some(Value::String(s)) if self.empty_is_absent && s.is_empty() => {
+            Some(Value::String(s)) if self.source_is_text && s.is_empty() => {
                 return Some(Patch::Keep);
             }
             Some(value) => value,
         };
-        match T::read(value) {
+        let read = match value {
+            Value::String(text) if self.source_is_text => T::read_text(text),
+            value => T::read(value),
+        };
+        match read {
             Ok(value) => Some(Patch::Set(value)),
             Err(wrong) => {
                 self.fault(name, wrong);

@@ -3,6 +3,7 @@
 //!
 //! serde stops at its first error; the crates that do not (`eserde`) read JSON only. Here the same
 //! few lines serve JSON, both form encodings and queries, and speak both languages.
+mod describe;
 mod enumeration;
 mod fields;
 mod patch;
@@ -10,11 +11,13 @@ mod scalars;
 
 use serde_json::Value;
 
+pub(crate) use self::scalars::NO_NUL;
 pub use self::{
-    enumeration::not_one_of,
+    describe::{Described, describe, object_schema, typed},
+    enumeration::{not_one_of, one_of_schema},
     fields::{Fields, Source},
     patch::Patch,
-    scalars::{Centimes, Id, Line, MAX_TEXT, Minutes, int_in, text_of},
+    scalars::{Centimes, Id, Line, MAX_TEXT, Minutes, Whole, text_of},
 };
 use crate::Text;
 
@@ -49,9 +52,23 @@ impl Wrong {
 
 /// A value that can be read from one field.
 pub trait Field: Sized {
-    /// Reads `value`, which is never null. Text stands for numbers and booleans too, since forms and
-    /// queries have nothing else.
+    /// Reads a JSON value, which is never null and means what its type says: `"3"` is no number.
     fn read(value: &Value) -> Result<Self, Wrong>;
+
+    /// Reads what a form or a query says, where everything is text.
+    fn read_text(text: &str) -> Result<Self, Wrong> {
+        Self::read(&Value::String(text.to_owned()))
+    }
+
+    /// What [`Field::read`] accepts, as a JSON schema.
+    #[must_use]
+    fn schema() -> Value;
+
+    /// What [`Field::read_text`] accepts, where that is more.
+    #[must_use]
+    fn text_schema() -> Value {
+        Self::schema()
+    }
 }
 
 /// A type that is made from the fields of a request.

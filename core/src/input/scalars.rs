@@ -1,6 +1,6 @@
 //! How texts, numbers, dates and lists are read from one field.
-use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
-use serde_json::Value;
+use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, Utc};
+use serde_json::{Value, json};
 
 use super::{Field, Wrong};
 
@@ -26,7 +26,14 @@ impl Field for String {
         }
         text_of(s, 0, MAX_TEXT)
     }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "maxLength": MAX_TEXT, "pattern": NO_NUL })
+    }
 }
+
+/// A regular expression of texts without NUL.
+pub(crate) const NO_NUL: &str = r"^[^\u0000]*$";
 
 /// `s` if it has `min..=max` characters.
 pub fn text_of(s: &str, min: usize, max: usize) -> Result<String, Wrong> {
@@ -58,19 +65,33 @@ impl<const N: usize> Field for Line<N> {
     fn read(value: &Value) -> Result<Self, Wrong> {
         text_of(String::read(value)?.trim(), 1, N).map(Self)
     }
+
+    fn schema() -> Value {
+        let pattern = r"^[^\u0000]*[^\s\u0000][^\u0000]*$";
+        json!({ "type": "string", "minLength": 1, "maxLength": N, "pattern": pattern })
+    }
 }
 
 impl Field for bool {
     fn read(value: &Value) -> Result<Self, Wrong> {
-        match value {
-            Value::Bool(b) => Ok(*b),
-            Value::String(s) => match s.to_ascii_lowercase().as_str() {
-                "true" | "1" | "on" | "yes" | "oui" => Ok(true),
-                "false" | "0" | "off" | "no" | "non" => Ok(false),
-                _ => Err(not_a_bool()),
-            },
+        value.as_bool().ok_or_else(not_a_bool)
+    }
+
+    fn read_text(text: &str) -> Result<Self, Wrong> {
+        match text.to_ascii_lowercase().as_str() {
+            "true" | "1" | "on" | "yes" | "oui" => Ok(true),
+            "false" | "0" | "off" | "no" | "non" => Ok(false),
             _ => Err(not_a_bool()),
         }
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "boolean" })
+    }
+
+    fn text_schema() -> Value {
+        let words = ["1", "0", "on", "off", "yes", "no", "oui", "non"];
+        json!({ "anyOf": [{ "type": "boolean" }, { "type": "string", "enum": words }] })
     }
 }
 
@@ -78,90 +99,106 @@ fn not_a_bool() -> Wrong {
     Wrong::new("bool_parsing", "Vrai ou faux est attendu.", "Input should be a valid boolean")
 }
 
-impl Field for i64 {
-    fn read(value: &Value) -> Result<Self, Wrong> {
-        let number = match value {
-            Value::Number(n) => n.as_i64(),
-            Value::String(s) => s.trim().parse().ok(),
-            _ => None,
-        };
-        number.ok_or_else(|| {
-            Wrong::new(
-                "int_parsing",
-                "Un nombre entier est attendu.",
-                "Input should be a valid integer",
-            )
-        })
-    }
-}
-
-/// A whole number in `min..=max`.
-pub fn int_in(value: &Value, min: i64, max: i64) -> Result<i64, Wrong> {
-    let n = i64::read(value)?;
-    if n < min {
-        let fr = format!("La valeur doit être d'au moins {min}.");
-        return Err(Wrong::new(
-            "greater_than_equal",
-            fr,
-            format!("Input should be greater than or equal to {min}"),
-        ));
-    }
-    if n > max {
-        let fr = format!("La valeur doit être d'au plus {max}.");
-        return Err(Wrong::new(
-            "less_than_equal",
-            fr,
-            format!("Input should be less than or equal to {max}"),
-        ));
-    }
-    Ok(n)
-}
-
-/// The id of a row: positive.
+/// A whole number in `MIN..=MAX`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Id(pub i64);
+pub struct Whole<const MIN: i64, const MAX: i64>(pub i64);
 
-impl Field for Id {
+/// The id of a row.
+pub type Id = Whole<1, { i64::MAX }>;
+
+/// Centimes of MAD: to ten thousand million dirhams.
+pub type Centimes = Whole<0, 1_000_000_000_000>;
+
+impl<const MIN: i64, const MAX: i64> Field for Whole<MIN, MAX> {
     fn read(value: &Value) -> Result<Self, Wrong> {
-        int_in(value, 1, i64::MAX).map(Self)
+        let number = value.as_i64().or_else(|| whole(value.as_f64()?));
+        Self::in_range(number.ok_or_else(not_an_int)?)
     }
+
+    fn read_text(text: &str) -> Result<Self, Wrong> {
+        let text = text.trim();
+        let number = text.parse().ok().or_else(|| whole(text.parse().ok()?));
+        Self::in_range(number.ok_or_else(not_an_int)?)
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "integer", "format": "int64", "minimum": MIN, "maximum": MAX })
+    }
+}
+
+impl<const MIN: i64, const MAX: i64> Whole<MIN, MAX> {
+    fn in_range(n: i64) -> Result<Self, Wrong> {
+        if n < MIN {
+            return Err(Wrong::new(
+                "greater_than_equal",
+                format!("La valeur doit être d'au moins {MIN}."),
+                format!("Input should be greater than or equal to {MIN}"),
+            ));
+        }
+        if n > MAX {
+            return Err(Wrong::new(
+                "less_than_equal",
+                format!("La valeur doit être d'au plus {MAX}."),
+                format!("Input should be less than or equal to {MAX}"),
+            ));
+        }
+        Ok(Self(n))
+    }
+}
+
+/// JSON has one kind of number: 3.0 is 3.
+#[expect(clippy::cast_possible_truncation, reason = "it has no fraction and is in range")]
+fn whole(n: f64) -> Option<i64> {
+    (n.fract() == 0.0 && n.abs() < 9e15).then_some(n as i64)
+}
+
+fn not_an_int() -> Wrong {
+    Wrong::new("int_parsing", "Un nombre entier est attendu.", "Input should be a valid integer")
 }
 
 /// A duration in minutes: 0 to a year.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Minutes(pub i32);
 
+/// The minutes of a leap year fit 32 bits.
+type InAYear = Whole<0, { 366 * 24 * 60 }>;
+
 impl Field for Minutes {
     fn read(value: &Value) -> Result<Self, Wrong> {
-        let n = int_in(value, 0, 366 * 24 * 60)?;
-        Ok(Self(i32::try_from(n).unwrap_or(i32::MAX)))
+        InAYear::read(value).map(|n| Self(i32::try_from(n.0).unwrap_or(i32::MAX)))
+    }
+
+    fn read_text(text: &str) -> Result<Self, Wrong> {
+        InAYear::read_text(text).map(|n| Self(i32::try_from(n.0).unwrap_or(i32::MAX)))
+    }
+
+    fn schema() -> Value {
+        InAYear::schema()
     }
 }
 
-/// Centimes of MAD: 0 to ten thousand million dirhams.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Centimes(pub i64);
-
-impl Field for Centimes {
-    fn read(value: &Value) -> Result<Self, Wrong> {
-        int_in(value, 0, 1_000_000_000_000).map(Self)
-    }
-}
+/// The most items that a list takes.
+const MAX_ITEMS: usize = 1000;
 
 impl<T: Field> Field for Vec<T> {
     fn read(value: &Value) -> Result<Self, Wrong> {
         match value {
-            Value::Array(items) if items.len() <= 1000 => items.iter().map(T::read).collect(),
-            // A form or a query has no lists: `1,2,3`.
-            Value::String(s) => {
-                s.split(',').map(|item| T::read(&Value::String(item.trim().to_owned()))).collect()
-            }
+            Value::Array(items) if items.len() <= MAX_ITEMS => items.iter().map(T::read).collect(),
             _ => Err(Wrong::new(
                 "list_type",
                 "Une liste est attendue.",
                 "Input should be a valid list",
             )),
         }
+    }
+
+    /// A form or a query has no lists: `1,2,3`.
+    fn read_text(text: &str) -> Result<Self, Wrong> {
+        text.split(',').take(MAX_ITEMS).map(|item| T::read_text(item.trim())).collect()
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "array", "items": T::schema(), "maxItems": MAX_ITEMS })
     }
 }
 
@@ -184,7 +221,11 @@ impl Field for DateTime<Utc> {
             .or_else(|| naive("%Y-%m-%d %H:%M:%S%.f"))
             .or_else(|| naive("%Y-%m-%dT%H:%M"))
             .or_else(|| s.parse::<NaiveDate>().ok()?.and_hms_opt(0, 0, 0).map(|t| t.and_utc()))
-            .filter(|t| ("1900".."3000").contains(&t.format("%Y").to_string().as_str()))
+            .filter(|t| (1900..3000).contains(&t.year()))
             .ok_or_else(wrong)
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "format": "date-time", "pattern": r"^(19|2\d)\d\d-" })
     }
 }

@@ -2,7 +2,8 @@
 use chrono::{DateTime, Utc};
 
 use super::{Intervention, InterventionType, PrioriteIntervention, StatutIntervention};
-use crate::input::{Centimes, Fields, Id, Input, Line, Minutes, Patch, Wrong};
+use crate::described;
+use crate::input::{Centimes, Fields, Id, Input, Line, Minutes, Patch};
 
 #[derive(Debug, Clone)]
 pub struct InterventionCreate {
@@ -17,6 +18,8 @@ pub struct InterventionCreate {
     pub technicien_id: Option<i64>,
     pub duree_estimee: Option<i32>,
 }
+
+described!(InterventionCreate, InterventionUpdate, Affectation);
 
 impl Input for InterventionCreate {
     fn read(fields: &mut Fields) -> Option<Self> {
@@ -143,14 +146,7 @@ pub struct Affectation {
 
 impl Input for Affectation {
     fn read(fields: &mut Fields) -> Option<Self> {
-        match fields.patch::<Id>("technicien_id")? {
-            Patch::Set(id) => Some(Self { technicien_id: Some(id.0) }),
-            Patch::Clear => Some(Self { technicien_id: None }),
-            Patch::Keep => {
-                let wrong = Wrong::new("missing", "Ce champ est obligatoire.", "Field required");
-                fields.fault("technicien_id", wrong);
-                None
-            }
-        }
+        let technicien_id = fields.present::<Id>("technicien_id")?;
+        Some(Self { technicien_id: technicien_id.map(|id| id.0) })
     }
 }

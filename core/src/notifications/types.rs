@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    enumeration, enumeration_field,
+    described, enumeration, enumeration_field,
     input::{Field, Fields, Id, Input, Wrong},
     page::Page,
 };
@@ -24,6 +24,10 @@ impl Field for TypeNotification {
     /// An unknown type is an information: the frontend sends types of its own.
     fn read(value: &Value) -> Result<Self, Wrong> {
         Ok(Self::from_text(&String::read(value)?.to_lowercase()).unwrap_or(Self::Information))
+    }
+
+    fn schema() -> Value {
+        String::schema()
     }
 }
 
@@ -85,6 +89,8 @@ pub struct NewNotification {
     pub intervention_id: Option<i64>,
     pub user_id: i64,
 }
+
+described!(NewNotification);
 
 impl Input for NewNotification {
     fn read(fields: &mut Fields) -> Option<Self> {

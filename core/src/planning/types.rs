@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::Echeance;
 use crate::{
-    enumeration, enumeration_field,
-    input::{Field, Fields, Id, Input, Patch, Wrong, not_one_of},
+    described, enumeration, enumeration_field,
+    input::{Field, Fields, Id, Input, Patch, Wrong, not_one_of, one_of_schema},
     page::Page,
 };
 
@@ -53,6 +53,24 @@ impl Field for FrequencePlanning {
             "annuel" | "annuelle" => Ok(Self::Annuel),
             _ => Err(not_one_of(Self::TEXTS)),
         }
+    }
+
+    /// Both genders in lower case; other cases are read as well.
+    fn schema() -> Value {
+        one_of_schema(&[
+            "journalier",
+            "journaliere",
+            "journalière",
+            "hebdomadaire",
+            "mensuel",
+            "mensuelle",
+            "trimestriel",
+            "trimestrielle",
+            "semestriel",
+            "semestrielle",
+            "annuel",
+            "annuelle",
+        ])
     }
 }
 
@@ -115,6 +133,8 @@ pub struct PlanningCreate {
     pub derniere_date: Option<DateTime<Utc>>,
     pub commentaire: Option<String>,
 }
+
+described!(PlanningCreate, PlanningPatch, NouvelleDate);
 
 impl Input for PlanningCreate {
     fn read(fields: &mut Fields) -> Option<Self> {

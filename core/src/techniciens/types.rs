@@ -3,8 +3,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    enumeration,
-    input::{Field, Fields, Id, Input, Line, Patch, Wrong, not_one_of},
+    described, enumeration,
+    input::{Field, Fields, Id, Input, Line, Patch, Wrong, not_one_of, one_of_schema},
     users::UserOut,
 };
 
@@ -25,6 +25,11 @@ impl Field for DisponibiliteTechnicien {
             .as_str()
             .and_then(|text| Self::from_text(&text.trim().to_lowercase()))
             .ok_or_else(|| not_one_of(Self::TEXTS))
+    }
+
+    /// In lower case; other cases are read as well.
+    fn schema() -> Value {
+        one_of_schema(Self::TEXTS)
     }
 }
 
@@ -53,6 +58,8 @@ pub struct TechnicienCreate {
     pub disponibilite: DisponibiliteTechnicien,
     pub competences_ids: Vec<i64>,
 }
+
+described!(TechnicienCreate, TechnicienUpdate, CompetenceCreate);
 
 impl Input for TechnicienCreate {
     fn read(fields: &mut Fields) -> Option<Self> {

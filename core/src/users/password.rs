@@ -1,10 +1,10 @@
 //! Passwords: what is accepted, and how they are kept.
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::hasher;
 use crate::{
     Result,
-    input::{Field, Wrong, text_of},
+    input::{Field, NO_NUL, Wrong, text_of},
 };
 
 /// A password in clear: 8 to 128 characters. Never shown.
@@ -44,6 +44,10 @@ impl Password {
 impl Field for Password {
     fn read(value: &Value) -> Result<Self, Wrong> {
         text_of(&String::read(value)?, 8, 128).map(Self)
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "format": "password", "minLength": 8, "maxLength": 128, "pattern": NO_NUL })
     }
 }
 

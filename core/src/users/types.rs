@@ -1,11 +1,11 @@
 //! What a user is on the wire and in the program.
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Password, PasswordHash};
 use crate::{
-    enumeration, enumeration_field,
+    described, enumeration, enumeration_field,
     input::{Field, Fields, Id, Input, Line, Wrong, text_of},
 };
 
@@ -65,6 +65,11 @@ impl Field for Username {
         }
         Ok(Self(name))
     }
+
+    fn schema() -> Value {
+        let pattern = r"^[^\s\u0000-\u001f\u007f-\u009f]+$";
+        json!({ "type": "string", "minLength": 3, "maxLength": 64, "pattern": pattern })
+    }
 }
 
 /// An address that mail can be sent to, at most 254 characters.
@@ -85,6 +90,10 @@ impl Field for Email {
         // A domain without a dot is right for a mail server, and a slip of the keyboard for everyone else.
         if address.domain().contains('.') { Ok(Self(text)) } else { Err(wrong()) }
     }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "format": "email", "minLength": 3, "maxLength": 254 })
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -96,6 +105,8 @@ pub struct UserCreate {
     pub password: Password,
     pub client_id: Option<Id>,
 }
+
+described!(UserCreate, UserUpdate);
 
 impl Input for UserCreate {
     fn read(fields: &mut Fields) -> Option<Self> {

@@ -5,7 +5,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use erp_core::{
     Tx,
     equipements::{self, EquipementFields},
-    input::{Id, Line},
+    input::{Line, Whole},
     interventions::Actor,
     techniciens::{self, CompetenceCreate, TechnicienCreate},
     users::{self, Email, PasswordHash, UserCreate, UserRole, Username},
@@ -106,7 +106,7 @@ async fn create_user(
         email: Email(person.email.to_owned()),
         role,
         password: accounts::password(),
-        client_id: client_id.map(Id),
+        client_id: client_id.map(Whole),
     };
     Ok(users::create(tx, &new, hash, now).await?.id)
 }

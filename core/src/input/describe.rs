@@ -1,0 +1,145 @@
+//! What a type of input accepts, told by the very code that reads it: the documentation cannot say anything else.
+use serde_json::{Map, Value, json};
+use utoipa::openapi::{RefOr, Schema};
+
+use super::{Field, Fields, Input, Source};
+
+/// One field that an [`Input`] looks at.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Described {
+    pub name: String,
+    /// Whether it must be there.
+    pub required: bool,
+    /// Whether it may be null.
+    pub nullable: bool,
+    /// JSON schema of its values.
+    pub schema: Value,
+}
+
+/// The fields that `T` reads from `source`, in its order.
+#[must_use]
+pub fn describe<T: Input>(source: Source) -> Vec<Described> {
+    let mut fields = Fields::describing(source);
+    T::read(&mut fields);
+    fields.described()
+}
+
+impl Described {
+    pub(super) fn new<T: Field>(name: &str, source: Source, required: bool) -> Self {
+        let schema = match (source, required) {
+            (Source::Body, _) => T::schema(),
+            (_, true) => T::text_schema(),
+            (_, false) => or_empty(T::text_schema()),
+        };
+        Self { name: name.to_owned(), required, nullable: !required, schema }
+    }
+}
+
+/// The schema of the JSON object that `T` is read from.
+#[must_use]
+pub fn object_schema<T: Input>() -> RefOr<Schema> {
+    let fields = describe::<T>(Source::Body);
+    let required: Vec<_> =
+        fields.iter().filter(|field| field.required).map(|field| field.name.clone()).collect();
+    let properties: Map<_, _> = fields
+        .into_iter()
+        .map(|field| {
+            (field.name, if field.nullable { or_null(field.schema) } else { field.schema })
+        })
+        .collect();
+    let mut object = json!({ "type": "object", "properties": properties });
+    if !required.is_empty() {
+        object["required"] = json!(required);
+    }
+    typed(object)
+}
+
+/// A JSON schema in the types of `utoipa`.
+///
+/// # Panics
+/// On what is no JSON schema: a fault of this program, which its first start shows.
+#[must_use]
+#[expect(clippy::expect_used, reason = "at start-up, on schemas that are part of this program")]
+pub fn typed(schema: Value) -> RefOr<Schema> {
+    RefOr::T(serde_json::from_value(schema).expect("a JSON schema"))
+}
+
+/// An empty field of a form or a query is an absent one.
+pub(super) fn or_empty(mut schema: Value) -> Value {
+    let empty = json!({ "type": "string", "maxLength": 0 });
+    if let Some(choices) = schema["anyOf"].as_array_mut() {
+        choices.push(empty);
+    } else if let Some(texts) = schema["enum"].as_array_mut() {
+        texts.push(json!(""));
+    } else if schema["type"] != "string"
+        || !schema["format"].is_null()
+        || !schema["minLength"].is_null()
+    {
+        schema = json!({ "anyOf": [schema, empty] });
+    }
+    schema
+}
+
+fn or_null(mut schema: Value) -> Value {
+    if let Some(choices) = schema["anyOf"].as_array_mut() {
+        choices.push(json!({ "type": "null" }));
+        return schema;
+    }
+    schema["type"] = json!([schema["type"], "null"]);
+    if let Some(texts) = schema["enum"].as_array_mut() {
+        texts.push(Value::Null);
+    }
+    schema
+}
+
+/// Makes types of input known to the OpenAPI document, as their parsers tell them.
+#[macro_export]
+macro_rules! described {
+    ($($input:ty),+ $(,)?) => {
+        $(
+            impl utoipa::PartialSchema for $input {
+                fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                    $crate::input::object_schema::<$input>()
+                }
+            }
+
+            impl utoipa::ToSchema for $input {}
+        )+
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::input::{Id, Line, Patch};
+
+    struct Sample;
+
+    impl Input for Sample {
+        fn read(fields: &mut Fields) -> Option<Self> {
+            let nom = fields.required::<Line<5>>("nom");
+            let id = fields.patch::<Id>("id");
+            let urgence = fields.or("urgence", false);
+            let (_, _, _): (Line<5>, Patch<Id>, bool) = (nom?, id?, urgence?);
+            Some(Self)
+        }
+    }
+
+    #[test]
+    fn what_is_read_is_described() {
+        let found = describe::<Sample>(Source::Body);
+        let told: Vec<_> = found
+            .iter()
+            .map(|f| (f.name.as_str(), f.required, f.schema["type"].as_str()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("nom", true, Some("string")),
+                ("id", false, Some("integer")),
+                ("urgence", false, Some("boolean")),
+            ]
+        );
+        assert_eq!(found[0].schema["maxLength"], 5);
+    }
+}
