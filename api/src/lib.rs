@@ -10,5 +10,5 @@ mod routes;
 mod server;
 
 pub use error::ApiError;
-pub use routes::service;
+pub use routes::{openapi_document, service};
 pub use server::serve;

@@ -20,11 +20,17 @@ enum Command {
     Migrate,
     /// Say whether the configuration is good, without starting anything.
     CheckConfig,
+    /// Print the OpenAPI document.
+    Openapi,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let command = Cli::parse().command.unwrap_or(Command::Serve);
+    if matches!(command, Command::Openapi) {
+        println!("{:#}", erp_api::openapi_document());
+        return ExitCode::SUCCESS;
+    }
     let config = match Config::at_start() {
         Ok(config) => config,
         Err(code) => return code,
@@ -36,6 +42,7 @@ async fn main() -> ExitCode {
             println!("{config:#?}");
             Ok(())
         }
+        Command::Openapi => Ok(()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

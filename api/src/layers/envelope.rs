@@ -25,6 +25,10 @@ pub struct RequestInfo {
     pub lang: Lang,
 }
 
+/// Put into the extensions of a failed response that says more than the envelope can.
+#[derive(Debug, Clone, Copy)]
+pub struct OwnBody;
+
 /// Gives the request its id (taken over from `X-Request-ID` when that is a UUID) for answers, logs and jobs, logs one
 /// line when it is answered, and turns every error into `{"detail", "code", "request_id"}` in the reader's language.
 pub async fn envelope(mut request: Request, next: Next) -> Response {
@@ -57,7 +61,11 @@ async fn answer(request: Request, next: Next, info: RequestInfo) -> Response {
 /// Gives a failed response the body of the contract; what is not an error stays as it is.
 fn with_envelope(response: Response, info: RequestInfo) -> Response {
     let status = response.status();
-    if status.is_success() || status.is_redirection() || status == StatusCode::RANGE_NOT_SATISFIABLE
+    let has_its_own = response.extensions().get::<OwnBody>().is_some();
+    if status.is_success()
+        || status.is_redirection()
+        || status == StatusCode::RANGE_NOT_SATISFIABLE
+        || has_its_own
     {
         return response;
     }

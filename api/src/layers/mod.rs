@@ -7,6 +7,6 @@ mod headers;
 
 pub use address::ClientAddress;
 pub use drain::drain;
-pub use envelope::{X_REQUEST_ID, envelope};
+pub use envelope::{OwnBody, X_REQUEST_ID, envelope};
 pub use guard::guard;
 pub use headers::limit_headers;

@@ -1,25 +1,103 @@
-//! The OpenAPI document, generated from the routes, and the pages that show it.
+//! The OpenAPI 3.1 document, generated from the routes, and the pages that show it.
+//!
+//! Each part has one source: paths and answers are annotations of the handlers, what a request may hold is told by the
+//! parsers ([`inputs`]), who may call is the table of roles ([`crate::rbac`]), and what holds for all routes (errors,
+//! headers, examples) is added here.
+mod errors;
+mod examples;
+mod inputs;
+mod links;
+mod operations;
 mod pages;
 
 use axum::{Json, Router, routing::get};
 use erp_core::Ctx;
-use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
+use serde_json::{Value, json};
+use utoipa::openapi::{OpenApi, OpenApiBuilder};
 
-/// What the document says before any route.
-pub fn base() -> OpenApi {
-    let info = InfoBuilder::new()
-        .title("ERP MIF Maroc")
-        .version(env!("CARGO_PKG_VERSION"))
-        .description(Some("Gestion de la maintenance industrielle : interventions, équipements, documents, notifications."));
-    OpenApiBuilder::new().info(info).build()
+/// The document, under whose `paths` are the routes below `/api/v1` alone.
+pub fn document(routes: OpenApi) -> Value {
+    let document = OpenApiBuilder::new().build().nest("/api/v1", routes);
+    let mut document = serde_json::to_value(document).unwrap_or_default();
+    describe(&mut document);
+    // The root of the API, whose slash nobody needs.
+    if let Some(paths) = document["paths"].as_object_mut()
+        && let Some(root) = paths.remove("/api/v1/")
+    {
+        paths.insert("/api/v1".to_owned(), root);
+    }
+    document["components"]["securitySchemes"] = security_schemes();
+    errors::add_schemas(&mut document["components"]["schemas"]);
+    operations::complete(&mut document);
+    links::add(&mut document);
+    examples::add(&mut document);
+    document
 }
 
-/// `/openapi.json`, `/docs` and `/redoc`. The document lists the routes under `/api/v1` only.
-pub fn pages(document: OpenApi) -> Router<Ctx> {
-    let document = OpenApiBuilder::from(OpenApi::default())
-        .info(document.info.clone())
-        .build()
-        .nest("/api/v1", document);
+/// `/openapi.json`, `/docs` and `/redoc`.
+pub fn pages(document: Value) -> Router<Ctx> {
     let json = Json(document);
     Router::new().route("/openapi.json", get(move || async move { json })).merge(pages::pages())
+}
+
+fn describe(document: &mut Value) {
+    document["info"] = json!({
+        "title": "ERP MIF Maroc",
+        "version": env!("CARGO_PKG_VERSION"),
+        "description": DESCRIPTION,
+        "license": { "name": "Proprietary", "url": "https://mif-maroc.example/licence" },
+    });
+    document["servers"] = json!([{ "url": "/", "description": "This server" }]);
+    let tag =
+        |(name, description): &(&str, &str)| json!({ "name": name, "description": description });
+    document["tags"] = TAGS.iter().map(tag).collect();
+}
+
+const DESCRIPTION: &str = "Maintenance management (GMAO / CMMS): interventions, equipment, technicians, preventive \
+maintenance, documents, notifications.
+
+* **Addresses.** Every route is below `/api/v1` and also at the root; a slash at the end makes no difference.
+* **Signing in.** `POST /api/v1/auth/login` gives an access token (`Authorization: Bearer …`) and a refresh token that \
+works once.
+* **Times** are RFC 3339 in UTC; input without a zone is UTC, a bare date is midnight. **Durations** are minutes, \
+**money** is centimes of MAD, **sizes** are bytes.
+* **Lists** are bare JSON arrays of at most `limit` (1 to 200) rows; `X-Total-Count` has the total and `Link` the \
+neighbours (RFC 8288). `sort` is a field of the row, with `-` before it for descending.
+* **Errors** are `{detail, code, request_id}`: a sentence for people, a stable code for programs, and what to quote when \
+asking for help. A 422 lists every fault of the request. Sentences are French; `Accept-Language: en` gets English.
+* **Any request** can also be answered 405 (method), 408 (its body did not arrive in time), 413 (more than 1 MiB of JSON \
+or form) or 431 (too many headers).
+* **`X-Request-ID`** is taken over when it is a UUID, else made; it is on every answer, log line and job.";
+
+const TAGS: &[(&str, &str)] = &[
+    ("auth", "Signing in, staying signed in, signing out."),
+    ("users", "Accounts and their roles."),
+    ("clients", "The companies served; a user with the role client sees only what is theirs."),
+    ("techniciens", "Technicians and their skills (compétences)."),
+    ("equipements", "The machines that are maintained."),
+    ("interventions", "Work on machines, from `ouverte` to `archivee`, and its history."),
+    ("planning", "Preventive maintenance: what is due when."),
+    (
+        "documents",
+        "Photographs and files of interventions. They are `pending`, then `processing`, then `ready` or `failed`.",
+    ),
+    ("notifications", "What people are told, by e-mail or in the application."),
+    ("dashboard", "Figures for the home page."),
+    ("service", "The service itself, for those who run it."),
+];
+
+fn security_schemes() -> Value {
+    json!({
+        "motDePasse": {
+            "type": "oauth2",
+            "description": "Username and password.",
+            "flows": { "password": {
+                "tokenUrl": "/api/v1/auth/login", "refreshUrl": "/api/v1/auth/refresh", "scopes": {},
+            } },
+        },
+        "jeton": {
+            "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+            "description": "An access token of `POST /api/v1/auth/login`.",
+        },
+    })
 }

@@ -1,4 +1,4 @@
-//! The pages that show the document: Swagger UI and `ReDoc`, with every asset served from here.
+//! The pages that show the document: Swagger UI and ReDoc, with every asset served from here.
 use std::{borrow::Cow, sync::Arc};
 
 use axum::{

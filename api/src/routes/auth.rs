@@ -3,6 +3,7 @@ use axum::{Json, extract::State};
 use erp_core::{
     Ctx, Error,
     auth::{self, TokenResponse},
+    described,
     input::{Fields, Input},
     users::{self, Password, UserOut},
 };
@@ -33,6 +34,8 @@ pub(super) struct Message {
 
 struct TokenForm(LoginForm);
 
+described!(TokenForm, LoginForm, RefreshForm, ChangePasswordForm);
+
 impl Input for TokenForm {
     fn read(fields: &mut Fields) -> Option<Self> {
         LoginForm::read_as(fields, "email").map(Self)
@@ -40,7 +43,16 @@ impl Input for TokenForm {
 }
 
 /// Signs in by e-mail address.
-#[utoipa::path(post, path = "/auth/token", tag = "auth", responses((status = 200, body = TokenResponse)))]
+#[utoipa::path(
+    post, path = "/auth/token", tag = "auth",
+    request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
+    responses(
+        (status = 200, body = TokenResponse, description = "Done."),
+        (status = 401, description = "identifiants_incorrects"),
+        (status = 403, description = "compte_desactive"),
+        (status = 429, description = "compte_verrouille, trop_de_requetes"),
+    ),
+)]
 async fn token(
     State(ctx): State<Ctx>,
     address: ClientAddress,
@@ -69,7 +81,16 @@ impl Input for LoginForm {
 }
 
 /// Signs in by username (an e-mail address is taken as well).
-#[utoipa::path(post, path = "/auth/login", tag = "auth", responses((status = 200, body = TokenResponse)))]
+#[utoipa::path(
+    post, path = "/auth/login", tag = "auth",
+    request_body(content = LoginForm, content_type = "application/x-www-form-urlencoded"),
+    responses(
+        (status = 200, body = TokenResponse, description = "Done."),
+        (status = 401, description = "identifiants_incorrects"),
+        (status = 403, description = "compte_desactive"),
+        (status = 429, description = "compte_verrouille, trop_de_requetes"),
+    ),
+)]
 async fn login(
     State(ctx): State<Ctx>,
     address: ClientAddress,
@@ -104,7 +125,14 @@ impl Input for RefreshForm {
 }
 
 /// Exchanges a refresh token for new tokens: once. A second use signs out everywhere that came from the same login.
-#[utoipa::path(post, path = "/auth/refresh", tag = "auth", responses((status = 200, body = TokenResponse)))]
+#[utoipa::path(
+    post, path = "/auth/refresh", tag = "auth",
+    request_body(content = RefreshForm, content_type = "application/x-www-form-urlencoded"),
+    responses(
+        (status = 200, body = TokenResponse, description = "Done."),
+        (status = 401, description = "session_terminee"),
+    ),
+)]
 async fn refresh(
     State(ctx): State<Ctx>,
     Form(form): Form<RefreshForm>,
@@ -116,7 +144,12 @@ async fn refresh(
 }
 
 /// Revokes the caller's refresh tokens.
-#[utoipa::path(post, path = "/auth/logout", tag = "auth", responses((status = 200, body = Message)))]
+#[utoipa::path(
+    post, path = "/auth/logout", tag = "auth",
+    responses(
+        (status = 200, body = Message, description = "Done."),
+    ),
+)]
 async fn logout(user: CurrentUser, State(ctx): State<Ctx>) -> Result<Json<Message>, ApiError> {
     let mut tx = ctx.begin().await?;
     auth::revoke_all(&mut tx, user.id, ctx.clock.now()).await?;
@@ -125,7 +158,12 @@ async fn logout(user: CurrentUser, State(ctx): State<Ctx>) -> Result<Json<Messag
 }
 
 /// The caller.
-#[utoipa::path(get, path = "/auth/me", tag = "auth", responses((status = 200, body = UserOut)))]
+#[utoipa::path(
+    get, path = "/auth/me", tag = "auth",
+    responses(
+        (status = 200, body = UserOut, description = "Done."),
+    ),
+)]
 async fn me(user: CurrentUser, State(ctx): State<Ctx>) -> Result<Json<UserOut>, ApiError> {
     Ok(Json(users::find(&ctx.pool, user.id).await?))
 }
@@ -144,7 +182,14 @@ impl Input for ChangePasswordForm {
 }
 
 /// Changes the caller's password; every token issued before is worthless then.
-#[utoipa::path(post, path = "/auth/change-password", tag = "auth", responses((status = 200, body = Message)))]
+#[utoipa::path(
+    post, path = "/auth/change-password", tag = "auth",
+    request_body(content = ChangePasswordForm, content_type = "application/x-www-form-urlencoded"),
+    responses(
+        (status = 200, body = Message, description = "Done."),
+        (status = 400, description = "mot_de_passe_actuel_incorrect"),
+    ),
+)]
 async fn change_password(
     user: CurrentUser,
     State(ctx): State<Ctx>,

@@ -17,7 +17,14 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
 }
 
 /// Records a client.
-#[utoipa::path(post, path = "/clients", tag = "clients", responses((status = 201, body = Client)))]
+#[utoipa::path(
+    post, path = "/clients", tag = "clients",
+    request_body = ClientFields,
+    responses(
+        (status = 201, body = Client, description = "Done."),
+        (status = 409, description = "ice_deja_utilise"),
+    ),
+)]
 async fn create(
     State(ctx): State<Ctx>,
     Body(new): Body<ClientFields>,
@@ -29,7 +36,13 @@ async fn create(
 }
 
 /// The clients.
-#[utoipa::path(get, path = "/clients", tag = "clients", responses((status = 200, body = [Client])))]
+#[utoipa::path(
+    get, path = "/clients", tag = "clients",
+    params(Query<ClientFilter>),
+    responses(
+        (status = 200, body = [Client], description = "Done."),
+    ),
+)]
 async fn list(
     State(ctx): State<Ctx>,
     here: Here,
@@ -39,13 +52,29 @@ async fn list(
 }
 
 /// One client.
-#[utoipa::path(get, path = "/clients/{id}", tag = "clients", params(("id" = i64, Path)), responses((status = 200, body = Client)))]
+#[utoipa::path(
+    get, path = "/clients/{id}", tag = "clients",
+    params(("id" = i64, Path)),
+    responses(
+        (status = 200, body = Client, description = "Done."),
+        (status = 404, description = "client_introuvable"),
+    ),
+)]
 async fn show(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Json<Client>, ApiError> {
     Ok(Json(clients::find(&ctx.pool, id).await?))
 }
 
 /// Changes a client.
-#[utoipa::path(put, path = "/clients/{id}", tag = "clients", params(("id" = i64, Path)), responses((status = 200, body = Client)))]
+#[utoipa::path(
+    put, path = "/clients/{id}", tag = "clients",
+    params(("id" = i64, Path)),
+    request_body = ClientPatch,
+    responses(
+        (status = 200, body = Client, description = "Done."),
+        (status = 404, description = "client_introuvable"),
+        (status = 409, description = "ice_deja_utilise"),
+    ),
+)]
 async fn update(
     State(ctx): State<Ctx>,
     RowId(id): RowId,
@@ -58,7 +87,15 @@ async fn update(
 }
 
 /// Removes a client that no equipment and no user refers to.
-#[utoipa::path(delete, path = "/clients/{id}", tag = "clients", params(("id" = i64, Path)), responses((status = 204)))]
+#[utoipa::path(
+    delete, path = "/clients/{id}", tag = "clients",
+    params(("id" = i64, Path)),
+    responses(
+        (status = 204, description = "Done."),
+        (status = 404, description = "client_introuvable"),
+        (status = 409, description = "client_utilise"),
+    ),
+)]
 async fn delete(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<StatusCode, ApiError> {
     let mut tx = ctx.begin().await?;
     clients::delete(&mut tx, id).await?;

@@ -13,7 +13,12 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
 }
 
 /// How many interventions, machines and people, and how fast things go; a user of a client gets that client's numbers.
-#[utoipa::path(get, path = "/dashboard/stats", tag = "dashboard", responses((status = 200, body = Stats)))]
+#[utoipa::path(
+    get, path = "/dashboard/stats", tag = "dashboard",
+    responses(
+        (status = 200, body = Stats, description = "Done."),
+    ),
+)]
 async fn stats(user: CurrentUser, State(ctx): State<Ctx>) -> Result<Json<Stats>, ApiError> {
     let now = ctx.clock.now();
     Ok(Json(dashboard::stats(&ctx.pool, user.client_scope(), now).await?))

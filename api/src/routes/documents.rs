@@ -37,7 +37,13 @@ fn seen(listed: Listed<Document>) -> Listed<DocumentOut> {
 }
 
 /// All documents.
-#[utoipa::path(get, path = "/documents", tag = "documents", responses((status = 200, body = [DocumentOut])))]
+#[utoipa::path(
+    get, path = "/documents", tag = "documents",
+    params(Query<DocumentList>),
+    responses(
+        (status = 200, body = [DocumentOut], description = "Done."),
+    ),
+)]
 async fn list(
     State(ctx): State<Ctx>,
     here: Here,
@@ -47,7 +53,14 @@ async fn list(
 }
 
 /// The documents of the intervention `id`; a user of a client sees those of its own.
-#[utoipa::path(get, path = "/documents/{id}", tag = "documents", params(("id" = i64, Path)), responses((status = 200, body = [DocumentOut])))]
+#[utoipa::path(
+    get, path = "/documents/{id}", tag = "documents",
+    params(("id" = i64, Path), Query<DocumentList>),
+    responses(
+        (status = 200, body = [DocumentOut], description = "Done."),
+        (status = 404, description = "intervention_introuvable"),
+    ),
+)]
 async fn list_of_intervention(
     user: CurrentUser,
     State(ctx): State<Ctx>,
@@ -61,7 +74,14 @@ async fn list_of_intervention(
 }
 
 /// Removes the document `id`, and with it its files.
-#[utoipa::path(delete, path = "/documents/{id}", tag = "documents", params(("id" = i64, Path)), responses((status = 200, body = Detail)))]
+#[utoipa::path(
+    delete, path = "/documents/{id}", tag = "documents",
+    params(("id" = i64, Path)),
+    responses(
+        (status = 200, body = Detail, description = "Done."),
+        (status = 404, description = "document_introuvable"),
+    ),
+)]
 async fn delete(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Json<Detail>, ApiError> {
     let mut tx = ctx.begin().await?;
     documents::delete(&mut tx, id).await?;
@@ -70,7 +90,14 @@ async fn delete(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Json<Detail>
 }
 
 /// Has the document `id` checked and prepared again.
-#[utoipa::path(post, path = "/documents/{id}/reprocess", tag = "documents", params(("id" = i64, Path)), responses((status = 202, body = DocumentOut)))]
+#[utoipa::path(
+    post, path = "/documents/{id}/reprocess", tag = "documents",
+    params(("id" = i64, Path)),
+    responses(
+        (status = 202, body = DocumentOut, description = "Done."),
+        (status = 404, description = "document_introuvable"),
+    ),
+)]
 async fn reprocess(
     State(ctx): State<Ctx>,
     RowId(id): RowId,

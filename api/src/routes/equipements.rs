@@ -18,7 +18,15 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
 }
 
 /// Records a machine.
-#[utoipa::path(post, path = "/equipements", tag = "equipements", responses((status = 200, body = Equipement)))]
+#[utoipa::path(
+    post, path = "/equipements", tag = "equipements",
+    request_body = EquipementFields,
+    responses(
+        (status = 200, body = Equipement, description = "Done."),
+        (status = 400, description = "equipement_existe"),
+        (status = 404, description = "client_introuvable"),
+    ),
+)]
 async fn create(
     State(ctx): State<Ctx>,
     Body(new): Body<EquipementFields>,
@@ -30,7 +38,13 @@ async fn create(
 }
 
 /// The machines; a user of a client sees that client's.
-#[utoipa::path(get, path = "/equipements", tag = "equipements", responses((status = 200, body = [Equipement])))]
+#[utoipa::path(
+    get, path = "/equipements", tag = "equipements",
+    params(Query<EquipementFilter>),
+    responses(
+        (status = 200, body = [Equipement], description = "Done."),
+    ),
+)]
 async fn list(
     MaybeUser(user): MaybeUser,
     State(ctx): State<Ctx>,
@@ -42,7 +56,14 @@ async fn list(
 }
 
 /// One machine.
-#[utoipa::path(get, path = "/equipements/{id}", tag = "equipements", params(("id" = i64, Path)), responses((status = 200, body = Equipement)))]
+#[utoipa::path(
+    get, path = "/equipements/{id}", tag = "equipements",
+    params(("id" = i64, Path)),
+    responses(
+        (status = 200, body = Equipement, description = "Done."),
+        (status = 404, description = "equipement_introuvable"),
+    ),
+)]
 async fn show(
     MaybeUser(user): MaybeUser,
     State(ctx): State<Ctx>,
@@ -53,7 +74,16 @@ async fn show(
 }
 
 /// Changes a machine.
-#[utoipa::path(put, path = "/equipements/{id}", tag = "equipements", params(("id" = i64, Path)), responses((status = 200, body = Equipement)))]
+#[utoipa::path(
+    put, path = "/equipements/{id}", tag = "equipements",
+    params(("id" = i64, Path)),
+    request_body = EquipementPatch,
+    responses(
+        (status = 200, body = Equipement, description = "Done."),
+        (status = 400, description = "equipement_existe"),
+        (status = 404, description = "equipement_introuvable, client_introuvable"),
+    ),
+)]
 async fn update(
     State(ctx): State<Ctx>,
     RowId(id): RowId,
@@ -66,7 +96,15 @@ async fn update(
 }
 
 /// Removes a machine that no intervention refers to.
-#[utoipa::path(delete, path = "/equipements/{id}", tag = "equipements", params(("id" = i64, Path)), responses((status = 200, body = Detail)))]
+#[utoipa::path(
+    delete, path = "/equipements/{id}", tag = "equipements",
+    params(("id" = i64, Path)),
+    responses(
+        (status = 200, body = Detail, description = "Done."),
+        (status = 404, description = "equipement_introuvable"),
+        (status = 409, description = "equipement_utilise"),
+    ),
+)]
 async fn delete(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Json<Detail>, ApiError> {
     let mut tx = ctx.begin().await?;
     equipements::delete(&mut tx, id).await?;

@@ -26,7 +26,13 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
 /// A file of a document, or its preview or thumbnail. Without a token only when the document is `ready`; while it is
 /// `pending` the original is for those who may read the document.
 #[utoipa::path(get, path = "/static/uploads/{file}", tag = "documents", params(("file" = String, Path)),
-    responses((status = 200, content_type = "application/octet-stream"), (status = 206), (status = 304), (status = 416)))]
+    responses(
+        (status = 200, description = "The file, with its own type.", content_type = "*/*", body = Vec<u8>),
+        (status = 206, description = "The part that `Range` asked for.", content_type = "*/*", body = Vec<u8>),
+        (status = 304, description = "`If-None-Match` names the file as it is."),
+        (status = 416, description = "`Range` is not in the file."),
+    ),
+)]
 async fn download(
     MaybeUser(user): MaybeUser,
     State(ctx): State<Ctx>,

@@ -29,7 +29,15 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
 }
 
 /// Opens an intervention; a technicien named in it is told by e-mail.
-#[utoipa::path(post, path = "/interventions", tag = "interventions", responses((status = 200, body = InterventionOut)))]
+#[utoipa::path(
+    post, path = "/interventions", tag = "interventions",
+    request_body = InterventionCreate,
+    responses(
+        (status = 200, body = InterventionOut, description = "Done."),
+        (status = 404, description = "equipement_introuvable, technicien_introuvable"),
+        (status = 409, description = "transition_interdite"),
+    ),
+)]
 async fn create(
     user: CurrentUser,
     State(ctx): State<Ctx>,
@@ -43,7 +51,13 @@ async fn create(
 }
 
 /// The interventions; a user of a client sees those on that client's equipment.
-#[utoipa::path(get, path = "/interventions", tag = "interventions", responses((status = 200, body = [InterventionOut])))]
+#[utoipa::path(
+    get, path = "/interventions", tag = "interventions",
+    params(Query<InterventionFilter>),
+    responses(
+        (status = 200, body = [InterventionOut], description = "Done."),
+    ),
+)]
 async fn list(
     user: CurrentUser,
     State(ctx): State<Ctx>,
@@ -58,7 +72,13 @@ async fn list(
 }
 
 /// The same list, at the address that the frontend's filters use.
-#[utoipa::path(get, path = "/filters/interventions", tag = "interventions", responses((status = 200, body = [InterventionOut])))]
+#[utoipa::path(
+    get, path = "/filters/interventions", tag = "interventions",
+    params(Query<InterventionFilter>),
+    responses(
+        (status = 200, body = [InterventionOut], description = "Done."),
+    ),
+)]
 async fn filter(
     user: CurrentUser,
     ctx: State<Ctx>,
@@ -69,7 +89,14 @@ async fn filter(
 }
 
 /// One intervention.
-#[utoipa::path(get, path = "/interventions/{id}", tag = "interventions", params(("id" = i64, Path)), responses((status = 200, body = InterventionOut)))]
+#[utoipa::path(
+    get, path = "/interventions/{id}", tag = "interventions",
+    params(("id" = i64, Path)),
+    responses(
+        (status = 200, body = InterventionOut, description = "Done."),
+        (status = 404, description = "intervention_introuvable"),
+    ),
+)]
 async fn show(
     user: CurrentUser,
     State(ctx): State<Ctx>,
@@ -80,7 +107,16 @@ async fn show(
 }
 
 /// Edits an intervention that is not over.
-#[utoipa::path(put, path = "/interventions/{id}", tag = "interventions", params(("id" = i64, Path)), responses((status = 200, body = InterventionOut)))]
+#[utoipa::path(
+    put, path = "/interventions/{id}", tag = "interventions",
+    params(("id" = i64, Path)),
+    request_body = InterventionUpdate,
+    responses(
+        (status = 200, body = InterventionOut, description = "Done."),
+        (status = 404, description = "intervention_introuvable, equipement_introuvable, technicien_introuvable"),
+        (status = 409, description = "intervention_terminee, transition_interdite, deja_affectee, deja_sans_technicien"),
+    ),
+)]
 async fn update(
     user: CurrentUser,
     State(ctx): State<Ctx>,
@@ -95,7 +131,16 @@ async fn update(
 }
 
 /// Moves an intervention one step on. A technicien moves what is theirs or free; a free one taken up becomes theirs.
-#[utoipa::path(patch, path = "/interventions/{id}/statut", tag = "interventions", params(("id" = i64, Path)), responses((status = 200, body = InterventionOut)))]
+#[utoipa::path(
+    patch, path = "/interventions/{id}/statut", tag = "interventions",
+    params(("id" = i64, Path), Query<StatutChange>),
+    responses(
+        (status = 200, body = InterventionOut, description = "Done."),
+        (status = 400, description = "intervention_terminee"),
+        (status = 404, description = "intervention_introuvable"),
+        (status = 409, description = "transition_interdite"),
+    ),
+)]
 async fn change_statut(
     user: CurrentUser,
     State(ctx): State<Ctx>,
@@ -112,7 +157,16 @@ async fn change_statut(
 }
 
 /// Gives an intervention to a technicien, who is told by e-mail, or (null) to nobody.
-#[utoipa::path(patch, path = "/interventions/{id}/affectation", tag = "interventions", params(("id" = i64, Path)), responses((status = 200, body = InterventionOut)))]
+#[utoipa::path(
+    patch, path = "/interventions/{id}/affectation", tag = "interventions",
+    params(("id" = i64, Path)),
+    request_body = Affectation,
+    responses(
+        (status = 200, body = InterventionOut, description = "Done."),
+        (status = 404, description = "intervention_introuvable, technicien_introuvable"),
+        (status = 409, description = "intervention_terminee, deja_affectee, deja_sans_technicien, transition_interdite"),
+    ),
+)]
 async fn assign(
     user: CurrentUser,
     State(ctx): State<Ctx>,
@@ -136,7 +190,14 @@ impl Input for HistoriqueList {
 }
 
 /// Who did what and when, newest first.
-#[utoipa::path(get, path = "/interventions/{id}/historique", tag = "interventions", params(("id" = i64, Path)), responses((status = 200, body = [HistoriqueOut])))]
+#[utoipa::path(
+    get, path = "/interventions/{id}/historique", tag = "interventions",
+    params(("id" = i64, Path), Query<HistoriqueList>),
+    responses(
+        (status = 200, body = [HistoriqueOut], description = "Done."),
+        (status = 404, description = "intervention_introuvable"),
+    ),
+)]
 async fn list_historique(
     user: CurrentUser,
     State(ctx): State<Ctx>,

@@ -37,7 +37,7 @@ const BODY_LIMIT: usize = 1024 * 1024;
 
 /// Every route below `/api/v1`, one line a noun.
 fn routes() -> OpenApiRouter<Ctx> {
-    OpenApiRouter::with_openapi(openapi::base())
+    OpenApiRouter::new()
         .merge(service::router())
         .merge(auth::router())
         .merge(users::router())
@@ -52,16 +52,22 @@ fn routes() -> OpenApiRouter<Ctx> {
         .merge(files::router())
 }
 
+/// The OpenAPI 3.1 document of all routes.
+#[must_use]
+pub fn openapi_document() -> serde_json::Value {
+    openapi::document(routes().split_for_parts().1)
+}
+
 /// The whole API: the routes at the root and under `/api/v1`, with and without a slash at the end, inside the layers.
 #[must_use]
 pub fn service(ctx: &Ctx) -> NormalizePath<Router> {
-    let (router, document) = routes().split_for_parts();
+    let (router, described) = routes().split_for_parts();
     // Inside the guard a request has its route, and that route's rule.
     let router = router.route_layer(from_fn_with_state(ctx.clone(), layers::guard));
     let router = Router::new()
         .nest("/api/v1", router.clone())
         .merge(router)
-        .merge(openapi::pages(document))
+        .merge(openapi::pages(openapi::document(described)))
         .with_state(ctx.clone())
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(CatchPanicLayer::new())

@@ -23,7 +23,14 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
 }
 
 /// Tells a user something about an intervention. With `email` the worker sends the mail; nobody waits for it here.
-#[utoipa::path(post, path = "/notifications", tag = "notifications", responses((status = 201, body = NotificationOut)))]
+#[utoipa::path(
+    post, path = "/notifications", tag = "notifications",
+    request_body = NewNotification,
+    responses(
+        (status = 201, body = NotificationOut, description = "Done."),
+        (status = 404, description = "utilisateur_introuvable, intervention_introuvable"),
+    ),
+)]
 async fn create(
     State(ctx): State<Ctx>,
     Body(new): Body<NewNotification>,
@@ -35,7 +42,13 @@ async fn create(
 }
 
 /// All notifications.
-#[utoipa::path(get, path = "/notifications", tag = "notifications", responses((status = 200, body = [NotificationOut])))]
+#[utoipa::path(
+    get, path = "/notifications", tag = "notifications",
+    params(Query<NotificationFilter>),
+    responses(
+        (status = 200, body = [NotificationOut], description = "Done."),
+    ),
+)]
 async fn list(
     State(ctx): State<Ctx>,
     here: Here,
@@ -45,7 +58,13 @@ async fn list(
 }
 
 /// The caller's notifications.
-#[utoipa::path(get, path = "/notifications/user/me", tag = "notifications", responses((status = 200, body = [NotificationOut])))]
+#[utoipa::path(
+    get, path = "/notifications/user/me", tag = "notifications",
+    params(Query<OwnFilter>),
+    responses(
+        (status = 200, body = [NotificationOut], description = "Done."),
+    ),
+)]
 async fn list_own(
     user: CurrentUser,
     State(ctx): State<Ctx>,
@@ -57,7 +76,14 @@ async fn list_own(
 }
 
 /// The notifications of one user.
-#[utoipa::path(get, path = "/notifications/user/{user_id}", tag = "notifications", params(("user_id" = i64, Path)), responses((status = 200, body = [NotificationOut])))]
+#[utoipa::path(
+    get, path = "/notifications/user/{user_id}", tag = "notifications",
+    params(("user_id" = i64, Path), Query<OwnFilter>),
+    responses(
+        (status = 200, body = [NotificationOut], description = "Done."),
+        (status = 404, description = "utilisateur_introuvable"),
+    ),
+)]
 async fn list_of_user(
     State(ctx): State<Ctx>,
     RowId(user_id): RowId,
@@ -70,7 +96,14 @@ async fn list_of_user(
 }
 
 /// Marks one of the caller's notifications as read.
-#[utoipa::path(put, path = "/notifications/{id}/read", tag = "notifications", params(("id" = i64, Path)), responses((status = 200, body = Message)))]
+#[utoipa::path(
+    put, path = "/notifications/{id}/read", tag = "notifications",
+    params(("id" = i64, Path)),
+    responses(
+        (status = 200, body = Message, description = "Done."),
+        (status = 404, description = "notification_introuvable"),
+    ),
+)]
 async fn mark_read(
     user: CurrentUser,
     State(ctx): State<Ctx>,
@@ -83,7 +116,14 @@ async fn mark_read(
 }
 
 /// Removes a notification; a mail of it that still waits is not sent.
-#[utoipa::path(delete, path = "/notifications/{id}", tag = "notifications", params(("id" = i64, Path)), responses((status = 200, body = Detail)))]
+#[utoipa::path(
+    delete, path = "/notifications/{id}", tag = "notifications",
+    params(("id" = i64, Path)),
+    responses(
+        (status = 200, body = Detail, description = "Done."),
+        (status = 404, description = "notification_introuvable"),
+    ),
+)]
 async fn delete(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Json<Detail>, ApiError> {
     let mut tx = ctx.begin().await?;
     notifications::delete(&mut tx, id).await?;

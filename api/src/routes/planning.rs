@@ -26,7 +26,14 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
 }
 
 /// Plans the visits of a machine; without `prochaine_date` the next one is a period after `derniere_date`, or after now.
-#[utoipa::path(post, path = "/planning", tag = "planning", responses((status = 201, body = Planning)))]
+#[utoipa::path(
+    post, path = "/planning", tag = "planning",
+    request_body = PlanningCreate,
+    responses(
+        (status = 201, body = Planning, description = "Done."),
+        (status = 404, description = "equipement_introuvable"),
+    ),
+)]
 async fn create(
     State(ctx): State<Ctx>,
     Body(new): Body<PlanningCreate>,
@@ -38,7 +45,13 @@ async fn create(
 }
 
 /// The plannings; a user of a client sees those of that client's equipment.
-#[utoipa::path(get, path = "/planning", tag = "planning", responses((status = 200, body = [Planning])))]
+#[utoipa::path(
+    get, path = "/planning", tag = "planning",
+    params(Query<PlanningFilter>),
+    responses(
+        (status = 200, body = [Planning], description = "Done."),
+    ),
+)]
 async fn list(
     user: CurrentUser,
     State(ctx): State<Ctx>,
@@ -50,7 +63,14 @@ async fn list(
 }
 
 /// One planning.
-#[utoipa::path(get, path = "/planning/{id}", tag = "planning", params(("id" = i64, Path)), responses((status = 200, body = Planning)))]
+#[utoipa::path(
+    get, path = "/planning/{id}", tag = "planning",
+    params(("id" = i64, Path)),
+    responses(
+        (status = 200, body = Planning, description = "Done."),
+        (status = 404, description = "planning_introuvable"),
+    ),
+)]
 async fn show(
     user: CurrentUser,
     State(ctx): State<Ctx>,
@@ -60,7 +80,15 @@ async fn show(
 }
 
 /// Changes a planning. Another frequency counts from the next visit on, whose date stays.
-#[utoipa::path(put, path = "/planning/{id}", tag = "planning", params(("id" = i64, Path)), responses((status = 200, body = Planning)))]
+#[utoipa::path(
+    put, path = "/planning/{id}", tag = "planning",
+    params(("id" = i64, Path)),
+    request_body = PlanningPatch,
+    responses(
+        (status = 200, body = Planning, description = "Done."),
+        (status = 404, description = "planning_introuvable"),
+    ),
+)]
 async fn update(
     State(ctx): State<Ctx>,
     RowId(id): RowId,
@@ -90,8 +118,13 @@ impl<S: Send + Sync> FromRequest<S> for QueryOrBody {
 
 /// The visit that was due becomes the last one; the next one is at `nouvelle_date`.
 #[utoipa::path(
-    patch, path = "/planning/{id}/dates", tag = "planning", responses((status = 200, body = Planning)),
-    params(("id" = i64, Path), ("nouvelle_date" = Option<String>, Query, description = "Or in a JSON body.")),
+    patch, path = "/planning/{id}/dates", tag = "planning",
+    params(("id" = i64, Path), ("nouvelle_date" = Option<String>, Query, description = "Or in a JSON body.", format = DateTime)),
+    request_body(content = Option<NouvelleDate>),
+    responses(
+        (status = 200, body = Planning, description = "Done."),
+        (status = 404, description = "planning_introuvable"),
+    ),
 )]
 async fn move_on(
     State(ctx): State<Ctx>,
@@ -105,7 +138,14 @@ async fn move_on(
 }
 
 /// Removes a planning; the interventions that it opened stay.
-#[utoipa::path(delete, path = "/planning/{id}", tag = "planning", params(("id" = i64, Path)), responses((status = 204)))]
+#[utoipa::path(
+    delete, path = "/planning/{id}", tag = "planning",
+    params(("id" = i64, Path)),
+    responses(
+        (status = 204, description = "Done."),
+        (status = 404, description = "planning_introuvable"),
+    ),
+)]
 async fn delete(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<StatusCode, ApiError> {
     let mut tx = ctx.begin().await?;
     planning::delete(&mut tx, id).await?;

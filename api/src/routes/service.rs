@@ -1,9 +1,15 @@
 //! The service itself: what it is, whether it lives, whether it is ready.
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{
+    Extension, Json,
+    extract::State,
+    http::{StatusCode, header},
+    response::IntoResponse,
+};
 use erp_core::{Ctx, schema_is_current};
 use serde::Serialize;
-use serde_json::{Value, json};
 use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::layers::OwnBody;
 
 pub(super) fn router() -> OpenApiRouter<Ctx> {
     OpenApiRouter::new()
@@ -14,26 +20,40 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
 }
 
 /// What this is, and where its documentation is.
-#[utoipa::path(get, path = "/", tag = "service", responses((status = 200, body = Value)))]
-async fn root() -> Json<Value> {
-    Json(json!({
-        "message": "ERP MIF Maroc : bienvenue.",
-        "version": env!("CARGO_PKG_VERSION"),
-        "docs": "/docs",
-        "redoc": "/redoc",
-    }))
+#[utoipa::path(get, path = "/", tag = "service", responses((status = 200, body = Welcome, description = "Done.")))]
+async fn root() -> Json<Welcome> {
+    Json(Welcome {
+        message: "ERP MIF Maroc : bienvenue.",
+        version: env!("CARGO_PKG_VERSION"),
+        docs: "/docs",
+        redoc: "/redoc",
+    })
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct Welcome {
+    message: &'static str,
+    version: &'static str,
+    docs: &'static str,
+    redoc: &'static str,
+}
+
+/// Always `ok`.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct Alive {
+    status: &'static str,
 }
 
 /// The process answers. Never touches the database.
-#[utoipa::path(get, path = "/health", tag = "service", responses((status = 200, body = Value)))]
-async fn health() -> Json<Value> {
-    Json(json!({"status": "ok"}))
+#[utoipa::path(get, path = "/health", tag = "service", responses((status = 200, body = Alive, description = "Done.")))]
+async fn health() -> Json<Alive> {
+    Json(Alive { status: "ok" })
 }
 
 /// The process lives.
-#[utoipa::path(get, path = "/live", tag = "service", responses((status = 200, body = Value)))]
-async fn live() -> Json<Value> {
-    Json(json!({"status": "ok"}))
+#[utoipa::path(get, path = "/live", tag = "service", responses((status = 200, body = Alive, description = "Done.")))]
+async fn live() -> Json<Alive> {
+    Json(Alive { status: "ok" })
 }
 
 /// Each thing that the API stands on, `ok` or what is wrong with it.
@@ -51,11 +71,14 @@ struct Checks {
 }
 
 /// Whether requests can be served: 503 names the check that failed.
-#[utoipa::path(get, path = "/ready", tag = "service", responses(
-    (status = 200, body = Readiness),
-    (status = 503, body = Readiness),
-))]
-async fn ready(State(ctx): State<Ctx>) -> (StatusCode, Json<Readiness>) {
+#[utoipa::path(
+    get, path = "/ready", tag = "service",
+    responses(
+        (status = 200, body = Readiness, description = "All checks are `ok`."),
+        (status = 503, body = Readiness, description = "A check is not."),
+    ),
+)]
+async fn ready(State(ctx): State<Ctx>) -> impl IntoResponse {
     let (schema, storage) = tokio::join!(schema_is_current(&ctx.pool), ctx.storage.check());
     let (database, schema) = match schema {
         Ok(true) => ("ok", "ok"),
@@ -65,8 +88,10 @@ async fn ready(State(ctx): State<Ctx>) -> (StatusCode, Json<Readiness>) {
     let storage = if storage.is_ok() { "ok" } else { "indisponible" };
     let checks = Checks { database, schema, storage };
     if (database, schema, storage) == ("ok", "ok", "ok") {
-        (StatusCode::OK, Json(Readiness { status: "ok", checks }))
+        Json(Readiness { status: "ok", checks }).into_response()
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, Json(Readiness { status: "indisponible", checks }))
+        let body = Json(Readiness { status: "indisponible", checks });
+        let soon = [(header::RETRY_AFTER, "5")];
+        (StatusCode::SERVICE_UNAVAILABLE, soon, Extension(OwnBody), body).into_response()
     }
 }

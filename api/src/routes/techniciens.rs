@@ -24,7 +24,16 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
 }
 
 /// Makes a user of role technicien a technicien.
-#[utoipa::path(post, path = "/techniciens", tag = "techniciens", responses((status = 200, body = TechnicienOut)))]
+#[utoipa::path(
+    post, path = "/techniciens", tag = "techniciens",
+    request_body = TechnicienCreate,
+    responses(
+        (status = 200, body = TechnicienOut, description = "Done."),
+        (status = 400, description = "role_incompatible"),
+        (status = 404, description = "utilisateur_introuvable, competence_introuvable"),
+        (status = 409, description = "technicien_existe"),
+    ),
+)]
 async fn create(
     State(ctx): State<Ctx>,
     Body(new): Body<TechnicienCreate>,
@@ -44,7 +53,13 @@ impl Input for TechnicienList {
 }
 
 /// The techniciens.
-#[utoipa::path(get, path = "/techniciens", tag = "techniciens", responses((status = 200, body = [TechnicienOut])))]
+#[utoipa::path(
+    get, path = "/techniciens", tag = "techniciens",
+    params(Query<TechnicienList>),
+    responses(
+        (status = 200, body = [TechnicienOut], description = "Done."),
+    ),
+)]
 async fn list(
     State(ctx): State<Ctx>,
     here: Here,
@@ -54,13 +69,28 @@ async fn list(
 }
 
 /// One technicien.
-#[utoipa::path(get, path = "/techniciens/{id}", tag = "techniciens", params(("id" = i64, Path)), responses((status = 200, body = TechnicienOut)))]
+#[utoipa::path(
+    get, path = "/techniciens/{id}", tag = "techniciens",
+    params(("id" = i64, Path)),
+    responses(
+        (status = 200, body = TechnicienOut, description = "Done."),
+        (status = 404, description = "technicien_introuvable"),
+    ),
+)]
 async fn show(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Json<TechnicienOut>, ApiError> {
     Ok(Json(techniciens::find(&ctx.pool, id).await?))
 }
 
 /// Changes team, availability or skills.
-#[utoipa::path(put, path = "/techniciens/{id}", tag = "techniciens", params(("id" = i64, Path)), responses((status = 200, body = TechnicienOut)))]
+#[utoipa::path(
+    put, path = "/techniciens/{id}", tag = "techniciens",
+    params(("id" = i64, Path)),
+    request_body = TechnicienUpdate,
+    responses(
+        (status = 200, body = TechnicienOut, description = "Done."),
+        (status = 404, description = "technicien_introuvable, competence_introuvable"),
+    ),
+)]
 async fn update(
     State(ctx): State<Ctx>,
     RowId(id): RowId,
@@ -73,7 +103,14 @@ async fn update(
 }
 
 /// Removes a technicien; what was assigned to them and is not over goes back to nobody.
-#[utoipa::path(delete, path = "/techniciens/{id}", tag = "techniciens", params(("id" = i64, Path)), responses((status = 204)))]
+#[utoipa::path(
+    delete, path = "/techniciens/{id}", tag = "techniciens",
+    params(("id" = i64, Path)),
+    responses(
+        (status = 204, description = "Done."),
+        (status = 404, description = "technicien_introuvable"),
+    ),
+)]
 async fn delete(
     user: CurrentUser,
     State(ctx): State<Ctx>,
@@ -86,7 +123,14 @@ async fn delete(
 }
 
 /// Records a skill.
-#[utoipa::path(post, path = "/techniciens/competences", tag = "techniciens", responses((status = 200, body = Competence)))]
+#[utoipa::path(
+    post, path = "/techniciens/competences", tag = "techniciens",
+    request_body = CompetenceCreate,
+    responses(
+        (status = 200, body = Competence, description = "Done."),
+        (status = 400, description = "competence_existe"),
+    ),
+)]
 async fn create_competence(
     State(ctx): State<Ctx>,
     Body(new): Body<CompetenceCreate>,
@@ -106,7 +150,13 @@ impl Input for CompetenceList {
 }
 
 /// The skills.
-#[utoipa::path(get, path = "/techniciens/competences", tag = "techniciens", responses((status = 200, body = [Competence])))]
+#[utoipa::path(
+    get, path = "/techniciens/competences", tag = "techniciens",
+    params(Query<CompetenceList>),
+    responses(
+        (status = 200, body = [Competence], description = "Done."),
+    ),
+)]
 async fn list_competences(
     State(ctx): State<Ctx>,
     here: Here,

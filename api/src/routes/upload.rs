@@ -42,6 +42,14 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
         .layer(DefaultBodyLimit::disable())
 }
 
+/// The form of an upload.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "what is streamed is only described")]
+struct Upload {
+    #[schema(value_type = String, format = Binary)]
+    file: Vec<u8>,
+}
+
 struct Target {
     intervention_id: i64,
 }
@@ -53,7 +61,17 @@ impl Input for Target {
 }
 
 /// Attaches a file to an intervention.
-#[utoipa::path(post, path = "/documents", tag = "documents", responses((status = 201, body = DocumentOut)))]
+#[utoipa::path(
+    post, path = "/documents", tag = "documents",
+    params(Query<Target>),
+    request_body(content = Upload, content_type = "multipart/form-data"),
+    responses(
+        (status = 201, body = DocumentOut, description = "Done."),
+        (status = 404, description = "intervention_introuvable"),
+        (status = 413, description = "fichier_trop_grand"),
+        (status = 415, description = "type_de_fichier_refuse, type_de_contenu_refuse"),
+    ),
+)]
 async fn create(
     user: CurrentUser,
     State(ctx): State<Ctx>,
@@ -67,7 +85,17 @@ async fn create(
 }
 
 /// The same, at the address that the frontend uses.
-#[utoipa::path(post, path = "/documents/upload", tag = "documents", responses((status = 201, body = DocumentOut)))]
+#[utoipa::path(
+    post, path = "/documents/upload", tag = "documents",
+    params(Query<Target>),
+    request_body(content = Upload, content_type = "multipart/form-data"),
+    responses(
+        (status = 201, body = DocumentOut, description = "Done."),
+        (status = 404, description = "intervention_introuvable"),
+        (status = 413, description = "fichier_trop_grand"),
+        (status = 415, description = "type_de_fichier_refuse, type_de_contenu_refuse"),
+    ),
+)]
 async fn upload(
     user: CurrentUser,
     ctx: State<Ctx>,

@@ -24,7 +24,15 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
 }
 
 /// Creates an account.
-#[utoipa::path(post, path = "/users", tag = "users", responses((status = 201, body = UserOut)))]
+#[utoipa::path(
+    post, path = "/users", tag = "users",
+    request_body = UserCreate,
+    responses(
+        (status = 201, body = UserOut, description = "Done."),
+        (status = 404, description = "client_introuvable"),
+        (status = 409, description = "email_deja_utilise, nom_utilisateur_deja_utilise"),
+    ),
+)]
 async fn create(
     State(ctx): State<Ctx>,
     Body(new): Body<UserCreate>,
@@ -46,7 +54,13 @@ impl Input for UserList {
 }
 
 /// All accounts.
-#[utoipa::path(get, path = "/users", tag = "users", responses((status = 200, body = [UserOut])))]
+#[utoipa::path(
+    get, path = "/users", tag = "users",
+    params(Query<UserList>),
+    responses(
+        (status = 200, body = [UserOut], description = "Done."),
+    ),
+)]
 async fn list(
     State(ctx): State<Ctx>,
     here: Here,
@@ -56,19 +70,37 @@ async fn list(
 }
 
 /// One account.
-#[utoipa::path(get, path = "/users/{id}", tag = "users", params(("id" = i64, Path)), responses((status = 200, body = UserOut)))]
+#[utoipa::path(
+    get, path = "/users/{id}", tag = "users",
+    params(("id" = i64, Path)),
+    responses(
+        (status = 200, body = UserOut, description = "Done."),
+        (status = 404, description = "utilisateur_introuvable"),
+    ),
+)]
 async fn show(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Json<UserOut>, ApiError> {
     Ok(Json(users::find(&ctx.pool, id).await?))
 }
 
 /// The caller's account.
-#[utoipa::path(get, path = "/users/me", tag = "users", responses((status = 200, body = UserOut)))]
+#[utoipa::path(
+    get, path = "/users/me", tag = "users",
+    responses(
+        (status = 200, body = UserOut, description = "Done."),
+    ),
+)]
 async fn me(user: CurrentUser, State(ctx): State<Ctx>) -> Result<Json<UserOut>, ApiError> {
     Ok(Json(users::find(&ctx.pool, user.id).await?))
 }
 
 /// Changes the caller's own name or password.
-#[utoipa::path(put, path = "/users/update", tag = "users", responses((status = 200, body = UserOut)))]
+#[utoipa::path(
+    put, path = "/users/update", tag = "users",
+    request_body = UserUpdate,
+    responses(
+        (status = 200, body = UserOut, description = "Done."),
+    ),
+)]
 async fn update(
     user: CurrentUser,
     State(ctx): State<Ctx>,
@@ -93,7 +125,15 @@ async fn update(
 }
 
 /// Disables an account; nothing of it is lost.
-#[utoipa::path(delete, path = "/users/{id}", tag = "users", params(("id" = i64, Path)), responses((status = 204)))]
+#[utoipa::path(
+    delete, path = "/users/{id}", tag = "users",
+    params(("id" = i64, Path)),
+    responses(
+        (status = 204, description = "Done."),
+        (status = 404, description = "utilisateur_introuvable"),
+        (status = 409, description = "desactivation_de_soi"),
+    ),
+)]
 async fn disable(
     user: CurrentUser,
     State(ctx): State<Ctx>,
@@ -106,7 +146,14 @@ async fn disable(
 }
 
 /// Enables an account again.
-#[utoipa::path(patch, path = "/users/{id}/activate", tag = "users", params(("id" = i64, Path)), responses((status = 200, body = UserOut)))]
+#[utoipa::path(
+    patch, path = "/users/{id}/activate", tag = "users",
+    params(("id" = i64, Path)),
+    responses(
+        (status = 200, body = UserOut, description = "Done."),
+        (status = 404, description = "utilisateur_introuvable"),
+    ),
+)]
 async fn activate(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Json<UserOut>, ApiError> {
     let mut tx = ctx.begin().await?;
     let user = users::activate(&mut tx, id, ctx.clock.now()).await?;

@@ -16,6 +16,7 @@ mod emails;
 mod interventions;
 mod limits;
 mod nouns;
+mod openapi;
 mod planning;
 mod rbac;
 mod refused_files;

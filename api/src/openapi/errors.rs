@@ -1,0 +1,109 @@
+//! How requests fail, in the words of the document.
+use serde_json::{Value, json};
+
+const REQUEST_ID: &str = "0199c3a4-7c1e-7d2a-9b6f-2f6c1d0a9e84";
+
+/// `Erreur` and `ErreurDeValidation`.
+pub fn add_schemas(schemas: &mut Value) {
+    let (code, request_id) = (
+        json!({ "type": "string", "pattern": "^[a-z0-9_]+$", "description": "Stable, for programs." }),
+        json!({ "type": "string", "format": "uuid", "description": "What to quote when asking for help." }),
+    );
+    schemas["Erreur"] = json!({
+        "type": "object",
+        "description": "Why a request was refused.",
+        "required": ["detail", "code", "request_id"],
+        "properties": {
+            "detail": { "type": "string", "description": "A sentence for people." },
+            "code": code,
+            "request_id": request_id,
+        },
+    });
+    schemas["ErreurDeValidation"] = json!({
+        "type": "object",
+        "description": "Every fault of a request.",
+        "required": ["detail", "code", "request_id"],
+        "properties": {
+            "detail": { "type": "array", "minItems": 1, "items": {
+                "type": "object",
+                "required": ["loc", "msg", "type"],
+                "properties": {
+                    "loc": {
+                        "type": "array", "items": { "type": "string" }, "minItems": 1,
+                        "description": "`body`, `query` or `path`, then the field.",
+                    },
+                    "msg": { "type": "string", "description": "A sentence for people." },
+                    "type": { "type": "string", "description": "Stable, for programs." },
+                },
+            } },
+            "code": code,
+            "request_id": request_id,
+        },
+    });
+}
+
+/// The answer `status` with one of `codes` (separated by commas).
+pub fn response(status: u16, codes: &str) -> Value {
+    let code = codes.split(',').next().unwrap_or_default().trim();
+    let (schema, detail) = match status {
+        422 => {
+            let fault = json!({ "loc": ["body", "nom"], "msg": "Ce champ est obligatoire.", "type": "missing" });
+            ("ErreurDeValidation", json!([fault]))
+        }
+        _ => ("Erreur", json!(sentence(status))),
+    };
+    let listed: Vec<String> = codes.split(',').map(|code| format!("`{}`", code.trim())).collect();
+    let mut response = json!({
+        "description": format!("{} Code: {}.", meaning(status), listed.join(", ")),
+        "content": { "application/json": {
+            "schema": { "$ref": format!("#/components/schemas/{schema}") },
+            "example": { "detail": detail, "code": code, "request_id": REQUEST_ID },
+        } },
+    });
+    let header = match status {
+        401 => Some((
+            "WWW-Authenticate",
+            json!({ "type": "string", "const": "Bearer" }),
+            "How to sign in.",
+        )),
+        429 | 503 => {
+            Some(("Retry-After", json!({ "type": "integer", "minimum": 0 }), "Seconds to wait."))
+        }
+        _ => None,
+    };
+    if let Some((name, schema, description)) = header {
+        response["headers"] = json!({ name: { "schema": schema, "description": description } });
+    }
+    response
+}
+
+fn meaning(status: u16) -> &'static str {
+    match status {
+        400 => "Refused by a rule.",
+        401 => "No valid identity.",
+        403 => "Known, but not allowed.",
+        404 => "Something named is not there, or not for you.",
+        409 => "In conflict with the present state.",
+        413 => "Too large.",
+        415 => "Of a type that is not accepted.",
+        422 => "The input is at fault; all its faults are listed.",
+        429 => "Too many requests.",
+        431 => "Too many headers, or too large ones.",
+        _ => "The database or the storage is away for the moment.",
+    }
+}
+
+fn sentence(status: u16) -> &'static str {
+    match status {
+        400 => "L'intervention est terminée : ouvrez-en une nouvelle si le travail reprend.",
+        401 => "Connectez-vous pour continuer.",
+        403 => "Votre rôle ne permet pas cette action.",
+        404 => "Intervention introuvable.",
+        409 => "Une intervention « ouverte » ne peut pas passer à « archivee ».",
+        413 => "Le fichier dépasse 10 Mio : réduisez-le ou envoyez-le en plusieurs fois.",
+        415 => "Ce type de fichier n'est pas accepté.",
+        429 => "Trop de requêtes en peu de temps : patientez un instant avant de réessayer.",
+        431 => "La requête a trop d'en-têtes, ou de trop grands.",
+        _ => "Le service est momentanément indisponible : réessayez dans quelques secondes.",
+    }
+}

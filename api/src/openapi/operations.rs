@@ -1,0 +1,154 @@
+//! What holds for many operations at once: who may call them, how they fail, what is in their headers.
+use axum::http::Method;
+use erp_core::users::UserRole;
+use serde_json::{Value, json};
+
+use super::errors;
+use crate::rbac::{self, Access};
+
+/// Completes every operation of `document`.
+pub fn complete(document: &mut Value) {
+    let paths = document["paths"].as_object_mut();
+    for (path, item) in paths.into_iter().flatten() {
+        for (method, operation) in item.as_object_mut().into_iter().flatten() {
+            let access = Method::from_bytes(method.to_uppercase().as_bytes())
+                .ok()
+                .and_then(|method| rbac::access(&method, path))
+                .unwrap_or(Access::Roles(&[]));
+            complete_one(path, operation, access);
+        }
+    }
+}
+
+fn complete_one(path: &str, operation: &mut Value, access: Access) {
+    let tag = operation["tags"][0].as_str().unwrap_or_default().to_owned();
+    let name = operation["operationId"].as_str().unwrap_or_default();
+    operation["operationId"] = json!(format!("{tag}_{name}"));
+    let description =
+        operation["description"].as_str().map(|text| format!("{text}\n\n")).unwrap_or_default();
+    operation["description"] = json!(format!("{description}**Who**: {}.", who(access)));
+    operation["security"] = security(access);
+    bound_ids(operation);
+    spread_forms(operation);
+    leave_out_null(operation);
+    add_errors(path, &tag, operation, access);
+    add_headers(operation);
+}
+
+/// Who may call, as one reads it.
+fn who(access: Access) -> String {
+    match access {
+        Access::Anyone | Access::Public => "everybody, without a token".to_owned(),
+        Access::SignedInOrPublicEquipements => {
+            "every signed-in user; with `PUBLIC_EQUIPEMENTS=true` everybody".to_owned()
+        }
+        Access::SignedIn => "every signed-in user".to_owned(),
+        Access::Roles(roles) => {
+            roles.iter().map(|role: &UserRole| role.as_str()).collect::<Vec<_>>().join(", ")
+        }
+    }
+}
+
+fn security(access: Access) -> Value {
+    match access {
+        Access::Anyone => json!([]),
+        Access::Public => json!([{}, { "jeton": [] }]),
+        Access::SignedIn | Access::SignedInOrPublicEquipements | Access::Roles(_) => {
+            json!([{ "motDePasse": [] }, { "jeton": [] }])
+        }
+    }
+}
+
+fn bound_ids(operation: &mut Value) {
+    let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
+    for parameter in parameters.into_iter().flatten() {
+        if parameter["in"] == "path" && parameter["schema"]["type"] == "integer" {
+            parameter["schema"]["minimum"] = json!(1);
+            parameter["schema"]["maximum"] = json!(i64::MAX);
+        }
+    }
+}
+
+/// A form comes in either encoding, and JSON is taken for it too.
+fn spread_forms(operation: &mut Value) {
+    const FORM: &str = "application/x-www-form-urlencoded";
+    if let Some(content) =
+        operation.pointer_mut("/requestBody/content").and_then(Value::as_object_mut)
+        && let Some(form) = content.get(FORM).cloned()
+    {
+        content.insert("multipart/form-data".to_owned(), form.clone());
+        content.insert("application/json".to_owned(), form);
+    }
+}
+
+/// A body that need not be there is absent then, not null.
+fn leave_out_null(operation: &mut Value) {
+    let schema = operation.pointer_mut("/requestBody/content/application~1json/schema");
+    if let Some(schema) = schema
+        && let Some(real) =
+            schema["oneOf"].as_array().and_then(|all| all.iter().find(|s| s["type"] != "null"))
+    {
+        *schema = real.clone();
+    }
+}
+
+fn add_errors(path: &str, tag: &str, operation: &mut Value, access: Access) {
+    let has_body = operation.get("requestBody").is_some();
+    let has_input = has_body
+        || operation.get("parameters").and_then(Value::as_array).is_some_and(|p| !p.is_empty());
+    let Some(responses) = operation["responses"].as_object_mut() else { return };
+    // What the handler says of itself: codes, to which belongs the rest.
+    for (status, response) in responses.iter_mut() {
+        if let Ok(status @ 400..) = status.parse::<u16>()
+            && response.get("content").is_none()
+            && status != 416
+        {
+            *response =
+                errors::response(status, response["description"].as_str().unwrap_or_default());
+        }
+    }
+    let mut add = |status: u16, codes: &str| {
+        responses.entry(status.to_string()).or_insert_with(|| errors::response(status, codes));
+    };
+    if !matches!(access, Access::Anyone) {
+        add(401, "non_authentifie, jeton_invalide, jeton_expire, session_terminee");
+        add(
+            403,
+            if matches!(access, Access::Roles(_)) {
+                "acces_refuse, compte_desactive"
+            } else {
+                "compte_desactive"
+            },
+        );
+    }
+    if path.contains("{file}") {
+        add(404, "fichier_introuvable");
+    } else if has_input {
+        add(422, "donnees_invalides");
+    }
+    if has_body {
+        add(413, "corps_trop_grand");
+        add(415, "type_de_contenu_refuse");
+    }
+    if tag == "service" {
+        add(431, "entetes_trop_grands");
+    } else {
+        if !path.contains("{file}") {
+            add(429, "trop_de_requetes");
+        }
+        add(503, "service_indisponible");
+    }
+}
+
+fn add_headers(operation: &mut Value) {
+    let id = json!({ "description": "The id of this request.", "schema": { "type": "string", "format": "uuid" } });
+    let total = json!({ "description": "Rows of the whole list.", "schema": { "type": "integer", "minimum": 0 } });
+    let link = json!({ "description": "`first`, `prev`, `next` and `last` pages (RFC 8288).", "schema": { "type": "string" } });
+    for (status, response) in operation["responses"].as_object_mut().into_iter().flatten() {
+        response["headers"]["X-Request-ID"] = id.clone();
+        if status == "200" && response["content"]["application/json"]["schema"]["type"] == "array" {
+            response["headers"]["X-Total-Count"] = total.clone();
+            response["headers"]["Link"] = link.clone();
+        }
+    }
+}

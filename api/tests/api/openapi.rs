@@ -1,0 +1,75 @@
+//! The OpenAPI document says what the code does.
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+fn operations(document: &Value) -> impl Iterator<Item = (String, String, &Value)> {
+    document["paths"].as_object().unwrap().iter().flat_map(|(path, item)| {
+        let methods = item.as_object().unwrap().iter();
+        methods.map(move |(method, operation)| (method.to_uppercase(), path.clone(), operation))
+    })
+}
+
+#[test]
+fn the_committed_document_is_the_one_of_the_code() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/openapi.json");
+    let committed: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    assert!(
+        committed == erp_api::openapi_document(),
+        "docs/openapi.json is not up to date: cargo run -p erp-api -- openapi > docs/openapi.json"
+    );
+}
+
+#[test]
+fn the_document_and_the_table_of_roles_have_the_same_routes() {
+    let document = erp_api::openapi_document();
+    let documented: HashSet<_> = operations(&document)
+        .map(|(method, path, _)| (method, path.trim_start_matches("/api/v1").to_owned()))
+        .collect();
+    let allowed: HashSet<_> = erp_api::rbac::TABLE
+        .iter()
+        .map(|(method, path, _)| (method.to_string(), path.trim_end_matches('/').to_owned()))
+        .collect();
+    assert_eq!(documented, allowed);
+}
+
+#[test]
+fn every_operation_can_be_learned_from_the_document_alone() {
+    let document = erp_api::openapi_document();
+    let mut ids = HashSet::new();
+    for (method, path, operation) in operations(&document) {
+        let what = format!("{method} {path}");
+        let text = |name: &str| operation[name].as_str().unwrap_or_default();
+        assert!(!text("summary").is_empty(), "{what} has no summary");
+        assert!(text("description").contains("**Who**: "), "{what} does not say who");
+        assert!(ids.insert(text("operationId").to_owned()), "{what} shares its id");
+        for media in operation
+            .pointer("/requestBody/content")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+        {
+            assert!(
+                media.0 == "multipart/form-data" || media.1.get("example").is_some(),
+                "{what}: no example"
+            );
+        }
+        let responses = operation["responses"].as_object().unwrap();
+        for (status, response) in responses {
+            let described = response["description"].as_str().unwrap_or_default();
+            assert!(!described.is_empty(), "{what} {status} has no description");
+            assert!(response["headers"].get("X-Request-ID").is_some(), "{what} {status}");
+            for (_, media) in response["content"]
+                .as_object()
+                .into_iter()
+                .flatten()
+                .filter(|(t, _)| *t == "application/json")
+            {
+                assert!(media.get("example").is_some(), "{what} {status} has no example");
+            }
+        }
+        if operation["security"].as_array().is_some_and(|ways| !ways.is_empty()) {
+            assert!(responses.contains_key("401") && responses.contains_key("403"), "{what}");
+        }
+    }
+}
