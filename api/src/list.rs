@@ -11,6 +11,8 @@ use serde::Serialize;
 use crate::ApiError;
 
 pub const X_TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
+/// `false` where there are more rows than were counted; absent otherwise.
+pub const X_TOTAL_COUNT_EXACT: HeaderName = HeaderName::from_static("x-total-count-exact");
 
 /// What of the request the links of its list are made from.
 #[derive(Debug, Clone)]
@@ -31,23 +33,32 @@ impl Here {
         let mut response = Json(&listed.rows).into_response();
         let headers = response.headers_mut();
         headers.insert(X_TOTAL_COUNT, listed.total.into());
-        if let Ok(link) = HeaderValue::from_str(&self.links(page, listed.total)) {
+        if listed.and_more {
+            headers.insert(X_TOTAL_COUNT_EXACT, HeaderValue::from_static("false"));
+        }
+        let beyond = i64::try_from(listed.rows.len()).is_ok_and(|rows| rows == page.limit);
+        let more = listed.and_more.then_some(beyond);
+        if let Ok(link) = HeaderValue::from_str(&self.links(page, listed.total, more)) {
             headers.insert(header::LINK, link);
         }
         response
     }
 
-    /// [RFC 8288](https://www.rfc-editor.org/rfc/rfc8288): first and last always, prev and next where there are any.
-    fn links(&self, page: &Page, total: i64) -> String {
+    /// [RFC 8288](https://www.rfc-editor.org/rfc/rfc8288): first and last always, prev and next where there are any. Where
+    /// not all was counted `more` says whether this page is full; then there is a next one, and nobody knows the last.
+    fn links(&self, page: &Page, total: i64, more: Option<bool>) -> String {
         let last = (total - 1).max(0) / page.limit * page.limit;
         let mut links = vec![("first", 0)];
         if page.offset > 0 {
             links.push(("prev", (page.offset - page.limit).max(0)));
         }
-        if page.offset.saturating_add(page.limit) < total {
-            links.push(("next", page.offset + page.limit));
+        let next = page.offset.saturating_add(page.limit);
+        if more.unwrap_or(next < total) {
+            links.push(("next", next));
         }
-        links.push(("last", last));
+        if more.is_none() {
+            links.push(("last", last));
+        }
         let link = |(rel, offset)| format!("<{}>; rel=\"{rel}\"", self.at(page.limit, offset));
         links.into_iter().map(link).collect::<Vec<_>>().join(", ")
     }
@@ -73,11 +84,21 @@ mod tests {
         let here = Here("/api/v1/users?sort=-id&offset=50&q=a%20b".parse().unwrap());
         let page = Page { limit: 50, offset: 50, sort: None };
         assert_eq!(
-            here.links(&page, 120),
+            here.links(&page, 120, None),
             "</api/v1/users?sort=-id&q=a+b&limit=50&offset=0>; rel=\"first\", \
              </api/v1/users?sort=-id&q=a+b&limit=50&offset=0>; rel=\"prev\", \
              </api/v1/users?sort=-id&q=a+b&limit=50&offset=100>; rel=\"next\", \
              </api/v1/users?sort=-id&q=a+b&limit=50&offset=100>; rel=\"last\""
         );
+    }
+
+    #[test]
+    fn where_not_all_was_counted_there_is_a_next_page_and_no_last() {
+        let here = Here("/users".parse().unwrap());
+        let page = Page { limit: 50, offset: 20_000, sort: None };
+        let links = here.links(&page, 10_000, Some(true));
+        assert!(links.contains("offset=20050>; rel=\"next\""), "{links}");
+        assert!(!links.contains("rel=\"last\""), "{links}");
+        assert!(!here.links(&page, 10_000, Some(false)).contains("next"));
     }
 }

@@ -4,12 +4,14 @@
 
 mod limits;
 mod load;
+mod plans;
 mod process;
 mod report;
 mod system;
 
 pub use limits::{Limits, Server, is_limit};
 pub use load::{Outcome, hammer, median, request};
+pub use plans::Plans;
 pub use process::{Child, cpu_seconds, forget_peak, peak_mib};
 pub use report::Report;
 pub use system::System;

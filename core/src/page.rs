@@ -1,7 +1,10 @@
 //! Lists: which part of them, in which order, and how many there are in all.
-use sqlx::{Postgres, QueryBuilder};
+use sqlx::{FromRow, PgPool, Postgres, QueryBuilder, postgres::PgRow};
 
-use crate::input::{Fields, Input, Whole};
+use crate::{
+    Result,
+    input::{Fields, Input, Whole},
+};
 
 /// The part of a list that was asked for.
 #[derive(Debug, Clone)]
@@ -58,7 +61,51 @@ impl Page {
 #[derive(Debug, Clone)]
 pub struct Listed<T> {
     pub rows: Vec<T>,
+    /// Rows of the whole, as far as they were counted.
     pub total: i64,
+    /// There are more than `total`: counting a million rows for each page would cost more than the page.
+    pub and_more: bool,
+}
+
+/// Up to here totals are counted.
+pub const MOST_COUNTED: i64 = 10_000;
+
+impl<T> Listed<T> {
+    /// A page of a list that is counted whole.
+    #[must_use]
+    pub fn whole(rows: Vec<T>, total: i64) -> Self {
+        Self { rows, total, and_more: false }
+    }
+
+    /// The same page with other rows.
+    #[must_use]
+    pub fn map<U>(self, row: impl FnMut(T) -> U) -> Listed<U> {
+        let rows = self.rows.into_iter().map(row).collect();
+        Listed { rows, total: self.total, and_more: self.and_more }
+    }
+}
+
+/// A page of `table`, of the rows that `push_where` asks for.
+pub(crate) async fn list<T>(
+    pool: &PgPool,
+    table: &'static str,
+    sortable: &'static [&'static str],
+    page: &Page,
+    push_where: impl Fn(&mut QueryBuilder<Postgres>),
+) -> Result<Listed<T>>
+where
+    T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
+{
+    let mut rows = QueryBuilder::new("select * from ");
+    push_where(rows.push(table));
+    page.push(&mut rows, "id", |field| sortable.iter().copied().find(|known| *known == field));
+    let rows = rows.build_query_as().fetch_all(pool).await?;
+
+    let mut total = QueryBuilder::new("select count(*) from (select from ");
+    push_where(total.push(table));
+    total.push(" limit ").push_bind(MOST_COUNTED + 1).push(") as counted");
+    let counted: i64 = total.build_query_scalar().fetch_one(pool).await?;
+    Ok(Listed { rows, total: counted.min(MOST_COUNTED), and_more: counted > MOST_COUNTED })
 }
 
 /// A list without filters of its own.

@@ -62,7 +62,8 @@ works once.
 * **Times** are RFC 3339 in UTC; input without a zone is UTC, a bare date is midnight. **Durations** are minutes, \
 **money** is centimes of MAD, **sizes** are bytes.
 * **Lists** are bare JSON arrays of at most `limit` (1 to 200) rows; `X-Total-Count` has the total and `Link` the \
-neighbours (RFC 8288). `sort` is a field of the row, with `-` before it for descending.
+neighbours (RFC 8288). Totals are counted up to 10 000: beyond, `X-Total-Count` says 10000, `X-Total-Count-Exact: false` \
+that there are more, and `Link` has no `last`. `sort` is a field of the row, with `-` before it for descending.
 * **Errors** are `{detail, code, request_id}`: a sentence for people, a stable code for programs, and what to quote when \
 asking for help. A 422 lists every fault of the request. Sentences are French; `Accept-Language: en` gets English.
 * **Any request** can also be answered 405 (method), 408 (its body did not arrive in time), 413 (more than 1 MiB of JSON \

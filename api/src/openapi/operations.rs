@@ -142,12 +142,17 @@ fn add_errors(path: &str, tag: &str, operation: &mut Value, access: Access) {
 
 fn add_headers(operation: &mut Value) {
     let id = json!({ "description": "The id of this request.", "schema": { "type": "string", "format": "uuid" } });
-    let total = json!({ "description": "Rows of the whole list.", "schema": { "type": "integer", "minimum": 0 } });
+    let total = json!({ "description": "Rows of the whole list, counted up to 10 000.", "schema": { "type": "integer", "minimum": 0 } });
+    let exact = json!({
+        "description": "`false` when there are more rows than were counted; else absent.",
+        "schema": { "type": "boolean", "const": false },
+    });
     let link = json!({ "description": "`first`, `prev`, `next` and `last` pages (RFC 8288).", "schema": { "type": "string" } });
     for (status, response) in operation["responses"].as_object_mut().into_iter().flatten() {
         response["headers"]["X-Request-ID"] = id.clone();
         if status == "200" && response["content"]["application/json"]["schema"]["type"] == "array" {
             response["headers"]["X-Total-Count"] = total.clone();
+            response["headers"]["X-Total-Count-Exact"] = exact.clone();
             response["headers"]["Link"] = link.clone();
         }
     }

@@ -2,10 +2,10 @@
 use axum::{Json, extract::State, http::StatusCode, response::Response};
 use erp_core::{
     Ctx,
-    documents::{self, Document, DocumentOut},
+    documents::{self, DocumentOut},
     input::{Fields, Input},
     interventions,
-    page::{Listed, Page},
+    page::Page,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -32,10 +32,6 @@ impl Input for DocumentList {
     }
 }
 
-fn seen(listed: Listed<Document>) -> Listed<DocumentOut> {
-    Listed { rows: listed.rows.into_iter().map(Into::into).collect(), total: listed.total }
-}
-
 /// All documents.
 #[utoipa::path(
     get, path = "/documents", tag = "documents",
@@ -49,7 +45,7 @@ async fn list(
     here: Here,
     Query(DocumentList(page)): Query<DocumentList>,
 ) -> Result<Response, ApiError> {
-    Ok(here.list(&page, &seen(documents::list(&ctx.pool, &page).await?)))
+    Ok(here.list(&page, &documents::list(&ctx.pool, &page).await?.map(DocumentOut::from)))
 }
 
 /// The documents of the intervention `id`; a user of a client sees those of its own.
@@ -70,7 +66,7 @@ async fn list_of_intervention(
 ) -> Result<Response, ApiError> {
     interventions::find(&ctx.pool, id, user.client_scope()).await?;
     let listed = documents::list_of_intervention(&ctx.pool, id, &page).await?;
-    Ok(here.list(&page, &seen(listed)))
+    Ok(here.list(&page, &listed.map(DocumentOut::from)))
 }
 
 /// Removes the document `id`, and with it its files.

@@ -8,7 +8,7 @@ use erp_core::{
         self, Affectation, Intervention, InterventionCreate, InterventionFilter, InterventionOut,
         InterventionUpdate, StatutChange,
     },
-    page::{Listed, Page},
+    page::Page,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -65,10 +65,8 @@ async fn list(
     Query(filter): Query<InterventionFilter>,
 ) -> Result<Response, ApiError> {
     let now = ctx.clock.now();
-    let Listed { rows, total } =
-        interventions::list(&ctx.pool, &filter, user.client_scope(), now).await?;
-    let rows = rows.into_iter().map(|row: Intervention| row.seen_at(now)).collect();
-    Ok(here.list(&filter.page, &Listed { rows, total }))
+    let listed = interventions::list(&ctx.pool, &filter, user.client_scope(), now).await?;
+    Ok(here.list(&filter.page, &listed.map(|row: Intervention| row.seen_at(now))))
 }
 
 /// The same list, at the address that the frontend's filters use.

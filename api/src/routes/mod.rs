@@ -93,6 +93,7 @@ fn cors(origins: &[String]) -> CorsLayer {
         ])
         .expose_headers([
             crate::list::X_TOTAL_COUNT,
+            crate::list::X_TOTAL_COUNT_EXACT,
             header::LINK,
             layers::X_REQUEST_ID,
             header::RETRY_AFTER,

@@ -222,3 +222,45 @@ async fn of_many_who_step_at_once_one_wins_and_history_is_a_straight_line() {
         );
     }
 }
+
+#[tokio::test]
+async fn moves_assignments_and_edits_at_once_leave_as_many_lines_as_they_had_successes() {
+    let app = App::new().await;
+    let boss = app.user(UserRole::Responsable).await;
+    let ((_, first), (_, second)) = (app.technicien().await, app.technicien().await);
+    let assign = async |id: i64, technicien_id: i64| {
+        let body = json!({"technicien_id": technicien_id});
+        app.patch(&boss, &format!("/interventions/{id}/affectation"), body).await
+    };
+    let edit = async |id: i64, titre: &str| {
+        app.put(&boss, &format!("/interventions/{id}"), json!({"titre": titre})).await
+    };
+    for _ in 0..40 {
+        let id = app.intervention(&boss).await;
+        let (a, b, c, d, e, f, g) = tokio::join!(
+            app.step(&boss, id, "cloturee"),
+            app.step(&boss, id, "annulee"),
+            app.step(&boss, id, "en_cours"),
+            assign(id, first),
+            assign(id, second),
+            edit(id, "Fuite au joint"),
+            edit(id, "Fuite au presse-étoupe"),
+        );
+        let over = [&a, &b].into_iter().filter(|answer| answer.status == 200).count();
+        assert_eq!(over, 1, "closed or cancelled, not both: {a:?} {b:?}");
+        let answers = [a, b, c, d, e, f, g];
+        let refused = |status: u16| matches!(status, 400 | 409);
+        assert!(
+            answers.iter().all(|x| x.status == 200 || refused(x.status.as_u16())),
+            "{answers:?}"
+        );
+        let done = answers.iter().filter(|answer| answer.status == 200).count();
+
+        let lines = history(&app, &boss, id).await;
+        assert_eq!(lines.len(), 1 + done, "a line for the creation and each success: {lines:?}");
+        let end = app.get(&boss, &format!("/interventions/{id}")).await.expect(200);
+        assert_eq!(lines.last().map(String::as_str), end["statut"].as_str(), "{lines:?}");
+        let after_the_end = lines.iter().skip_while(|l| *l != "cloturee" && *l != "annulee");
+        assert_eq!(after_the_end.count(), 1, "nothing happens to what is over: {lines:?}");
+    }
+}

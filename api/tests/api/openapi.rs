@@ -73,3 +73,28 @@ fn every_operation_can_be_learned_from_the_document_alone() {
         }
     }
 }
+
+#[test]
+fn the_table_of_routes_is_true() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/routes.md");
+    let table = std::fs::read_to_string(root).unwrap();
+    let document = erp_api::openapi_document();
+    let rows: Vec<Vec<&str>> = table
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    assert_eq!(rows.len(), erp_api::rbac::TABLE.len());
+    for ((method, path, _), row) in erp_api::rbac::TABLE.iter().zip(rows) {
+        let [route, who, story] = row[..] else { panic!("{row:?}") };
+        assert_eq!(route, format!("`{method} {path}`"));
+        let documented = format!("/api/v1{}", path.trim_end_matches('/'));
+        let operation = &document["paths"][documented][method.as_str().to_lowercase()];
+        let described = operation["description"].as_str().unwrap_or_default();
+        assert!(described.ends_with(&format!("**Who**: {who}.")), "{route}: {who} / {described}");
+        let (file, test) = story.trim_matches('`').split_once("::").unwrap();
+        let source = format!("{}/tests/api/{file}.rs", env!("CARGO_MANIFEST_DIR"));
+        let source = std::fs::read_to_string(source).unwrap();
+        assert!(source.contains(&format!("fn {test}()")), "{route}: there is no test {story}");
+    }
+}

@@ -5,7 +5,7 @@ use sqlx::{PgConnection, PgExecutor, PgPool, Postgres, QueryBuilder};
 use super::{Client, ClientFields, ClientFilter, NiveauService, SORTABLE, TypeClient};
 use crate::{
     Error, Noun, Result,
-    page::{Listed, contains_pattern},
+    page::{self, Listed, contains_pattern},
 };
 
 pub async fn find(db: impl PgExecutor<'_>, id: i64) -> Result<Client> {
@@ -25,17 +25,7 @@ pub async fn find(db: impl PgExecutor<'_>, id: i64) -> Result<Client> {
 }
 
 pub async fn list(pool: &PgPool, filter: &ClientFilter) -> Result<Listed<Client>> {
-    let mut rows = QueryBuilder::new("select * from clients");
-    push_where(&mut rows, filter);
-    filter
-        .page
-        .push(&mut rows, "id", |field| SORTABLE.iter().copied().find(|known| *known == field));
-    let mut total = QueryBuilder::new("select count(*) from clients");
-    push_where(&mut total, filter);
-    Ok(Listed {
-        rows: rows.build_query_as().fetch_all(pool).await?,
-        total: total.build_query_scalar().fetch_one(pool).await?,
-    })
+    page::list(pool, "clients", SORTABLE, &filter.page, |query| push_where(query, filter)).await
 }
 
 fn push_where(query: &mut QueryBuilder<Postgres>, filter: &ClientFilter) {

@@ -1,12 +1,12 @@
 //! SQL of the `documents` table, and nothing else.
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgExecutor, PgPool, QueryBuilder};
+use sqlx::{PgConnection, PgExecutor, PgPool};
 use uuid::Uuid;
 
 use super::{Document, NewDocument, Prepared, SORTABLE, StatutDocument};
 use crate::{
     Error, Noun, Result,
-    page::{Listed, Page},
+    page::{self, Listed, Page},
 };
 
 pub async fn find(db: impl PgExecutor<'_>, id: i64) -> Result<Document> {
@@ -59,17 +59,12 @@ async fn list_where(
     intervention_id: Option<i64>,
     page: &Page,
 ) -> Result<Listed<Document>> {
-    let mut rows = QueryBuilder::new("select * from documents");
-    let mut total = QueryBuilder::new("select count(*) from documents");
-    if let Some(id) = intervention_id {
-        rows.push(" where intervention_id = ").push_bind(id);
-        total.push(" where intervention_id = ").push_bind(id);
-    }
-    page.push(&mut rows, "id", |field| SORTABLE.iter().copied().find(|known| *known == field));
-    Ok(Listed {
-        rows: rows.build_query_as().fetch_all(pool).await?,
-        total: total.build_query_scalar().fetch_one(pool).await?,
+    page::list(pool, "documents", SORTABLE, page, |query| {
+        if let Some(id) = intervention_id {
+            query.push(" where intervention_id = ").push_bind(id);
+        }
     })
+    .await
 }
 
 pub(super) async fn find_for_update(tx: &mut PgConnection, id: i64) -> Result<Document> {

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     Error, Noun, Result,
-    page::{Listed, contains_pattern},
+    page::{self, Listed, contains_pattern},
 };
 
 /// The machine `id`; for a user of a client (`only`) only when it is that client's.
@@ -34,17 +34,8 @@ pub async fn list(
     filter: &EquipementFilter,
     only: Option<i64>,
 ) -> Result<Listed<Equipement>> {
-    let mut rows = QueryBuilder::new("select * from equipements");
-    push_where(&mut rows, filter, only);
-    filter
-        .page
-        .push(&mut rows, "id", |field| SORTABLE.iter().copied().find(|known| *known == field));
-    let mut total = QueryBuilder::new("select count(*) from equipements");
-    push_where(&mut total, filter, only);
-    Ok(Listed {
-        rows: rows.build_query_as().fetch_all(pool).await?,
-        total: total.build_query_scalar().fetch_one(pool).await?,
-    })
+    page::list(pool, "equipements", SORTABLE, &filter.page, |query| push_where(query, filter, only))
+        .await
 }
 
 fn push_where(query: &mut QueryBuilder<Postgres>, filter: &EquipementFilter, only: Option<i64>) {

@@ -111,5 +111,5 @@ pub async fn list(
     )
     .fetch_one(pool)
     .await?;
-    Ok(Listed { rows: rows.into_iter().map(Into::into).collect(), total })
+    Ok(Listed::whole(rows.into_iter().map(Into::into).collect(), total))
 }

@@ -97,7 +97,7 @@ impl InterventionFilter {
         }
         if let Some(q) = &self.q {
             query
-                .push(" and concat_ws(' ', titre, description) ilike ")
+                .push(" and titre || ' ' || coalesce(description, '') ilike ")
                 .push_bind(contains_pattern(q));
         }
         if let Some(from) = self.date_from {

@@ -1,12 +1,15 @@
 //! SQL of the `interventions` table, and nothing else.
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgExecutor, PgPool, QueryBuilder};
+use sqlx::{PgConnection, PgExecutor, PgPool};
 
 use super::{
     Intervention, InterventionCreate, InterventionFilter, InterventionType, PrioriteIntervention,
     SORTABLE, StatutIntervention,
 };
-use crate::{Error, Noun, Result, page::Listed};
+use crate::{
+    Error, Noun, Result,
+    page::{self, Listed},
+};
 
 /// The intervention `id`; for a user of a client (`only`) only on that client's equipment.
 pub async fn find(db: impl PgExecutor<'_>, id: i64, only: Option<i64>) -> Result<Intervention> {
@@ -37,17 +40,10 @@ pub async fn list(
     only: Option<i64>,
     now: DateTime<Utc>,
 ) -> Result<Listed<Intervention>> {
-    let mut rows = QueryBuilder::new("select * from interventions");
-    filter.push_where(&mut rows, only, now);
-    filter
-        .page
-        .push(&mut rows, "id", |field| SORTABLE.iter().copied().find(|known| *known == field));
-    let mut total = QueryBuilder::new("select count(*) from interventions");
-    filter.push_where(&mut total, only, now);
-    Ok(Listed {
-        rows: rows.build_query_as().fetch_all(pool).await?,
-        total: total.build_query_scalar().fetch_one(pool).await?,
+    page::list(pool, "interventions", SORTABLE, &filter.page, |query| {
+        filter.push_where(query, only, now);
     })
+    .await
 }
 
 /// The intervention `id`, locked until the transaction ends.

@@ -6,7 +6,11 @@ use super::{
     CanalNotification, Delivery, NewNotification, NotificationFilter, NotificationOut, SORTABLE,
     StatutNotification, TypeNotification,
 };
-use crate::{Error, Noun, Result, interventions::PrioriteIntervention, page::Listed};
+use crate::{
+    Error, Noun, Result,
+    interventions::PrioriteIntervention,
+    page::{self, Listed},
+};
 
 pub async fn find(db: impl PgExecutor<'_>, id: i64) -> Result<NotificationOut> {
     sqlx::query_as!(
@@ -25,17 +29,8 @@ pub async fn find(db: impl PgExecutor<'_>, id: i64) -> Result<NotificationOut> {
 }
 
 pub async fn list(pool: &PgPool, filter: &NotificationFilter) -> Result<Listed<NotificationOut>> {
-    let mut rows = QueryBuilder::new("select * from notifications");
-    push_where(&mut rows, filter);
-    filter
-        .page
-        .push(&mut rows, "id", |field| SORTABLE.iter().copied().find(|known| *known == field));
-    let mut total = QueryBuilder::new("select count(*) from notifications");
-    push_where(&mut total, filter);
-    Ok(Listed {
-        rows: rows.build_query_as().fetch_all(pool).await?,
-        total: total.build_query_scalar().fetch_one(pool).await?,
-    })
+    page::list(pool, "notifications", SORTABLE, &filter.page, |query| push_where(query, filter))
+        .await
 }
 
 fn push_where(query: &mut QueryBuilder<Postgres>, filter: &NotificationFilter) {

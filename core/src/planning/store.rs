@@ -5,7 +5,10 @@ use sqlx::{PgConnection, PgExecutor, PgPool, Postgres, QueryBuilder};
 use super::{
     Echeance, FrequencePlanning, Planning, PlanningCreate, PlanningFilter, SORTABLE, StatutPlanning,
 };
-use crate::{Error, Noun, Result, page::Listed};
+use crate::{
+    Error, Noun, Result,
+    page::{self, Listed},
+};
 
 /// The planning `id`; for a user of a client (`only`) only on that client's equipment.
 pub async fn find(db: impl PgExecutor<'_>, id: i64, only: Option<i64>) -> Result<Planning> {
@@ -33,17 +36,8 @@ pub async fn list(
     filter: &PlanningFilter,
     only: Option<i64>,
 ) -> Result<Listed<Planning>> {
-    let mut rows = QueryBuilder::new("select * from plannings");
-    push_where(&mut rows, filter, only);
-    filter
-        .page
-        .push(&mut rows, "id", |field| SORTABLE.iter().copied().find(|known| *known == field));
-    let mut total = QueryBuilder::new("select count(*) from plannings");
-    push_where(&mut total, filter, only);
-    Ok(Listed {
-        rows: rows.build_query_as().fetch_all(pool).await?,
-        total: total.build_query_scalar().fetch_one(pool).await?,
-    })
+    page::list(pool, "plannings", SORTABLE, &filter.page, |query| push_where(query, filter, only))
+        .await
 }
 
 fn push_where(query: &mut QueryBuilder<Postgres>, filter: &PlanningFilter, only: Option<i64>) {

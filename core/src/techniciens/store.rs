@@ -79,7 +79,7 @@ pub async fn list(pool: &PgPool, page: &Page) -> Result<Listed<TechnicienOut>> {
     )
     .fetch_one(pool)
     .await?;
-    Ok(Listed { rows: rows.into_iter().map(Into::into).collect(), total })
+    Ok(Listed::whole(rows.into_iter().map(Into::into).collect(), total))
 }
 
 /// The technicien that the user `user_id` is.
@@ -110,7 +110,7 @@ pub async fn list_competences(pool: &PgPool, page: &Page) -> Result<Listed<Compe
     let total = sqlx::query_scalar!(r#"select count(*) as "count!" from competences"#)
         .fetch_one(pool)
         .await?;
-    Ok(Listed { rows: rows.into_iter().map(|(id, nom)| Competence { id, nom }).collect(), total })
+    Ok(Listed::whole(rows.into_iter().map(|(id, nom)| Competence { id, nom }).collect(), total))
 }
 
 pub(super) async fn lock(tx: &mut PgConnection, id: i64) -> Result<()> {

