@@ -66,7 +66,8 @@ impl Visit for Message<'_> {
     fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
         if field.name() == "message" {
             let mut told = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
-            told.push(format!("{value:?}"));
+            // A text shown for debugging: its line ends are escaped.
+            told.push(format!("{value:?}").replace("\\n", "\n"));
         }
     }
 }

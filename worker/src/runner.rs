@@ -131,10 +131,17 @@ impl Runner {
         self,
         stop: impl Future<Output = std::io::Result<()>> + Send,
     ) -> Result<(), StopError> {
-        tokio::select! {
+        let done = tokio::select! {
             done = self.monitor.run_with_signal(stop) => done,
             never = self.wake.listen(&self.ctx.pool) => match never {},
+        };
+        // apalis forgets the jobs of a fetch that was under way, and we do not wait for what takes too long.
+        match jobs::hand_back(&self.ctx.pool, &self.settings.instance).await {
+            Ok(0) => {}
+            Ok(jobs) => tracing::info!(jobs, "handed back"),
+            Err(error) => tracing::warn!(%error, "jobs not handed back: others will rescue them"),
         }
+        done
     }
 }
 

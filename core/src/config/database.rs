@@ -5,7 +5,7 @@ use super::env::Env;
 pub struct DatabaseConfig {
     /// `DATABASE_URL`, or made from `POSTGRES_USER/PASSWORD/DB/HOST/PORT`.
     pub url: String,
-    /// `DATABASE_MAX_CONNECTIONS` of this process (20).
+    /// `DATABASE_MAX_CONNECTIONS` of this process (10).
     pub max_connections: u32,
 }
 
@@ -13,10 +13,10 @@ impl DatabaseConfig {
     pub(super) fn read(env: &mut Env) -> Self {
         let max_connections = env.parse(
             "DATABASE_MAX_CONNECTIONS",
-            20,
+            10,
             |n| (2..=500).contains(n),
             "un nombre de 2 à 500",
-            "20",
+            "10",
         );
         Self { url: Self::url(env), max_connections }
     }
