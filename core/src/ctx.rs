@@ -32,6 +32,8 @@ impl Ctx {
             PgConnectOptions::from_str(&config.database.url)?.application_name("erp").options([
                 ("statement_timeout", "30s"),
                 ("idle_in_transaction_session_timeout", "60s"),
+                // Compiling a plan takes longer than any of our queries.
+                ("jit", "off"),
             ]);
         let pool = PgPoolOptions::new()
             .max_connections(config.database.max_connections)

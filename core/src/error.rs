@@ -13,8 +13,11 @@ pub enum Noun {
     Equipement,
     Fichier,
     Intervention,
+    Job,
     Notification,
     Planning,
+    Queue,
+    Schedule,
     Technicien,
     User,
 }
@@ -28,8 +31,11 @@ impl Noun {
             Self::Equipement => ("Équipement introuvable.", "Equipment not found."),
             Self::Fichier => ("Fichier introuvable.", "File not found."),
             Self::Intervention => ("Intervention introuvable.", "Intervention not found."),
+            Self::Job => ("Tâche introuvable.", "Job not found."),
             Self::Notification => ("Notification introuvable.", "Notification not found."),
             Self::Planning => ("Planning introuvable.", "Maintenance plan not found."),
+            Self::Queue => ("File d'attente introuvable.", "Queue not found."),
+            Self::Schedule => ("Planification introuvable.", "Schedule not found."),
             Self::Technicien => ("Technicien introuvable.", "Technician not found."),
             Self::User => ("Utilisateur introuvable.", "User not found."),
         };
@@ -46,8 +52,11 @@ impl Noun {
             Self::Equipement => "equipement_introuvable",
             Self::Fichier => "fichier_introuvable",
             Self::Intervention => "intervention_introuvable",
+            Self::Job => "tache_introuvable",
             Self::Notification => "notification_introuvable",
             Self::Planning => "planning_introuvable",
+            Self::Queue => "file_introuvable",
+            Self::Schedule => "planification_introuvable",
             Self::Technicien => "technicien_introuvable",
             Self::User => "utilisateur_introuvable",
         }
@@ -132,6 +141,12 @@ impl Error {
             | Self::TooMany { text, .. } => Some(text.clone()),
             Self::Invalid(_) | Self::Unavailable { .. } | Self::Internal(_) => None,
         }
+    }
+
+    /// Whether something outside does not answer at the moment.
+    #[must_use]
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Unavailable { .. })
     }
 
     /// Whether doing the same thing later may succeed.

@@ -15,10 +15,13 @@ pub async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
 
 /// Whether the database holds exactly the migrations that this program was built with.
 pub async fn schema_is_current(pool: &PgPool) -> crate::Result<bool> {
-    let applied = sqlx::query_scalar!(
-        r#"select coalesce(max(version), 0) as "version!" from _sqlx_migrations where success"#
+    let applied = sqlx::query!(
+        "select version, checksum from _sqlx_migrations where success order by version"
     )
-    .fetch_one(pool)
+    .fetch_all(pool)
     .await?;
-    Ok(MIGRATOR.iter().map(|m| m.version).max() == Some(applied))
+    let ours = MIGRATOR.iter().filter(|m| m.migration_type.is_up_migration());
+    Ok(ours
+        .map(|m| (m.version, &*m.checksum))
+        .eq(applied.iter().map(|m| (m.version, &*m.checksum))))
 }

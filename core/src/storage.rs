@@ -30,7 +30,7 @@ use object_store::{
 use tokio::{sync::Semaphore, time::timeout};
 
 pub use self::{bucket::S3Options, writer::Writer};
-use crate::{Error, Noun, Result};
+use crate::{Error, Noun, Result, metrics::outside};
 
 /// How long one call may take, unless [`Storage::with_time_limit`] says otherwise.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
@@ -228,10 +228,13 @@ impl Storage {
         &self,
         call: impl Future<Output = Result<T, E>>,
     ) -> Result<T> {
-        match timeout(self.limit, call).await {
-            Ok(result) => result.map_err(|error| Error::unavailable("storage", error)),
-            Err(_) => Err(self.too_slow()),
-        }
+        let call = async {
+            match timeout(self.limit, call).await {
+                Ok(result) => result.map_err(|error| Error::unavailable("storage", error)),
+                Err(_) => Err(self.too_slow()),
+            }
+        };
+        outside("storage", call).await
     }
 
     fn too_slow(&self) -> Error {

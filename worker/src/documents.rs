@@ -6,25 +6,48 @@ use erp_core::{
         self, Document, FileKind, Prepared,
         jobs::{DeleteFiles, ProcessDocument},
     },
+    jobs::Job as _,
 };
+use tokio::sync::Semaphore;
 
 use crate::files::{self, Content};
+
+/// Files that are decoded at once in this process.
+static DECODERS: Semaphore = Semaphore::const_new(ProcessDocument::CONCURRENCY);
 
 /// Brings a document to `ready`, or to `failed` with its reason: both are a job done. Run twice it does the same
 /// twice, on the same names, until it is recorded once.
 pub(crate) async fn process(ctx: Ctx, job: ProcessDocument) -> Result<()> {
-    let Some(document) = begin(&ctx, job.document_id).await? else { return Ok(()) };
+    let document = match begin(&ctx, job.document_id).await {
+        // Removed, perhaps while a worker before us wrote what is made of it.
+        Err(Error::NotFound(Noun::Document)) => {
+            return delete_files(ctx, DeleteFiles { keys: job.keys }).await;
+        }
+        begun => begun?,
+    };
+    let Some(document) = document else { return Ok(()) };
     // A worker that was killed while it wrote has left a part of a file, which nobody else looks for.
     for key in document.keys() {
         ctx.storage.remove_unfinished(&key).await?;
     }
-    let bytes = ctx.storage.get(&document.key(), ctx.config.uploads.max_bytes).await?;
+    let bytes = match ctx.storage.get(&document.key(), ctx.config.uploads.max_bytes).await {
+        // Removed meanwhile, and its file with it.
+        Err(Error::NotFound(_)) if is_gone(&ctx, document.id).await? => return Ok(()),
+        bytes => bytes?,
+    };
     let kind = FileKind::from_extension(&document.extension).ok_or_else(|| {
         anyhow::anyhow!("document {} has the extension {}", document.id, document.extension)
     })?;
 
-    // Decoding takes a core for a while: never one of the async threads.
-    let examined = tokio::task::spawn_blocking(move || files::examine(&bytes, kind)).await;
+    // Decoding takes a core for a while: never one of the async threads. Nothing stops it before its end, not even the
+    // time limit of the job, so that its place is its own until then.
+    let place = DECODERS.acquire().await.map_err(anyhow::Error::from)?;
+    let examined = tokio::task::spawn_blocking(move || {
+        let examined = files::examine(&bytes, kind);
+        drop(place);
+        examined
+    })
+    .await;
     let prepared = match examined.map_err(anyhow::Error::from)? {
         Ok(content) => keep(&ctx, &document, content).await?,
         Err(defect) => return fail(&ctx, document.id, defect.0).await,
@@ -41,15 +64,20 @@ pub(crate) async fn process(ctx: Ctx, job: ProcessDocument) -> Result<()> {
     }
 }
 
-/// The document to process; `None` when that is done, or it is gone.
+/// The document to process; `None` when that is done.
 async fn begin(ctx: &Ctx, id: i64) -> Result<Option<Document>> {
     let mut tx = ctx.begin().await?;
-    let document = match documents::begin_processing(&mut tx, id).await {
-        Err(Error::NotFound(Noun::Document)) => None,
-        document => document?,
-    };
+    let document = documents::begin_processing(&mut tx, id).await?;
     tx.commit().await?;
     Ok(document)
+}
+
+async fn is_gone(ctx: &Ctx, id: i64) -> Result<bool> {
+    match documents::find(&ctx.pool, id).await {
+        Ok(_) => Ok(false),
+        Err(Error::NotFound(_)) => Ok(true),
+        Err(error) => Err(error),
+    }
 }
 
 /// Writes what was derived from a document, and the original without its metadata.
@@ -72,12 +100,6 @@ async fn keep(ctx: &Ctx, document: &Document, content: Content) -> Result<Prepar
         pages: None,
         has_previews: true,
     })
-}
-
-/// Tells the reader of a document that its processing did not come to an end.
-pub(crate) async fn give_up(ctx: Ctx, job: ProcessDocument, _reason: String) -> Result<()> {
-    let reason = "Le traitement du fichier n'a pas abouti : relancez-le, ou renvoyez le fichier.";
-    fail(&ctx, job.document_id, reason).await
 }
 
 async fn fail(ctx: &Ctx, id: i64, reason: &str) -> Result<()> {

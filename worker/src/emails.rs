@@ -1,5 +1,5 @@
 //! Sends the mails of notifications.
-use std::sync::LazyLock;
+use std::{sync::LazyLock, time::Duration};
 
 use anyhow::anyhow;
 use erp_core::{
@@ -38,25 +38,23 @@ pub(crate) async fn send(ctx: Ctx, job: SendEmail) -> Result<()> {
         rendered: render(&ctx, &facts)?,
         headers: Vec::new(),
     };
-    let delivery = match ctx.mailer.send(&mail).await {
-        Ok(()) => Delivery::Sent,
-        Err(error) if error.is_transient() => {
-            record(&ctx, facts.id, &Delivery::Postponed(error.to_string())).await?;
-            return Err(error);
-        }
-        // Recorded by `give_up`.
-        Err(error) => return Err(error),
-    };
-    record(&ctx, facts.id, &delivery).await
+    let sent = ctx.mailer.send(&mail).await;
+    let delivery = sent.as_ref().err().map_or(Delivery::Sent, |e| Delivery::Failed(e.to_string()));
+    record(&ctx, facts.id, &delivery).await?;
+    sent
 }
 
-/// Records that a mail will not be sent any more.
-pub(crate) async fn give_up(ctx: Ctx, job: SendEmail, reason: String) -> Result<()> {
-    record(&ctx, job.notification_id, &Delivery::GivenUp(reason)).await
-}
-
+/// What has been sent is recorded, however long the database is away: a second attempt would send it again.
 async fn record(ctx: &Ctx, id: i64, delivery: &Delivery) -> Result<()> {
-    notifications::record_delivery(&ctx.pool, id, delivery, ctx.clock.now()).await
+    loop {
+        match notifications::record_delivery(&ctx.pool, id, delivery, ctx.clock.now()).await {
+            Err(error) if error.is_unavailable() => {
+                tracing::warn!(%error, notification = id, "the delivery is not recorded yet");
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+            recorded => return recorded,
+        }
+    }
 }
 
 fn render(ctx: &Ctx, facts: &Facts) -> Result<Rendered> {

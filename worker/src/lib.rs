@@ -2,7 +2,10 @@
 mod documents;
 mod emails;
 pub mod files;
+pub mod http;
+mod maintenance;
 mod runner;
+mod scheduler;
 mod wake;
 
 use std::time::Duration;
@@ -36,16 +39,20 @@ impl Settings {
     }
 }
 
-/// Runs every job of the system, one line each, until `stop` resolves and what runs has ended.
+/// Runs the schedules and every job of the system, one line each, until `stop` resolves and what runs has ended.
 pub async fn run(
     ctx: &Ctx,
     settings: &Settings,
     stop: impl Future<Output = std::io::Result<()>> + Send,
 ) -> Result<(), StopError> {
-    runner::Runner::new(ctx, settings)
-        .job_or(documents::process, documents::give_up)
+    let runner = runner::Runner::new(ctx, settings)
+        .job(documents::process)
         .job(documents::delete_files)
-        .job_or(emails::send, emails::give_up)
-        .run_until(stop)
-        .await
+        .job(emails::send)
+        .job(maintenance::purge)
+        .run_until(stop);
+    tokio::select! {
+        done = runner => done,
+        never = scheduler::run(ctx), if ctx.config.worker.scheduler => match never {},
+    }
 }

@@ -3,7 +3,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use erp_core::{Config, Ctx, shutdown};
-use erp_worker::Settings;
+use erp_worker::{Settings, http};
 
 #[derive(Parser)]
 #[command(version, about)]
@@ -18,14 +18,20 @@ enum Command {
     Run,
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let Command::Run = Cli::parse().command.unwrap_or(Command::Run);
     let config = match Config::at_start() {
         Ok(config) => config,
         Err(code) => return code,
     };
-    match run(config).await {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let done = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
+        let done = runtime.block_on(run(config));
+        // A file that is being decoded would hold up the end; its job has been handed back.
+        runtime.shutdown_background();
+        done
+    });
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "stopped by an error");
@@ -37,8 +43,13 @@ async fn main() -> ExitCode {
 async fn run(config: Config) -> anyhow::Result<()> {
     let ctx = Ctx::new(config)?;
     let settings = Settings::new(&ctx);
-    tracing::info!(instance = settings.instance, "running");
-    erp_worker::run(&ctx, &settings, shutdown::requested()).await?;
+    let port = http::bind(ctx.config.worker.bind_addr).await?;
+    tracing::info!(instance = settings.instance, address = %port.local_addr()?, "running");
+    tokio::select! {
+        done = erp_worker::run(&ctx, &settings, shutdown::requested()) => done?,
+        // It answers until the last job has ended.
+        ended = http::serve(port, ctx.clone()) => ended?,
+    }
     tracing::info!("stopped");
     Ok(())
 }

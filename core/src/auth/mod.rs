@@ -5,6 +5,7 @@ mod token;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
+use sqlx::PgPool;
 use uuid::Uuid;
 
 pub use token::{Claims, Keys};
@@ -195,5 +196,19 @@ fn account_disabled() -> Error {
             "Ce compte est désactivé : adressez-vous à un administrateur.",
             "This account is disabled: contact an administrator.",
         ),
+    }
+}
+
+/// Removes tokens that have expired and failures that are forgotten, in small batches; gives how many rows.
+pub async fn purge(pool: &PgPool, now: DateTime<Utc>) -> Result<u64> {
+    const BATCH: u64 = 1000;
+    let mut purged = 0;
+    loop {
+        let tokens = store::purge_tokens(pool, now, 1000).await?;
+        let failures = store::purge_failures(pool, now, 1000).await?;
+        purged += tokens + failures;
+        if tokens.max(failures) < BATCH {
+            return Ok(purged);
+        }
     }
 }

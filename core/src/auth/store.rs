@@ -151,3 +151,43 @@ pub(super) async fn forget_failures(
         .await?;
     Ok(())
 }
+
+/// Removes up to `limit` tokens that nobody can use any more; those used or revoked are kept until they would have
+/// expired, so that their theft is still noticed.
+pub(super) async fn purge_tokens(
+    db: impl PgExecutor<'_>,
+    now: DateTime<Utc>,
+    limit: i64,
+) -> Result<u64> {
+    let gone = sqlx::query!(
+        r#"
+            delete from refresh_tokens
+            where id in (select id from refresh_tokens where expires_at < $1 order by expires_at limit $2)
+        "#,
+        now,
+        limit,
+    )
+    .execute(db)
+    .await?;
+    Ok(gone.rows_affected())
+}
+
+/// Removes up to `limit` counts of failures that are a day old: no window and no lock lasts so long.
+pub(super) async fn purge_failures(
+    db: impl PgExecutor<'_>,
+    now: DateTime<Utc>,
+    limit: i64,
+) -> Result<u64> {
+    let gone = sqlx::query!(
+        r#"
+            delete from login_failures
+            where (compte, adresse) in (
+                select compte, adresse from login_failures where premier_echec < $1 order by premier_echec limit $2)
+        "#,
+        now - chrono::TimeDelta::days(1),
+        limit,
+    )
+    .execute(db)
+    .await?;
+    Ok(gone.rows_affected())
+}

@@ -1,5 +1,5 @@
 //! How a worker works.
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use super::env::Env;
 
@@ -11,6 +11,10 @@ pub struct WorkerConfig {
     pub queues: Option<Vec<String>>,
     /// `WORKER_RESCUE_SECONDS`: the jobs of a worker that has been silent for so long go to others (25).
     pub rescue_after: Duration,
+    /// `ENABLE_SCHEDULER` (true): this process takes part in scheduling.
+    pub scheduler: bool,
+    /// `WORKER_BIND_ADDR` (0.0.0.0:8001): where `/live`, `/ready` and `/metrics` are.
+    pub bind_addr: SocketAddr,
     /// `SHUTDOWN_TIMEOUT`: seconds that running jobs get to end after SIGTERM (25).
     pub shutdown_timeout: Duration,
 }
@@ -41,7 +45,17 @@ impl WorkerConfig {
         let queues = env.text("WORKER_QUEUES").map(|list| {
             list.split(',').map(|q| q.trim().to_owned()).filter(|q| !q.is_empty()).collect()
         });
+        let scheduler = env.parse("ENABLE_SCHEDULER", true, |_| true, "true ou false", "true");
+        let bind_addr = env.parse(
+            "WORKER_BIND_ADDR",
+            SocketAddr::from(([0, 0, 0, 0], 8001)),
+            |_| true,
+            "une adresse et un port",
+            "0.0.0.0:8001",
+        );
         Self {
+            scheduler,
+            bind_addr,
             concurrency: (concurrency > 0).then_some(concurrency),
             queues,
             rescue_after: Duration::from_secs(rescue),

@@ -1,14 +1,26 @@
 //! What the worker does with documents.
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::jobs::Job;
+use super::Document;
+use crate::{Result, Tx, jobs::Job};
 
 /// Checks an uploaded file and prepares what is served of it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ProcessDocument {
     pub document_id: i64,
+    /// What storage may hold of it: a worker that dies over a document that is being removed leaves files that no row
+    /// names any more.
+    #[serde(default)]
+    pub keys: Vec<String>,
+}
+
+impl ProcessDocument {
+    pub(super) fn of(document: &Document) -> Self {
+        Self { document_id: document.id, keys: document.keys().to_vec() }
+    }
 }
 
 impl Job for ProcessDocument {
@@ -16,8 +28,17 @@ impl Job for ProcessDocument {
     const TIMEOUT: Duration = Duration::from_mins(2);
     /// Each takes a core, and up to 512 MiB while it decodes.
     const CONCURRENCY: usize = 2;
-    const BATCH: usize = 2;
     const MAX_BACKOFF: Duration = Duration::from_mins(10);
+
+    async fn abandon(&self, tx: &mut Tx<'_>, _reason: &str, _now: DateTime<Utc>) -> Result<()> {
+        let reason =
+            "Le traitement du fichier n'a pas abouti : relancez-le, ou renvoyez le fichier.";
+        super::fail(tx, self.document_id, reason).await
+    }
+
+    async fn revive(&self, tx: &mut Tx<'_>) -> Result<()> {
+        super::store::set_pending_again(tx, self.document_id).await
+    }
 }
 
 /// Removes the files of a document whose row is gone.

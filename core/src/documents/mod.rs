@@ -4,7 +4,11 @@ pub mod kind;
 mod store;
 mod types;
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
+use sqlx::PgExecutor;
+use uuid::Uuid;
 
 pub use kind::FileKind;
 pub use store::{find, find_by_fichier, list, list_of_intervention};
@@ -17,15 +21,16 @@ pub async fn receive(tx: &mut Tx<'_>, new: &NewDocument, now: DateTime<Utc>) -> 
     let document = store::insert(tx, new, now)
         .await
         .on_constraint("documents_intervention_id_fkey", || Error::NotFound(Noun::Intervention))?;
-    enqueue(tx, &jobs::ProcessDocument { document_id: document.id }).await?;
+    enqueue(tx, &jobs::ProcessDocument::of(&document)).await?;
     Ok(document)
 }
 
 /// Has a document processed again, from its original.
 pub async fn reprocess(tx: &mut Tx<'_>, id: i64) -> Result<Document> {
     store::set_pending(tx, id).await?;
-    enqueue(tx, &jobs::ProcessDocument { document_id: id }).await?;
-    store::find(&mut **tx, id).await
+    let document = store::find(&mut **tx, id).await?;
+    enqueue(tx, &jobs::ProcessDocument::of(&document)).await?;
+    Ok(document)
 }
 
 /// Removes a document; its files follow, by a job.
@@ -38,8 +43,9 @@ pub async fn delete(tx: &mut Tx<'_>, id: i64) -> Result<()> {
 pub async fn begin_processing(tx: &mut Tx<'_>, id: i64) -> Result<Option<Document>> {
     let document = store::find_for_update(tx, id).await?;
     match document.status {
-        StatutDocument::Ready | StatutDocument::Failed => Ok(None),
-        StatutDocument::Pending | StatutDocument::Processing => {
+        StatutDocument::Ready => Ok(None),
+        // Failed too: an operator has its job run again.
+        StatutDocument::Pending | StatutDocument::Processing | StatutDocument::Failed => {
             store::set_processing(tx, id).await?;
             Ok(Some(document))
         }
@@ -54,4 +60,13 @@ pub async fn make_ready(tx: &mut Tx<'_>, id: i64, prepared: &Prepared) -> Result
 /// Marks a document as failed, with the reason that its reader sees. One that is ready stays ready.
 pub async fn fail(tx: &mut Tx<'_>, id: i64, reason: &str) -> Result<()> {
     store::set_failed(tx, id, reason).await
+}
+
+/// Which of the stored files `keys` belong to no document, nor to anything else that this version knows.
+pub async fn without_row(db: impl PgExecutor<'_>, keys: &[String]) -> Result<Vec<String>> {
+    let fichier = |key: &str| key.get(..36).and_then(|start| Uuid::try_parse(start).ok());
+    let named: Vec<_> = keys.iter().filter_map(|key| fichier(key)).collect();
+    let known: HashSet<_> = store::known_files(db, &named).await?.into_iter().collect();
+    let unknown = |key: &&String| fichier(key).is_some_and(|name| !known.contains(&name));
+    Ok(keys.iter().filter(unknown).cloned().collect())
 }

@@ -147,8 +147,26 @@ pub(super) async fn set_failed(tx: &mut PgConnection, id: i64, reason: &str) -> 
     Ok(())
 }
 
+/// Takes back [`set_failed`]; nothing happens to one that is gone, or failed no longer.
+pub(super) async fn set_pending_again(tx: &mut PgConnection, id: i64) -> Result<()> {
+    sqlx::query!(
+        "update documents set status = 'pending', error = null where id = $1 and status = 'failed'",
+        id,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
 pub(super) async fn delete(tx: &mut PgConnection, id: i64) -> Result<Document> {
     let document = find_for_update(tx, id).await?;
     sqlx::query!("delete from documents where id = $1", id).execute(tx).await?;
     Ok(document)
+}
+
+/// Which of these stored names belong to a document.
+pub(super) async fn known_files(db: impl PgExecutor<'_>, fichiers: &[Uuid]) -> Result<Vec<Uuid>> {
+    Ok(sqlx::query_scalar!("select fichier from documents where fichier = any($1)", fichiers)
+        .fetch_all(db)
+        .await?)
 }

@@ -21,7 +21,7 @@ use tokio::time::timeout;
 
 use super::clean;
 use super::message::{OutgoingMail, mailbox};
-use crate::{Error, Result};
+use crate::{Error, Result, metrics::outside};
 
 /// Servers close what is idle for long; what is older is not worth a test.
 const IDLE_MAX: Duration = Duration::from_secs(30);
@@ -144,11 +144,14 @@ impl Mailer {
     pub async fn send(&self, mail: &OutgoingMail) -> Result<()> {
         let message = mail.message(&self.0.from)?;
         let limit = self.0.config.timeout;
-        timeout(limit, self.0.deliver(&message)).await.unwrap_or_else(|_elapsed| {
-            let SmtpConfig { host, port, .. } = &self.0.config;
-            let late = anyhow::anyhow!("{host}:{port}: no answer within {limit:?}");
-            Err(Error::unavailable("smtp", late))
-        })
+        let call = async {
+            timeout(limit, self.0.deliver(&message)).await.unwrap_or_else(|_elapsed| {
+                let SmtpConfig { host, port, .. } = &self.0.config;
+                let late = anyhow::anyhow!("{host}:{port}: no answer within {limit:?}");
+                Err(Error::unavailable("smtp", late))
+            })
+        };
+        outside("smtp", call).await
     }
 }
 

@@ -1,9 +1,11 @@
 //! What the worker does with notifications.
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::jobs::Job;
+use super::Delivery;
+use crate::{Result, Tx, jobs::Job};
 
 /// Sends the mail of a notification.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -15,8 +17,17 @@ impl Job for SendEmail {
     const QUEUE: &'static str = "emails.send";
     /// With pauses of up to ten minutes: some eight hours without an SMTP server.
     const MAX_ATTEMPTS: usize = 55;
-    const TIMEOUT: Duration = Duration::from_mins(1);
+    /// The mail server has `SMTP_TIMEOUT_SECONDS`; the rest is for a database that is away just when the mail was accepted.
+    const TIMEOUT: Duration = Duration::from_hours(1);
     const CONCURRENCY: usize = 4;
-    const BATCH: usize = 4;
     const MAX_BACKOFF: Duration = Duration::from_mins(10);
+
+    async fn abandon(&self, tx: &mut Tx<'_>, reason: &str, now: DateTime<Utc>) -> Result<()> {
+        let delivery = Delivery::GivenUp(reason.to_owned());
+        super::record_delivery(&mut **tx, self.notification_id, &delivery, now).await
+    }
+
+    async fn revive(&self, tx: &mut Tx<'_>) -> Result<()> {
+        super::store::set_queued_again(tx, self.notification_id).await
+    }
 }

@@ -101,23 +101,35 @@ pub async fn record_delivery(
     delivery: &Delivery,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let (statut, erreur, date_envoi) = match delivery {
-        Delivery::Sent => (StatutNotification::Envoyee, None, Some(now)),
-        Delivery::Postponed(error) => (StatutNotification::EnFile, Some(error), None),
-        Delivery::GivenUp(error) => (StatutNotification::Echouee, Some(error), None),
+    let (statut, erreur, date_envoi, attempts) = match delivery {
+        Delivery::Sent => (StatutNotification::Envoyee, None, Some(now), 1),
+        Delivery::Failed(error) => (StatutNotification::EnFile, Some(error), None, 1),
+        Delivery::GivenUp(error) => (StatutNotification::Echouee, Some(error), None, 0),
     };
     sqlx::query!(
         r#"
             update notifications
-            set statut = $2, derniere_erreur = $3, date_envoi = $4, tentatives = tentatives + 1
+            set statut = $2, derniere_erreur = $3, date_envoi = $4, tentatives = tentatives + $5
             where id = $1 and statut <> 'envoyee'
         "#,
         id,
         statut as StatutNotification,
         erreur,
         date_envoi,
+        attempts,
     )
     .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Takes back a delivery that was given up; nothing happens to a notification that is gone, or was sent.
+pub(super) async fn set_queued_again(tx: &mut PgConnection, id: i64) -> Result<()> {
+    sqlx::query!(
+        "update notifications set statut = 'en_file' where id = $1 and statut = 'echouee'",
+        id,
+    )
+    .execute(tx)
     .await?;
     Ok(())
 }

@@ -169,8 +169,8 @@ impl OwnFilter {
 pub enum Delivery {
     /// The mail server has taken it.
     Sent,
-    /// Not now; it will be tried again.
-    Postponed(String),
-    /// It will not be tried again.
+    /// The attempt failed; there may be another.
+    Failed(String),
+    /// There will be no other attempt.
     GivenUp(String),
 }

@@ -4,7 +4,12 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering::SeqCst},
 };
 
-use erp_core::{Config, config::Env, jobs::enqueue};
+use chrono::{DateTime, Utc};
+use erp_core::{
+    Config,
+    config::Env,
+    jobs::{enqueue, operate},
+};
 use erp_dev::TestDb;
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +25,23 @@ impl Job for Probe {
     const QUEUE: &'static str = "tests.probe";
     const MAX_ATTEMPTS: usize = 3;
     const TIMEOUT: Duration = Duration::from_millis(200);
+
+    /// What the business is told is seen in `competences`, a table as good as any.
+    async fn abandon(&self, tx: &mut Tx<'_>, reason: &str, _now: DateTime<Utc>) -> Result<()> {
+        let told = format!("{} {reason}", self.n);
+        sqlx::query!("insert into competences (nom) values ($1)", told).execute(&mut **tx).await?;
+        Ok(())
+    }
+}
+
+/// The same with all the time of the world, one at a time.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Slow {}
+
+impl Job for Slow {
+    const QUEUE: &'static str = Probe::QUEUE;
+    const TIMEOUT: Duration = Duration::from_hours(1);
+    const CONCURRENCY: usize = 1;
 }
 
 struct Bench {
@@ -30,12 +52,17 @@ struct Bench {
 
 impl Bench {
     async fn new() -> Self {
+        Self::with(&[]).await
+    }
+
+    async fn with(settings: &[(&str, &str)]) -> Self {
         let (db, files) = (TestDb::new().await, tempfile::tempdir().unwrap());
-        let pairs = [
+        let mut pairs = vec![
             ("DATABASE_URL", "postgres://unused"),
             ("SECRET_KEY", "the key of tests, long enough to sign"),
             ("UPLOAD_DIRECTORY", files.path().to_str().unwrap()),
         ];
+        pairs.extend(settings);
         let config = Config::read(Env::from_pairs(&pairs)).unwrap();
         let ctx = Ctx::with_pool(config, db.pool.clone()).unwrap();
         Self { ctx, db, _files: files }
@@ -69,7 +96,7 @@ impl Bench {
                 let runnable = sqlx::query_scalar!(
                     r#"
                         select count(*) as "count!" from apalis.jobs
-                        where status in ('Queued', 'Running')
+                        where status = 'Running'
                            or ((status = 'Pending' or (status = 'Failed' and attempts < max_attempts)) and run_at <= now())
                     "#
                 );
@@ -79,6 +106,12 @@ impl Bench {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         }
+    }
+
+    /// What the business was told.
+    async fn told(&self) -> Vec<String> {
+        let told = sqlx::query_scalar!("select nom from competences order by nom");
+        told.fetch_all(&self.db.pool).await.unwrap()
     }
 
     /// State, attempts, and whether the next one is in the future.
@@ -98,23 +131,39 @@ impl Bench {
             .unwrap();
     }
 
-    /// Leaves the one job as a worker leaves it that was killed an hour ago.
-    async fn orphan(&self, status: &str) {
+    /// Leaves the one job as a worker leaves it that took it and was killed an hour ago.
+    async fn orphan(&self) {
+        life::heartbeat(&self.ctx.pool, "dead", "").await.unwrap();
+        let taken = life::take(&self.ctx.pool, Probe::QUEUE, "dead", 1).await.unwrap();
+        assert_eq!(taken.len(), 1);
         sqlx::query!(
-            "insert into apalis.workers (id, worker_type, storage_name, layers, last_seen)
-             values ('dead', 'tests.probe', 'x', '', now() - interval '1 hour') on conflict do nothing"
-        )
-        .execute(&self.db.pool)
-        .await
-        .unwrap();
-        sqlx::query!(
-            "update apalis.jobs set status = $1, lock_by = 'dead', lock_at = now()",
-            status
+            "update apalis.workers set last_seen = now() - interval '1 hour' where id = 'dead'"
         )
         .execute(&self.db.pool)
         .await
         .unwrap();
     }
+
+    /// The rescue alone, as a worker's heartbeat does it.
+    async fn rescue(&self) {
+        let rescued = life::rescue(&self.ctx.pool, Duration::from_mins(1)).await.unwrap();
+        assert_eq!(rescued, [(Probe::QUEUE.to_owned(), 1)]);
+    }
+
+    /// Outcomes of the attempts of the one job, oldest first.
+    async fn history(&self) -> Vec<String> {
+        let history = sqlx::query_scalar!(
+            r#"
+                select a ->> 'outcome' as "outcome!"
+                from apalis.jobs, jsonb_array_elements(attempts_log) with ordinality as e (a, n) order by n
+            "#
+        );
+        history.fetch_all(&self.db.pool).await.unwrap()
+    }
+}
+
+fn fails(error: Error) -> Result<()> {
+    Err(error)
 }
 
 fn outage() -> Error {
@@ -146,23 +195,14 @@ async fn a_passing_failure_waits_in_the_database_and_then_succeeds() {
 async fn the_last_attempt_ends_in_death_and_the_business_is_told_why() {
     let bench = Bench::new().await;
     bench.enqueue(1).await;
-    let told = Arc::new(Mutex::new(Vec::new()));
     for _ in 0..4 {
-        let told = told.clone();
-        let runner = bench.runner().job_or(
-            |_, _: Probe| async { Err(outage()) },
-            move |_, job, reason| {
-                told.lock().unwrap().push((job.n, reason));
-                std::future::ready(Ok(()))
-            },
-        );
-        bench.drain(runner).await;
+        bench.drain(bench.runner().job(|_, _: Probe| async { fails(outage()) })).await;
         bench.skip_backoff().await;
     }
     assert_eq!(bench.job().await, ("Killed".into(), 3, false));
-    let told = told.lock().unwrap();
-    assert_eq!(told.len(), 1);
-    assert!(told[0].1.contains("away"), "{told:?}");
+    assert_eq!(bench.history().await, ["retry", "retry", "dead"]);
+    let told = bench.told().await;
+    assert!(told.len() == 1 && told[0].contains("away"), "{told:?}");
 }
 
 #[tokio::test]
@@ -170,7 +210,9 @@ async fn what_can_never_succeed_is_not_tried_again() {
     let bench = Bench::new().await;
     bench.enqueue(1).await;
     bench
-        .drain(bench.runner().job(|_, _: Probe| async { Err(Error::refused("non", "non", "no")) }))
+        .drain(
+            bench.runner().job(|_, _: Probe| async { fails(Error::refused("non", "non", "no")) }),
+        )
         .await;
     assert_eq!(bench.job().await, ("Killed".into(), 1, false));
 }
@@ -215,30 +257,16 @@ async fn a_payload_that_no_code_knows_is_kept_and_backed_off_and_then_dead() {
 async fn the_job_of_a_dead_worker_is_taken_up_and_counted_as_a_rescue() {
     let bench = Bench::new().await;
     bench.enqueue(1).await;
-    bench.orphan("Running").await;
-    // A worker looks for orphans when it comes, and with each heartbeat.
-    let runner = bench.runner().job(|_, _: Probe| async { Ok(()) });
-    bench.drain(runner).await;
-    let row =
-        sqlx::query!("select status, attempts, metadata -> 'rescues' as rescues from apalis.jobs")
-            .fetch_one(&bench.db.pool)
-            .await
-            .unwrap();
-    assert_eq!((row.status.as_str(), row.attempts, row.rescues.as_deref()), ("Done", 2, Some("1")));
-}
-
-#[tokio::test]
-async fn a_job_that_its_dead_worker_had_not_begun_has_lost_nothing() {
-    let bench = Bench::new().await;
-    bench.enqueue(1).await;
-    bench.orphan("Queued").await;
+    bench.orphan().await;
+    bench.rescue().await;
     bench.drain(bench.runner().job(|_, _: Probe| async { Ok(()) })).await;
     let row =
         sqlx::query!("select status, attempts, metadata -> 'rescues' as rescues from apalis.jobs")
             .fetch_one(&bench.db.pool)
             .await
             .unwrap();
-    assert_eq!((row.status.as_str(), row.attempts, row.rescues.as_deref()), ("Done", 1, None));
+    assert_eq!((row.status.as_str(), row.attempts, row.rescues.as_deref()), ("Done", 2, Some("1")));
+    assert_eq!(bench.history().await, ["lost", "done"]);
 }
 
 #[tokio::test]
@@ -246,31 +274,102 @@ async fn a_job_that_kills_its_worker_three_times_is_dead() {
     let bench = Bench::new().await;
     bench.enqueue(1).await;
     for _ in 0..3 {
-        bench.orphan("Running").await;
-        // The rescue alone, as another worker's heartbeat does it.
-        let mut tx = bench.ctx.begin().await.unwrap();
-        let rescued =
-            apalis_postgres::queries::reenqueue_orphaned(&mut *tx, "tests.probe", 1).await;
-        assert_eq!(rescued.unwrap(), 1);
-        tx.commit().await.unwrap();
+        bench.orphan().await;
+        bench.rescue().await;
     }
-    let (runs, told) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let (r, t) = (runs.clone(), told.clone());
-    let runner = bench.runner().job_or(
-        move |_, _: Probe| {
-            r.fetch_add(1, SeqCst);
-            std::future::ready(Ok(()))
-        },
-        move |_, _, _| {
-            t.fetch_add(1, SeqCst);
-            std::future::ready(Ok(()))
-        },
-    );
+    let runs = Arc::new(AtomicUsize::new(0));
+    let r = runs.clone();
+    let runner = bench.runner().job(move |_, _: Probe| {
+        r.fetch_add(1, SeqCst);
+        std::future::ready(Ok(()))
+    });
     bench.drain(runner).await;
-    assert_eq!(
-        (bench.job().await.0.as_str(), runs.load(SeqCst), told.load(SeqCst)),
-        ("Killed", 0, 1)
-    );
+    assert_eq!((bench.job().await.0.as_str(), runs.load(SeqCst)), ("Killed", 0));
+    assert_eq!(bench.told().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_job_that_is_not_due_yet_after_all_waits_for_nothing() {
+    let bench = Bench::new().await;
+    bench.enqueue(1).await;
+    let runner =
+        bench.runner().job(|_, _: Probe| async { Ok(Verdict::Snooze(Duration::from_hours(1))) });
+    bench.drain(runner).await;
+    assert_eq!(bench.job().await, ("Pending".into(), 0, true));
+    assert_eq!(bench.history().await, ["snooze"]);
+}
+
+#[tokio::test]
+async fn what_was_taken_away_meanwhile_is_stopped_and_records_nothing() {
+    let bench = Bench::with(&[("WORKER_RESCUE_SECONDS", "5"), ("SHUTDOWN_TIMEOUT", "1")]).await;
+    bench.enqueue(1).await;
+    let begun = Arc::new(tokio::sync::Notify::new());
+    let b = begun.clone();
+    let pool = bench.db.pool.clone();
+    let runner = bench.runner().job(move |_, _: Slow| {
+        b.notify_one();
+        std::future::pending::<Result<()>>()
+    });
+    let cancelled = async {
+        begun.notified().await;
+        sqlx::query!("update apalis.jobs set status = 'Cancelled', lock_by = null, lock_at = null")
+            .execute(&pool)
+            .await
+            .unwrap();
+        // Its slot is free again when it is stopped, which the next job sees.
+        bench.enqueue(1).await;
+        tokio::time::timeout(Duration::from_secs(20), begun.notified()).await.unwrap();
+        Ok(())
+    };
+    Box::pin(runner.run_until(cancelled)).await.unwrap();
+    let states = sqlx::query_scalar!("select status from apalis.jobs order by id");
+    assert_eq!(states.fetch_all(&pool).await.unwrap(), ["Cancelled", "Pending"]);
+}
+
+#[tokio::test]
+async fn a_paused_queue_gives_nothing_until_it_is_resumed() {
+    let bench = Bench::new().await;
+    bench.enqueue(1).await;
+    let mut tx = bench.ctx.begin().await.unwrap();
+    operate::pause(&mut tx, Probe::QUEUE, 1).await.unwrap();
+    tx.commit().await.unwrap();
+    let runs = Arc::new(AtomicUsize::new(0));
+    let r = runs.clone();
+    let runner = bench.runner().job(move |_, _: Probe| {
+        r.fetch_add(1, SeqCst);
+        std::future::ready(Ok(()))
+    });
+    let (ctx, seen) = (bench.ctx.clone(), runs.clone());
+    let idle = bench.idle();
+    let resumed = async move {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert_eq!(seen.load(SeqCst), 0);
+        let mut tx = ctx.begin().await.unwrap();
+        operate::resume(&mut tx, Probe::QUEUE).await.unwrap();
+        tx.commit().await.unwrap();
+        idle.await
+    };
+    Box::pin(runner.run_until(resumed)).await.unwrap();
+    assert_eq!(runs.load(SeqCst), 1);
+}
+
+#[tokio::test]
+async fn urgent_jobs_overtake_those_that_can_wait() {
+    let bench = Bench::new().await;
+    bench.enqueue(20).await;
+    sqlx::query!("update apalis.jobs set priority = 2 where convert_from(job, 'utf8')::jsonb @> '{\"n\": 17}'")
+        .execute(&bench.db.pool)
+        .await
+        .unwrap();
+    let runs: Arc<Mutex<Vec<usize>>> = Arc::default();
+    let r = runs.clone();
+    bench
+        .drain(bench.runner().job(move |_, job: Probe| {
+            r.lock().unwrap().push(job.n);
+            std::future::ready(Ok(()))
+        }))
+        .await;
+    assert_eq!(runs.lock().unwrap()[0], 17);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

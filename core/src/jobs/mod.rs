@@ -1,0 +1,117 @@
+//! Declaring a job, and enqueueing it in the caller's transaction. What becomes of it then: `docs/jobs.md`.
+mod known;
+pub mod life;
+pub mod operate;
+
+use std::{future::ready, time::Duration};
+
+use chrono::{DateTime, Utc};
+use serde::{Serialize, de::DeserializeOwned};
+use ulid::Ulid;
+use uuid::Uuid;
+
+use crate::{Result, Tx};
+
+/// After so many workers that died running it a job is what kills: it is dead.
+pub const MAX_RESCUES: i32 = 3;
+
+/// Which of the ready jobs of one queue go first. Queues do not wait for each other anyway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Priority {
+    High = 2,
+    Normal = 1,
+    Low = 0,
+}
+
+/// A job's payload: ids and scalars, never a row, and a stored contract: what is enqueued today is run by next
+/// month's code, so new fields are optional.
+pub trait Job: Serialize + DeserializeOwned + Clone + Send + Sync + Unpin + 'static {
+    const QUEUE: &'static str;
+    /// After so many failed attempts the job is dead.
+    const MAX_ATTEMPTS: usize = 8;
+    /// An attempt that takes longer has failed.
+    const TIMEOUT: Duration = Duration::from_mins(1);
+    /// Attempts that run at once in one process.
+    const CONCURRENCY: usize = 4;
+    /// The longest pause between two attempts.
+    const MAX_BACKOFF: Duration = Duration::from_hours(1);
+
+    /// Jobs of one queue with the same key are one job, as long as the row of the first is kept.
+    fn key(&self) -> Option<String> {
+        None
+    }
+
+    fn priority(&self) -> Priority {
+        Priority::Normal
+    }
+
+    /// Tells the business that this job will not be done: it is dead, or was cancelled.
+    fn abandon(
+        &self,
+        _tx: &mut Tx<'_>,
+        _reason: &str,
+        _now: DateTime<Utc>,
+    ) -> impl Future<Output = Result<()>> + Send {
+        ready(Ok(()))
+    }
+
+    /// Tells the business that this job, once abandoned, is to be done after all.
+    fn revive(&self, _tx: &mut Tx<'_>) -> impl Future<Output = Result<()>> + Send {
+        ready(Ok(()))
+    }
+}
+
+/// What a handler that did not fail has to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    Done,
+    /// Not now: again after this pause, at the cost of no attempt.
+    Snooze(Duration),
+}
+
+impl From<()> for Verdict {
+    fn from((): ()) -> Self {
+        Self::Done
+    }
+}
+
+/// Who causes what is done in a transaction: the id of the request, carried by the jobs that follow from it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Cause(pub Option<Uuid>);
+
+tokio::task_local! {
+    /// The request that the current task serves. Set once by the API's layer, read by [`enqueue`].
+    pub static CAUSE: Cause;
+}
+
+/// Enqueues `job`: it exists if, and only if, `tx` commits. One whose key is there already is that one.
+///
+/// apalis's own `push_tasks` takes the time from the clock of this machine, in whole seconds, and a key that is there is an
+/// error of the whole transaction.
+pub async fn enqueue<J: Job>(tx: &mut Tx<'_>, job: &J) -> Result<()> {
+    let request_id = CAUSE.try_with(|Cause(id)| *id).ok().flatten().map(|id| id.to_string());
+    sqlx::query!(
+        r#"
+            insert into apalis.jobs (id, job_type, job, status, attempts, max_attempts, priority, run_at, idempotency_key, metadata)
+            values ($1, $2, $3, 'Pending', 0, $4, $5, clock_timestamp(), $6,
+                case when $7::text is null then ''::hstore else hstore('request_id', $7) end)
+            on conflict (job_type, idempotency_key) where idempotency_key is not null do nothing
+        "#,
+        Ulid::generate().to_string(),
+        J::QUEUE,
+        serde_json::to_vec(job).map_err(anyhow::Error::from)?,
+        i32::try_from(J::MAX_ATTEMPTS).unwrap_or(i32::MAX),
+        job.priority() as i32,
+        job.key(),
+        request_id,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// The pause after the `attempt`-th failure: 2 s, 4 s, 8 s… up to `longest`. Jitter is added where it is stored.
+#[must_use]
+pub fn backoff(attempt: usize, longest: Duration) -> Duration {
+    Duration::from_secs(1 << attempt.clamp(1, 16)).min(longest)
+}

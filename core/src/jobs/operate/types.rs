@@ -1,0 +1,236 @@
+//! Jobs and queues as their operators see them.
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::Value;
+use ulid::Ulid;
+
+use crate::{
+    described, enumeration, enumeration_field,
+    input::{Fields, Input, Line, Wrong},
+    page::Page,
+};
+
+enumeration! {
+    /// Where a job stands; drawn in `docs/jobs.md`.
+    JobState {
+        /// Due later.
+        Scheduled = "scheduled",
+        /// May be taken by any worker.
+        Ready = "ready",
+        /// Held by a worker.
+        Running = "running",
+        /// Failed, and waits for its next attempt.
+        Retrying = "retrying",
+        Done = "done",
+        /// Given up.
+        Dead = "dead",
+        /// Called off by an operator.
+        Cancelled = "cancelled",
+    }
+}
+enumeration_field!(JobState);
+
+impl JobState {
+    /// The rows of the view `jobs` in this state, in terms that its indexes know.
+    pub(super) fn condition(self) -> &'static str {
+        match self {
+            Self::Scheduled => "status = 'Pending' and run_at > now()",
+            Self::Ready => {
+                "(status = 'Pending' or status = 'Failed' and attempts < max_attempts) and run_at <= now()"
+            }
+            Self::Running => "status = 'Running' and worker is not null",
+            Self::Retrying => "status = 'Failed' and attempts < max_attempts and run_at > now()",
+            Self::Done => "status = 'Done'",
+            Self::Dead => "status = 'Killed'",
+            Self::Cancelled => "status = 'Cancelled'",
+        }
+    }
+}
+
+/// One attempt that ended. `outcome` is `done`, `retry`, `snooze`, `dead`, `handed_back` (its worker stopped), `lost`
+/// (its worker vanished), `cancelled`, or `redriven` (an operator had the job run again).
+#[derive(Debug, Clone, Serialize, serde::Deserialize, utoipa::ToSchema)]
+pub struct JobAttempt {
+    pub attempt: i32,
+    pub worker: Option<String>,
+    pub started_at: Option<DateTime<Utc>>,
+    pub ended_at: DateTime<Utc>,
+    pub outcome: String,
+    pub error: Option<String>,
+}
+
+/// A job, in a list.
+#[derive(Debug, Clone, Serialize, sqlx::FromRow, utoipa::ToSchema)]
+pub struct JobOut {
+    /// A ULID: later jobs have greater ids.
+    pub id: String,
+    #[serde(rename = "type")]
+    #[sqlx(rename = "type")]
+    pub type_: String,
+    pub state: JobState,
+    /// 2 before 1 before 0, within one type.
+    pub priority: i32,
+    /// Begun so far.
+    pub attempts: i32,
+    pub max_attempts: i32,
+    /// Workers that vanished while they ran it.
+    pub rescues: i32,
+    pub created_at: DateTime<Utc>,
+    /// When it is due, or was.
+    pub run_at: DateTime<Utc>,
+    /// Of the running attempt.
+    pub started_at: Option<DateTime<Utc>>,
+    pub finished_at: Option<DateTime<Utc>>,
+    /// The process that holds it.
+    pub worker: Option<String>,
+    /// What makes it one with other jobs of its type.
+    pub key: Option<String>,
+    /// The request that caused it.
+    pub request_id: Option<String>,
+    /// Why the last attempt failed.
+    pub error: Option<String>,
+}
+
+/// A job with what it is about and what became of its attempts.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct JobDetail {
+    #[serde(flatten)]
+    pub job: JobOut,
+    /// As it was enqueued; text when it is no JSON.
+    pub payload: Value,
+    /// Oldest first, the last hundred.
+    pub history: Vec<JobAttempt>,
+}
+
+/// Which jobs.
+#[derive(Debug, Clone)]
+pub struct JobFilter {
+    pub type_: Option<String>,
+    pub state: Option<JobState>,
+    /// Part of the error of the last attempt; finished well, a job has none.
+    pub error: Option<String>,
+    pub created_from: Option<DateTime<Utc>>,
+    pub created_to: Option<DateTime<Utc>>,
+}
+
+impl Input for JobFilter {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let type_ = fields.optional::<Line<200>>("type");
+        let state = fields.optional("state");
+        let error = fields.optional::<Line<500>>("error");
+        let created_from = fields.optional("created_from");
+        let created_to = fields.optional("created_to");
+        Some(Self {
+            type_: type_?.map(|l| l.0),
+            state: state?,
+            error: error?.map(|l| l.0),
+            created_from: created_from?,
+            created_to: created_to?,
+        })
+    }
+}
+
+impl JobFilter {
+    /// Whether it means every job there is.
+    fn is_empty(&self) -> bool {
+        let Self { type_, state, error, created_from, created_to } = self;
+        type_.is_none()
+            && state.is_none()
+            && error.is_none()
+            && created_from.is_none()
+            && created_to.is_none()
+    }
+
+    /// The least and the greatest id of the time asked for: an id begins with its millisecond.
+    pub(super) fn ids(&self) -> (Option<String>, Option<String>) {
+        let ms = |t: DateTime<Utc>| u64::try_from(t.timestamp_millis()).unwrap_or(0);
+        (
+            self.created_from.map(|t| Ulid::from_parts(ms(t), 0).to_string()),
+            self.created_to.map(|t| Ulid::from_parts(ms(t), u128::MAX).to_string()),
+        )
+    }
+}
+
+/// A page of jobs.
+#[derive(Debug, Clone)]
+pub struct JobList {
+    pub filter: JobFilter,
+    pub page: Page,
+}
+
+impl Input for JobList {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let filter = JobFilter::read(fields);
+        let mut page = Page::read(fields, &["id"])?;
+        // The latest first, where other lists begin with the oldest.
+        page.sort.get_or_insert_with(|| "-id".to_owned());
+        Some(Self { filter: filter?, page })
+    }
+}
+
+/// Something to be done to all jobs of a filter.
+#[derive(Debug, Clone)]
+pub struct JobBulk {
+    pub filter: JobFilter,
+    /// Only count them.
+    pub preview: bool,
+}
+
+impl Input for JobBulk {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let filter = JobFilter::read(fields);
+        let preview = fields.or("preview", false);
+        let (filter, preview) = (filter?, preview?);
+        if filter.is_empty() {
+            fields.fault(
+                "type",
+                Wrong::new(
+                    "missing",
+                    "Précisez au moins un critère : type, state, error, created_from ou created_to.",
+                    "Give at least one of type, state, error, created_from, created_to",
+                ),
+            );
+            return None;
+        }
+        Some(Self { filter, preview })
+    }
+}
+
+/// What was done to the jobs of a filter.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct BulkOut {
+    /// Jobs that were changed; with `preview`, that would be (counted up to 10 000).
+    pub count: i64,
+    /// There are more: send the same again.
+    pub more: bool,
+}
+
+/// A queue: the jobs of one type. Counts end at 10 000.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct QueueOut {
+    pub name: String,
+    pub paused: bool,
+    pub paused_at: Option<DateTime<Utc>>,
+    /// Username.
+    pub paused_by: Option<String>,
+    pub ready: i64,
+    pub scheduled: i64,
+    pub retrying: i64,
+    pub running: i64,
+    pub dead: i64,
+    /// Of the job that has been ready the longest; null when none is.
+    pub oldest_ready_seconds: Option<f64>,
+}
+
+/// A worker process that has been heard of.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct WorkerOut {
+    pub id: String,
+    pub queues: Vec<String>,
+    pub started_at: Option<DateTime<Utc>>,
+    pub last_seen: DateTime<Utc>,
+    /// Jobs that it runs.
+    pub running: i64,
+}
+
+described!(JobFilter);

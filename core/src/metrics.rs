@@ -1,0 +1,124 @@
+//! What Prometheus is told (`docs/metrics.md`): counted where it happens, the state of the queues asked of the database
+//! when somebody looks.
+use std::{sync::LazyLock, time::Duration};
+
+use prometheus::{
+    Encoder as _, GaugeVec, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, TextEncoder,
+    register_gauge_vec, register_histogram_vec, register_int_counter_vec, register_int_gauge,
+    register_int_gauge_vec,
+};
+use tokio::time::timeout;
+
+use crate::{Ctx, Result, jobs::operate};
+
+/// Of what [`render`] gives.
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// From a millisecond to two minutes.
+const SECONDS: &[f64] =
+    &[0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0];
+
+/// Why registering cannot fail: names and labels are constants, each registered once.
+const CONSTANT: &str = "metrics have constant, different names";
+
+macro_rules! metrics {
+    ($($(#[$doc:meta])* $name:ident: $type:ty = $make:expr;)+) => {
+        $($(#[$doc])* pub static $name: LazyLock<$type> = LazyLock::new(|| $make.expect(CONSTANT));)+
+    };
+}
+
+metrics! {
+    JOBS_ENDED: IntCounterVec = register_int_counter_vec!(
+        "erp_job_attempts_total", "Attempts of jobs that ended in this process.", &["queue", "outcome"]);
+    JOB_SECONDS: HistogramVec = register_histogram_vec!(
+        "erp_job_duration_seconds", "How long attempts took.", &["queue"], SECONDS.to_vec());
+    JOB_WAIT: HistogramVec = register_histogram_vec!(
+        "erp_job_wait_seconds", "How long jobs were ready before a worker took them.", &["queue"], SECONDS.to_vec());
+    JOBS_RESCUED: IntCounterVec = register_int_counter_vec!(
+        "erp_jobs_rescued_total", "Jobs that this process took from workers that vanished.", &["queue"]);
+    JOBS_RUNNING: IntGaugeVec = register_int_gauge_vec!(
+        "erp_jobs_running", "Jobs that this process runs.", &["queue"]);
+    SCHEDULE_TICKS: IntCounterVec = register_int_counter_vec!(
+        "erp_schedule_ticks_total", "Ticks that this process enqueued.", &["schedule"]);
+    OUTSIDE: HistogramVec = register_histogram_vec!(
+        "erp_outside_duration_seconds", "Calls of services outside: smtp, storage.", &["service", "outcome"], SECONDS.to_vec());
+    HTTP_SECONDS: HistogramVec = register_histogram_vec!(
+        "erp_http_request_duration_seconds", "Requests by route and status.", &["method", "route", "status"], SECONDS.to_vec());
+    QUEUE_JOBS: IntGaugeVec = register_int_gauge_vec!(
+        "erp_queue_jobs", "Jobs of a queue by state, counted up to 10 000.", &["queue", "state"]);
+    QUEUE_OLDEST: GaugeVec = register_gauge_vec!(
+        "erp_queue_oldest_ready_seconds", "Age of the job that has been ready the longest; 0 when none is.", &["queue"]);
+    QUEUE_PAUSED: IntGaugeVec = register_int_gauge_vec!(
+        "erp_queue_paused", "1 while an operator has paused the queue.", &["queue"]);
+    DATABASE_UP: IntGauge = register_int_gauge!(
+        "erp_database_up", "Whether the database answered this process just now.");
+    POOL: IntGaugeVec = register_int_gauge_vec!(
+        "erp_database_connections", "Connections of this process: used, idle, and the most there may be.", &["state"]);
+}
+
+/// Times `call` of `service`.
+pub async fn outside<T, E>(
+    service: &'static str,
+    call: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    let started = std::time::Instant::now();
+    let result = call.await;
+    let outcome = if result.is_ok() { "ok" } else { "error" };
+    OUTSIDE.with_label_values(&[service, outcome]).observe(started.elapsed().as_secs_f64());
+    result
+}
+
+/// The whole in Prometheus's text format. Without a database that answers within two seconds: what this process knows.
+pub async fn render(ctx: &Ctx) -> Result<String> {
+    let queues = timeout(Duration::from_secs(2), operate::queues(&ctx.pool)).await;
+    QUEUE_JOBS.reset();
+    QUEUE_OLDEST.reset();
+    QUEUE_PAUSED.reset();
+    DATABASE_UP.set(i64::from(matches!(queues, Ok(Ok(_)))));
+    for queue in queues.into_iter().flatten().flatten() {
+        let name = queue.name.as_str();
+        let counts = [
+            ("ready", queue.ready),
+            ("scheduled", queue.scheduled),
+            ("retrying", queue.retrying),
+            ("running", queue.running),
+            ("dead", queue.dead),
+        ];
+        for (state, count) in counts {
+            QUEUE_JOBS.with_label_values(&[name, state]).set(count);
+        }
+        QUEUE_OLDEST.with_label_values(&[name]).set(queue.oldest_ready_seconds.unwrap_or(0.0));
+        QUEUE_PAUSED.with_label_values(&[name]).set(i64::from(queue.paused));
+    }
+    let (size, idle) = (i64::from(ctx.pool.size()), ctx.pool.num_idle());
+    let idle = i64::try_from(idle).unwrap_or(i64::MAX).min(size);
+    POOL.with_label_values(&["used"]).set(size - idle);
+    POOL.with_label_values(&["idle"]).set(idle);
+    POOL.with_label_values(&["max"]).set(i64::from(ctx.config.database.max_connections));
+
+    let mut text = Vec::new();
+    TextEncoder::new().encode(&prometheus::gather(), &mut text).map_err(anyhow::Error::from)?;
+    Ok(String::from_utf8(text).map_err(anyhow::Error::from)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    /// The quoted or backquoted names in `text`.
+    fn names(text: &str, quote: char) -> BTreeSet<&str> {
+        text.split(quote)
+            .filter(|part| part.starts_with("erp_") && !part.contains(['{', ' ']))
+            .collect()
+    }
+
+    #[test]
+    fn the_table_of_metrics_is_what_the_code_has() {
+        let code = names(include_str!("metrics.rs").split("mod tests").next().unwrap(), '"');
+        let rows =
+            include_str!("../../docs/metrics.md").lines().filter(|l| l.starts_with("| `erp"));
+        let table: BTreeSet<_> = rows.filter_map(|row| row.split('`').nth(1)).collect();
+        assert!(code.len() > 10);
+        assert_eq!(code, table);
+    }
+}

@@ -1,0 +1,229 @@
+//! When a schedule comes due next: cron expressions in a time zone, with its clock changes.
+use std::str::FromStr as _;
+
+use chrono::{DateTime, FixedOffset, NaiveDateTime, Offset as _, SubsecRound as _, TimeDelta, Utc};
+use chrono_tz::{GapInfo, Tz};
+
+/// The names of the days, as cron numbers them: 0 and 7 are Sunday.
+const DAYS: [&str; 8] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"];
+
+/// A checked cron expression of 5 fields (minute, hour, day of month, month, day of week), or of 6 with seconds before
+/// them. A tick needs all fields to agree, the day of the month and the day of the week too.
+#[derive(Debug, Clone)]
+pub struct Cron {
+    schedule: cron::Schedule,
+    /// `*`: it goes by the passing of time, and the clock's changes are nothing to it.
+    every_hour: bool,
+}
+
+impl Cron {
+    /// Reads `text`; what is wrong with it is said in no language but cron's.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut fields: Vec<_> = text.split_whitespace().map(str::to_owned).collect();
+        if fields.len() == 5 {
+            fields.insert(0, "0".to_owned());
+        }
+        let [_, _, hour, _, _, day] = fields.as_mut_slice() else {
+            return Err(format!("{} fields, not 5 or 6", fields.len()));
+        };
+        let every_hour = hour == "*";
+        // The crate numbers days from Sunday = 1, unlike every cron.
+        *day = named_days(day)?;
+        let schedule = cron::Schedule::from_str(&fields.join(" ")).map_err(|e| e.to_string())?;
+        Ok(Self { schedule, every_hour })
+    }
+
+    /// The first tick later than `after`, by the clocks of `zone`. A time that a clock change leaves out comes at the end
+    /// of the gap; one that it brings twice comes the first time. None: there is no more (a 30 February).
+    #[must_use]
+    pub fn next(&self, after: DateTime<Utc>, zone: Tz) -> Option<DateTime<Utc>> {
+        if self.every_hour {
+            return self.next_by_time(after, zone);
+        }
+        let local = after.with_timezone(&zone).naive_local();
+        self.schedule
+            // A tick inside a gap lies, on the dial, before the time that its end shows.
+            .after(&(local - TimeDelta::hours(3)).and_utc())
+            .map(|dial| instant(dial.naive_utc(), zone))
+            .take(100_000)
+            .find(|tick| tick.is_some_and(|tick| tick > after))?
+    }
+
+    /// The same for a schedule that goes by the passing of time: between two changes of the clock it knows one offset,
+    /// and days are those of the offset in force.
+    fn next_by_time(&self, after: DateTime<Utc>, zone: Tz) -> Option<DateTime<Utc>> {
+        let (mut from, mut known) = (after, offset(after, zone));
+        loop {
+            let tick = self.schedule.after(&from.with_timezone(&known)).next()?.to_utc();
+            if offset(tick, zone) == known {
+                return Some(tick);
+            }
+            let changed = change(from, tick, known, zone);
+            (from, known) = (changed - TimeDelta::seconds(1), offset(changed, zone));
+        }
+    }
+}
+
+/// The first second later than `from` at which `zone` has another offset than `old`, given that at `to` it has.
+fn change(
+    mut from: DateTime<Utc>,
+    mut to: DateTime<Utc>,
+    old: FixedOffset,
+    zone: Tz,
+) -> DateTime<Utc> {
+    while (to - from).num_seconds() > 1 {
+        let middle = from + (to - from) / 2;
+        if offset(middle, zone) == old { from = middle } else { to = middle }
+    }
+    to.trunc_subsecs(0)
+}
+
+fn offset(time: DateTime<Utc>, zone: Tz) -> FixedOffset {
+    time.with_timezone(&zone).offset().fix()
+}
+
+/// The instant at which the clocks of `zone` show `dial`, for the first time; the end of the gap when they never do.
+fn instant(dial: NaiveDateTime, zone: Tz) -> Option<DateTime<Utc>> {
+    match dial.and_local_timezone(zone).earliest() {
+        Some(time) => Some(time.to_utc()),
+        None => GapInfo::new(&dial, &zone)?.end.map(|end| end.to_utc()),
+    }
+}
+
+/// The numbers in a day-of-week field as names, each range day by day.
+fn named_days(field: &str) -> Result<String, String> {
+    let parts: Result<Vec<String>, String> = field.split(',').map(named_part).collect();
+    Ok(parts?.join(","))
+}
+
+fn named_part(part: &str) -> Result<String, String> {
+    let (range, step) = part.split_once('/').unwrap_or((part, "1"));
+    let (first, last) = range.split_once('-').unwrap_or((range, range));
+    let (Ok(first), Ok(last)) = (first.parse::<usize>(), last.parse::<usize>()) else {
+        return Ok(part.to_owned());
+    };
+    let last = if part.contains('/') && !range.contains('-') { 6 } else { last };
+    let step = step.parse::<usize>().ok().filter(|step| *step > 0);
+    let (Some(step), true) = (step, first <= last && last < DAYS.len()) else {
+        return Err(format!("day of week {part:?}: 0 to 7 are the days, 0 and 7 Sunday"));
+    };
+    Ok((first..=last).step_by(step).map(|day| DAYS[day]).collect::<Vec<_>>().join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono_tz::{Africa::Casablanca, Europe::Paris};
+
+    use super::*;
+
+    fn ticks(cron: &str, zone: Tz, after: &str, count: usize) -> Vec<String> {
+        let cron = Cron::parse(cron).unwrap();
+        let mut now: DateTime<Utc> = after.parse().unwrap();
+        let mut next = || {
+            now = cron.next(now, zone)?;
+            Some(now.with_timezone(&zone).format("%m-%d %H:%M:%S").to_string())
+        };
+        (0..count).map_while(|_| next()).collect()
+    }
+
+    #[test]
+    fn five_fields_are_those_of_every_cron() {
+        assert_eq!(
+            ticks("30 7 * * 1-5", Casablanca, "2026-11-20T12:00:00Z", 3),
+            ["11-23 07:30:00", "11-24 07:30:00", "11-25 07:30:00"],
+            "1 is Monday"
+        );
+        assert_eq!(ticks("0 3 * * 0,7", Casablanca, "2026-11-20T12:00:00Z", 1), ["11-22 03:00:00"]);
+        assert_eq!(
+            ticks("*/15 * * * *", Casablanca, "2026-11-24T05:59:59Z", 2),
+            ["11-24 07:00:00", "11-24 07:15:00"],
+            "the clocks of Casablanca are an hour ahead"
+        );
+        assert_eq!(
+            ticks("* * * * * *", Casablanca, "2026-11-24T05:59:59Z", 2),
+            ["11-24 07:00:00", "11-24 07:00:01"]
+        );
+    }
+
+    #[test]
+    fn what_is_no_cron_is_refused() {
+        for bad in [
+            "",
+            "* * * *",
+            "61 * * * *",
+            "* * * * 8",
+            "* * * * 5-2",
+            "a b c d e",
+            "* * * * * * *",
+            "*/0 * * * 1/0",
+        ] {
+            assert!(Cron::parse(bad).is_err(), "{bad}");
+        }
+        assert_eq!(
+            ticks("0 0 30 2 *", Casablanca, "2026-01-01T00:00:00Z", 1),
+            Vec::<String>::new()
+        );
+    }
+
+    #[test]
+    fn a_time_that_the_clock_leaves_out_comes_at_the_end_of_the_gap() {
+        // Paris, 28 March 2027: 02:00 is 03:00.
+        assert_eq!(
+            ticks("30 2 * * *", Paris, "2027-03-26T12:00:00Z", 3),
+            ["03-27 02:30:00", "03-28 03:00:00", "03-29 02:30:00"]
+        );
+        // Casablanca after Ramadan, 14 March 2027: 02:00 is 03:00.
+        assert_eq!(
+            ticks("30 2 * * *", Casablanca, "2027-03-13T12:00:00Z", 2),
+            ["03-14 03:00:00", "03-15 02:30:00"]
+        );
+    }
+
+    #[test]
+    fn a_time_that_the_clock_brings_twice_comes_once() {
+        // Paris, 25 October 2026: 03:00 is 02:00 again. Casablanca before Ramadan, 7 February 2027: likewise.
+        assert_eq!(
+            ticks("30 2 * * *", Paris, "2026-10-24T12:00:00Z", 2),
+            ["10-25 02:30:00", "10-26 02:30:00"]
+        );
+        assert_eq!(
+            ticks("30 2 * * *", Casablanca, "2027-02-06T12:00:00Z", 2),
+            ["02-07 02:30:00", "02-08 02:30:00"]
+        );
+    }
+
+    #[test]
+    fn what_comes_every_hour_of_some_days_begins_with_the_day() {
+        // Casablanca, Sunday 14 March 2027: the clocks go forward between Friday and Monday.
+        assert_eq!(
+            ticks("0 * * * MON-FRI", Casablanca, "2027-03-12T23:00:00Z", 2),
+            ["03-15 00:00:00", "03-15 01:00:00"]
+        );
+        assert_eq!(
+            ticks("0 * 1 * *", Paris, "2027-03-01T22:30:00Z", 2),
+            ["04-01 00:00:00", "04-01 01:00:00"]
+        );
+        // Paris, 28 March 2027: that day has no 02:00.
+        assert_eq!(
+            ticks("0 * * * SUN", Paris, "2027-03-27T12:00:00Z", 4),
+            ["03-28 00:00:00", "03-28 01:00:00", "03-28 03:00:00", "03-28 04:00:00"]
+        );
+    }
+
+    #[test]
+    fn what_comes_every_hour_goes_by_the_passing_of_time() {
+        for (cron, minutes) in [("0 * * * *", 60), ("*/15 * * * *", 15)] {
+            let cron = Cron::parse(cron).unwrap();
+            for day in ["2026-10-24", "2027-02-06", "2027-03-13", "2027-03-27"] {
+                let mut now: DateTime<Utc> = format!("{day}T12:00:00Z").parse().unwrap();
+                for zone in [Casablanca, Paris] {
+                    for _ in 0..(48 * 60 / minutes) {
+                        let next = cron.next(now, zone).unwrap();
+                        assert_eq!((next - now).num_minutes(), minutes, "{now} {zone}");
+                        now = next;
+                    }
+                }
+            }
+        }
+    }
+}

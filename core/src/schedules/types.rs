@@ -1,0 +1,107 @@
+//! Schedules on the wire.
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::cron::Cron;
+use crate::{
+    described,
+    input::{Field, Fields, Input, Line, Wrong},
+};
+
+/// What comes due by the clock.
+#[derive(Debug, Clone, Serialize, sqlx::FromRow, utoipa::ToSchema)]
+pub struct Schedule {
+    pub name: String,
+    /// Minute, hour, day of month, month, day of week; seconds before them when there are six fields.
+    pub cron: String,
+    /// IANA name.
+    pub timezone: String,
+    pub enabled: bool,
+    /// The tick that was enqueued last.
+    pub last_run_at: Option<DateTime<Utc>>,
+    /// Null while disabled, and when no date fits.
+    pub next_run_at: Option<DateTime<Utc>>,
+}
+
+/// A cron expression that has a meaning.
+#[derive(Debug, Clone)]
+pub struct CronText(pub String);
+
+impl Field for CronText {
+    fn read(value: &Value) -> Result<Self, Wrong> {
+        let text = Line::<100>::read(value)?.0;
+        match Cron::parse(&text) {
+            Ok(_) => Ok(Self(text)),
+            Err(error) => Err(Wrong::new(
+                "value_error",
+                format!(
+                    "Une expression cron est attendue, par exemple « 0 7 * * MON-FRI » ({error})."
+                ),
+                format!(
+                    "A cron expression is expected, for instance \"0 7 * * MON-FRI\" ({error})"
+                ),
+            )),
+        }
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "maxLength": 100, "examples": ["0 7 * * MON-FRI"] })
+    }
+}
+
+/// A time zone of the IANA database.
+#[derive(Debug, Clone)]
+pub struct ZoneName(pub String);
+
+impl Field for ZoneName {
+    fn read(value: &Value) -> Result<Self, Wrong> {
+        let text = Line::<64>::read(value)?.0;
+        text.parse::<Tz>().map(|_| Self(text)).map_err(|_| {
+            Wrong::new(
+                "value_error",
+                "Un fuseau horaire est attendu, par exemple Africa/Casablanca.",
+                "A time zone is expected, for instance Africa/Casablanca",
+            )
+        })
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "maxLength": 64, "examples": ["Africa/Casablanca"] })
+    }
+}
+
+/// What an edit changes; what it does not name stays.
+#[derive(Debug, Clone)]
+pub struct SchedulePatch {
+    pub cron: Option<String>,
+    pub timezone: Option<String>,
+    pub enabled: Option<bool>,
+}
+
+impl Input for SchedulePatch {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let cron = fields.optional::<CronText>("cron");
+        let timezone = fields.optional::<ZoneName>("timezone");
+        let enabled = fields.optional("enabled");
+        Some(Self { cron: cron?.map(|c| c.0), timezone: timezone?.map(|z| z.0), enabled: enabled? })
+    }
+}
+
+/// An edit that says which schedule it means.
+#[derive(Debug, Clone)]
+pub struct NamedPatch {
+    pub name: String,
+    pub patch: SchedulePatch,
+}
+
+impl Input for NamedPatch {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let name = fields.required::<Line<100>>("name");
+        let patch = SchedulePatch::read(fields);
+        Some(Self { name: name?.0, patch: patch? })
+    }
+}
+
+described!(SchedulePatch, NamedPatch);

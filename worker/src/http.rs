@@ -1,0 +1,57 @@
+//! The small HTTP port of a worker: for the orchestrator and for Prometheus, and nothing else.
+use std::{net::SocketAddr, time::Duration};
+
+use anyhow::Context as _;
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use erp_core::{Ctx, metrics, schema_is_current};
+use serde_json::json;
+use tokio::{net::TcpListener, time::timeout};
+
+/// For the database to answer.
+const LIMIT: Duration = Duration::from_secs(2);
+
+/// Takes the port.
+pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!("WORKER_BIND_ADDR: {address} is not free; several workers on one machine need a port each (0 finds one)")
+    })
+}
+
+/// Serves `/live`, `/ready` and `/metrics` for ever.
+pub async fn serve(listener: TcpListener, ctx: Ctx) -> std::io::Result<()> {
+    let router = Router::new()
+        .route("/live", get(|| async { Json(json!({ "status": "ok" })) }))
+        .route("/ready", get(ready))
+        .route("/metrics", get(scrape))
+        .with_state(ctx);
+    axum::serve(listener, router).await
+}
+
+/// Whether jobs can be taken: the database answers, and has the schema of this version.
+async fn ready(State(ctx): State<Ctx>) -> Response {
+    let schema = timeout(LIMIT, schema_is_current(&ctx.pool)).await;
+    let (status, database, schema) = match schema {
+        Ok(Ok(true)) => (StatusCode::OK, "ok", "ok"),
+        Ok(Ok(false)) => (StatusCode::SERVICE_UNAVAILABLE, "ok", "not the schema of this version"),
+        _ => (StatusCode::SERVICE_UNAVAILABLE, "does not answer", "unknown"),
+    };
+    let said = if status == StatusCode::OK { "ok" } else { "unavailable" };
+    let checks = json!({ "database": database, "schema": schema });
+    (status, Json(json!({ "status": said, "checks": checks }))).into_response()
+}
+
+async fn scrape(State(ctx): State<Ctx>) -> Response {
+    match metrics::render(&ctx).await {
+        Ok(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "no metrics");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! One attempt, from its log line to what is to be recorded of it.
+use std::{
+    panic::AssertUnwindSafe,
+    time::{Duration, Instant},
+};
+
+use erp_core::{
+    Ctx, Error, Result,
+    jobs::{
+        self, CAUSE, Cause, Verdict,
+        life::{Ended, Outcome, Taken},
+    },
+    metrics,
+};
+use futures_util::FutureExt as _;
+use tracing::Instrument as _;
+
+use super::Handler;
+
+/// `work` within `limit`; late or panicked it has failed like any other.
+pub(super) async fn guarded(
+    limit: Duration,
+    work: impl Future<Output = Result<Verdict>>,
+) -> Result<Verdict> {
+    match tokio::time::timeout(limit, AssertUnwindSafe(work).catch_unwind()).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(panic)) => Err(Error::Internal(anyhow::anyhow!("panicked: {}", said(&*panic)))),
+        Err(_) => Err(Error::unavailable("worker", anyhow::anyhow!("not done within {limit:?}"))),
+    }
+}
+
+/// The message of a panic.
+fn said(panic: &(dyn std::any::Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
+}
+
+/// Runs `job` once, and says what is to become of it.
+pub(super) async fn run(ctx: Ctx, handler: &Handler, job: &Taken) -> Ended {
+    let queue = handler.queue;
+    let request_id = job.request_id.as_deref().unwrap_or_default();
+    // Of the highest level: whatever is logged of an attempt says which.
+    let span = tracing::error_span!("job", job.id = job.id, job.type = queue, job.attempt = job.attempt, request_id);
+    let cause = Cause(request_id.parse().ok());
+    let work = async {
+        let started = Instant::now();
+        metrics::JOB_WAIT.with_label_values(&[queue]).observe(job.waited);
+        let result = match job.is_spent(handler.max_attempts) {
+            Some(why) => Err(Error::Internal(anyhow::anyhow!(why))),
+            None => (handler.run)(ctx, &job.payload).await,
+        };
+        let ended = judge(handler, job, result);
+        let duration = started.elapsed();
+        let outcome = ended.outcome.as_str();
+        metrics::JOB_SECONDS.with_label_values(&[queue]).observe(duration.as_secs_f64());
+        metrics::JOBS_ENDED.with_label_values(&[queue, outcome]).inc();
+        let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let error = ended.error.as_deref();
+        match ended.outcome {
+            Outcome::Done | Outcome::Snooze => tracing::info!(duration_ms, outcome, "job"),
+            Outcome::Retry => tracing::warn!(duration_ms, outcome, error, "job"),
+            Outcome::Dead => tracing::error!(duration_ms, outcome, error, "job"),
+        }
+        ended
+    };
+    CAUSE.scope(cause, work.instrument(span)).await
+}
+
+/// Done, not now, again later, or dead.
+fn judge(handler: &Handler, job: &Taken, result: Result<Verdict>) -> Ended {
+    let attempt = job.own_attempts();
+    let (outcome, pause, error) = match result {
+        Ok(Verdict::Done) => (Outcome::Done, Duration::ZERO, None),
+        Ok(Verdict::Snooze(pause)) => (Outcome::Snooze, pause, None),
+        Err(error) => {
+            let again = error.is_transient()
+                && attempt < handler.max_attempts
+                && job.is_spent(handler.max_attempts).is_none();
+            let outcome = if again { Outcome::Retry } else { Outcome::Dead };
+            (outcome, jobs::backoff(attempt, handler.max_backoff), Some(format!("{error:#}")))
+        }
+    };
+    Ended { id: job.id.clone(), since: job.since, outcome, pause, error }
+}

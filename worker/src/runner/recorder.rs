@@ -1,0 +1,130 @@
+//! Records how attempts ended: many in one statement, and again until the database has them.
+use std::{sync::Arc, time::Duration};
+
+use erp_core::{
+    Ctx, Result,
+    jobs::life::{self, Ended, Outcome},
+};
+use tokio::{
+    sync::{Mutex, mpsc},
+    task::JoinHandle,
+    time::timeout,
+};
+
+use super::{Abandon, process::Process};
+
+/// In one statement.
+const BATCH: usize = 200;
+/// Between two tries.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// A database that does not answer for so long is away. What it did all the same is seen at the next try.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// An attempt that ended, with what its business is told should the job be dead.
+pub(super) struct Record {
+    pub(super) ended: Ended,
+    pub(super) payload: Vec<u8>,
+    pub(super) abandon: Abandon,
+}
+
+/// The way to the one task that records.
+#[derive(Clone)]
+pub(super) struct Recorder {
+    records: mpsc::UnboundedSender<Option<Record>>,
+    task: Arc<Mutex<Option<JoinHandle<()>>>>,
+}
+
+impl Recorder {
+    pub(super) fn start(ctx: Ctx, process: Arc<Process>) -> Self {
+        // Unbounded, for what a database that is away leaves here was taken from it before: no more than the slots.
+        let (records, waiting) = mpsc::unbounded_channel();
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "what it loses in a crash is rescued by its row"
+        )]
+        let task = tokio::spawn(record_all(ctx, process, waiting));
+        Self { records, task: Arc::new(Mutex::new(Some(task))) }
+    }
+
+    pub(super) fn record(&self, record: Record) {
+        let _ = self.records.send(Some(record));
+    }
+
+    /// Resolves when all that was given so far is recorded. Nothing is recorded afterwards.
+    pub(super) async fn finish(&self) {
+        let _ = self.records.send(None);
+        if let Some(task) = self.task.lock().await.take() {
+            let _ = task.await;
+        }
+    }
+}
+
+async fn record_all(
+    ctx: Ctx,
+    process: Arc<Process>,
+    mut waiting: mpsc::UnboundedReceiver<Option<Record>>,
+) {
+    let mut batch = Vec::with_capacity(BATCH);
+    while waiting.recv_many(&mut batch, BATCH).await > 0 {
+        let last = batch.iter().any(Option::is_none);
+        let (dead, rest): (Vec<_>, Vec<_>) = batch
+            .drain(..)
+            .flatten()
+            .partition(|record: &Record| record.ended.outcome == Outcome::Dead);
+        let rest: Vec<_> = rest.into_iter().map(|record| record.ended).collect();
+        if !rest.is_empty() {
+            until_done(|| async { life::end(&ctx.pool, &process.name, &rest).await.map(drop) })
+                .await;
+        }
+        for record in &dead {
+            until_done(|| bury(&ctx, &process, record)).await;
+        }
+        for ended in rest.iter().chain(dead.iter().map(|record| &record.ended)) {
+            process.forget(&(ended.id.clone(), ended.since));
+        }
+        if last {
+            return;
+        }
+    }
+}
+
+async fn until_done<F: Future<Output = Result<()>>>(mut step: impl FnMut() -> F) {
+    loop {
+        match timeout(LIMIT, step()).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => tracing::warn!(%error, "attempts not recorded yet"),
+            Err(_) => tracing::warn!("attempts not recorded yet: the database does not answer"),
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Records a death, and tells the business: both or neither.
+async fn bury(ctx: &Ctx, process: &Process, record: &Record) -> Result<()> {
+    let mut tx = ctx.begin().await?;
+    let held = life::end(&mut *tx, &process.name, std::slice::from_ref(&record.ended)).await?;
+    if held.is_empty() {
+        return Ok(());
+    }
+    let reason = record.ended.error.as_deref().unwrap_or_default();
+    match (record.abandon)(ctx, &mut tx, &record.payload, reason).await {
+        Ok(()) => Ok(tx.commit().await?),
+        Err(error) if error.is_unavailable() => Err(error),
+        Err(error) => {
+            // What the job was about does not know yet that it is over: not dead before it does.
+            tx.rollback().await?;
+            tracing::error!(
+                error = format!("{error:#}"),
+                job.id = record.ended.id,
+                "a dead job could not be told"
+            );
+            let again = Ended {
+                outcome: Outcome::Retry,
+                error: Some(format!("{reason}; {error:#}")),
+                ..record.ended.clone()
+            };
+            life::end(&ctx.pool, &process.name, &[again]).await.map(drop)
+        }
+    }
+}
