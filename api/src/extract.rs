@@ -97,6 +97,23 @@ impl<S: Send + Sync> FromRequestParts<S> for RowId {
     }
 }
 
+/// The one text of a path, which is no number: of a job, a queue, a schedule. What Postgres cannot even be asked for
+/// (a NUL) does not exist.
+#[derive(Debug, Clone)]
+pub struct Name(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Name {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let found = Path::<Vec<(String, String)>>::from_request_parts(parts, state).await;
+        match found.ok().and_then(|Path(pairs)| pairs.into_iter().next()) {
+            Some((_, name)) if !name.contains('\0') => Ok(Self(name)),
+            _ => Err(ApiError::of_status(StatusCode::NOT_FOUND)),
+        }
+    }
+}
+
 /// The fields of the query.
 #[derive(Debug)]
 pub struct Query<T>(pub T);

@@ -37,7 +37,7 @@ pub async fn envelope(mut request: Request, next: Next) -> Response {
         lang: language(request.headers()),
     };
     request.extensions_mut().insert(info);
-    let span = tracing::info_span!("request", request_id = %info.request_id);
+    let span = tracing::error_span!("request", request_id = %info.request_id);
     CAUSE.scope(Cause(Some(info.request_id)), answer(request, next, info).instrument(span)).await
 }
 
@@ -53,7 +53,10 @@ async fn answer(request: Request, next: Next, info: RequestInfo) -> Response {
     let id = HeaderValue::from_str(&info.request_id.to_string());
     response.headers_mut().extend(id.ok().map(|id| (X_REQUEST_ID, id)));
 
-    let (status, duration_ms) = (response.status().as_u16(), started.elapsed().as_millis());
+    let (status, duration_ms) = (
+        response.status().as_u16(),
+        u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+    );
     tracing::info!(%method, path, status, duration_ms, "answered");
     response
 }

@@ -4,9 +4,11 @@ mod drain;
 mod envelope;
 mod guard;
 mod headers;
+mod measure;
 
 pub use address::ClientAddress;
 pub use drain::drain;
 pub use envelope::{OwnBody, X_REQUEST_ID, envelope};
 pub use guard::guard;
 pub use headers::limit_headers;
+pub use measure::measure;

@@ -84,6 +84,7 @@ const TAGS: &[(&str, &str)] = &[
     ),
     ("notifications", "What people are told, by e-mail or in the application."),
     ("dashboard", "Figures for the home page."),
+    ("admin", "For operators: jobs, queues, workers, schedules."),
     ("service", "The service itself, for those who run it."),
 ];
 

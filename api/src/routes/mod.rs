@@ -1,4 +1,5 @@
 //! Every route file, one line each, and the layers around them all.
+mod admin;
 mod auth;
 mod clients;
 mod dashboard;
@@ -50,6 +51,7 @@ fn routes() -> OpenApiRouter<Ctx> {
         .merge(notifications::router())
         .merge(dashboard::router())
         .merge(files::router())
+        .merge(admin::router())
 }
 
 /// The OpenAPI 3.1 document of all routes.
@@ -63,7 +65,9 @@ pub fn openapi_document() -> serde_json::Value {
 pub fn service(ctx: &Ctx) -> NormalizePath<Router> {
     let (router, described) = routes().split_for_parts();
     // Inside the guard a request has its route, and that route's rule.
-    let router = router.route_layer(from_fn_with_state(ctx.clone(), layers::guard));
+    let router = router
+        .route_layer(from_fn_with_state(ctx.clone(), layers::guard))
+        .route_layer(from_fn(layers::measure));
     let router = Router::new()
         .nest("/api/v1", router.clone())
         .merge(router)

@@ -5,11 +5,11 @@ use axum::{
     http::{StatusCode, header},
     response::IntoResponse,
 };
-use erp_core::{Ctx, schema_is_current};
+use erp_core::{Ctx, metrics, schema_is_current};
 use serde::Serialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::layers::OwnBody;
+use crate::{ApiError, layers::OwnBody};
 
 pub(super) fn router() -> OpenApiRouter<Ctx> {
     OpenApiRouter::new()
@@ -17,6 +17,7 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
         .routes(routes!(health))
         .routes(routes!(live))
         .routes(routes!(ready))
+        .routes(routes!(scrape))
 }
 
 /// What this is, and where its documentation is.
@@ -94,4 +95,14 @@ async fn ready(State(ctx): State<Ctx>) -> impl IntoResponse {
         let soon = [(header::RETRY_AFTER, "5")];
         (StatusCode::SERVICE_UNAVAILABLE, soon, Extension(OwnBody), body).into_response()
     }
+}
+
+/// What Prometheus is told: `docs/metrics.md` has the names.
+#[utoipa::path(
+    get, path = "/metrics", tag = "service",
+    responses((status = 200, body = String, content_type = "text/plain", description = "Prometheus's text format.")),
+)]
+async fn scrape(State(ctx): State<Ctx>) -> Result<impl IntoResponse, ApiError> {
+    let text = metrics::render(&ctx).await?;
+    Ok(([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text))
 }

@@ -168,3 +168,34 @@ async fn a_deleted_notification_is_not_mailed_and_a_disabled_reader_neither() {
     assert_eq!(now["statut"], "echouee");
     assert!(now["derniere_erreur"].as_str().unwrap().contains("désactivé"), "{now}");
 }
+
+#[tokio::test]
+async fn a_mail_server_that_does_not_answer_stops_no_document() {
+    // It takes connections and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port().to_string();
+    let app = App::with(&[
+        ("SMTP_PORT", &port),
+        ("SMTP_TIMEOUT_SECONDS", "50"),
+        ("SHUTDOWN_TIMEOUT", "1"),
+    ])
+    .await;
+    let boss = app.user(UserRole::Responsable).await;
+    for _ in 0..10 {
+        notification(&app, &boss, &boss).await;
+    }
+    let id = app.intervention(&boss).await;
+    let document =
+        app.upload(&boss, id, "p.jpg", erp_dev::samples::jpeg(320, 240, 1)).await.expect(201);
+    let ready = async {
+        while app.document(&boss, &document).await["status"] != "ready" {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        Ok(())
+    };
+    let settings = erp_worker::Settings::new(&app.ctx);
+    Box::pin(erp_worker::run(&app.ctx, &settings, ready)).await.unwrap();
+    // And what a stop finds under way is handed back, at no cost.
+    let mails = app.jobs().await.into_iter().filter(|(queue, ..)| queue == "emails.send");
+    assert!(mails.into_iter().all(|(_, state, attempts)| state == "Pending" && attempts == 0));
+}

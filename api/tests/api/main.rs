@@ -6,6 +6,7 @@
     reason = "a test may panic, and may look anywhere"
 )]
 
+mod admin;
 mod auth;
 mod clients;
 mod connections;

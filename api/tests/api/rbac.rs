@@ -14,6 +14,7 @@ async fn every_route_lets_in_whom_the_table_names_and_nobody_else() {
         let path = path
             .replace("{id}", "999999")
             .replace("{user_id}", "999999")
+            .replace("{name}", "none")
             .replace("{file}", "x.png");
         let request =
             || app.request(Method::from_bytes(method.as_str().as_bytes()).unwrap(), &path);

@@ -102,6 +102,7 @@ impl App {
             ("SHUTDOWN_TIMEOUT", "10"),
             ("RATE_LIMIT_PER_MINUTE", "0"),
             ("LOGIN_LIMIT_PER_MINUTE", "0"),
+            ("ENABLE_SCHEDULER", "false"),
         ];
         pairs.extend_from_slice(settings);
         let config = Config::read(Env::from_pairs(&pairs)).unwrap();
@@ -320,7 +321,7 @@ async fn runnable(pool: &sqlx::PgPool) -> i64 {
     sqlx::query_scalar!(
         r#"
             select count(*) as "count!" from apalis.jobs
-            where status in ('Queued', 'Running')
+            where status = 'Running'
                or ((status = 'Pending' or (status = 'Failed' and attempts < max_attempts)) and run_at <= now())
         "#
     )

@@ -1,0 +1,157 @@
+//! Jobs: looked at and mended.
+use axum::{Json, extract::State, http::StatusCode, response::Response};
+use erp_core::{
+    Ctx,
+    jobs::operate::{self, Action, BulkOut, JobBulk, JobDetail, JobList, JobOut},
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    ApiError,
+    extract::{Name, Query},
+    list::Here,
+};
+
+pub(super) fn router() -> OpenApiRouter<Ctx> {
+    OpenApiRouter::new()
+        .routes(routes!(list, delete_all))
+        .routes(routes!(show, delete))
+        .routes(routes!(retry_all))
+        .routes(routes!(cancel_all))
+        .routes(routes!(retry))
+        .routes(routes!(cancel))
+}
+
+/// The jobs, newest first. Their life is drawn in `docs/jobs.md`.
+#[utoipa::path(
+    get, path = "/admin/jobs", tag = "admin", operation_id = "jobs_list",
+    params(Query<JobList>),
+    responses(
+        (status = 200, body = [JobOut], description = "Done."),
+    ),
+)]
+async fn list(
+    State(ctx): State<Ctx>,
+    here: Here,
+    Query(list): Query<JobList>,
+) -> Result<Response, ApiError> {
+    Ok(here.list(&list.page, &operate::list(&ctx.pool, &list).await?))
+}
+
+/// One job: its payload, every attempt, and the request that caused it.
+#[utoipa::path(
+    get, path = "/admin/jobs/{id}", tag = "admin", operation_id = "jobs_show",
+    params(("id" = String, Path, max_length = 100)),
+    responses(
+        (status = 200, body = JobDetail, description = "Done."),
+        (status = 404, description = "tache_introuvable"),
+    ),
+)]
+async fn show(State(ctx): State<Ctx>, Name(id): Name) -> Result<Json<JobDetail>, ApiError> {
+    Ok(Json(operate::find(&ctx.pool, &id).await?))
+}
+
+/// Runs a job again that is dead or cancelled, and at once one that waits. One that is ready stays as it is.
+#[utoipa::path(
+    post, path = "/admin/jobs/{id}/retry", tag = "admin", operation_id = "jobs_retry",
+    params(("id" = String, Path, max_length = 100)),
+    responses(
+        (status = 200, body = JobDetail, description = "Done."),
+        (status = 404, description = "tache_introuvable"),
+        (status = 409, description = "tache_non_relancable"),
+    ),
+)]
+async fn retry(State(ctx): State<Ctx>, Name(id): Name) -> Result<Json<JobDetail>, ApiError> {
+    Ok(Json(act(&ctx, Action::Retry, &id).await?))
+}
+
+/// Calls off a job that has not ended; the worker that runs it stops within seconds.
+#[utoipa::path(
+    post, path = "/admin/jobs/{id}/cancel", tag = "admin", operation_id = "jobs_cancel",
+    params(("id" = String, Path, max_length = 100)),
+    responses(
+        (status = 200, body = JobDetail, description = "Done."),
+        (status = 404, description = "tache_introuvable"),
+        (status = 409, description = "tache_terminee"),
+    ),
+)]
+async fn cancel(State(ctx): State<Ctx>, Name(id): Name) -> Result<Json<JobDetail>, ApiError> {
+    Ok(Json(act(&ctx, Action::Cancel, &id).await?))
+}
+
+/// Removes a job that has ended.
+#[utoipa::path(
+    delete, path = "/admin/jobs/{id}", tag = "admin", operation_id = "jobs_delete",
+    params(("id" = String, Path, max_length = 100)),
+    responses(
+        (status = 204, description = "Done."),
+        (status = 404, description = "tache_introuvable"),
+        (status = 409, description = "tache_non_terminee"),
+    ),
+)]
+async fn delete(State(ctx): State<Ctx>, Name(id): Name) -> Result<StatusCode, ApiError> {
+    act(&ctx, Action::Delete, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Runs again the jobs of a filter that are dead, cancelled or waiting after a failure, a thousand at a time.
+#[utoipa::path(
+    post, path = "/admin/jobs/retry", tag = "admin", operation_id = "jobs_retry_all",
+    params(Query<JobBulk>),
+    responses(
+        (status = 200, body = BulkOut, description = "Done."),
+    ),
+)]
+async fn retry_all(
+    State(ctx): State<Ctx>,
+    Query(bulk): Query<JobBulk>,
+) -> Result<Json<BulkOut>, ApiError> {
+    act_on_all(&ctx, Action::Retry, &bulk).await
+}
+
+/// Calls off the jobs of a filter that have not ended, a thousand at a time.
+#[utoipa::path(
+    post, path = "/admin/jobs/cancel", tag = "admin", operation_id = "jobs_cancel_all",
+    params(Query<JobBulk>),
+    responses(
+        (status = 200, body = BulkOut, description = "Done."),
+    ),
+)]
+async fn cancel_all(
+    State(ctx): State<Ctx>,
+    Query(bulk): Query<JobBulk>,
+) -> Result<Json<BulkOut>, ApiError> {
+    act_on_all(&ctx, Action::Cancel, &bulk).await
+}
+
+/// Removes the jobs of a filter that have ended, a thousand at a time.
+#[utoipa::path(
+    delete, path = "/admin/jobs", tag = "admin", operation_id = "jobs_delete_all",
+    params(Query<JobBulk>),
+    responses(
+        (status = 200, body = BulkOut, description = "Done."),
+    ),
+)]
+async fn delete_all(
+    State(ctx): State<Ctx>,
+    Query(bulk): Query<JobBulk>,
+) -> Result<Json<BulkOut>, ApiError> {
+    act_on_all(&ctx, Action::Delete, &bulk).await
+}
+
+async fn act(ctx: &Ctx, action: Action, id: &str) -> Result<JobDetail, ApiError> {
+    let mut tx = ctx.begin().await?;
+    let job = operate::act(&mut tx, action, id, ctx.clock.now()).await?;
+    tx.commit().await?;
+    Ok(job)
+}
+
+async fn act_on_all(ctx: &Ctx, action: Action, bulk: &JobBulk) -> Result<Json<BulkOut>, ApiError> {
+    if bulk.preview {
+        return Ok(Json(operate::preview(&ctx.pool, action, &bulk.filter).await?));
+    }
+    let mut tx = ctx.begin().await?;
+    let done = operate::act_on_all(&mut tx, action, &bulk.filter, ctx.clock.now()).await?;
+    tx.commit().await?;
+    Ok(Json(done))
+}

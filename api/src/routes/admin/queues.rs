@@ -1,0 +1,78 @@
+//! Queues and the processes that serve them.
+use axum::{Json, extract::State};
+use erp_core::{
+    Ctx,
+    jobs::operate::{self, QueueOut, WorkerOut},
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    ApiError,
+    extract::{CurrentUser, Name},
+};
+
+pub(super) fn router() -> OpenApiRouter<Ctx> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(pause))
+        .routes(routes!(resume))
+        .routes(routes!(workers))
+}
+
+/// The queues, with what waits in them.
+#[utoipa::path(
+    get, path = "/admin/queues", tag = "admin", operation_id = "queues_list",
+    responses(
+        (status = 200, body = Vec<QueueOut>, description = "Done."),
+    ),
+)]
+async fn list(State(ctx): State<Ctx>) -> Result<Json<Vec<QueueOut>>, ApiError> {
+    Ok(Json(operate::queues(&ctx.pool).await?))
+}
+
+/// Lets no worker take a job of this queue any more; what runs ends.
+#[utoipa::path(
+    post, path = "/admin/queues/{name}/pause", tag = "admin", operation_id = "queues_pause",
+    params(("name" = String, Path, max_length = 100)),
+    responses(
+        (status = 200, body = Vec<QueueOut>, description = "All queues."),
+        (status = 404, description = "file_introuvable"),
+    ),
+)]
+async fn pause(
+    user: CurrentUser,
+    State(ctx): State<Ctx>,
+    Name(name): Name,
+) -> Result<Json<Vec<QueueOut>>, ApiError> {
+    let mut tx = ctx.begin().await?;
+    operate::pause(&mut tx, &name, user.id).await?;
+    tx.commit().await?;
+    list(State(ctx)).await
+}
+
+/// Lets workers take the jobs of this queue again.
+#[utoipa::path(
+    post, path = "/admin/queues/{name}/resume", tag = "admin", operation_id = "queues_resume",
+    params(("name" = String, Path, max_length = 100)),
+    responses(
+        (status = 200, body = Vec<QueueOut>, description = "All queues."),
+        (status = 404, description = "file_introuvable"),
+    ),
+)]
+async fn resume(State(ctx): State<Ctx>, Name(name): Name) -> Result<Json<Vec<QueueOut>>, ApiError> {
+    let mut tx = ctx.begin().await?;
+    operate::resume(&mut tx, &name).await?;
+    tx.commit().await?;
+    list(State(ctx)).await
+}
+
+/// The worker processes that were heard of in the last day, latest first.
+#[utoipa::path(
+    get, path = "/admin/workers", tag = "admin", operation_id = "workers_list",
+    responses(
+        (status = 200, body = Vec<WorkerOut>, description = "Done."),
+    ),
+)]
+async fn workers(State(ctx): State<Ctx>) -> Result<Json<Vec<WorkerOut>>, ApiError> {
+    Ok(Json(operate::workers(&ctx.pool).await?))
+}

@@ -1,0 +1,88 @@
+//! What comes due by the clock.
+use axum::{Json, extract::State, http::StatusCode};
+use erp_core::{
+    Ctx,
+    schedules::{self, NamedPatch, Schedule, SchedulePatch},
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    ApiError,
+    extract::{Json as Body, Name},
+};
+
+pub(super) fn router() -> OpenApiRouter<Ctx> {
+    OpenApiRouter::new()
+        .routes(routes!(list, update_named))
+        .routes(routes!(update))
+        .routes(routes!(run))
+}
+
+/// The schedules.
+#[utoipa::path(
+    get, path = "/admin/schedules", tag = "admin", operation_id = "schedules_list",
+    responses(
+        (status = 200, body = Vec<Schedule>, description = "Done."),
+    ),
+)]
+async fn list(State(ctx): State<Ctx>) -> Result<Json<Vec<Schedule>>, ApiError> {
+    Ok(Json(schedules::list(&ctx.pool).await?))
+}
+
+/// Changes when the schedule named in the body comes due; what the body does not name stays.
+#[utoipa::path(
+    put, path = "/admin/schedules", tag = "admin", operation_id = "schedules_update_named",
+    request_body = NamedPatch,
+    responses(
+        (status = 200, body = Schedule, description = "Done."),
+        (status = 404, description = "planification_introuvable"),
+        (status = 409, description = "planification_sans_date"),
+    ),
+)]
+async fn update_named(
+    State(ctx): State<Ctx>,
+    Body(NamedPatch { name, patch }): Body<NamedPatch>,
+) -> Result<Json<Schedule>, ApiError> {
+    update(State(ctx), Name(name), Body(patch)).await
+}
+
+/// Changes when a schedule comes due; what the body does not name stays.
+#[utoipa::path(
+    put, path = "/admin/schedules/{name}", tag = "admin", operation_id = "schedules_update",
+    params(("name" = String, Path, max_length = 100)),
+    request_body = SchedulePatch,
+    responses(
+        (status = 200, body = Schedule, description = "Done."),
+        (status = 404, description = "planification_introuvable"),
+        (status = 409, description = "planification_sans_date"),
+    ),
+)]
+async fn update(
+    State(ctx): State<Ctx>,
+    Name(name): Name,
+    Body(patch): Body<SchedulePatch>,
+) -> Result<Json<Schedule>, ApiError> {
+    let mut tx = ctx.begin().await?;
+    let schedule = schedules::update(&mut tx, &name, patch).await?;
+    tx.commit().await?;
+    Ok(Json(schedule))
+}
+
+/// Enqueues the job of a schedule at once; its dates stay.
+#[utoipa::path(
+    post, path = "/admin/schedules/{name}/run", tag = "admin", operation_id = "schedules_run",
+    params(("name" = String, Path, max_length = 100)),
+    responses(
+        (status = 202, body = Schedule, description = "Its job is enqueued."),
+        (status = 404, description = "planification_introuvable"),
+    ),
+)]
+async fn run(
+    State(ctx): State<Ctx>,
+    Name(name): Name,
+) -> Result<(StatusCode, Json<Schedule>), ApiError> {
+    let mut tx = ctx.begin().await?;
+    let schedule = schedules::run_now(&mut tx, &name).await?;
+    tx.commit().await?;
+    Ok((StatusCode::ACCEPTED, Json(schedule)))
+}
