@@ -2,178 +2,15 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::{
-    path::Path,
-    process::{Child, Command, ExitStatus, Stdio},
-    time::{Duration, Instant},
-};
+mod support;
 
-use erp_core::{
-    Config, Ctx, auth,
-    config::Env,
-    input::{Fields, Input as _},
-    users::{self, UserCreate},
-};
-use erp_dev::{MailSink, TestDb, run::Programs, samples};
-use reqwest::{Client, StatusCode, multipart};
-use rustix::process::{Pid, Signal, kill_process};
-use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
-/// A process that ends with the test, whatever happens.
-struct Program(Child);
+use erp_dev::samples;
+use rustix::process::Signal;
+use serde_json::json;
 
-impl Program {
-    fn start(path: &Path, environment: &[(String, String)]) -> Self {
-        let mut command = Command::new(path);
-        command.env_clear().envs(environment.iter().cloned()).env("LOG_LEVEL", "warn");
-        Self(command.stdin(Stdio::null()).spawn().unwrap())
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.0), signal).unwrap();
-    }
-
-    async fn ended(&mut self) -> ExitStatus {
-        for _ in 0..3000 {
-            if let Some(status) = self.0.try_wait().unwrap() {
-                return status;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("the process does not end");
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// An API process, and all that its workers need.
-struct System {
-    programs: Programs,
-    environment: Vec<(String, String)>,
-    ctx: Ctx,
-    client: Client,
-    url: String,
-    token: String,
-    boss_id: i64,
-    files: tempfile::TempDir,
-    sink: MailSink,
-    _mails: tempfile::TempDir,
-    _api: Program,
-    _db: TestDb,
-}
-
-impl System {
-    async fn start() -> Self {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let programs = erp_dev::run::programs(None, false).await.unwrap();
-        let (db, files, mails) =
-            (TestDb::new().await, tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let sink = MailSink::start(([127, 0, 0, 1], 0), mails.path()).unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let environment: Vec<(String, String)> = [
-            ("DATABASE_URL", db.url()),
-            ("BIND_ADDR", format!("127.0.0.1:{port}")),
-            ("SECRET_KEY", "the key of tests, long enough to sign".to_owned()),
-            ("UPLOAD_DIRECTORY", files.path().display().to_string()),
-            ("SMTP_HOST", "127.0.0.1".to_owned()),
-            ("SMTP_PORT", sink.smtp_port().to_string()),
-            ("WORKER_RESCUE_SECONDS", "5".to_owned()),
-        ]
-        .map(|(name, value)| (name.to_owned(), value))
-        .to_vec();
-        let pairs: Vec<_> = environment.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-        let ctx = Ctx::with_pool(Config::read(Env::from_pairs(&pairs)).unwrap(), db.pool.clone())
-            .unwrap();
-        let (boss_id, token) = boss(&ctx).await;
-        let api = Program::start(&programs.api, &environment);
-        let (client, url) = (Client::new(), format!("http://127.0.0.1:{port}"));
-        while client.get(format!("{url}/ready")).send().await.is_err() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        Self {
-            programs,
-            environment,
-            ctx,
-            client,
-            url,
-            token,
-            boss_id,
-            files,
-            sink,
-            _mails: mails,
-            _api: api,
-            _db: db,
-        }
-    }
-
-    fn worker(&self) -> Program {
-        Program::start(&self.programs.worker, &self.environment)
-    }
-
-    async fn post(&self, path: &str, body: Value) -> Value {
-        let request =
-            self.client.post(format!("{}{path}", self.url)).bearer_auth(&self.token).json(&body);
-        let response = request.send().await.unwrap();
-        assert!(response.status().is_success(), "{}", response.text().await.unwrap());
-        response.json().await.unwrap()
-    }
-
-    async fn intervention(&self) -> Value {
-        let nom = uuid::Uuid::new_v4().to_string();
-        let machine = json!({"nom": nom, "type": "Pompe", "localisation": "Safi"});
-        let machine = self.post("/equipements", machine).await;
-        let new = json!({"titre": "Fuite", "type": "corrective", "equipement_id": machine["id"]});
-        self.post("/interventions", new).await["id"].clone()
-    }
-
-    async fn upload(&self, intervention: &Value, photo: Vec<u8>) {
-        let form =
-            multipart::Form::new().part("file", multipart::Part::bytes(photo).file_name("p.jpg"));
-        let url = format!("{}/documents?intervention_id={intervention}", self.url);
-        let response =
-            self.client.post(url).bearer_auth(&self.token).multipart(form).send().await.unwrap();
-        assert_eq!(response.status(), StatusCode::CREATED);
-    }
-
-    /// How many documents are in each status.
-    async fn documents(&self, status: &str) -> i64 {
-        sqlx::query_scalar!(
-            r#"select count(*) as "count!" from documents where status = $1"#,
-            status
-        )
-        .fetch_one(&self.ctx.pool)
-        .await
-        .unwrap()
-    }
-
-    async fn until_ready(&self, count: i64) {
-        let started = Instant::now();
-        while self.documents("ready").await < count {
-            assert!(started.elapsed() < Duration::from_mins(1), "not ready within a minute");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-}
-
-async fn boss(ctx: &Ctx) -> (i64, String) {
-    let new = json!({
-        "username": "responsable", "full_name": "Salma Idrissi", "email": "s.idrissi@mif.example",
-        "role": "responsable", "password": "atlas pompe quai 4",
-    });
-    let new = UserCreate::read(&mut Fields::json(new.as_object().unwrap().clone())).unwrap();
-    let hash = users::hash_password(new.password.clone()).await.unwrap();
-    let (mut tx, now) = (ctx.begin().await.unwrap(), ctx.clock.now());
-    let user = users::create(&mut tx, &new, &hash, now).await.unwrap();
-    let account = users::find_account(&mut *tx, user.id).await.unwrap().unwrap();
-    let tokens = auth::open_session(&mut tx, &ctx.keys, &account, now).await.unwrap();
-    tx.commit().await.unwrap();
-    (user.id, tokens.access_token)
-}
+use support::System;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn uploads_whose_worker_is_killed_all_become_ready_and_no_file_twice() {
@@ -256,11 +93,166 @@ async fn mails_of_a_killed_worker_arrive_and_none_is_lost() {
         assert!(started.elapsed() < Duration::from_mins(1), "not sent within a minute");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let mails = system.sink.messages().unwrap();
+    let mails = system.mails();
     let mut ids: Vec<_> = mails.iter().map(|m| m.message_id.clone()).collect();
     ids.sort();
     ids.dedup();
     assert_eq!(ids.len(), MAILS, "every notification, by its Message-ID");
     // The killed worker had at most four on their way; each may have been accepted and not recorded.
     assert!(mails.len() <= MAILS + 4, "{} mails", mails.len());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rolling_restart_under_load_loses_and_doubles_nothing() {
+    const MAILS: usize = 400;
+    let system = System::start().await;
+    let intervention = system.intervention().await;
+    let mut workers: Vec<_> = (0..4).map(|_| system.worker()).collect();
+    for n in 0..MAILS {
+        let new = json!({
+            "type": "information", "canal": "email", "contenu": format!("Message {n}"),
+            "intervention_id": intervention, "user_id": system.boss_id,
+        });
+        system.post("/notifications", new).await;
+        if n % (MAILS / 4) == MAILS / 8 {
+            let mut old = workers.remove(0);
+            old.signal(Signal::TERM);
+            workers.push(system.worker());
+            assert!(old.ended().await.success());
+        }
+    }
+    let ended = || {
+        sqlx::query_scalar!(
+            r#"select count(*) as "count!" from apalis.jobs where status = 'Done' and attempts = 1 and job_type = 'emails.send'"#
+        )
+    };
+    let started = Instant::now();
+    while ended().fetch_one(&system.ctx.pool).await.unwrap() < i64::try_from(MAILS).unwrap() {
+        assert!(started.elapsed() < Duration::from_mins(1), "not sent within a minute");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(system.mails().len(), MAILS, "each once");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_schedule_of_every_second_runs_once_a_second_on_five_workers() {
+    ticks_on_five_workers(8).await;
+}
+
+/// `cargo test -p erp-dev --test main_job -- --ignored two_hundred`
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes 200 seconds"]
+async fn two_hundred_ticks_are_two_hundred_runs() {
+    ticks_on_five_workers(200).await;
+}
+
+async fn ticks_on_five_workers(ticks: usize) {
+    let system = System::start().await;
+    let _workers: Vec<_> = (0..5).map(|_| system.worker()).collect();
+    sqlx::query!(
+        "update schedules set cron = '* * * * * *', next_run_at = null where name = 'maintenance.purge'"
+    )
+    .execute(&system.ctx.pool)
+    .await
+    .unwrap();
+    let runs = || {
+        sqlx::query_scalar!(
+            r#"
+                select idempotency_key as "tick!" from apalis.jobs
+                where job_type = 'maintenance.purge' and status = 'Done' and attempts = 1
+                order by 1 limit $1
+            "#,
+            i64::try_from(ticks).unwrap()
+        )
+    };
+    let started = Instant::now();
+    let mut done = Vec::new();
+    while done.len() < ticks {
+        assert!(started.elapsed() < Duration::from_secs(60 + 2 * ticks as u64), "{done:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        done = runs().fetch_all(&system.ctx.pool).await.unwrap();
+    }
+    let seconds: Vec<i64> = done
+        .iter()
+        .map(|tick| tick.parse::<chrono::DateTime<chrono::Utc>>().unwrap().timestamp())
+        .collect();
+    let every: Vec<i64> = (0..i64::try_from(ticks).unwrap()).map(|n| seconds[0] + n).collect();
+    assert_eq!(seconds, every, "each second once, and none left out");
+    println!("{ticks} ticks, {} runs", done.len());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_documents_waiting_do_not_delay_a_mail() {
+    let system = System::start().await;
+    let intervention = system.intervention().await;
+    system.upload(&intervention, samples::jpeg(1600, 1200, 1)).await;
+    // Ten thousand more, each as good as the first.
+    let mut tx = system.ctx.begin().await.unwrap();
+    sqlx::query!(
+        r#"
+            insert into apalis.jobs (job, id, job_type, status, attempts, max_attempts, run_at, priority)
+            select j.job, 'waiting-' || n, j.job_type, 'Pending', 0, 8, now(), 1
+            from apalis.jobs j, generate_series(1, 10000) n where j.job_type = 'documents.process'
+        "#
+    )
+    .execute(&mut *tx)
+    .await
+    .unwrap();
+    tx.commit().await.unwrap();
+    let _worker = system.worker();
+    let waiting = || {
+        sqlx::query_scalar!(
+            r#"select count(*) as "count!" from apalis.jobs where job_type = 'documents.process' and status = 'Pending'"#
+        )
+    };
+    while waiting().fetch_one(&system.ctx.pool).await.unwrap() > 9_990 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    for n in 0..10 {
+        let new = json!({
+            "type": "information", "canal": "email", "contenu": format!("Message {n}"),
+            "intervention_id": intervention, "user_id": system.boss_id,
+        });
+        system.post("/notifications", new).await;
+        let started = Instant::now();
+        while system.mails().len() <= n {
+            assert!(started.elapsed() < Duration::from_mins(1), "not sent within a minute");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+    assert!(
+        waiting().fetch_one(&system.ctx.pool).await.unwrap() > 100,
+        "documents were waiting all the time"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_tells_whether_it_lives_and_what_it_does() {
+    let system = System::start().await;
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let _worker = system.worker_with(&[("WORKER_BIND_ADDR", &format!("127.0.0.1:{port}"))]);
+    let get = async |path: &str| {
+        let url = format!("http://127.0.0.1:{port}{path}");
+        let answer = system.client.get(url).send().await.ok()?;
+        Some((answer.status().as_u16(), answer.text().await.unwrap()))
+    };
+    let started = Instant::now();
+    while get("/live").await.is_none() {
+        assert!(started.elapsed() < Duration::from_mins(1), "the port is not open");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(get("/ready").await.unwrap().0, 200);
+    let intervention = system.intervention().await;
+    system.upload(&intervention, samples::jpeg(320, 240, 1)).await;
+    system.until_ready(1).await;
+    let done = r#"erp_job_attempts_total{outcome="done",queue="documents.process"} 1"#;
+    while !get("/metrics").await.unwrap().1.contains(done) {
+        assert!(started.elapsed() < Duration::from_mins(1), "{}", get("/metrics").await.unwrap().1);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let (_, metrics) = get("/metrics").await.unwrap();
+    for name in ["erp_job_wait_seconds", "erp_outside_duration_seconds", "erp_database_connections"]
+    {
+        assert!(metrics.contains(name), "{name} is missing:\n{metrics}");
+    }
 }

@@ -11,6 +11,7 @@ mod seed;
 mod stop;
 
 use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -135,8 +136,12 @@ fn environment(
         ("SMTP_USER", String::new()),
         ("SMTP_PASSWORD", String::new()),
         ("WORKER_QUEUES", String::new()),
+        // Several on one machine: each on a port of its own, which it logs.
+        ("WORKER_BIND_ADDR", ports::local(0).to_string()),
+        ("ENABLE_SCHEDULER", String::new()),
         ("FRONTEND_URL", "http://localhost:3000".to_owned()),
         ("LOG_FORMAT", "text".to_owned()),
+        ("NO_COLOR", if std::io::stdout().is_terminal() { "" } else { "1" }.to_owned()),
         // Should we be killed, the end of their input tells them.
         ("ERP_STOP_ON_STDIN_EOF", "1".to_owned()),
     ]))

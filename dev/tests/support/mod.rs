@@ -1,0 +1,213 @@
+//! An API process, workers on demand, and all that they need.
+#![allow(dead_code, reason = "each test program uses its part")]
+
+use std::{
+    path::Path,
+    process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use erp_core::{
+    Config, Ctx, auth,
+    config::Env,
+    input::{Fields, Input as _},
+    users::{self, UserCreate},
+};
+use erp_dev::{MailSink, TestDb, mail_sink::Message, run::Programs};
+use reqwest::{Client, StatusCode, multipart};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use sqlx::PgPool;
+
+/// A process that ends with the test, whatever happens.
+pub struct Program(Child);
+
+impl Program {
+    pub fn start(path: &Path, environment: &[(String, String)]) -> Self {
+        let mut command = Command::new(path);
+        command.env_clear().envs(environment.iter().cloned()).env("LOG_LEVEL", "warn");
+        Self(command.stdin(Stdio::null()).spawn().unwrap())
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.0), signal).unwrap();
+    }
+
+    pub async fn ended(&mut self) -> ExitStatus {
+        for _ in 0..3000 {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return status;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("the process does not end");
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// An API process, and all that its workers need.
+pub struct System {
+    programs: Programs,
+    environment: Vec<(String, String)>,
+    pub ctx: Ctx,
+    pub client: Client,
+    pub url: String,
+    pub token: String,
+    pub boss_id: i64,
+    pub files: tempfile::TempDir,
+    sink: Option<MailSink>,
+    smtp_port: u16,
+    mails: tempfile::TempDir,
+    _api: Program,
+    _db: Option<TestDb>,
+}
+
+impl System {
+    pub async fn start() -> Self {
+        let db = TestDb::new().await;
+        let (url, pool) = (db.url(), db.pool.clone());
+        Self { _db: Some(db), ..Self::on(url, pool).await }
+    }
+
+    /// The same on a database made elsewhere, with its schema.
+    pub async fn on(database_url: String, pool: PgPool) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let programs = erp_dev::run::programs(None, false).await.unwrap();
+        let (files, mails) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let sink = MailSink::start(([127, 0, 0, 1], 0), mails.path()).unwrap();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let environment: Vec<(String, String)> = [
+            ("DATABASE_URL", database_url),
+            ("BIND_ADDR", format!("127.0.0.1:{port}")),
+            ("SECRET_KEY", "the key of tests, long enough to sign".to_owned()),
+            ("UPLOAD_DIRECTORY", files.path().display().to_string()),
+            ("SMTP_HOST", "127.0.0.1".to_owned()),
+            ("SMTP_PORT", sink.smtp_port().to_string()),
+            ("WORKER_RESCUE_SECONDS", "5".to_owned()),
+            ("WORKER_BIND_ADDR", "127.0.0.1:0".to_owned()),
+            ("RATE_LIMIT_PER_MINUTE", "0".to_owned()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .to_vec();
+        let pairs: Vec<_> = environment.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        let ctx = Ctx::with_pool(Config::read(Env::from_pairs(&pairs)).unwrap(), pool).unwrap();
+        let (boss_id, token) = boss(&ctx).await;
+        let api = Program::start(&programs.api, &environment);
+        let (client, url) = (Client::new(), format!("http://127.0.0.1:{port}"));
+        while client.get(format!("{url}/ready")).send().await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Self {
+            programs,
+            environment,
+            ctx,
+            client,
+            url,
+            token,
+            boss_id,
+            files,
+            smtp_port: sink.smtp_port(),
+            sink: Some(sink),
+            mails,
+            _api: api,
+            _db: None,
+        }
+    }
+
+    /// The mails that have arrived.
+    pub fn mails(&self) -> Vec<Message> {
+        self.sink.as_ref().unwrap().messages().unwrap()
+    }
+
+    /// The mail server goes away.
+    pub async fn stop_smtp(&mut self) {
+        self.sink.take().unwrap().stop().await;
+    }
+
+    /// The mail server is back, on the same port, with the mails it had.
+    pub fn start_smtp(&mut self) {
+        let address = ([127, 0, 0, 1], self.smtp_port);
+        self.sink = Some(MailSink::start(address, self.mails.path()).unwrap());
+    }
+
+    pub fn worker(&self) -> Program {
+        self.worker_with(&[])
+    }
+
+    /// With settings of its own.
+    pub fn worker_with(&self, settings: &[(&str, &str)]) -> Program {
+        let settings =
+            settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let environment: Vec<_> = self.environment.iter().cloned().chain(settings).collect();
+        Program::start(&self.programs.worker, &environment)
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Value {
+        let request =
+            self.client.post(format!("{}{path}", self.url)).bearer_auth(&self.token).json(&body);
+        let response = request.send().await.unwrap();
+        assert!(response.status().is_success(), "{}", response.text().await.unwrap());
+        response.json().await.unwrap()
+    }
+
+    pub async fn intervention(&self) -> Value {
+        let nom = uuid::Uuid::new_v4().to_string();
+        let machine = json!({"nom": nom, "type": "Pompe", "localisation": "Safi"});
+        let machine = self.post("/equipements", machine).await;
+        let new = json!({"titre": "Fuite", "type": "corrective", "equipement_id": machine["id"]});
+        self.post("/interventions", new).await["id"].clone()
+    }
+
+    pub async fn upload(&self, intervention: &Value, photo: Vec<u8>) {
+        let form =
+            multipart::Form::new().part("file", multipart::Part::bytes(photo).file_name("p.jpg"));
+        let url = format!("{}/documents?intervention_id={intervention}", self.url);
+        let response =
+            self.client.post(url).bearer_auth(&self.token).multipart(form).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::CREATED);
+    }
+
+    /// How many documents are in each status.
+    pub async fn documents(&self, status: &str) -> i64 {
+        sqlx::query_scalar!(
+            r#"select count(*) as "count!" from documents where status = $1"#,
+            status
+        )
+        .fetch_one(&self.ctx.pool)
+        .await
+        .unwrap()
+    }
+
+    pub async fn until_ready(&self, count: i64) {
+        let started = Instant::now();
+        while self.documents("ready").await < count {
+            assert!(started.elapsed() < Duration::from_mins(1), "not ready within a minute");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+async fn boss(ctx: &Ctx) -> (i64, String) {
+    let new = json!({
+        "username": "responsable", "full_name": "Salma Idrissi", "email": "s.idrissi@mif.example",
+        "role": "responsable", "password": "atlas pompe quai 4",
+    });
+    let new = UserCreate::read(&mut Fields::json(new.as_object().unwrap().clone())).unwrap();
+    let hash = users::hash_password(new.password.clone()).await.unwrap();
+    let (mut tx, now) = (ctx.begin().await.unwrap(), ctx.clock.now());
+    let user = users::create(&mut tx, &new, &hash, now).await.unwrap();
+    let account = users::find_account(&mut *tx, user.id).await.unwrap().unwrap();
+    let tokens = auth::open_session(&mut tx, &ctx.keys, &account, now).await.unwrap();
+    tx.commit().await.unwrap();
+    (user.id, tokens.access_token)
+}
