@@ -1,5 +1,5 @@
 //! Lists of interventions as they grow: how long a page and its total take, and by which plan.
-use std::{collections::BTreeMap, path::PathBuf, time::Instant};
+use std::{collections::BTreeMap, time::Instant};
 
 use anyhow::Context as _;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -42,8 +42,10 @@ const LISTS: &[(&str, &str, Option<i64>)] = &[
 async fn main() -> anyhow::Result<()> {
     let plans = Plans::capture();
     let dir = tempfile::tempdir()?;
-    let config =
-        postgres::Config { guard, ..postgres::Config::durable(dir.path().join("postgres")) };
+    let config = postgres::Config {
+        guard: erp_bench::guard,
+        ..postgres::Config::durable(dir.path().join("postgres"))
+    };
     let cluster = tokio::task::spawn_blocking(move || Postgres::start(&config)).await??;
     let pool = PgPoolOptions::new().max_connections(1).connect(&cluster.url("postgres")).await?;
     erp_core::migrate(&pool).await?;
@@ -129,15 +131,4 @@ fn print(times: &BTreeMap<usize, Vec<(f64, f64)>>, told: &[Vec<String>]) {
         }
     }
     println!("```");
-}
-
-/// `erp-dev`, which cargo has built as a program of the workspace.
-fn guard() -> anyhow::Result<PathBuf> {
-    let status = std::process::Command::new("cargo")
-        .args(["build", "--quiet", "--package", "erp-dev", "--bin", "erp-dev"])
-        .status()?;
-    anyhow::ensure!(status.success(), "erp-dev does not compile");
-    let target = std::env::current_exe()?;
-    let target = target.ancestors().nth(3).context("no target folder")?;
-    Ok(target.join("debug").join(format!("erp-dev{}", std::env::consts::EXE_SUFFIX)))
 }

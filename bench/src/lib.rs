@@ -2,6 +2,7 @@
 //!
 //! A figure alone says little, the machine being what it is: each stands beside its limit, measured in the same run.
 
+mod guard;
 mod limits;
 mod load;
 mod plans;
@@ -9,6 +10,7 @@ mod process;
 mod report;
 mod system;
 
+pub use guard::guard;
 pub use limits::{Limits, Server, is_limit};
 pub use load::{Outcome, hammer, median, request};
 pub use plans::Plans;

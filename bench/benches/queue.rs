@@ -1,0 +1,465 @@
+//! The queue beside its limit and its peers, on one Postgres that keeps every commit: what it takes in, what it gets done,
+//! how long a job waits.
+//!
+//! Every side does nothing in its jobs. Ours are real `erp-worker` processes on `documents.delete` with no file to delete;
+//! the limit is plain sqlx on a table of three columns; graphile-worker and procrastinate run as their pages say.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tables of others, that our schema does not have; and connections, not work that must happen"
+)]
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, ensure};
+use erp_bench::{Child, Report, median};
+use erp_core::{
+    documents::jobs::DeleteFiles,
+    jobs::{Job as _, enqueue},
+};
+use erp_dev::{Postgres, postgres};
+use sqlx::{AssertSqlSafe, PgPool, postgres::PgPoolOptions};
+
+const LANES: u32 = 8;
+const ENQUEUED: u32 = 4_000;
+const PROCESSES: [usize; 3] = [1, 2, 4];
+const FINISHED: i64 = 1_000_000;
+/// Of each worker process; for ours and the peers alike.
+const CONCURRENCY: usize = 100;
+const BATCH: i64 = 100;
+
+/// A queue under measure.
+struct Side {
+    name: &'static str,
+    url: String,
+    pool: PgPool,
+    kind: Kind,
+    /// Where latencies are written.
+    file: PathBuf,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Ours,
+    Raw,
+    Graphile(&'static str),
+    Procrastinate,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let config = postgres::Config {
+        guard: erp_bench::guard,
+        ..postgres::Config::durable(dir.path().join("postgres"))
+    };
+    let cluster = tokio::task::spawn_blocking(move || Postgres::start(&config)).await??;
+    let peers = Peers::install()?;
+    let mut report = Report::default();
+    let mut figures: Vec<(Kind, String, f64)> = Vec::new();
+    let sides = [
+        ("erp", Kind::Ours),
+        ("raw sqlx, batches of 100", Kind::Raw),
+        ("graphile-worker", Kind::Graphile("plain")),
+        ("graphile-worker, local queue of 500", Kind::Graphile("batched")),
+        ("procrastinate", Kind::Procrastinate),
+    ];
+    for (name, kind) in sides {
+        let side = Side::open(name, kind, &cluster, dir.path(), &peers).await?;
+        let mut keep = |what: String, figure: f64| {
+            eprintln!("{name}: {what}: {figure:.1}");
+            figures.push((kind, what, figure));
+        };
+        keep(
+            "enqueued a second, one transaction each, 8 at once".into(),
+            side.enqueue_rate(&peers).await?,
+        );
+        for processes in PROCESSES {
+            keep(
+                format!("no-op jobs a second, {processes} processes"),
+                side.work_rate(processes, &peers).await?,
+            );
+        }
+        for (load, count, pause) in [("idle", 200, 25), ("500 a second", 5_000, 2)] {
+            let Some(waits) = side.waits(count, pause, &peers).await? else { continue };
+            let [p50, p99] = [50, 99].map(|p| waits[(waits.len() * p / 100).min(waits.len() - 1)]);
+            keep(format!("ms from enqueue to start, {load}, p50"), p50);
+            keep(format!("ms from enqueue to start, {load}, p99"), p99);
+        }
+        if kind == Kind::Ours {
+            side.fill_finished().await?;
+            keep(
+                "no-op jobs a second, 2 processes, 1 000 000 finished rows".into(),
+                side.work_rate(2, &peers).await?,
+            );
+        }
+        side.pool.close().await;
+    }
+    let ours: Vec<_> = figures.iter().filter(|(kind, ..)| *kind == Kind::Ours).collect();
+    for (_, what, figure) in ours {
+        let beside = figures.iter().filter(|(kind, w, _)| *kind != Kind::Ours && w == what);
+        let name =
+            |kind: &Kind| sides.iter().find(|(_, k)| k == kind).map_or("", |(name, _)| *name);
+        let shown: Vec<_> = beside.map(|(kind, _, f)| format!("{f:.0} {}", name(kind))).collect();
+        report.line(what, format!("{figure:.1}"), shown.join("; "), "");
+    }
+    report.print();
+    Ok(())
+}
+
+impl Kind {
+    /// That wait to be done, so that each side has seconds to show what it can.
+    fn jobs(self) -> i64 {
+        match self {
+            Self::Ours | Self::Raw | Self::Graphile("batched") => 40_000,
+            Self::Graphile(_) => 10_000,
+            Self::Procrastinate => 3_000,
+        }
+    }
+}
+
+impl Side {
+    async fn open(
+        name: &'static str,
+        kind: Kind,
+        cluster: &Postgres,
+        dir: &Path,
+        peers: &Peers,
+    ) -> anyhow::Result<Self> {
+        let database = format!("side_{}", name.replace(|c: char| !c.is_ascii_alphanumeric(), "_"));
+        let admin =
+            PgPoolOptions::new().max_connections(1).connect(&cluster.url("postgres")).await?;
+        sqlx::raw_sql(AssertSqlSafe(format!("create database {database}"))).execute(&admin).await?;
+        admin.close().await;
+        let url = cluster.url(&database);
+        let pool = PgPoolOptions::new().max_connections(LANES).connect(&url).await?;
+        match kind {
+            Kind::Ours => erp_core::migrate(&pool).await?,
+            Kind::Raw => {
+                let table = "create table raw_jobs (id bigint generated always as identity primary key, payload jsonb not null, \
+                    state text not null default 'ready'); create index on raw_jobs (id) where state = 'ready'";
+                sqlx::raw_sql(table).execute(&pool).await?;
+            }
+            Kind::Graphile(_) | Kind::Procrastinate => {
+                peers.run(kind, &url, &["migrate"])?;
+            }
+        }
+        let file = dir.join(format!("{database}.waits"));
+        std::fs::write(&file, "")?;
+        Ok(Self { name, url, pool, kind, file })
+    }
+
+    /// Jobs a second, each in a transaction of its own.
+    async fn enqueue_rate(&self, peers: &Peers) -> anyhow::Result<f64> {
+        let count = ENQUEUED.to_string();
+        match self.kind {
+            Kind::Graphile(_) | Kind::Procrastinate => {
+                let said =
+                    peers.run(self.kind, &self.url, &["enqueue", &count, &LANES.to_string()])?;
+                let rate = said.trim().parse()?;
+                self.empty().await?;
+                return Ok(rate);
+            }
+            Kind::Ours | Kind::Raw => {}
+        }
+        let started = Instant::now();
+        let mut lanes = tokio::task::JoinSet::new();
+        for _ in 0..LANES {
+            let (pool, kind) = (self.pool.clone(), self.kind);
+            lanes.spawn(async move {
+                for _ in 0..ENQUEUED / LANES {
+                    put(&pool, kind).await?;
+                }
+                anyhow::Ok(())
+            });
+        }
+        while let Some(done) = lanes.join_next().await {
+            done??;
+        }
+        let rate = f64::from(ENQUEUED) / started.elapsed().as_secs_f64();
+        self.empty().await?;
+        Ok(rate)
+    }
+
+    /// Jobs a second that `processes` get done of those that wait already.
+    async fn work_rate(&self, processes: usize, peers: &Peers) -> anyhow::Result<f64> {
+        let mut rates = Vec::new();
+        for _ in 0..3 {
+            self.fill().await?;
+            let raw = (self.kind == Kind::Raw).then(|| RawWorkers::start(&self.url, processes));
+            let workers = self.workers(processes, peers)?;
+            let mut begun = None;
+            let (mut first, mut left) = (self.kind.jobs(), self.kind.jobs());
+            let deadline = Instant::now() + Duration::from_mins(3);
+            while left > 0 {
+                ensure!(Instant::now() < deadline, "{}: {left} jobs left", self.name);
+                // Counting costs what is measured: not often.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                left = self.left().await?;
+                if left < self.kind.jobs() && begun.is_none() {
+                    begun = Some(Instant::now());
+                    first = left;
+                }
+            }
+            let seconds = begun.context("nothing was done")?.elapsed().as_secs_f64();
+            rates.push(f64::from(i32::try_from(first)?) / seconds);
+            drop((workers, raw));
+            self.empty().await?;
+        }
+        Ok(median(rates))
+    }
+
+    /// Sorted ms from enqueueing to the start of the job; none of the raw table, whose workers only poll.
+    async fn waits(
+        &self,
+        count: usize,
+        pause: u64,
+        peers: &Peers,
+    ) -> anyhow::Result<Option<Vec<f64>>> {
+        if self.kind == Kind::Raw {
+            return Ok(None);
+        }
+        std::fs::write(&self.file, "")?;
+        let _workers = self.workers(1, peers)?;
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let mut waits: Vec<f64> = if self.kind == Kind::Ours {
+            let mut putting = tokio::task::JoinSet::new();
+            let mut pace = tokio::time::interval(Duration::from_millis(pause));
+            for _ in 0..count {
+                pace.tick().await;
+                let pool = self.pool.clone();
+                putting.spawn(async move { put(&pool, Kind::Ours).await });
+            }
+            while let Some(done) = putting.join_next().await {
+                done??;
+            }
+            while self.left().await? > 0 {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            let waits = "select extract(epoch from (attempts_log -> 0 ->> 'started_at')::timestamptz - created_at)::float8 * 1000 \
+                from apalis.jobs";
+            sqlx::query_scalar(waits).fetch_all(&self.pool).await?
+        } else {
+            peers.run(
+                self.kind,
+                &self.url,
+                &["trickle", &count.to_string(), &pause.to_string()],
+            )?;
+            let deadline = Instant::now() + Duration::from_mins(2);
+            loop {
+                let text = std::fs::read_to_string(&self.file)?;
+                let waits: Vec<f64> = text.lines().filter_map(|line| line.parse().ok()).collect();
+                if waits.len() >= count || Instant::now() > deadline {
+                    break waits;
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        self.empty().await?;
+        waits.sort_by(f64::total_cmp);
+        Ok(Some(waits))
+    }
+
+    fn workers(&self, processes: usize, peers: &Peers) -> anyhow::Result<Vec<Child>> {
+        let start = |_| {
+            let mut command = match self.kind {
+                Kind::Raw => return None,
+                Kind::Ours => ours(&self.url, &self.file),
+                Kind::Graphile(_) | Kind::Procrastinate => {
+                    let mut command = peers.command(self.kind, &self.url);
+                    command.arg("work").arg(CONCURRENCY.to_string());
+                    if let Kind::Graphile(how) = self.kind {
+                        command.arg(how);
+                    }
+                    command.arg(&self.file);
+                    command
+                }
+            };
+            Some(Child::start(command.stdout(Stdio::null())))
+        };
+        (0..processes).filter_map(start).collect()
+    }
+
+    async fn fill(&self) -> anyhow::Result<()> {
+        let jobs = self.kind.jobs();
+        let fill = match self.kind {
+            Kind::Ours => format!(
+                "insert into apalis.jobs (job, id, job_type, status, attempts, max_attempts, run_at, priority) \
+                 select '{{\"keys\":[]}}', gen_random_uuid(), '{}', 'Pending', 0, 20, now(), 1 from generate_series(1, {jobs})",
+                DeleteFiles::QUEUE
+            ),
+            Kind::Raw => format!(
+                "insert into raw_jobs (payload) select '{{}}' from generate_series(1, {jobs})"
+            ),
+            Kind::Graphile(_) => format!(
+                "select count(graphile_worker.add_job('noop', '{{}}')) from generate_series(1, {jobs})"
+            ),
+            Kind::Procrastinate => format!(
+                "insert into procrastinate_jobs (queue_name, task_name, args, status) \
+                 select 'default', 'noop', '{{}}', 'todo' from generate_series(1, {jobs})"
+            ),
+        };
+        sqlx::raw_sql(AssertSqlSafe(fill)).execute(&self.pool).await?;
+        sqlx::raw_sql("analyze").execute(&self.pool).await?;
+        Ok(())
+    }
+
+    async fn left(&self) -> anyhow::Result<i64> {
+        let left = match self.kind {
+            Kind::Ours => {
+                "select count(*) from apalis.jobs where status = 'Pending' or lock_by is not null"
+            }
+            Kind::Raw => "select count(*) from raw_jobs where state = 'ready'",
+            Kind::Graphile(_) => "select count(*) from graphile_worker._private_jobs",
+            Kind::Procrastinate => {
+                "select count(*) from procrastinate_jobs where status in ('todo', 'doing')"
+            }
+        };
+        Ok(sqlx::query_scalar(left).fetch_one(&self.pool).await?)
+    }
+
+    async fn empty(&self) -> anyhow::Result<()> {
+        let empty = match self.kind {
+            Kind::Ours => "delete from apalis.jobs where id not like 'finished-%'",
+            Kind::Raw => "delete from raw_jobs",
+            Kind::Graphile(_) => "delete from graphile_worker._private_jobs",
+            Kind::Procrastinate => "delete from procrastinate_jobs",
+        };
+        sqlx::raw_sql(empty).execute(&self.pool).await?;
+        sqlx::raw_sql("vacuum").execute(&self.pool).await?;
+        Ok(())
+    }
+
+    async fn fill_finished(&self) -> anyhow::Result<()> {
+        let fill = format!(
+            "insert into apalis.jobs (job, id, job_type, status, attempts, max_attempts, run_at, done_at, priority) \
+             select '{{\"keys\":[]}}', 'finished-' || n, '{}', 'Done', 1, 20, now(), now(), 1 from generate_series(1, {FINISHED}) n",
+            DeleteFiles::QUEUE
+        );
+        sqlx::raw_sql(AssertSqlSafe(fill)).execute(&self.pool).await?;
+        sqlx::raw_sql("vacuum analyze").execute(&self.pool).await?;
+        Ok(())
+    }
+}
+
+/// Enqueues one job in a transaction of its own.
+async fn put(pool: &PgPool, kind: Kind) -> anyhow::Result<()> {
+    if kind == Kind::Raw {
+        sqlx::query("insert into raw_jobs (payload) values ('{}')").execute(pool).await?;
+        return Ok(());
+    }
+    let mut tx = pool.begin().await?;
+    enqueue(&mut tx, &DeleteFiles { keys: Vec::new() }).await?;
+    Ok(tx.commit().await?)
+}
+
+/// One of our workers, which has nothing but this queue.
+fn ours(url: &str, near: &Path) -> Command {
+    let target = std::env::current_exe().unwrap_or_default();
+    let release = target.ancestors().nth(3).unwrap_or(Path::new("target")).join("release");
+    let mut command = Command::new(release.join("erp-worker"));
+    command.env_clear().envs([
+        ("DATABASE_URL", url),
+        ("SECRET_KEY", "the key of benchmarks, long enough to sign"),
+        ("WORKER_QUEUES", DeleteFiles::QUEUE),
+        ("WORKER_BIND_ADDR", "127.0.0.1:0"),
+        ("LOG_LEVEL", "warn"),
+        ("ENABLE_SCHEDULER", "false"),
+    ]);
+    command.env("WORKER_CONCURRENCY", CONCURRENCY.to_string());
+    command.env("UPLOAD_DIRECTORY", near.with_extension("uploads"));
+    command
+}
+
+/// What Postgres gives at the most: take a hundred, finish a hundred.
+struct RawWorkers(Vec<std::thread::JoinHandle<()>>, Arc<std::sync::atomic::AtomicBool>);
+
+impl RawWorkers {
+    fn start(url: &str, processes: usize) -> Self {
+        let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let one = |_| {
+            let (url, stop) = (url.to_owned(), stop.clone());
+            std::thread::spawn(move || raw_worker(&url, &stop).expect("the raw worker"))
+        };
+        Self((0..processes).map(one).collect(), stop)
+    }
+}
+
+impl Drop for RawWorkers {
+    fn drop(&mut self) {
+        self.1.store(true, std::sync::atomic::Ordering::Relaxed);
+        for thread in self.0.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn raw_worker(url: &str, stop: &std::sync::atomic::AtomicBool) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let pool = PgPoolOptions::new().max_connections(1).connect(url).await?;
+        let take = "update raw_jobs set state = 'running' where id in (select id from raw_jobs where state = 'ready' \
+            order by id limit $1 for update skip locked) returning id";
+        while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+            let taken: Vec<i64> = sqlx::query_scalar(take).bind(BATCH).fetch_all(&pool).await?;
+            if taken.is_empty() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                continue;
+            }
+            sqlx::query("update raw_jobs set state = 'done' where id = any($1)").bind(&taken).execute(&pool).await?;
+        }
+        Ok(())
+    })
+}
+
+/// The peers, installed from their registries beside the other build products.
+struct Peers {
+    source: PathBuf,
+    home: PathBuf,
+}
+
+impl Peers {
+    fn install() -> anyhow::Result<Self> {
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let source = workspace.join("peers");
+        let home = workspace.join("../target/bench-peers");
+        std::fs::create_dir_all(&home)?;
+        for file in ["package.json", "package-lock.json", "graphile.mjs"] {
+            std::fs::copy(source.join(file), home.join(file))?;
+        }
+        let run = |command: &mut Command| {
+            let status = command.current_dir(&home).stdout(Stdio::null()).status()?;
+            ensure!(status.success(), "{command:?} failed");
+            anyhow::Ok(())
+        };
+        run(Command::new("npm").args(["ci", "--silent"]))?;
+        run(Command::new("python3").args(["-m", "venv", "venv"]))?;
+        let wanted = source.join("requirements.txt");
+        run(Command::new("venv/bin/pip").args(["install", "-q", "-r"]).arg(wanted))?;
+        Ok(Self { source, home })
+    }
+
+    fn command(&self, kind: Kind, url: &str) -> Command {
+        let mut command = if kind == Kind::Procrastinate {
+            let mut command = Command::new(self.home.join("venv/bin/python"));
+            command.arg(self.source.join("procrastinate_peer.py"));
+            command
+        } else {
+            let mut command = Command::new("node");
+            command.arg(self.home.join("graphile.mjs"));
+            command
+        };
+        command.arg(url.replace("?sslmode=disable", ""));
+        command
+    }
+
+    fn run(&self, kind: Kind, url: &str, args: &[&str]) -> anyhow::Result<String> {
+        let output = self.command(kind, url).args(args).stderr(Stdio::inherit()).output()?;
+        ensure!(output.status.success(), "a peer failed: {args:?}");
+        Ok(String::from_utf8(output.stdout)?)
+    }
+}
