@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use erp_core::{Clock, users::UserRole};
+use erp_core::{Clock, schedules, users::UserRole};
 use erp_worker::Settings;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -174,8 +174,7 @@ async fn a_filter_is_previewed_then_done_once() {
         (Method::POST, "/admin/jobs/cancel"),
         (Method::DELETE, "/admin/jobs"),
     ] {
-        // Nobody means every job there is by leaving something out.
-        app.call(&admin, method, path, None).await.expect_error(422, "donnees_invalides");
+        app.call(&admin, method, path, None).await.expect_error(400, "critere_manquant");
     }
 }
 
@@ -306,4 +305,44 @@ async fn prometheus_is_told_what_waits_and_how_long_requests_take() {
     ] {
         assert!(text.contains(line), "{line}\n{text}");
     }
+}
+
+#[tokio::test]
+async fn of_the_ticks_that_were_missed_one_is_run_and_an_edit_loses_none() {
+    let app = App::new().await;
+    let admin = app.user(UserRole::Admin).await;
+    let behind = async || {
+        sqlx::query!("update schedules set next_run_at = now() - interval '3 days'")
+            .execute(&app.ctx.pool)
+            .await
+            .unwrap();
+    };
+    let tick = async || {
+        let mut tx = app.ctx.begin().await.unwrap();
+        let ticks = schedules::tick(&mut tx).await.unwrap();
+        tx.commit().await.unwrap();
+        ticks.len()
+    };
+    // Of another version: nobody here knows what to do about it.
+    sqlx::query!(
+        "insert into schedules (name, cron, timezone, next_run_at) values ('autre.version', '* * * * *', 'UTC', now())"
+    )
+    .execute(&app.ctx.pool)
+    .await
+    .unwrap();
+    assert_eq!(tick().await, 0, "it learns when it is due");
+    let left = schedules::seconds_to_next(&app.ctx.pool).await.unwrap().unwrap();
+    assert!(left > 0.0, "{left}");
+
+    behind().await;
+    assert!(schedules::seconds_to_next(&app.ctx.pool).await.unwrap().unwrap() < 0.0);
+    assert_eq!(tick().await, 1);
+    assert_eq!(tick().await, 0, "three days late, once");
+
+    behind().await;
+    let path = "/admin/schedules/maintenance.purge";
+    let edited = app.put(&admin, path, json!({"cron": "0 5 * * *"})).await.expect(200);
+    assert!(edited["last_run_at"].is_string(), "{edited}");
+    assert_eq!(app.jobs().await.len(), 2, "the tick that was due is run all the same");
+    assert_eq!(tick().await, 0);
 }

@@ -100,6 +100,7 @@ async fn delete(State(ctx): State<Ctx>, Name(id): Name) -> Result<StatusCode, Ap
     params(Query<JobBulk>),
     responses(
         (status = 200, body = BulkOut, description = "Done."),
+        (status = 400, description = "critere_manquant"),
     ),
 )]
 async fn retry_all(
@@ -115,6 +116,7 @@ async fn retry_all(
     params(Query<JobBulk>),
     responses(
         (status = 200, body = BulkOut, description = "Done."),
+        (status = 400, description = "critere_manquant"),
     ),
 )]
 async fn cancel_all(
@@ -130,6 +132,7 @@ async fn cancel_all(
     params(Query<JobBulk>),
     responses(
         (status = 200, body = BulkOut, description = "Done."),
+        (status = 400, description = "critere_manquant"),
     ),
 )]
 async fn delete_all(

@@ -86,6 +86,7 @@ pub async fn act_on_all(
     filter: &JobFilter,
     now: DateTime<Utc>,
 ) -> Result<BulkOut> {
+    must_name_something(filter)?;
     let rows = store::find_all_for_update(tx, filter, action.condition(), MOST_CHANGED).await?;
     for row in &rows {
         apply(tx, action, row, now).await?;
@@ -96,8 +97,21 @@ pub async fn act_on_all(
 
 /// How many jobs [`act_on_all`] would change, sent as often as it says.
 pub async fn preview(pool: &PgPool, action: Action, filter: &JobFilter) -> Result<BulkOut> {
+    must_name_something(filter)?;
     let count = store::count(pool, filter, action.condition(), MOST_COUNTED + 1).await?;
     Ok(BulkOut { count: count.min(MOST_COUNTED), more: count > MOST_COUNTED })
+}
+
+/// Nobody means every job there is by leaving something out.
+fn must_name_something(filter: &JobFilter) -> Result<()> {
+    if !filter.is_empty() {
+        return Ok(());
+    }
+    Err(Error::refused(
+        "critere_manquant",
+        "Précisez au moins un critère : type, state, error, created_from ou created_to.",
+        "Give at least one of type, state, error, created_from, created_to.",
+    ))
 }
 
 async fn apply(tx: &mut Tx<'_>, action: Action, row: &Row, now: DateTime<Utc>) -> Result<()> {

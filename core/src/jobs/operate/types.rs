@@ -6,7 +6,7 @@ use ulid::Ulid;
 
 use crate::{
     described, enumeration, enumeration_field,
-    input::{Fields, Input, Line, Wrong},
+    input::{Fields, Input, Line},
     page::Page,
 };
 
@@ -132,7 +132,7 @@ impl Input for JobFilter {
 
 impl JobFilter {
     /// Whether it means every job there is.
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         let Self { type_, state, error, created_from, created_to } = self;
         type_.is_none()
             && state.is_none()
@@ -180,19 +180,7 @@ impl Input for JobBulk {
     fn read(fields: &mut Fields) -> Option<Self> {
         let filter = JobFilter::read(fields);
         let preview = fields.or("preview", false);
-        let (filter, preview) = (filter?, preview?);
-        if filter.is_empty() {
-            fields.fault(
-                "type",
-                Wrong::new(
-                    "missing",
-                    "Précisez au moins un critère : type, state, error, created_from ou created_to.",
-                    "Give at least one of type, state, error, created_from, created_to",
-                ),
-            );
-            return None;
-        }
-        Some(Self { filter, preview })
+        Some(Self { filter: filter?, preview: preview? })
     }
 }
 

@@ -1,0 +1,73 @@
+//! Every migration goes down, and up again to the same schema, with rows in the tables.
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may panic, and looks at a schema that is not ours yet"
+)]
+
+use erp_core::MIGRATOR;
+use erp_dev::TestDb;
+use sqlx::{AssertSqlSafe, PgPool};
+
+const JOB: &str = "insert into apalis.jobs (job, id, job_type, status, lock_by) values \
+    ('{}', 'a', 'emails.send', 'Queued', null), ('{}', 'b', 'emails.send', 'Done', null)";
+
+/// Columns, constraints, indexes, triggers and functions, one line each.
+async fn shape(pool: &PgPool) -> Vec<String> {
+    let shape = "
+        select 'column ' || table_schema || '.' || table_name || '.' || column_name || ' ' || data_type || ' ' || is_nullable
+            || ' ' || coalesce(column_default, '') as line
+        from information_schema.columns where table_schema in ('public', 'apalis')
+        union all
+        select 'index ' || indexdef from pg_indexes where schemaname in ('public', 'apalis')
+        union all
+        select 'constraint ' || conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid)
+        from pg_constraint where connamespace in ('public'::regnamespace, 'apalis'::regnamespace)
+        union all
+        select 'trigger ' || pg_get_triggerdef(oid) from pg_trigger where not tgisinternal
+        union all
+        select 'function ' || pg_get_functiondef(p.oid) from pg_proc p
+        where pronamespace in ('public'::regnamespace, 'apalis'::regnamespace) and prokind = 'f' and prolang <> 13
+        order by line";
+    sqlx::query_scalar(shape).fetch_all(pool).await.unwrap()
+}
+
+#[tokio::test]
+async fn down_and_up_again_is_the_same_schema() {
+    let test_db = TestDb::new().await;
+    let name = "migrations_down_and_up";
+    let run = async |statement: String| {
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&test_db.pool).await.unwrap();
+    };
+    run(format!("drop database if exists {name} with (force)")).await;
+    run(format!("create database {name}")).await;
+    let (start, rest) =
+        test_db.url().rsplit_once('/').map(|(s, r)| (s.to_owned(), r.to_owned())).unwrap();
+    let options =
+        rest.split_once('?').map(|(_, options)| format!("?{options}")).unwrap_or_default();
+    let pool = PgPool::connect(&format!("{start}/{name}{options}")).await.unwrap();
+
+    erp_core::migrate(&pool).await.unwrap();
+    let first = shape(&pool).await;
+    assert!(first.len() > 200, "{} lines", first.len());
+    let mut versions: Vec<i64> =
+        MIGRATOR.iter().filter(|m| m.migration_type.is_up_migration()).map(|m| m.version).collect();
+    versions.sort_unstable();
+    sqlx::raw_sql(JOB).execute(&pool).await.unwrap();
+    let mut shapes = vec![first];
+    // One step down at a time, to nothing.
+    while let Some(version) = versions.pop() {
+        MIGRATOR.undo(&pool, versions.last().copied().unwrap_or(0)).await.unwrap();
+        shapes.push(shape(&pool).await);
+        assert_ne!(shapes[shapes.len() - 1], shapes[shapes.len() - 2], "{version} changes nothing");
+    }
+    erp_core::migrate(&pool).await.unwrap();
+    assert_eq!(shape(&pool).await, shapes[0]);
+    let queued: Vec<String> = sqlx::query_scalar("select status from apalis.jobs order by id")
+        .fetch_all(&pool)
+        .await
+        .unwrap();
+    assert_eq!(queued, ["Pending", "Done"], "what an older worker had fetched is ready again");
+    pool.close().await;
+    run(format!("drop database {name} with (force)")).await;
+}
