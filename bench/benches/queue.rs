@@ -296,7 +296,8 @@ impl Side {
                 "insert into raw_jobs (payload) select '{{}}' from generate_series(1, {jobs})"
             ),
             Kind::Graphile(_) => format!(
-                "select count(graphile_worker.add_job('noop', '{{}}')) from generate_series(1, {jobs})"
+                "select count(*) from graphile_worker.add_jobs(array(select json_populate_record(\
+                 null::graphile_worker.job_spec, '{{\"identifier\":\"noop\",\"payload\":{{}}}}') from generate_series(1, {jobs})))"
             ),
             Kind::Procrastinate => format!(
                 "insert into procrastinate_jobs (queue_name, task_name, args, status) \
