@@ -1,12 +1,21 @@
 //! Sentences that a person reads, in the two languages of the system.
 //! French is the first one; English answers `Accept-Language: en`.
 
-/// The language of a reader.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Lang {
-    #[default]
-    Fr,
-    En,
+use crate::{enumeration, enumeration_field};
+
+enumeration! {
+    /// The language of a reader.
+    Lang {
+        Fr = "fr",
+        En = "en",
+    }
+}
+enumeration_field!(Lang);
+
+impl Default for Lang {
+    fn default() -> Self {
+        Self::Fr
+    }
 }
 
 /// One sentence in both languages. Written side by side where it arises, so that neither can be forgotten.
