@@ -5,18 +5,14 @@ use crate::{enumeration, enumeration_field};
 
 enumeration! {
     /// The language of a reader.
+    #[derive(Default)]
     Lang {
+        #[default]
         Fr = "fr",
         En = "en",
     }
 }
 enumeration_field!(Lang);
-
-impl Default for Lang {
-    fn default() -> Self {
-        Self::Fr
-    }
-}
 
 /// One sentence in both languages. Written side by side where it arises, so that neither can be forgotten.
 #[derive(Debug, Clone, PartialEq, Eq)]
