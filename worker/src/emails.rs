@@ -3,7 +3,7 @@ use std::{sync::LazyLock, time::Duration};
 
 use anyhow::anyhow;
 use erp_core::{
-    Ctx, Error, Noun, Result,
+    Ctx, Error, Lang, Noun, Result,
     mailer::{
         NotificationMail, OutgoingMail, Rendered, Renderer, Template, lien_intervention, message_id,
     },
@@ -61,6 +61,7 @@ fn render(ctx: &Ctx, facts: &Facts) -> Result<Rendered> {
     let renderer = RENDERER.as_ref().map_err(|e| anyhow!("{e}"))?;
     let frontend = &ctx.config.mail.frontend_url;
     let mail = NotificationMail {
+        langue: Lang::default(),
         destinataire_nom: facts.full_name.clone(),
         intervention_id: facts.intervention_id,
         titre: facts.titre.clone().unwrap_or_else(|| "Maintenance".to_owned()),

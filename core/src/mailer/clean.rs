@@ -42,7 +42,7 @@ pub(super) fn context(value: &mut Value) {
         Value::Object(fields) => {
             for (name, field) in fields {
                 match (name.as_str(), field) {
-                    ("lien", Value::String(text)) => *text = one_line(text),
+                    ("lien" | "desabonnement", Value::String(text)) => *text = one_line(text),
                     ("contenu", Value::String(text)) => *text = shorten(&lines(text), CONTENU_MAX),
                     (_, other) => context(other),
                 }

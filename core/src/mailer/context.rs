@@ -1,17 +1,21 @@
-//! What the mails are told: plain business values. Labels and dates become French text
-//! when a context is serialised, so that the templates only place them.
+//! What the mails are told: plain business values and the language of the reader. Labels and
+//! dates become words of that language when a context is serialised (see `vue`).
 
 use chrono::{DateTime, NaiveDate, Utc};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
-use super::date;
+use super::vue;
+use crate::Lang;
 
-/// What any of the `notification_*` templates needs.
+/// What the `notification_*` templates of one notification need.
 #[derive(Debug, Clone, Serialize)]
+#[serde(into = "vue::NotificationVue")]
 pub struct NotificationMail {
+    /// The language of the reader.
+    pub langue: Lang,
     /// Full name of the reader, for the greeting.
     pub destinataire_nom: String,
-    /// Shown beside the title when there is an intervention (a planned maintenance may have none yet).
+    /// Shown beside the title. A reminder without one is about a planned maintenance.
     pub intervention_id: Option<i64>,
     /// Title of the intervention or of the maintenance.
     pub titre: String,
@@ -19,24 +23,62 @@ pub struct NotificationMail {
     pub equipement: Option<String>,
     /// Where the machine stands.
     pub localisation: Option<String>,
-    /// Code of the priority (`urgente`, ...); the mail shows its French label.
-    #[serde(serialize_with = "priorite_label")]
+    /// Code of the priority (`urgente`, ...); the mail shows its label.
     pub priorite: Option<String>,
     /// Deadline, or planned date; shown in local time.
-    #[serde(serialize_with = "date_label")]
     pub date_limite: Option<DateTime<Utc>>,
     /// Full name of the assigned technician.
     pub technicien: Option<String>,
-    /// A message somebody wrote; its lines are kept, and it shows as a quotation.
+    /// A message somebody wrote, or the reason of an alert; its lines are kept, and it shows as
+    /// a quotation, with the spaces it has: French wants `\u{a0}` before a colon.
     pub contenu: Option<String>,
     /// Where the button leads, see [`super::lien_intervention`].
     pub lien: String,
 }
 
-/// What the `digest_quotidien` template needs.
+/// What the `notification_groupee` template needs: several notifications in one mail.
 #[derive(Debug, Clone, Serialize)]
-#[serde(into = "DigestVue")]
+#[serde(into = "vue::GroupeVue")]
+pub struct GroupeMail {
+    /// The language of the reader.
+    pub langue: Lang,
+    /// Full name of the reader, for the greeting.
+    pub destinataire_nom: String,
+    /// Those shown, in the order they came; the mail puts those of one type together.
+    pub lignes: Vec<GroupeLigne>,
+    /// How many there are, shown or not.
+    pub total: i64,
+    /// Where the button leads: the list of notifications.
+    pub lien: String,
+}
+
+/// One notification among several.
+#[derive(Debug, Clone)]
+pub struct GroupeLigne {
+    /// Code of the type (`affectation`, ...); an unknown one counts as `information`.
+    pub type_: String,
+    /// Title of the intervention or of the maintenance.
+    pub titre: String,
+    /// Shown beside the title. A reminder without one is about a planned maintenance.
+    pub intervention_id: Option<i64>,
+    /// Name of the machine.
+    pub equipement: Option<String>,
+    /// Where the machine stands.
+    pub localisation: Option<String>,
+    /// Deadline, or planned date; shown in local time.
+    pub date_limite: Option<DateTime<Utc>>,
+    /// A message somebody wrote; only its beginning shows, on one line.
+    pub contenu: Option<String>,
+    /// Where the title leads, see [`super::lien_intervention`].
+    pub lien: String,
+}
+
+/// What the `digest_quotidien` template needs. Not worth a mail when it [is empty](Self::is_empty).
+#[derive(Debug, Clone, Serialize)]
+#[serde(into = "vue::DigestVue")]
 pub struct DigestMail {
+    /// The language of the reader.
+    pub langue: Lang,
     /// Full name of the reader, for the greeting.
     pub destinataire_nom: String,
     /// The local day the digest is about.
@@ -49,13 +91,25 @@ pub struct DigestMail {
     pub echeance_du_jour: DigestSection,
     /// Without a technician.
     pub non_affectees: DigestSection,
+    /// The visits of the next seven days.
+    pub plannings: PlanningSection,
     /// Where the button leads: the list of interventions.
     pub lien: String,
+    /// Where one stops these mails, for the footer.
+    pub desabonnement: String,
+}
+
+impl DigestMail {
+    /// Whether it would list nothing; such a digest is not sent.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let sections = [&self.en_retard, &self.echeance_du_jour, &self.non_affectees];
+        sections.iter().all(|section| section.total == 0) && self.plannings.total == 0
+    }
 }
 
 /// One list of the digest: the first few, and how many there are in all.
-#[derive(Debug, Clone, Default, Serialize)]
-#[serde(into = "SectionVue")]
+#[derive(Debug, Clone, Default)]
 pub struct DigestSection {
     /// How many there are, shown or not.
     pub total: i64,
@@ -64,7 +118,7 @@ pub struct DigestSection {
 }
 
 /// One intervention in a list of the digest.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct DigestLigne {
     /// Title of the intervention.
     pub titre: String,
@@ -72,11 +126,9 @@ pub struct DigestLigne {
     pub equipement: String,
     /// Where the machine stands.
     pub localisation: Option<String>,
-    /// Code of the priority; the mail shows its French label.
-    #[serde(serialize_with = "priorite_minuscule")]
+    /// Code of the priority; the mail shows its label.
     pub priorite: String,
     /// Deadline; shown in local time.
-    #[serde(serialize_with = "date_label")]
     pub date_limite: Option<DateTime<Utc>>,
     /// Full name of the assigned technician.
     pub technicien: Option<String>,
@@ -84,83 +136,26 @@ pub struct DigestLigne {
     pub lien: String,
 }
 
-#[derive(Serialize)]
-struct DigestVue {
-    destinataire_nom: String,
-    jour: String,
-    resume: String,
-    rien_a_traiter: bool,
-    ouvertes: i64,
-    en_retard: DigestSection,
-    echeance_du_jour: DigestSection,
-    non_affectees: DigestSection,
-    lien: String,
+/// The visits of the digest: the first few, and how many there are in all.
+#[derive(Debug, Clone, Default)]
+pub struct PlanningSection {
+    /// How many there are, shown or not.
+    pub total: i64,
+    /// Those shown.
+    pub lignes: Vec<PlanningLigne>,
 }
 
-#[derive(Serialize)]
-struct SectionVue {
-    total: i64,
-    autres: i64,
-    lignes: Vec<DigestLigne>,
-}
-
-impl From<DigestMail> for DigestVue {
-    fn from(mail: DigestMail) -> Self {
-        let parts: Vec<String> = [
-            (mail.en_retard.total, "en retard"),
-            (mail.echeance_du_jour.total, "pour aujourd’hui"),
-            (mail.non_affectees.total, "à affecter"),
-        ]
-        .iter()
-        .filter(|(total, _)| *total > 0)
-        .map(|(total, what)| format!("{total} {what}"))
-        .collect();
-        Self {
-            destinataire_nom: mail.destinataire_nom,
-            jour: date::date_fr(mail.jour),
-            resume: if parts.is_empty() { "rien d’urgent".to_owned() } else { parts.join(", ") },
-            rien_a_traiter: parts.is_empty(),
-            ouvertes: mail.ouvertes,
-            en_retard: mail.en_retard,
-            echeance_du_jour: mail.echeance_du_jour,
-            non_affectees: mail.non_affectees,
-            lien: mail.lien,
-        }
-    }
-}
-
-impl From<DigestSection> for SectionVue {
-    fn from(section: DigestSection) -> Self {
-        let shown = i64::try_from(section.lignes.len()).unwrap_or(i64::MAX);
-        Self {
-            total: section.total,
-            autres: (section.total - shown).max(0),
-            lignes: section.lignes,
-        }
-    }
-}
-
-fn label(code: &str) -> &str {
-    match code {
-        "urgente" => "Urgente",
-        "haute" => "Haute",
-        "normale" => "Normale",
-        "basse" => "Basse",
-        "programmee" => "Programmée",
-        other => other,
-    }
-}
-
-#[expect(clippy::ref_option, reason = "the signature that serialize_with asks for")]
-fn priorite_label<S: Serializer>(code: &Option<String>, s: S) -> Result<S::Ok, S::Error> {
-    code.as_deref().map(label).serialize(s)
-}
-
-fn priorite_minuscule<S: Serializer>(code: &str, s: S) -> Result<S::Ok, S::Error> {
-    label(code).to_lowercase().serialize(s)
-}
-
-#[expect(clippy::ref_option, reason = "the signature that serialize_with asks for")]
-fn date_label<S: Serializer>(instant: &Option<DateTime<Utc>>, s: S) -> Result<S::Ok, S::Error> {
-    instant.map(date::date_heure_fr).serialize(s)
+/// One planned visit in the digest.
+#[derive(Debug, Clone)]
+pub struct PlanningLigne {
+    /// What it is, in the language of the reader (« Maintenance mensuelle »).
+    pub titre: String,
+    /// Name of the machine.
+    pub equipement: String,
+    /// Where the machine stands.
+    pub localisation: Option<String>,
+    /// When it is planned; shown in local time.
+    pub date: DateTime<Utc>,
+    /// The page of the plan.
+    pub lien: String,
 }

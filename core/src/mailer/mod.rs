@@ -4,15 +4,24 @@
 mod clean;
 mod context;
 mod date;
+mod helpers;
 mod message;
 mod render;
+pub mod samples;
 mod smtp;
+mod template;
+mod vue;
+mod words;
 
-pub use context::{DigestLigne, DigestMail, DigestSection, NotificationMail};
-pub use date::{date_fr, date_heure_fr};
+pub use context::{
+    DigestLigne, DigestMail, DigestSection, GroupeLigne, GroupeMail, NotificationMail,
+    PlanningLigne, PlanningSection,
+};
+pub use date::{date, date_heure};
 pub use message::OutgoingMail;
-pub use render::{Rendered, Renderer, Template};
+pub use render::{Rendered, Renderer};
 pub use smtp::{Mailer, SmtpConfig, SmtpTls};
+pub use template::Template;
 
 /// The `Message-ID` of a notification: the same at every attempt, so that a mail sent twice
 /// is recognised as one by those who receive it.

@@ -1,7 +1,8 @@
 //! The mails as they are written and as they leave, over a real SMTP conversation.
-//! `cargo run --example mails -- FOLDER` writes them all to a folder, to be looked at.
+//! `erp-worker preview-mails FOLDER` writes them all to a folder, to be looked at.
 
+mod digest;
+mod groupe;
 mod render;
-mod samples;
 mod send;
 mod server;

@@ -3,11 +3,13 @@
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
-use erp_core::Error;
-use erp_core::mailer::{Mailer, OutgoingMail, Renderer, SmtpConfig, SmtpTls, Template, message_id};
+use erp_core::mailer::{
+    Mailer, OutgoingMail, Renderer, SmtpConfig, SmtpTls, Template, message_id, samples,
+};
+use erp_core::{Error, Lang};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
-use super::{samples, server};
+use super::server;
 
 fn config(port: u16) -> SmtpConfig {
     SmtpConfig {
@@ -23,7 +25,7 @@ fn config(port: u16) -> SmtpConfig {
 }
 
 fn mail(to_email: &str) -> OutgoingMail {
-    let context = samples::notification_full();
+    let context = samples::notification(Template::NotificationRetard, Lang::Fr);
     OutgoingMail {
         to_name: "Zoé Benchekroun".into(),
         to_email: to_email.into(),

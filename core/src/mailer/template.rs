@@ -1,0 +1,108 @@
+//! The mails there are, and the sources of their templates.
+
+/// The mails there are; each is a `.html.hbs` and a `.txt.hbs` of `templates/`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Template {
+    /// An intervention was given to the reader.
+    NotificationAffectation,
+    /// An intervention is finished.
+    NotificationCloture,
+    /// A maintenance, or the deadline of an intervention, is near.
+    NotificationRappel,
+    /// A deadline has passed.
+    NotificationRetard,
+    /// Something needs a decision.
+    NotificationAlerte,
+    /// Anything else there is to say.
+    NotificationInformation,
+    /// Several notifications that came together.
+    NotificationGroupee,
+    /// The state of the day, for those in charge.
+    DigestQuotidien,
+}
+
+macro_rules! sources {
+    ($($name:literal),+ $(,)?) => {
+        [$((
+            $name,
+            include_str!(concat!("../../../templates/", $name, ".html.hbs")),
+            include_str!(concat!("../../../templates/", $name, ".txt.hbs")),
+        )),+]
+    };
+}
+
+/// Name, HTML, text: the mails and the partials they share.
+pub(super) const SOURCES: [(&str, &str, &str); 12] = sources![
+    "layout",
+    "fait",
+    "faits",
+    "section",
+    "notification_affectation",
+    "notification_cloture",
+    "notification_rappel",
+    "notification_retard",
+    "notification_alerte",
+    "notification_information",
+    "notification_groupee",
+    "digest_quotidien",
+];
+
+impl Template {
+    /// Every template there is.
+    pub const ALL: [Self; 8] = [
+        Self::NotificationAffectation,
+        Self::NotificationCloture,
+        Self::NotificationRappel,
+        Self::NotificationRetard,
+        Self::NotificationAlerte,
+        Self::NotificationInformation,
+        Self::NotificationGroupee,
+        Self::DigestQuotidien,
+    ];
+
+    /// The template of a type of notification; an unknown type is an `information`.
+    #[must_use]
+    pub fn notification(type_: &str) -> Self {
+        match type_ {
+            "affectation" => Self::NotificationAffectation,
+            "cloture" => Self::NotificationCloture,
+            "rappel" => Self::NotificationRappel,
+            "retard" => Self::NotificationRetard,
+            "alerte" => Self::NotificationAlerte,
+            _ => Self::NotificationInformation,
+        }
+    }
+
+    /// The name of its files in `templates/`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NotificationAffectation => "notification_affectation",
+            Self::NotificationCloture => "notification_cloture",
+            Self::NotificationRappel => "notification_rappel",
+            Self::NotificationRetard => "notification_retard",
+            Self::NotificationAlerte => "notification_alerte",
+            Self::NotificationInformation => "notification_information",
+            Self::NotificationGroupee => "notification_groupee",
+            Self::DigestQuotidien => "digest_quotidien",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// French wants a no-break space there, and English no space at all; an editor that "cleans"
+    /// it away is caught here.
+    #[test]
+    fn templates_never_break_a_line_before_punctuation() {
+        for (name, html, text) in SOURCES {
+            for source in [html, text] {
+                for pair in [" :", " ;", " ?", " »", "« ", " !", "n° "] {
+                    assert!(!source.contains(pair), "{name}: {pair:?} needs a no-break space");
+                }
+            }
+        }
+    }
+}
