@@ -95,7 +95,8 @@ pub struct DigestMail {
     pub plannings: PlanningSection,
     /// Where the button leads: the list of interventions.
     pub lien: String,
-    /// Where one stops these mails, for the footer.
+    /// Where one stops these mails, for the footer; the same address as in
+    /// [`super::list_unsubscribe`].
     pub desabonnement: String,
 }
 

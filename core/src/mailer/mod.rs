@@ -10,6 +10,7 @@ mod render;
 pub mod samples;
 mod smtp;
 mod template;
+mod unsubscribe;
 mod vue;
 mod words;
 
@@ -22,6 +23,7 @@ pub use message::OutgoingMail;
 pub use render::{Rendered, Renderer};
 pub use smtp::{Mailer, SmtpConfig, SmtpTls};
 pub use template::Template;
+pub use unsubscribe::list_unsubscribe;
 
 /// The `Message-ID` of a notification: the same at every attempt, so that a mail sent twice
 /// is recognised as one by those who receive it.

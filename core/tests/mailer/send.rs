@@ -4,7 +4,8 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
 use erp_core::mailer::{
-    Mailer, OutgoingMail, Renderer, SmtpConfig, SmtpTls, Template, message_id, samples,
+    Mailer, OutgoingMail, Renderer, SmtpConfig, SmtpTls, Template, list_unsubscribe, message_id,
+    samples,
 };
 use erp_core::{Error, Lang};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -63,6 +64,30 @@ async fn an_accepted_mail_arrives_whole_and_the_connection_is_kept() {
         assert!(mails[0].contains(expected), "{expected:?} in:\n{}", mails[0]);
     }
     assert!(mails[0].lines().all(|line| line.len() < 998));
+}
+
+#[tokio::test]
+async fn a_digest_can_be_stopped_with_one_click() {
+    let (port, seen) = server::start().await;
+    let context = samples::digest(Lang::En);
+    let renderer = Renderer::new().unwrap();
+    let mail = OutgoingMail {
+        rendered: renderer.render(Template::DigestQuotidien, &context).unwrap(),
+        headers: list_unsubscribe(&context.desabonnement),
+        ..mail("zoe@exemple.ma")
+    };
+    Mailer::new(&config(port)).unwrap().send(&mail).await.unwrap();
+    let mails = seen.mails.lock().unwrap();
+    // However long the address: a program that follows it must find it whole.
+    assert!(context.desabonnement.len() > 300);
+    for expected in [
+        format!("\r\nList-Unsubscribe: <{}>\r\n", context.desabonnement),
+        "\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n".to_owned(),
+    ] {
+        assert!(mails[0].contains(&expected), "{expected:?} in:\n{}", mails[0]);
+    }
+    let plain = list_unsubscribe("http://localhost:5173/x");
+    assert_eq!(plain, [("List-Unsubscribe", "<http://localhost:5173/x>".to_owned())]);
 }
 
 #[tokio::test]
