@@ -4,6 +4,7 @@ mod emails;
 pub mod files;
 pub mod http;
 mod maintenance;
+pub mod preview;
 mod runner;
 mod scheduler;
 mod wake;

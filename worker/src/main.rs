@@ -1,9 +1,10 @@
 //! `erp-worker`: runs the jobs. As many processes as one likes share the work.
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use erp_core::{Config, Ctx, shutdown};
-use erp_worker::{Settings, http};
+use erp_worker::{Settings, http, preview};
 
 #[derive(Parser)]
 #[command(version, about)]
@@ -16,10 +17,18 @@ struct Cli {
 enum Command {
     /// Run the jobs (the default).
     Run,
+    /// Write every e-mail to a folder, in all its variants; needs no settings.
+    PreviewMails {
+        /// Made if it is not there.
+        #[arg(default_value = "mails")]
+        folder: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
-    let Command::Run = Cli::parse().command.unwrap_or(Command::Run);
+    if let Some(Command::PreviewMails { folder }) = Cli::parse().command {
+        return preview_mails(&folder);
+    }
     let config = match Config::at_start() {
         Ok(config) => config,
         Err(code) => return code,
@@ -35,6 +44,20 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "stopped by an error");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Says what it did on the terminal: there is no log without settings.
+fn preview_mails(folder: &Path) -> ExitCode {
+    match preview::write(folder) {
+        Ok(count) => {
+            println!("{count} mails: {}", folder.join("index.html").display());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{}: {error:#}", folder.display());
             ExitCode::FAILURE
         }
     }
