@@ -1,10 +1,12 @@
 //! The business of the maintenance ERP: types, rules and SQL, one module per domain noun.
 //! Knows nothing of HTTP, and nothing of how jobs are run.
 pub mod auth;
+pub mod calendrier;
 pub mod clients;
 pub mod config;
 mod ctx;
 pub mod dashboard;
+pub mod digest;
 pub mod documents;
 pub mod equipements;
 pub mod error;
@@ -13,12 +15,14 @@ pub mod input;
 pub mod interventions;
 pub mod jobs;
 pub mod limits;
+pub mod local;
 pub mod mailer;
 pub mod metrics;
 mod migrate;
 pub mod notifications;
 pub mod page;
 pub mod planning;
+pub mod preferences;
 pub mod schedules;
 pub mod shutdown;
 pub mod storage;

@@ -1,9 +1,13 @@
 //! Runs the jobs that core declares.
+mod batches;
+mod digest;
 mod documents;
 mod emails;
 pub mod files;
 pub mod http;
+mod interventions;
 mod maintenance;
+mod planning;
 pub mod preview;
 mod runner;
 mod scheduler;
@@ -11,9 +15,11 @@ mod wake;
 
 use std::time::Duration;
 
-use erp_core::Ctx;
+use erp_core::{Ctx, Error, jobs::Verdict};
 use uuid::Uuid;
 
+use batches::batches;
+use runner::Runner;
 pub use runner::StopError;
 
 /// How this process runs jobs.
@@ -40,20 +46,46 @@ impl Settings {
     }
 }
 
-/// Runs the schedules and every job of the system, one line each, until `stop` resolves and what runs has ended.
+/// Every job of the system, one line each.
+fn with_jobs(runner: Runner) -> Runner {
+    runner
+        .job(documents::process)
+        .job(documents::delete_files)
+        .job(emails::send)
+        .job(emails::send_group)
+        .job(digest::send)
+        .job(digest::send_all)
+        .job(planning::generate)
+        .job(planning::remind)
+        .job(interventions::late)
+        .job(interventions::unassigned)
+        .job(maintenance::purge)
+}
+
+/// Runs the schedules and the jobs until `stop` resolves and what runs has ended.
 pub async fn run(
     ctx: &Ctx,
     settings: &Settings,
     stop: impl Future<Output = std::io::Result<()>> + Send,
 ) -> Result<(), StopError> {
-    let runner = runner::Runner::new(ctx, settings)
-        .job(documents::process)
-        .job(documents::delete_files)
-        .job(emails::send)
-        .job(maintenance::purge)
-        .run_until(stop);
+    let runner = with_jobs(Runner::new(ctx, settings)).run_until(stop);
     tokio::select! {
         done = runner => done,
         never = scheduler::run(ctx), if ctx.config.worker.scheduler => match never {},
+    }
+}
+
+/// Does jobs one by one when it is told to, without the queue: for simulations, where a year passes in a minute.
+pub struct ByHand(Runner);
+
+impl ByHand {
+    #[must_use]
+    pub fn new(ctx: &Ctx) -> Self {
+        Self(with_jobs(Runner::new(ctx, &Settings::new(ctx))))
+    }
+
+    /// Does the job of `queue` with this payload, by the clock of the context.
+    pub async fn perform(&self, queue: &str, payload: &[u8]) -> Result<Verdict, Error> {
+        self.0.perform(queue, payload).await
     }
 }

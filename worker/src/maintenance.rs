@@ -1,15 +1,21 @@
 //! Removes what has had its time.
 use chrono::TimeDelta;
-use erp_core::{Ctx, Result, auth, documents, jobs::operate, schedules::jobs::Purge};
+use erp_core::{
+    Ctx, Result, auth, documents, jobs::operate, notifications::envois, schedules::jobs::Purge,
+};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
 /// An upload that is under way has no row yet; none takes a day.
 const DAY: TimeDelta = TimeDelta::days(1);
 
+/// What was told to whom: no event is that old.
+const TOLD: TimeDelta = TimeDelta::days(400);
+
 /// Small steps, each complete in itself: interrupted, the next night goes on.
 pub(crate) async fn purge(ctx: Ctx, _job: Purge) -> Result<()> {
     let now = ctx.clock.now();
     let jobs = operate::prune(&ctx.pool, now).await?;
+    let told = envois::forget(&ctx.pool, now - TOLD).await?;
     let accounts = auth::purge(&ctx.pool, now).await?;
     let unfinished = ctx.storage.remove_abandoned(now - DAY).await?;
     let mut files = 0_usize;
@@ -20,6 +26,6 @@ pub(crate) async fn purge(ctx: Ctx, _job: Purge) -> Result<()> {
             files += 1;
         }
     }
-    tracing::info!(jobs, accounts, unfinished, files, "purged");
+    tracing::info!(jobs, told, accounts, unfinished, files, "purged");
     Ok(())
 }

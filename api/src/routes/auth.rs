@@ -204,7 +204,7 @@ async fn change_password(
     let hash = users::hash_password(form.new_password).await?;
 
     let mut tx = ctx.begin().await?;
-    users::update(&mut tx, user.id, None, Some(&hash), ctx.clock.now()).await?;
+    users::update(&mut tx, user.id, None, None, Some(&hash), ctx.clock.now()).await?;
     tx.commit().await?;
     Ok(Json(Message { message: "Mot de passe modifié : reconnectez-vous." }))
 }

@@ -47,7 +47,7 @@ async fn create(
     let mut tx = ctx.begin().await?;
     let intervention = interventions::create(&mut tx, &new, by, now).await?;
     tx.commit().await?;
-    Ok(Json(intervention.seen_at(now)))
+    Ok(Json(intervention.seen_at(now, &ctx.config.sla)))
 }
 
 /// The interventions; a user of a client sees those on that client's equipment.
@@ -66,7 +66,7 @@ async fn list(
 ) -> Result<Response, ApiError> {
     let now = ctx.clock.now();
     let listed = interventions::list(&ctx.pool, &filter, user.client_scope(), now).await?;
-    Ok(here.list(&filter.page, &listed.map(|row: Intervention| row.seen_at(now))))
+    Ok(here.list(&filter.page, &listed.map(|row: Intervention| row.seen_at(now, &ctx.config.sla))))
 }
 
 /// The same list, at the address that the frontend's filters use.
@@ -101,7 +101,7 @@ async fn show(
     RowId(id): RowId,
 ) -> Result<Json<InterventionOut>, ApiError> {
     let intervention = interventions::find(&ctx.pool, id, user.client_scope()).await?;
-    Ok(Json(intervention.seen_at(ctx.clock.now())))
+    Ok(Json(intervention.seen_at(ctx.clock.now(), &ctx.config.sla)))
 }
 
 /// Edits an intervention that is not over.
@@ -125,7 +125,7 @@ async fn update(
     let mut tx = ctx.begin().await?;
     let intervention = interventions::update(&mut tx, id, edit, by, now).await?;
     tx.commit().await?;
-    Ok(Json(intervention.seen_at(now)))
+    Ok(Json(intervention.seen_at(now, &ctx.config.sla)))
 }
 
 /// Moves an intervention one step on. A technicien moves what is theirs or free; a free one taken up becomes theirs.
@@ -151,7 +151,7 @@ async fn change_statut(
     let intervention =
         interventions::change_statut(&mut tx, id, change.statut, remarque, by, now).await?;
     tx.commit().await?;
-    Ok(Json(intervention.seen_at(now)))
+    Ok(Json(intervention.seen_at(now, &ctx.config.sla)))
 }
 
 /// Gives an intervention to a technicien, who is told by e-mail, or (null) to nobody.
@@ -176,7 +176,7 @@ async fn assign(
     let intervention =
         interventions::assign(&mut tx, id, affectation.technicien_id, by, now).await?;
     tx.commit().await?;
-    Ok(Json(intervention.seen_at(now)))
+    Ok(Json(intervention.seen_at(now, &ctx.config.sla)))
 }
 
 struct HistoriqueList(Page);

@@ -1,6 +1,7 @@
 //! Every route file, one line each, and the layers around them all.
 mod admin;
 mod auth;
+mod calendrier;
 mod clients;
 mod dashboard;
 mod documents;
@@ -9,6 +10,7 @@ mod files;
 mod interventions;
 mod notifications;
 mod planning;
+mod preferences;
 mod service;
 mod techniciens;
 mod upload;
@@ -42,11 +44,13 @@ fn routes() -> OpenApiRouter<Ctx> {
         .merge(service::router())
         .merge(auth::router())
         .merge(users::router())
+        .merge(preferences::router())
         .merge(clients::router())
         .merge(techniciens::router())
         .merge(equipements::router())
         .merge(interventions::router())
         .merge(planning::router())
+        .merge(calendrier::router())
         .merge(documents::router())
         .merge(notifications::router())
         .merge(dashboard::router())

@@ -2,7 +2,9 @@
 use axum::{Json, extract::State, http::StatusCode, response::Response};
 use erp_core::{
     Ctx,
-    notifications::{self, NewNotification, NotificationFilter, NotificationOut, OwnFilter},
+    notifications::{
+        self, CountsOut, NewNotification, NotificationFilter, NotificationOut, OwnFilter,
+    },
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -17,6 +19,7 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
     OpenApiRouter::new()
         .routes(routes!(create, list))
         .routes(routes!(list_own))
+        .routes(routes!(counts))
         .routes(routes!(list_of_user))
         .routes(routes!(mark_read))
         .routes(routes!(delete))
@@ -73,6 +76,15 @@ async fn list_own(
 ) -> Result<Response, ApiError> {
     let filter = filter.of(user.id);
     Ok(here.list(&filter.page, &notifications::list(&ctx.pool, &filter).await?))
+}
+
+/// How many notifications the caller has, and has not read.
+#[utoipa::path(
+    get, path = "/notifications/user/me/count", tag = "notifications",
+    responses((status = 200, body = CountsOut, description = "Done.")),
+)]
+async fn counts(user: CurrentUser, State(ctx): State<Ctx>) -> Result<Json<CountsOut>, ApiError> {
+    Ok(Json(notifications::counts(&ctx.pool, user.id).await?))
 }
 
 /// The notifications of one user.

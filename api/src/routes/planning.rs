@@ -6,8 +6,10 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
+use chrono::{DateTime, Utc};
 use erp_core::{
     Ctx,
+    input::{Fields, Input, Whole},
     planning::{self, NouvelleDate, Planning, PlanningCreate, PlanningFilter, PlanningPatch},
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -23,6 +25,7 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
         .routes(routes!(create, list))
         .routes(routes!(show, update, delete))
         .routes(routes!(move_on))
+        .routes(routes!(apercu))
 }
 
 /// Plans the visits of a machine; without `prochaine_date` the next one is a period after `derniere_date`, or after now.
@@ -77,6 +80,36 @@ async fn show(
     RowId(id): RowId,
 ) -> Result<Json<Planning>, ApiError> {
     Ok(Json(planning::find(&ctx.pool, id, user.client_scope()).await?))
+}
+
+/// How many dates to foresee: 1 to 100, 12 when nobody says.
+struct Foresight(usize);
+
+impl Input for Foresight {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let n: Whole<1, 100> = fields.or("n", Whole(12))?;
+        usize::try_from(n.0).ok().map(Self)
+    }
+}
+
+/// The dates of the next visits, as they will come by themselves: of a planning that rests, or whose machine is retired,
+/// none. The first may have passed: its visit is opened within the hour, and stands for all that were missed.
+#[utoipa::path(
+    get, path = "/planning/{id}/apercu", tag = "planning",
+    params(("id" = i64, Path), Query<Foresight>),
+    responses(
+        (status = 200, body = [DateTime<Utc>], description = "Done."),
+        (status = 404, description = "planning_introuvable"),
+    ),
+)]
+async fn apercu(
+    user: CurrentUser,
+    State(ctx): State<Ctx>,
+    RowId(id): RowId,
+    Query(Foresight(n)): Query<Foresight>,
+) -> Result<Json<Vec<DateTime<Utc>>>, ApiError> {
+    let planning = planning::find(&ctx.pool, id, user.client_scope()).await?;
+    Ok(Json(planning::apercu(&ctx.pool, &planning, n, ctx.clock.now()).await?))
 }
 
 /// Changes a planning. Another frequency counts from the next visit on, whose date stays.

@@ -93,7 +93,7 @@ async fn me(user: CurrentUser, State(ctx): State<Ctx>) -> Result<Json<UserOut>, 
     Ok(Json(users::find(&ctx.pool, user.id).await?))
 }
 
-/// Changes the caller's own name or password.
+/// Changes the caller's own name, language or password.
 #[utoipa::path(
     put, path = "/users/update", tag = "users",
     request_body = UserUpdate,
@@ -117,9 +117,15 @@ async fn update(
     let full_name = edit.full_name.map(|line| line.0);
 
     let mut tx = ctx.begin().await?;
-    let user =
-        users::update(&mut tx, user.id, full_name.as_deref(), hash.as_ref(), ctx.clock.now())
-            .await?;
+    let user = users::update(
+        &mut tx,
+        user.id,
+        full_name.as_deref(),
+        edit.langue,
+        hash.as_ref(),
+        ctx.clock.now(),
+    )
+    .await?;
     tx.commit().await?;
     Ok(Json(user))
 }

@@ -7,11 +7,14 @@
 )]
 
 mod admin;
+mod alertes;
 mod auth;
+mod calendrier;
 mod clients;
 mod connections;
 mod conventions;
 mod dashboard;
+mod digest;
 mod documents;
 mod emails;
 mod interventions;
@@ -19,9 +22,11 @@ mod limits;
 mod nouns;
 mod openapi;
 mod planning;
+mod preferences;
 mod rbac;
 mod refused_files;
 mod s3;
 #[path = "../../../core/tests/support/s3_server.rs"]
 mod s3_server;
 mod support;
+mod visites;

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use sqlx::PgPool;
 use uuid::Uuid;
 
-pub use token::{Claims, Keys};
+pub use token::{Claims, Keys, unsubscribe_token, unsubscribed_user};
 
 use crate::{
     Ctx, Error, Result, Text, Tx,

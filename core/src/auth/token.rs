@@ -2,7 +2,7 @@
 use anyhow::Context as _;
 use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, jwk::Jwk};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
 use crate::{
@@ -96,16 +96,49 @@ impl Keys {
             jti: Uuid::new_v4(),
             ver: account.token_version,
         };
-        Ok(jsonwebtoken::encode(&self.header, &claims, &self.signing)
-            .map_err(anyhow::Error::from)?)
+        self.sign(&claims)
     }
 
     /// The claims of `token`, if it is ours and has not expired.
     pub(super) fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Claims> {
-        let data = jsonwebtoken::decode::<Claims>(token, &self.checking, &self.validation)
-            .map_err(|_| invalid())?;
-        if data.claims.exp <= now.timestamp() { Err(expired()) } else { Ok(data.claims) }
+        let claims: Claims = self.read(token)?;
+        if claims.exp <= now.timestamp() { Err(expired()) } else { Ok(claims) }
     }
+
+    fn sign(&self, claims: &impl Serialize) -> Result<String> {
+        Ok(jsonwebtoken::encode(&self.header, claims, &self.signing)
+            .map_err(anyhow::Error::from)?)
+    }
+
+    fn read<T: DeserializeOwned + Clone>(&self, token: &str) -> Result<T> {
+        let data = jsonwebtoken::decode::<T>(token, &self.checking, &self.validation);
+        Ok(data.map_err(|_| invalid())?.claims)
+    }
+}
+
+/// What the link in a digest says. It has none of the claims of an access token, nor an access token its `sub`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Unsubscribe {
+    sub: String,
+    user_id: i64,
+    exp: i64,
+}
+
+const UNSUBSCRIBE: &str = "desabonnement";
+
+/// A token that ends the digests of a user, and does nothing else. It is good for a year: mails are kept.
+pub fn unsubscribe_token(keys: &Keys, user_id: i64, now: DateTime<Utc>) -> Result<String> {
+    let exp = (now + TimeDelta::days(365)).timestamp();
+    keys.sign(&Unsubscribe { sub: UNSUBSCRIBE.to_owned(), user_id, exp })
+}
+
+/// Whose digests `token` ends.
+pub fn unsubscribed_user(keys: &Keys, token: &str, now: DateTime<Utc>) -> Result<i64> {
+    let said: Unsubscribe = keys.read(token)?;
+    if said.sub != UNSUBSCRIBE {
+        return Err(invalid());
+    }
+    if said.exp <= now.timestamp() { Err(expired()) } else { Ok(said.user_id) }
 }
 
 fn private_key(config: &AuthConfig) -> Result<Vec<u8>> {
@@ -168,6 +201,19 @@ mod tests {
         let claims = keys.verify(&token, now + TimeDelta::seconds(3599)).unwrap();
         assert_eq!((claims.user_id, claims.ver, claims.role), (7, 3, UserRole::Technicien));
         assert!(keys.verify(&token, now + TimeDelta::seconds(3600)).is_err());
+    }
+
+    #[test]
+    fn the_link_of_a_digest_is_no_access_token_and_an_access_token_no_such_link() {
+        let keys = Keys::new(&config(JwtAlgorithm::Hs256)).unwrap();
+        let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let link = unsubscribe_token(&keys, 7, now).unwrap();
+        assert_eq!(unsubscribed_user(&keys, &link, now + TimeDelta::days(364)).unwrap(), 7);
+        assert!(unsubscribed_user(&keys, &link, now + TimeDelta::days(365)).is_err());
+        assert!(keys.verify(&link, now).is_err());
+        assert!(
+            unsubscribed_user(&keys, &keys.access_token(&account(), now).unwrap(), now).is_err()
+        );
     }
 
     #[test]

@@ -9,6 +9,9 @@ use super::env::Env;
 pub struct HttpConfig {
     /// `BIND_ADDR` (0.0.0.0:8000)
     pub bind_addr: SocketAddr,
+    /// `PUBLIC_URL` (`FRONTEND_URL`), without a slash at its end: where the world reaches this API, for links in mails and
+    /// calendars. By default the frontend's proxy serves both.
+    pub public_url: String,
     /// `CORS_ALLOW_ORIGINS`: a JSON list, or separated by commas.
     pub cors_origins: Vec<String>,
     /// `PUBLIC_EQUIPEMENTS`: equipment is readable without a token, as in the old backend.
@@ -54,8 +57,15 @@ impl HttpConfig {
         );
         let public_equipements =
             env.parse("PUBLIC_EQUIPEMENTS", false, |_| true, "true ou false", "false");
+        let public_url = env.text("PUBLIC_URL").or_else(|| env.text("FRONTEND_URL"));
+        let public_url = public_url.unwrap_or_else(|| "http://localhost:3000".to_owned());
+        if !public_url.starts_with("http://") && !public_url.starts_with("https://") {
+            let fault = format!("« {public_url} » n'est pas une adresse web");
+            env.fault("PUBLIC_URL", fault, "https://erp.mif-maroc.example");
+        }
         Self {
             bind_addr,
+            public_url: public_url.trim_end_matches('/').to_owned(),
             cors_origins,
             public_equipements,
             rate_limit_per_minute: Self::limit(env, "RATE_LIMIT_PER_MINUTE", 300, "300"),

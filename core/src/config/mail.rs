@@ -1,6 +1,8 @@
 //! How mails leave, and what they link to.
 use std::time::Duration;
 
+use chrono::TimeDelta;
+
 use super::env::Env;
 use crate::mailer::{SmtpConfig, SmtpTls};
 
@@ -11,6 +13,8 @@ pub struct MailConfig {
     pub smtp: SmtpConfig,
     /// `FRONTEND_URL`, without a slash at its end: where links in mails lead.
     pub frontend_url: String,
+    /// `EMAILS_GROUP_SECONDS` (600): what comes to a person within so long is one mail; 0: each its own, at once.
+    pub group: TimeDelta,
 }
 
 impl MailConfig {
@@ -21,7 +25,18 @@ impl MailConfig {
             let fault = format!("« {frontend_url} » n'est pas une adresse web");
             env.fault("FRONTEND_URL", fault, "https://erp.mif-maroc.example");
         }
-        Self { smtp: Self::smtp(env), frontend_url: frontend_url.trim_end_matches('/').to_owned() }
+        let group = env.parse(
+            "EMAILS_GROUP_SECONDS",
+            600,
+            |n| (0..=86_400).contains(n),
+            "un nombre de secondes de 0 à 86400",
+            "600",
+        );
+        Self {
+            smtp: Self::smtp(env),
+            frontend_url: frontend_url.trim_end_matches('/').to_owned(),
+            group: TimeDelta::seconds(group),
+        }
     }
 
     fn smtp(env: &mut Env) -> SmtpConfig {

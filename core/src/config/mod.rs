@@ -6,6 +6,7 @@ mod env;
 mod http;
 mod log;
 mod mail;
+mod sla;
 mod uploads;
 mod worker;
 
@@ -20,7 +21,7 @@ pub use mail::MailConfig;
 pub use uploads::{StorageConfig, UploadConfig};
 pub use worker::WorkerConfig;
 
-use crate::telemetry;
+use crate::{interventions::Sla, telemetry};
 
 /// `ENVIRONMENT`: only `dev` forgives a weak `SECRET_KEY`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +50,8 @@ pub struct Config {
     pub uploads: UploadConfig,
     pub mail: MailConfig,
     pub worker: WorkerConfig,
+    /// `SLA_HOURS`
+    pub sla: Sla,
     pub log: LogConfig,
 }
 
@@ -83,6 +86,7 @@ impl Config {
             uploads: UploadConfig::read(&mut env),
             mail: MailConfig::read(&mut env),
             worker: WorkerConfig::read(&mut env),
+            sla: sla::read(&mut env),
             log: LogConfig::read(&mut env),
         };
         env.finish().map(|()| config)
@@ -122,6 +126,7 @@ mod tests {
             ("CORS_ALLOW_ORIGINS", "*"),
             ("LOG_FORMAT", "xml"),
             ("MAX_UPLOAD_BYTES", "-1"),
+            ("SLA_HOURS", "urgente=2,haute=demain"),
         ])
         .unwrap_err();
         for name in [
@@ -131,6 +136,7 @@ mod tests {
             "CORS_ALLOW_ORIGINS",
             "LOG_FORMAT",
             "MAX_UPLOAD_BYTES",
+            "SLA_HOURS",
         ] {
             assert_eq!(
                 faults.iter().filter(|f| f.starts_with(name)).count(),

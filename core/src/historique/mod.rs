@@ -4,7 +4,7 @@ use serde::Serialize;
 use sqlx::{PgPool, QueryBuilder};
 
 use crate::{
-    Result, Tx,
+    Lang, Result, Tx,
     interventions::StatutIntervention,
     page::{Listed, Page},
     users::{UserOut, UserRole},
@@ -20,7 +20,7 @@ pub struct HistoriqueOut {
     pub user: Option<UserOut>,
 }
 
-/// Writes a line; `user_id` is null for what the system does by itself.
+/// Writes a line, and gives its id; `user_id` is null for what the system does by itself.
 pub async fn record(
     tx: &mut Tx<'_>,
     intervention_id: i64,
@@ -28,11 +28,12 @@ pub async fn record(
     remarque: Option<&str>,
     user_id: Option<i64>,
     now: DateTime<Utc>,
-) -> Result<()> {
-    sqlx::query!(
+) -> Result<i64> {
+    Ok(sqlx::query_scalar!(
         r#"
             insert into historique (intervention_id, statut, remarque, horodatage, user_id)
             values ($1, $2, $3, $4, $5)
+            returning id
         "#,
         intervention_id,
         statut as StatutIntervention,
@@ -40,9 +41,8 @@ pub async fn record(
         now,
         user_id,
     )
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
+    .fetch_one(&mut **tx)
+    .await?)
 }
 
 #[derive(sqlx::FromRow)]
@@ -57,6 +57,7 @@ struct Row {
     email: Option<String>,
     role: Option<UserRole>,
     is_active: Option<bool>,
+    langue: Option<Lang>,
     created_at: Option<DateTime<Utc>>,
     updated_at: Option<DateTime<Utc>>,
 }
@@ -71,6 +72,7 @@ impl From<Row> for HistoriqueOut {
                 email: row.email?,
                 role: row.role?,
                 is_active: row.is_active?,
+                langue: row.langue?,
                 created_at: row.created_at?,
                 updated_at: row.updated_at?,
             })
@@ -93,7 +95,7 @@ pub async fn list(
 ) -> Result<Listed<HistoriqueOut>> {
     let mut query = QueryBuilder::new(
         "select h.id, h.statut, h.remarque, h.horodatage, h.user_id, u.username, u.full_name, u.email, u.role,
-                u.is_active, u.created_at, u.updated_at
+                u.is_active, u.langue, u.created_at, u.updated_at
          from historique h left join users u on u.id = h.user_id
          where h.intervention_id = ",
     );

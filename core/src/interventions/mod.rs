@@ -1,22 +1,39 @@
 //! Interventions: opened, assigned, worked on, closed. Every step leaves its line of historique and its
 //! notifications in the same transaction.
+mod alertes;
 mod filter;
 mod input;
+pub mod jobs;
+mod sla;
 mod statut;
 mod steps;
 mod store;
 mod types;
+mod visite;
 
 use chrono::{DateTime, Utc};
 
+pub use alertes::{alert_late, alert_unassigned, remind};
 pub use filter::InterventionFilter;
 pub use input::{Affectation, InterventionCreate, InterventionUpdate, StatutChange};
+pub use sla::{NIVEAUX, Sla};
 pub use statut::StatutIntervention;
 pub use steps::{assign, change_statut, release_all_of};
 pub use store::{find, list};
 pub use types::{Intervention, InterventionOut, InterventionType, PrioriteIntervention, SORTABLE};
+pub(crate) use visite::open_visite;
+pub use visite::{CalendarRow, NewVisite, calendar};
 
-use crate::{Error, Noun, Result, Tx, error::OnConstraint as _, historique, techniciens};
+use crate::{
+    Error, Noun, Result, Tx,
+    error::OnConstraint as _,
+    historique,
+    notifications::{
+        self,
+        TypeNotification::{Rappel, Retard},
+    },
+    techniciens,
+};
 
 /// Who does something to an intervention: the person, and the technicien that the person is, if one.
 #[derive(Debug, Clone, Copy)]
@@ -42,11 +59,12 @@ pub async fn create(
     let intervention = store::insert(tx, new, statut, by.user_id, now)
         .await
         .on_constraint("interventions_equipement_id_fkey", || Error::NotFound(Noun::Equipement))?;
-    historique::record(tx, intervention.id, statut, Some("Création"), Some(by.user_id), now)
-        .await?;
-    steps::tell_technicien(tx, &intervention, by, now).await?;
+    let line =
+        historique::record(tx, intervention.id, statut, Some("Création"), Some(by.user_id), now)
+            .await?;
+    steps::tell_technicien(tx, &intervention, line, by, now).await?;
     if statut == StatutIntervention::Cloturee {
-        steps::tell_closed(tx, &intervention, now).await?;
+        steps::tell_closed(tx, &intervention, line, now).await?;
     }
     Ok(intervention)
 }
@@ -70,6 +88,9 @@ pub async fn update(
         store::save(tx, &new).await.on_constraint("interventions_equipement_id_fkey", || {
             Error::NotFound(Noun::Equipement)
         })?;
+        if new.date_limite != old.date_limite {
+            notifications::settle(tx, id, &[Retard, Rappel], now).await?;
+        }
         historique::record(tx, id, new.statut, Some("Modification"), Some(by.user_id), now).await?;
     }
     let technicien = technicien.over_with(new.technicien_id, |id| id.0);

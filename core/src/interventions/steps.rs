@@ -5,7 +5,10 @@ use chrono::{DateTime, Utc};
 use super::{Actor, Intervention, StatutIntervention, over, store};
 use crate::{
     Error, Result, Text, Tx, historique,
-    notifications::{self, CanalNotification, NewNotification, TypeNotification},
+    notifications::{
+        self, Annonce, Evenement,
+        TypeNotification::{Alerte, Rappel, Retard},
+    },
     techniciens, users,
 };
 
@@ -19,7 +22,8 @@ pub async fn change_statut(
     by: Actor,
     now: DateTime<Utc>,
 ) -> Result<Intervention> {
-    let mut intervention = store::find_for_update(tx, id).await?;
+    let old = store::find_for_update(tx, id).await?;
+    let mut intervention = old.clone();
     if let (Some(me), Some(theirs)) = (by.technicien_id, intervention.technicien_id)
         && me != theirs
     {
@@ -60,10 +64,10 @@ pub async fn change_statut(
         | StatutIntervention::Archivee => {}
     }
     intervention.statut = next;
-    store::save(tx, &intervention).await?;
-    historique::record(tx, id, next, remarque, Some(by.user_id), now).await?;
+    save(tx, &old, &mut intervention, now).await?;
+    let line = historique::record(tx, id, next, remarque, Some(by.user_id), now).await?;
     if next == StatutIntervention::Cloturee {
-        tell_closed(tx, &intervention, now).await?;
+        tell_closed(tx, &intervention, line, now).await?;
     }
     Ok(intervention)
 }
@@ -76,7 +80,8 @@ pub async fn assign(
     by: Actor,
     now: DateTime<Utc>,
 ) -> Result<Intervention> {
-    let mut intervention = store::find_for_update(tx, id).await?;
+    let old = store::find_for_update(tx, id).await?;
+    let mut intervention = old.clone();
     if intervention.statut.is_terminal() {
         return Err(over(&intervention));
     }
@@ -103,9 +108,11 @@ pub async fn assign(
         None => "Affectation retirée".to_owned(),
     };
     set_technicien(&mut intervention, technicien_id, now);
-    store::save(tx, &intervention).await?;
-    historique::record(tx, id, intervention.statut, Some(&remarque), Some(by.user_id), now).await?;
-    tell_technicien(tx, &intervention, by, now).await?;
+    save(tx, &old, &mut intervention, now).await?;
+    let line =
+        historique::record(tx, id, intervention.statut, Some(&remarque), Some(by.user_id), now)
+            .await?;
+    tell_technicien(tx, &intervention, line, by, now).await?;
     Ok(intervention)
 }
 
@@ -116,9 +123,10 @@ pub async fn release_all_of(
     by: i64,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    for mut intervention in store::open_of_technicien_for_update(tx, technicien_id).await? {
+    for old in store::open_of_technicien_for_update(tx, technicien_id).await? {
+        let mut intervention = old.clone();
         set_technicien(&mut intervention, None, now);
-        store::save(tx, &intervention).await?;
+        save(tx, &old, &mut intervention, now).await?;
         let remarque = Some("Affectation retirée : le technicien a quitté l'équipe");
         historique::record(tx, intervention.id, intervention.statut, remarque, Some(by), now)
             .await?;
@@ -138,10 +146,28 @@ fn set_technicien(intervention: &mut Intervention, technicien_id: Option<i64>, n
     };
 }
 
-/// Tells the technicien of an intervention that it is theirs, unless they took it themselves.
+/// Writes what a step made of `old`: the response clock goes by it, and alerts that have lost their cause are settled.
+async fn save(
+    tx: &mut Tx<'_>,
+    old: &Intervention,
+    new: &mut Intervention,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    new.keep_clock(now);
+    store::save(tx, new).await?;
+    if new.statut.is_terminal() && !old.statut.is_terminal() {
+        notifications::settle(tx, new.id, &[Alerte, Retard, Rappel], now).await?;
+    } else if old.is_unanswered() && !new.is_unanswered() {
+        notifications::settle(tx, new.id, &[Alerte], now).await?;
+    }
+    Ok(())
+}
+
+/// Tells the technicien of an intervention that it is theirs since `line` of its historique, unless they took it themselves.
 pub(super) async fn tell_technicien(
     tx: &mut Tx<'_>,
     intervention: &Intervention,
+    line: i64,
     by: Actor,
     now: DateTime<Utc>,
 ) -> Result<()> {
@@ -149,41 +175,32 @@ pub(super) async fn tell_technicien(
     if intervention.statut.is_terminal() || by.technicien_id == Some(technicien_id) {
         return Ok(());
     }
-    let user_id = techniciens::user_of(tx, technicien_id).await?;
-    tell(tx, TypeNotification::Affectation, intervention, user_id, now).await
+    tell(tx, Evenement::Affectation, intervention, line, now).await
 }
 
-/// Tells the creator of an intervention, and the users of the client whose equipment it is, that it is closed.
+/// Tells those concerned that an intervention is closed since `line` of its historique.
 pub(super) async fn tell_closed(
     tx: &mut Tx<'_>,
     intervention: &Intervention,
+    line: i64,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let mut told = users::of_client_of(&mut **tx, intervention.equipement_id).await?;
-    if let Some(createur) = intervention.createur_id
-        && !told.contains(&createur)
-    {
-        told.insert(0, createur);
-    }
-    for user_id in told {
-        tell(tx, TypeNotification::Cloture, intervention, user_id, now).await?;
-    }
-    Ok(())
+    tell(tx, Evenement::Cloture, intervention, line, now).await
 }
 
 async fn tell(
     tx: &mut Tx<'_>,
-    type_: TypeNotification,
+    evenement: Evenement,
     intervention: &Intervention,
-    user_id: i64,
+    line: i64,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let new = NewNotification {
-        type_,
-        canal: CanalNotification::Email,
-        contenu: None,
+    let annonce = Annonce {
+        evenement,
+        cle: format!("historique:{line}"),
         intervention_id: Some(intervention.id),
-        user_id,
+        planning_id: None,
+        contenu: None,
     };
-    notifications::create(tx, &new, now).await.map(drop)
+    notifications::announce(tx, &annonce, now).await
 }

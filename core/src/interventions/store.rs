@@ -3,8 +3,8 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor, PgPool};
 
 use super::{
-    Intervention, InterventionCreate, InterventionFilter, InterventionType, PrioriteIntervention,
-    SORTABLE, StatutIntervention,
+    Intervention, InterventionCreate, InterventionFilter, InterventionType, NewVisite,
+    PrioriteIntervention, SORTABLE, StatutIntervention,
 };
 use crate::{
     Error, Noun, Result,
@@ -19,7 +19,8 @@ pub async fn find(db: impl PgExecutor<'_>, id: i64, only: Option<i64>) -> Result
             select i.id, titre, i.description, i.type as "type_: InterventionType", i.statut as "statut: StatutIntervention",
                    priorite as "priorite: PrioriteIntervention", urgence, date_creation, date_limite, date_affectation,
                    date_debut_travaux, date_cloture, technicien_id, equipement_id, planning_id, createur_id,
-                   duree_estimee, duree_reelle, cout_pieces, cout_main_oeuvre, rapport_intervention
+                   duree_estimee, duree_reelle, cout_pieces, cout_main_oeuvre, rapport_intervention,
+                   attente_depuis, attente_secondes
             from interventions i
             where i.id = $1
               and ($2::bigint is null
@@ -64,7 +65,8 @@ pub(super) async fn open_of_technicien_for_update(
             select id, titre, description, type as "type_: InterventionType", statut as "statut: StatutIntervention",
                    priorite as "priorite: PrioriteIntervention", urgence, date_creation, date_limite, date_affectation,
                    date_debut_travaux, date_cloture, technicien_id, equipement_id, planning_id, createur_id,
-                   duree_estimee, duree_reelle, cout_pieces, cout_main_oeuvre, rapport_intervention
+                   duree_estimee, duree_reelle, cout_pieces, cout_main_oeuvre, rapport_intervention,
+                   attente_depuis, attente_secondes
             from interventions
             where technicien_id = $1 and statut in ('ouverte', 'affectee', 'en_cours', 'en_attente')
             order by id
@@ -91,12 +93,14 @@ pub(super) async fn insert(
         r#"
             insert into interventions
                 (titre, description, type, statut, priorite, urgence, date_creation, date_limite, date_affectation,
-                 date_debut_travaux, date_cloture, technicien_id, equipement_id, createur_id, duree_estimee, duree_reelle)
-            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+                 date_debut_travaux, date_cloture, technicien_id, equipement_id, createur_id, duree_estimee, duree_reelle,
+                 attente_depuis)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
             returning id, titre, description, type as "type_: InterventionType", statut as "statut: StatutIntervention",
                    priorite as "priorite: PrioriteIntervention", urgence, date_creation, date_limite, date_affectation,
                    date_debut_travaux, date_cloture, technicien_id, equipement_id, planning_id, createur_id,
-                   duree_estimee, duree_reelle, cout_pieces, cout_main_oeuvre, rapport_intervention
+                   duree_estimee, duree_reelle, cout_pieces, cout_main_oeuvre, rapport_intervention,
+                   attente_depuis, attente_secondes
         "#,
         new.titre,
         new.description,
@@ -114,6 +118,7 @@ pub(super) async fn insert(
         createur_id,
         new.duree_estimee,
         closed.then_some(0),
+        (statut == EnAttente && new.technicien_id.is_none()).then_some(now),
     )
     .fetch_one(tx)
     .await
@@ -127,7 +132,7 @@ pub(super) async fn save(tx: &mut PgConnection, intervention: &Intervention) -> 
             set titre = $2, description = $3, type = $4, statut = $5, priorite = $6, urgence = $7, date_limite = $8,
                 date_affectation = $9, date_debut_travaux = $10, date_cloture = $11, technicien_id = $12,
                 equipement_id = $13, duree_estimee = $14, duree_reelle = $15, cout_pieces = $16,
-                cout_main_oeuvre = $17, rapport_intervention = $18
+                cout_main_oeuvre = $17, rapport_intervention = $18, attente_depuis = $19, attente_secondes = $20
             where id = $1
         "#,
         intervention.id,
@@ -148,8 +153,72 @@ pub(super) async fn save(tx: &mut PgConnection, intervention: &Intervention) -> 
         intervention.cout_pieces,
         intervention.cout_main_oeuvre,
         intervention.rapport_intervention,
+        intervention.attente_depuis,
+        intervention.attente_secondes,
     )
     .execute(tx)
     .await?;
     Ok(())
+}
+
+/// Opens the intervention of a visit; nothing when there is one for its due date.
+pub(super) async fn insert_visite(
+    tx: &mut PgConnection,
+    visite: &NewVisite,
+    now: DateTime<Utc>,
+) -> Result<Option<i64>> {
+    Ok(sqlx::query_scalar!(
+        r#"
+            insert into interventions
+                (titre, description, type, statut, priorite, date_creation, date_limite, equipement_id, planning_id, echeance)
+            values ($1, $2, 'preventive', 'ouverte', 'programmee', $3, $4, $5, $6, $7)
+            on conflict (planning_id, echeance) where echeance is not null do nothing
+            returning id
+        "#,
+        visite.titre,
+        visite.description,
+        now,
+        visite.date_limite,
+        visite.equipement_id,
+        visite.planning_id,
+        visite.echeance,
+    )
+    .fetch_optional(tx)
+    .await?)
+}
+
+/// What the calendar of a technicien shows of an intervention.
+#[derive(Debug, Clone)]
+pub struct CalendarRow {
+    pub id: i64,
+    pub titre: String,
+    pub description: Option<String>,
+    pub date_limite: DateTime<Utc>,
+    /// Minutes.
+    pub duree_estimee: Option<i32>,
+    pub equipement: String,
+    pub localisation: String,
+}
+
+/// The interventions of a technicien that are not over and have a deadline, the first ones first.
+pub async fn calendar(
+    db: impl PgExecutor<'_>,
+    technicien_id: i64,
+    limit: i64,
+) -> Result<Vec<CalendarRow>> {
+    Ok(sqlx::query_as!(
+        CalendarRow,
+        r#"
+            select i.id, i.titre, i.description, i.date_limite as "date_limite!", i.duree_estimee, e.nom as equipement,
+                   e.localisation
+            from interventions i join equipements e on e.id = i.equipement_id
+            where i.technicien_id = $1 and i.date_limite is not null
+              and i.statut in ('ouverte', 'affectee', 'en_cours', 'en_attente')
+            order by i.date_limite, i.id limit $2
+        "#,
+        technicien_id,
+        limit,
+    )
+    .fetch_all(db)
+    .await?)
 }

@@ -2,7 +2,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::StatutIntervention;
+use super::{Sla, StatutIntervention};
 use crate::{enumeration, enumeration_field};
 
 enumeration! {
@@ -58,15 +58,53 @@ pub struct Intervention {
     /// Centimes of MAD.
     pub cout_main_oeuvre: i64,
     pub rapport_intervention: Option<String>,
+    /// Since when it waits without a technicien.
+    #[serde(skip)]
+    pub(super) attente_depuis: Option<DateTime<Utc>>,
+    /// How long it has waited so before.
+    #[serde(skip)]
+    pub(super) attente_secondes: i64,
 }
 
 impl Intervention {
     /// The intervention as its readers see it at `now`.
     #[must_use]
-    pub fn seen_at(self, now: DateTime<Utc>) -> InterventionOut {
+    pub fn seen_at(self, now: DateTime<Utc>, sla: &Sla) -> InterventionOut {
         let en_retard =
             !self.statut.is_terminal() && self.date_limite.is_some_and(|limite| limite < now);
-        InterventionOut { intervention: self, en_retard }
+        let sla_echeance = self.sla_echeance(sla, now);
+        let sla_respecte = self.sla_respecte(sla, now);
+        InterventionOut { intervention: self, en_retard, sla_echeance, sla_respecte }
+    }
+
+    /// One that was just opened.
+    #[cfg(test)]
+    pub(super) fn sample() -> Self {
+        Self {
+            id: 1,
+            titre: "Fuite".to_owned(),
+            description: None,
+            type_: InterventionType::Corrective,
+            statut: StatutIntervention::Ouverte,
+            priorite: PrioriteIntervention::Normale,
+            urgence: false,
+            date_creation: DateTime::UNIX_EPOCH,
+            date_limite: None,
+            date_affectation: None,
+            date_debut_travaux: None,
+            date_cloture: None,
+            technicien_id: None,
+            equipement_id: 1,
+            planning_id: None,
+            createur_id: None,
+            duree_estimee: None,
+            duree_reelle: None,
+            cout_pieces: 0,
+            cout_main_oeuvre: 0,
+            rapport_intervention: None,
+            attente_depuis: None,
+            attente_secondes: 0,
+        }
     }
 }
 
@@ -76,6 +114,10 @@ pub struct InterventionOut {
     pub intervention: Intervention,
     /// Past its `date_limite` and not over.
     pub en_retard: bool,
+    /// Until when somebody must take it up, by its priority; none for what is planned.
+    pub sla_echeance: Option<DateTime<Utc>>,
+    /// Whether somebody took it up in time; null while there is time left.
+    pub sla_respecte: Option<bool>,
 }
 
 /// The fields that a list of interventions can be sorted by.

@@ -4,56 +4,60 @@ use chrono::{DateTime, Utc};
 use super::Job;
 use crate::{
     Result, Tx,
+    digest::jobs::{Point, SendDigest},
     documents::jobs::{DeleteFiles, ProcessDocument},
-    notifications::jobs::SendEmail,
+    interventions::jobs::{Late, Unassigned},
+    notifications::jobs::{SendEmail, SendGroup},
+    planning::jobs::{Generate, Remind},
     schedules::jobs::Purge,
 };
 
-/// The queues of this version.
-pub const QUEUES: &[&str] =
-    &[ProcessDocument::QUEUE, DeleteFiles::QUEUE, SendEmail::QUEUE, Purge::QUEUE];
+/// Every job type, in one list.
+macro_rules! jobs {
+    ($($type:ty),+ $(,)?) => {
+        /// The queues of this version.
+        pub const QUEUES: &[&str] = &[$(<$type>::QUEUE),+];
 
-/// Does `$what` with the job that `$payload` holds. A type or a payload that this version does not know concerns nobody.
-macro_rules! with_job {
-    ($queue:expr, $payload:expr, |$job:ident| $what:expr, $($type:ty),+) => {
-        match $queue {
-            $(<$type>::QUEUE => match serde_json::from_slice::<$type>($payload) {
-                Ok($job) => $what,
-                Err(_) => Ok(()),
-            },)+
-            _ => Ok(()),
+        /// [`Job::abandon`] by name. A type or a payload that this version does not know concerns nobody.
+        pub(super) async fn abandon(
+            tx: &mut Tx<'_>,
+            queue: &str,
+            payload: &[u8],
+            reason: &str,
+            now: DateTime<Utc>,
+        ) -> Result<()> {
+            match queue {
+                $(<$type>::QUEUE => match serde_json::from_slice::<$type>(payload) {
+                    Ok(job) => job.abandon(tx, reason, now).await,
+                    Err(_) => Ok(()),
+                },)+
+                _ => Ok(()),
+            }
+        }
+
+        /// [`Job::revive`] by name.
+        pub(super) async fn revive(tx: &mut Tx<'_>, queue: &str, payload: &[u8]) -> Result<()> {
+            match queue {
+                $(<$type>::QUEUE => match serde_json::from_slice::<$type>(payload) {
+                    Ok(job) => job.revive(tx).await,
+                    Err(_) => Ok(()),
+                },)+
+                _ => Ok(()),
+            }
         }
     };
 }
 
-/// [`Job::abandon`] by name.
-pub(super) async fn abandon(
-    tx: &mut Tx<'_>,
-    queue: &str,
-    payload: &[u8],
-    reason: &str,
-    now: DateTime<Utc>,
-) -> Result<()> {
-    with_job!(
-        queue,
-        payload,
-        |job| job.abandon(tx, reason, now).await,
-        ProcessDocument,
-        DeleteFiles,
-        SendEmail,
-        Purge
-    )
-}
-
-/// [`Job::revive`] by name.
-pub(super) async fn revive(tx: &mut Tx<'_>, queue: &str, payload: &[u8]) -> Result<()> {
-    with_job!(
-        queue,
-        payload,
-        |job| job.revive(tx).await,
-        ProcessDocument,
-        DeleteFiles,
-        SendEmail,
-        Purge
-    )
-}
+jobs![
+    ProcessDocument,
+    DeleteFiles,
+    SendEmail,
+    SendGroup,
+    SendDigest,
+    Generate,
+    Remind,
+    Late,
+    Unassigned,
+    Point,
+    Purge,
+];

@@ -89,11 +89,16 @@ tokio::task_local! {
 /// apalis's own `push_tasks` takes the time from the clock of this machine, in whole seconds, and a key that is there is an
 /// error of the whole transaction.
 pub async fn enqueue<J: Job>(tx: &mut Tx<'_>, job: &J) -> Result<()> {
+    enqueue_in(tx, job, Duration::ZERO).await
+}
+
+/// The same for a job that may not run before `delay` has passed.
+pub async fn enqueue_in<J: Job>(tx: &mut Tx<'_>, job: &J, delay: Duration) -> Result<()> {
     let request_id = CAUSE.try_with(|Cause(id)| *id).ok().flatten().map(|id| id.to_string());
     sqlx::query!(
         r#"
             insert into apalis.jobs (id, job_type, job, status, attempts, max_attempts, priority, run_at, idempotency_key, metadata)
-            values ($1, $2, $3, 'Pending', 0, $4, $5, clock_timestamp(), $6,
+            values ($1, $2, $3, 'Pending', 0, $4, $5, clock_timestamp() + make_interval(secs => $8), $6,
                 case when $7::text is null then ''::hstore else hstore('request_id', $7) end)
             on conflict (job_type, idempotency_key) where idempotency_key is not null do nothing
         "#,
@@ -104,6 +109,7 @@ pub async fn enqueue<J: Job>(tx: &mut Tx<'_>, job: &J) -> Result<()> {
         job.priority() as i32,
         job.key(),
         request_id,
+        delay.as_secs_f64(),
     )
     .execute(&mut **tx)
     .await?;

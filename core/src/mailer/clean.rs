@@ -10,14 +10,14 @@ const CONTENU_MAX: usize = 4000;
 
 /// Text of one line: control characters and line breaks become spaces, and what turns the
 /// direction of the text around (an old trick to disguise names) goes. Emoji and Arabic stay.
-pub(super) fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     let spaced: String =
         text.chars().filter(|c| !turns_text(*c)).map(|c| if breaks(c) { ' ' } else { c }).collect();
     spaced.trim().to_owned()
 }
 
 /// Like [`one_line`], but keeps the line breaks, all written `\n`.
-pub(super) fn lines(text: &str) -> String {
+pub(crate) fn lines(text: &str) -> String {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     text.split('\n').map(one_line).collect::<Vec<_>>().join("\n").trim().to_owned()
 }

@@ -1,7 +1,7 @@
 //! E-mails: what they say (`render`, over the Handlebars files of `templates/`) and how they
 //! leave (`smtp`). Callers fill a context, render it, and send the result.
 
-mod clean;
+pub(crate) mod clean;
 mod context;
 mod date;
 mod helpers;
@@ -36,4 +36,16 @@ pub fn message_id(notification_id: i64, domain: &str) -> String {
 #[must_use]
 pub fn lien_intervention(frontend_url: &str, id: i64) -> String {
     format!("{}/interventions/{id}", frontend_url.trim_end_matches('/'))
+}
+
+/// The page of a planning in the frontend.
+#[must_use]
+pub fn lien_planning(frontend_url: &str, id: i64) -> String {
+    format!("{}/planning/{id}", frontend_url.trim_end_matches('/'))
+}
+
+/// The `Message-ID` of somebody's digest of a day: the same at every attempt.
+#[must_use]
+pub fn digest_id(user_id: i64, jour: chrono::NaiveDate, domain: &str) -> String {
+    format!("<digest-{user_id}-{jour}@{domain}>")
 }

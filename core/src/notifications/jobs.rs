@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Delivery;
 use crate::{Result, Tx, jobs::Job};
 
-/// Sends the mail of a notification.
+/// Sends the mail of a notification, or adds it to the one that gathers for its reader.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SendEmail {
     pub notification_id: i64,
@@ -24,10 +24,38 @@ impl Job for SendEmail {
 
     async fn abandon(&self, tx: &mut Tx<'_>, reason: &str, now: DateTime<Utc>) -> Result<()> {
         let delivery = Delivery::GivenUp(reason.to_owned());
-        super::record_delivery(&mut **tx, self.notification_id, &delivery, now).await
+        super::record_delivery(&mut **tx, &[self.notification_id], &delivery, now).await
     }
 
     async fn revive(&self, tx: &mut Tx<'_>) -> Result<()> {
-        super::store::set_queued_again(tx, self.notification_id).await
+        super::store::set_queued_again(tx, &[self.notification_id]).await
+    }
+}
+
+/// Sends a mail that has gathered notifications.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SendGroup {
+    pub envoi_id: i64,
+}
+
+impl Job for SendGroup {
+    const QUEUE: &'static str = "emails.group";
+    const MAX_ATTEMPTS: usize = SendEmail::MAX_ATTEMPTS;
+    const TIMEOUT: Duration = SendEmail::TIMEOUT;
+    const CONCURRENCY: usize = SendEmail::CONCURRENCY;
+    const MAX_BACKOFF: Duration = SendEmail::MAX_BACKOFF;
+
+    fn key(&self) -> Option<String> {
+        Some(self.envoi_id.to_string())
+    }
+
+    async fn abandon(&self, tx: &mut Tx<'_>, reason: &str, now: DateTime<Utc>) -> Result<()> {
+        let ids = super::envois::close(tx, self.envoi_id, now).await?;
+        super::record_delivery(&mut **tx, &ids, &Delivery::GivenUp(reason.to_owned()), now).await
+    }
+
+    async fn revive(&self, tx: &mut Tx<'_>) -> Result<()> {
+        let ids = super::envois::waiting(&mut **tx, self.envoi_id).await?;
+        super::store::set_queued_again(tx, &ids).await
     }
 }

@@ -1,19 +1,23 @@
 //! What people are told, in the application and by e-mail. A mail is a job, enqueued with its notification.
+pub mod envois;
 pub mod jobs;
+mod routage;
 mod store;
 mod types;
 
 use chrono::{DateTime, Utc};
 
-pub use store::{Facts, facts, find, list, record_delivery};
+pub use routage::{Annonce, Cercle, Evenement, TABLE, announce};
+pub use store::{Facts, counts, facts, find, list, record_delivery};
 pub use types::{
-    CanalNotification, Delivery, NewNotification, NotificationFilter, NotificationOut, OwnFilter,
-    SORTABLE, StatutNotification, TypeNotification,
+    CanalNotification, CountsOut, Delivery, NewNotification, NotificationFilter, NotificationOut,
+    OwnFilter, SORTABLE, StatutNotification, TypeNotification,
 };
 
 use crate::{Error, Noun, Result, Tx, error::OnConstraint as _, jobs::enqueue};
 
-/// Records a notification. With `email` its mail goes out by a job; in the journal it is there at once.
+/// Records a notification. With `email` its mail goes out by a job, unless its reader does not want such mails; in the
+/// journal it is there at once.
 pub async fn create(
     tx: &mut Tx<'_>,
     new: &NewNotification,
@@ -25,7 +29,7 @@ pub async fn create(
         .on_constraint("notifications_intervention_id_fkey", || {
             Error::NotFound(Noun::Intervention)
         })?;
-    if new.canal == CanalNotification::Email {
+    if notification.canal == CanalNotification::Email {
         enqueue(tx, &jobs::SendEmail { notification_id: notification.id }).await?;
     }
     Ok(notification)
@@ -39,4 +43,15 @@ pub async fn mark_read(tx: &mut Tx<'_>, id: i64, owner: i64) -> Result<()> {
 /// Removes a notification. A mail of it that is still waiting will not be sent.
 pub async fn delete(tx: &mut Tx<'_>, id: i64) -> Result<()> {
     store::delete(tx, id).await
+}
+
+/// Alerts of these types about an intervention have lost their cause: what the system told counts as read, and mails
+/// that have not left yet do not leave.
+pub async fn settle(
+    tx: &mut Tx<'_>,
+    intervention_id: i64,
+    types: &[TypeNotification],
+    now: DateTime<Utc>,
+) -> Result<()> {
+    store::settle(tx, intervention_id, types, now).await
 }

@@ -3,13 +3,14 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor, PgPool, Postgres, QueryBuilder};
 
 use super::{
-    CanalNotification, Delivery, NewNotification, NotificationFilter, NotificationOut, SORTABLE,
-    StatutNotification, TypeNotification,
+    CanalNotification, Cercle, CountsOut, Delivery, NewNotification, NotificationFilter,
+    NotificationOut, SORTABLE, StatutNotification, TypeNotification, routage::Destinataire,
 };
 use crate::{
-    Error, Noun, Result,
+    Error, Lang, Noun, Result,
     interventions::PrioriteIntervention,
     page::{self, Listed},
+    planning::FrequencePlanning,
 };
 
 pub async fn find(db: impl PgExecutor<'_>, id: i64) -> Result<NotificationOut> {
@@ -17,7 +18,7 @@ pub async fn find(db: impl PgExecutor<'_>, id: i64) -> Result<NotificationOut> {
         NotificationOut,
         r#"
             select id, type as "type_: TypeNotification", canal as "canal: CanalNotification", contenu, date_envoi,
-                   intervention_id, user_id, read, statut as "statut: StatutNotification", tentatives, derniere_erreur
+                   intervention_id, planning_id, user_id, read, statut as "statut: StatutNotification", tentatives, derniere_erreur
             from notifications
             where id = $1
         "#,
@@ -49,15 +50,32 @@ fn push_where(query: &mut QueryBuilder<Postgres>, filter: &NotificationFilter) {
     }
 }
 
+/// How many notifications user `user_id` has, and has not read.
+pub async fn counts(db: impl PgExecutor<'_>, user_id: i64) -> Result<CountsOut> {
+    Ok(sqlx::query_as!(
+        CountsOut,
+        r#"
+            select count(*) filter (where not read) as "unread!", count(*) as "total!"
+            from notifications where user_id = $1
+        "#,
+        user_id,
+    )
+    .fetch_one(db)
+    .await?)
+}
+
 /// All that a mail says of a notification.
 #[derive(Debug, Clone)]
 pub struct Facts {
     pub id: i64,
     pub type_: TypeNotification,
+    pub canal: CanalNotification,
     pub statut: StatutNotification,
     pub contenu: Option<String>,
+    pub user_id: i64,
     pub email: String,
     pub full_name: String,
+    pub langue: Lang,
     pub is_active: bool,
     pub intervention_id: Option<i64>,
     pub titre: Option<String>,
@@ -67,37 +85,45 @@ pub struct Facts {
     pub localisation: Option<String>,
     pub technicien: Option<String>,
     pub rapport: Option<String>,
+    pub planning_id: Option<i64>,
+    /// Of the planning.
+    pub frequence: Option<FrequencePlanning>,
+    /// Of the planning: its next visit.
+    pub prochaine_date: Option<DateTime<Utc>>,
 }
 
-/// What the mail of notification `id` says; an absent notification was deleted.
-pub async fn facts(db: impl PgExecutor<'_>, id: i64) -> Result<Facts> {
-    sqlx::query_as!(
+/// What mails say of the notifications `ids`, by id; those that are absent were deleted.
+pub async fn facts(db: impl PgExecutor<'_>, ids: &[i64]) -> Result<Vec<Facts>> {
+    Ok(sqlx::query_as!(
         Facts,
         r#"
-            select n.id, n.type as "type_: TypeNotification", n.statut as "statut: StatutNotification", n.contenu,
-                   u.email, u.full_name, u.is_active,
+            select n.id, n.type as "type_: TypeNotification", n.canal as "canal: CanalNotification",
+                   n.statut as "statut: StatutNotification", n.contenu,
+                   n.user_id, u.email, u.full_name, u.langue as "langue: Lang", u.is_active,
                    n.intervention_id, i.titre as "titre?", i.priorite as "priorite?: PrioriteIntervention",
                    i.date_limite, e.nom as "equipement?", e.localisation as "localisation?",
-                   tu.full_name as "technicien?", i.rapport_intervention as rapport
+                   tu.full_name as "technicien?", i.rapport_intervention as rapport,
+                   p.id as "planning_id?", p.frequence as "frequence?: FrequencePlanning", p.prochaine_date as "prochaine_date?"
             from notifications n
             join users u on u.id = n.user_id
             left join interventions i on i.id = n.intervention_id
-            left join equipements e on e.id = i.equipement_id
+            left join plannings p on p.id = n.planning_id
+            left join equipements e on e.id = coalesce(i.equipement_id, p.equipement_id)
             left join techniciens t on t.id = i.technicien_id
             left join users tu on tu.id = t.user_id
-            where n.id = $1
+            where n.id = any($1)
+            order by n.id
         "#,
-        id,
+        ids,
     )
-    .fetch_optional(db)
-    .await?
-    .ok_or(Error::NotFound(Noun::Notification))
+    .fetch_all(db)
+    .await?)
 }
 
 /// Records how an attempt to send ended. One that was sent stays sent.
 pub async fn record_delivery(
     db: impl PgExecutor<'_>,
-    id: i64,
+    ids: &[i64],
     delivery: &Delivery,
     now: DateTime<Utc>,
 ) -> Result<()> {
@@ -110,9 +136,9 @@ pub async fn record_delivery(
         r#"
             update notifications
             set statut = $2, derniere_erreur = $3, date_envoi = $4, tentatives = tentatives + $5
-            where id = $1 and statut <> 'envoyee'
+            where id = any($1) and statut <> 'envoyee'
         "#,
-        id,
+        ids,
         statut as StatutNotification,
         erreur,
         date_envoi,
@@ -123,11 +149,11 @@ pub async fn record_delivery(
     Ok(())
 }
 
-/// Takes back a delivery that was given up; nothing happens to a notification that is gone, or was sent.
-pub(super) async fn set_queued_again(tx: &mut PgConnection, id: i64) -> Result<()> {
+/// Takes back deliveries that were given up; nothing happens to a notification that is gone, or was sent.
+pub(super) async fn set_queued_again(tx: &mut PgConnection, ids: &[i64]) -> Result<()> {
     sqlx::query!(
-        "update notifications set statut = 'en_file' where id = $1 and statut = 'echouee'",
-        id,
+        "update notifications set statut = 'en_file' where id = any($1) and statut = 'echouee'",
+        ids,
     )
     .execute(tx)
     .await?;
@@ -139,29 +165,137 @@ pub(super) async fn insert(
     new: &NewNotification,
     now: DateTime<Utc>,
 ) -> sqlx::Result<NotificationOut> {
-    let (statut, date_envoi) = match new.canal {
-        CanalNotification::Email => (StatutNotification::EnFile, None),
-        CanalNotification::Log => (StatutNotification::Envoyee, Some(now)),
-    };
     sqlx::query_as!(
         NotificationOut,
         r#"
-            insert into notifications (type, canal, contenu, intervention_id, user_id, statut, date_creation, date_envoi)
-            values ($1, $2, $3, $4, $5, $6, $7, $8)
+            with voulu as (
+                select case when $2 = 'email' and exists (
+                    select from preferences
+                    where user_id = $6 and (digest_seulement or $1 = any (emails_refuses))
+                ) then 'log' else $2 end as canal
+            )
+            insert into notifications
+                (type, canal, contenu, intervention_id, planning_id, user_id, statut, date_creation, date_envoi)
+            select $1, canal, $3, $4, $5, $6,
+                   case canal when 'email' then 'en_file' else 'envoyee' end, $7::timestamptz,
+                   case canal when 'email' then null else $7::timestamptz end
+            from voulu
             returning id, type as "type_: TypeNotification", canal as "canal: CanalNotification", contenu, date_envoi,
-                   intervention_id, user_id, read, statut as "statut: StatutNotification", tentatives, derniere_erreur
+                   intervention_id, planning_id, user_id, read, statut as "statut: StatutNotification", tentatives,
+                   derniere_erreur
         "#,
         new.type_ as TypeNotification,
         new.canal as CanalNotification,
         new.contenu,
         new.intervention_id,
+        new.planning_id,
         new.user_id,
-        statut as StatutNotification,
         now,
-        date_envoi,
     )
     .fetch_one(tx)
     .await
+}
+
+/// Takes it upon itself to tell a person of something. `false`: the person has been told.
+pub(super) async fn claim(
+    tx: &mut PgConnection,
+    cle: &str,
+    user_id: i64,
+    now: DateTime<Utc>,
+) -> Result<bool> {
+    let done = sqlx::query!(
+        "insert into evenements_notifies (cle, user_id, notifie_le) values ($1, $2, $3) on conflict do nothing",
+        cle,
+        user_id,
+        now,
+    )
+    .execute(tx)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Which notification told of it.
+pub(super) async fn name_claim(
+    tx: &mut PgConnection,
+    cle: &str,
+    user_id: i64,
+    notification_id: i64,
+) -> Result<()> {
+    sqlx::query!(
+        "update evenements_notifies set notification_id = $3 where cle = $1 and user_id = $2",
+        cle,
+        user_id,
+        notification_id,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// The active users of a circle around an intervention, by id.
+pub(super) async fn members(
+    tx: &mut PgConnection,
+    cercle: Cercle,
+    intervention_id: Option<i64>,
+) -> Result<Vec<Destinataire>> {
+    let (technicien, createur, client, responsables, admins) = (
+        cercle == Cercle::Technicien,
+        cercle == Cercle::Createur,
+        cercle == Cercle::UtilisateursDuClient,
+        cercle == Cercle::Responsables,
+        cercle == Cercle::Admins,
+    );
+    Ok(sqlx::query_as!(
+        Destinataire,
+        r#"
+            select u.id as user_id, u.langue as "langue: Lang"
+            from users u
+            where u.is_active and (
+                $2 and u.id = (select t.user_id from interventions i join techniciens t on t.id = i.technicien_id where i.id = $1)
+                or $3 and u.id = (select createur_id from interventions where id = $1)
+                or $4 and u.client_id = (
+                    select e.client_id from interventions i join equipements e on e.id = i.equipement_id where i.id = $1)
+                or $5 and (u.role = 'responsable' or u.role = 'admin'
+                    and not exists (select from users where is_active and role = 'responsable'))
+                or $6 and u.role = 'admin'
+            )
+            order by u.id
+        "#,
+        intervention_id,
+        technicien,
+        createur,
+        client,
+        responsables,
+        admins,
+    )
+    .fetch_all(tx)
+    .await?)
+}
+
+pub(super) async fn settle(
+    tx: &mut PgConnection,
+    intervention_id: i64,
+    types: &[TypeNotification],
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let types: Vec<_> = types.iter().map(|type_| type_.as_str().to_owned()).collect();
+    sqlx::query!(
+        r#"
+            update notifications n
+            set read = true,
+                canal = case statut when 'en_file' then 'log' else canal end,
+                date_envoi = case statut when 'en_file' then $3 else date_envoi end,
+                statut = case statut when 'en_file' then 'envoyee' else statut end
+            where intervention_id = $1 and type = any($2) and (not read or statut = 'en_file')
+              and exists (select from evenements_notifies e where e.notification_id = n.id)
+        "#,
+        intervention_id,
+        &types,
+        now,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
 }
 
 pub(super) async fn mark_read(tx: &mut PgConnection, id: i64, owner: i64) -> Result<()> {

@@ -59,12 +59,21 @@ pub struct NotificationOut {
     /// When the mail was accepted by the mail server, or the line written; null while it waits.
     pub date_envoi: Option<DateTime<Utc>>,
     pub intervention_id: Option<i64>,
+    /// What it is about when that is no intervention: a visit to come.
+    pub planning_id: Option<i64>,
     pub user_id: i64,
     pub read: bool,
     pub statut: StatutNotification,
     /// Attempts to send the mail so far.
     pub tentatives: i32,
     pub derniere_erreur: Option<String>,
+}
+
+/// How many notifications someone has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct CountsOut {
+    pub unread: i64,
+    pub total: i64,
 }
 
 /// The fields that a list of notifications can be sorted by.
@@ -87,6 +96,7 @@ pub struct NewNotification {
     pub canal: CanalNotification,
     pub contenu: Option<String>,
     pub intervention_id: Option<i64>,
+    pub planning_id: Option<i64>,
     pub user_id: i64,
 }
 
@@ -104,6 +114,7 @@ impl Input for NewNotification {
             canal: canal?,
             contenu: contenu?,
             intervention_id: Some(intervention_id?.0),
+            planning_id: None,
             user_id: user_id?.0,
         })
     }

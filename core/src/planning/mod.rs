@@ -1,18 +1,24 @@
 //! Preventive maintenance: which machine is visited how often, and when next.
+pub mod jobs;
+mod rappels;
 mod recurrence;
 mod store;
 mod types;
+mod visites;
 
 use chrono::{DateTime, Utc};
 
 use crate::{Error, Noun, Result, Tx, error::OnConstraint as _};
 
+pub use rappels::remind;
 pub use recurrence::Echeance;
+pub use store::calendar;
 pub use store::{find, list};
 pub use types::{
     FrequencePlanning, NouvelleDate, Planning, PlanningCreate, PlanningFilter, PlanningPatch,
     SORTABLE, StatutPlanning,
 };
+pub use visites::{apercu, due, open_visite};
 
 /// Plans the visits of a machine. Without a date the next one is a period after the last one, or after `now`.
 pub async fn create(tx: &mut Tx<'_>, new: &PlanningCreate, now: DateTime<Utc>) -> Result<Planning> {

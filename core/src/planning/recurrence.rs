@@ -3,16 +3,13 @@
 //!
 //! * A month has no such day: its last one, and the day comes back in the next month that has it (31 January,
 //!   28 February, 31 March).
-//! * Morocco changes its clocks around Ramadan. The local hour is kept, so the hour in UTC moves. An hour that does not
-//!   exist that night is read as before the change (02:30 becomes 03:30); one that exists twice is the first of the two.
-//!   The visit after it is back at its own hour.
-use chrono::{
-    DateTime, Datelike as _, Days, MappedLocalTime, Months, NaiveDate, NaiveDateTime, NaiveTime,
-    Offset as _, TimeZone as _, Utc,
-};
+//! * Morocco changes its clocks around Ramadan. The local hour is kept, so the hour in UTC moves. What becomes of an hour
+//!   that does not exist that night, or exists twice: [`crate::local`]. The visit after it is back at its own hour.
+use chrono::{DateTime, Datelike as _, Days, Months, NaiveDate, NaiveTime, Utc};
 use chrono_tz::Africa::Casablanca;
 
 use super::FrequencePlanning;
+use crate::local::{day_of, instant};
 
 /// How far one visit is from the next.
 enum Step {
@@ -31,7 +28,21 @@ impl FrequencePlanning {
             Self::Annuel => Step::Months(12),
         }
     }
+
+    /// A tenth of the period, in days.
+    fn tolerance_jours(self) -> u64 {
+        match self {
+            Self::Journalier => 0,
+            Self::Hebdomadaire => 1,
+            Self::Mensuel => 3,
+            Self::Trimestriel => 9,
+            Self::Semestriel => 18,
+            Self::Annuel => 36,
+        }
+    }
 }
+
+const END_OF_DAY: NaiveTime = NaiveTime::from_hms_opt(23, 59, 59).unwrap();
 
 /// When a visit is due, and what the visits after it return to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,9 +91,31 @@ impl Echeance {
         }
     }
 
+    /// The visit after this one, which is held at `now`. What should have been held meanwhile is not made up for: when
+    /// a whole period was missed, the visit of now stands for all of them, and the next one is after today.
+    #[must_use]
+    pub fn after_visit(self, frequence: FrequencePlanning, now: DateTime<Utc>) -> Self {
+        let mut next = self.next(frequence);
+        if next.date <= now {
+            while next.day() <= day_of(now) {
+                next = next.next(frequence);
+            }
+        }
+        next
+    }
+
+    /// Until when a visit that is due at this time, and opened at `now`, is done in time: the end of the local day, and
+    /// a tenth of the period more. (The ten-percent rule of preventive maintenance: a visit within a tenth of its
+    /// interval complies.)
+    #[must_use]
+    pub fn limite(self, frequence: FrequencePlanning, now: DateTime<Utc>) -> DateTime<Utc> {
+        let day = self.day().max(day_of(now)) + Days::new(frequence.tolerance_jours());
+        instant(day.and_time(END_OF_DAY))
+    }
+
     /// The local day on which it is due.
     fn day(self) -> NaiveDate {
-        self.date.with_timezone(&Casablanca).date_naive()
+        day_of(self.date)
     }
 }
 
@@ -91,20 +124,10 @@ fn with_day(date: NaiveDate, jour: u32) -> NaiveDate {
     (1..=jour).rev().find_map(|jour| date.with_day(jour)).unwrap_or(date)
 }
 
-/// The instant at which clocks in Morocco show `local`.
-fn instant(local: NaiveDateTime) -> DateTime<Utc> {
-    match Casablanca.from_local_datetime(&local) {
-        MappedLocalTime::Single(time) => time.to_utc(),
-        MappedLocalTime::Ambiguous(first, second) => first.min(second).to_utc(),
-        MappedLocalTime::None => {
-            let before = Casablanca.offset_from_utc_datetime(&(local - Days::new(1))).fix();
-            (local - before).and_utc()
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use chrono::{MappedLocalTime, NaiveDateTime, TimeZone as _};
+
     use FrequencePlanning::{Annuel, Hebdomadaire, Journalier, Mensuel, Semestriel, Trimestriel};
 
     use super::*;
@@ -196,6 +219,43 @@ mod tests {
         let earlier = february.moved_to(visit("2027-02-26T09:00:00").date);
         assert_eq!(after(earlier, Mensuel, 1), ["2027-03-26 09:00"]);
         assert_eq!(february.moved_to(february.date), february);
+    }
+
+    /// The local time of the visit after one that was due at `due` and is held at `now`.
+    fn held(due: &str, frequence: FrequencePlanning, now: &str) -> String {
+        let next = visit(due).after_visit(frequence, visit(now).date);
+        local(next).format("%F %R").to_string()
+    }
+
+    #[test]
+    fn a_visit_that_was_missed_once_is_made_up_for_and_ten_are_one() {
+        // In time: one period on, be it at the end of the same day.
+        assert_eq!(
+            held("2026-11-24T23:30:00", Journalier, "2026-11-25T00:00:00"),
+            "2026-11-25 23:30"
+        );
+        assert_eq!(held("2026-11-24T09:00:00", Mensuel, "2026-11-24T10:00:00"), "2026-12-24 09:00");
+        // Ten days late: not one of today.
+        assert_eq!(
+            held("2026-11-14T09:00:00", Journalier, "2026-11-24T08:00:00"),
+            "2026-11-25 09:00"
+        );
+        assert_eq!(held("2026-01-31T09:00:00", Mensuel, "2026-11-24T10:00:00"), "2026-11-30 09:00");
+        assert_eq!(held("2020-02-29T09:00:00", Annuel, "2027-06-01T00:00:00"), "2028-02-29 09:00");
+    }
+
+    #[test]
+    fn a_visit_may_be_late_by_a_tenth_of_its_period() {
+        let limite = |frequence, due: &str, now: &str| {
+            let limite = visit(due).limite(frequence, visit(now).date);
+            limite.with_timezone(&Casablanca).format("%F %T").to_string()
+        };
+        let day = "2026-11-24T09:00:00";
+        assert_eq!(limite(Journalier, day, day), "2026-11-24 23:59:59");
+        assert_eq!(limite(Hebdomadaire, day, day), "2026-11-25 23:59:59");
+        assert_eq!(limite(Mensuel, day, day), "2026-11-27 23:59:59");
+        assert_eq!(limite(Annuel, day, day), "2026-12-30 23:59:59");
+        assert_eq!(limite(Mensuel, "2026-01-24T09:00:00", day), "2026-11-27 23:59:59");
     }
 
     #[test]

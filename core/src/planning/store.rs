@@ -62,6 +62,152 @@ pub(super) async fn find_for_update(tx: &mut PgConnection, id: i64) -> Result<Pl
     find(tx, id, None).await
 }
 
+/// A planning that something is due of, and the name of its machine.
+pub(super) struct Due {
+    pub planning: Planning,
+    pub equipement: String,
+}
+
+pub(super) async fn due(
+    db: impl PgExecutor<'_>,
+    now: DateTime<Utc>,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<i64>> {
+    Ok(sqlx::query_scalar!(
+        r#"
+            select p.id from plannings p join equipements e on e.id = p.equipement_id
+            where p.statut in ('actif', 'en_retard') and p.prochaine_date <= $1 and p.id > $2 and e.statut <> 'retire'
+            order by p.id limit $3
+        "#,
+        now,
+        after,
+        limit,
+    )
+    .fetch_all(db)
+    .await?)
+}
+
+/// The planning `id` if it is due at `now`, locked until the transaction ends.
+pub(super) async fn lock_due(
+    tx: &mut PgConnection,
+    id: i64,
+    now: DateTime<Utc>,
+) -> Result<Option<Due>> {
+    let row = sqlx::query!(
+        r#"
+            select e.nom from plannings p join equipements e on e.id = p.equipement_id
+            where p.id = $1 and p.statut in ('actif', 'en_retard') and p.prochaine_date <= $2 and e.statut <> 'retire'
+            for update of p
+        "#,
+        id,
+        now,
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(Due { planning: find(tx, id, None).await?, equipement: row.nom }))
+}
+
+/// The plannings with a visit in `from..to` that nobody has been told of, locked; those that another worker tells of are
+/// left out. A daily one has its visit there though another comes first.
+pub(super) async fn lock_unannounced(
+    tx: &mut PgConnection,
+    from: DateTime<Utc>,
+    to: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<Due>> {
+    let rows = sqlx::query!(
+        r#"
+            select p.id, e.nom from plannings p join equipements e on e.id = p.equipement_id
+            where p.statut in ('actif', 'en_retard') and e.statut <> 'retire'
+              and (p.prochaine_date >= $1 or p.frequence = 'journalier') and p.prochaine_date < $2
+              and (p.rappel_signale is null or p.rappel_signale < $1 or p.rappel_signale >= $2)
+            order by p.prochaine_date, p.id limit $3
+            for update of p skip locked
+        "#,
+        from,
+        to,
+        limit,
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    let mut found = Vec::with_capacity(rows.len());
+    for row in rows {
+        found.push(Due { planning: find(&mut *tx, row.id, None).await?, equipement: row.nom });
+    }
+    Ok(found)
+}
+
+pub(super) async fn set_announced(
+    tx: &mut PgConnection,
+    id: i64,
+    date: DateTime<Utc>,
+) -> Result<()> {
+    sqlx::query!("update plannings set rappel_signale = $2 where id = $1", id, date)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// A planning as a calendar shows it.
+#[derive(Debug, Clone)]
+pub struct CalendarRow {
+    pub planning: Planning,
+    pub equipement: String,
+    pub localisation: String,
+}
+
+/// The active plannings of machines that are not retired, those that come first first; for a user of a client (`only`)
+/// only those of that client's equipment.
+pub async fn calendar(
+    db: impl PgExecutor<'_>,
+    only: Option<i64>,
+    limit: i64,
+) -> Result<Vec<CalendarRow>> {
+    let rows = sqlx::query!(
+        r#"
+            select p.id, p.frequence as "frequence: FrequencePlanning", p.prochaine_date, p.derniere_date,
+                   p.statut as "statut: StatutPlanning", p.commentaire, p.equipement_id, p.date_creation, p.jour, p.heure,
+                   e.nom, e.localisation
+            from plannings p join equipements e on e.id = p.equipement_id
+            where p.statut in ('actif', 'en_retard') and e.statut <> 'retire' and ($1::bigint is null or e.client_id = $1)
+            order by p.prochaine_date, p.id limit $2
+        "#,
+        only,
+        limit,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|r| CalendarRow {
+            planning: Planning {
+                id: r.id,
+                frequence: r.frequence,
+                prochaine_date: r.prochaine_date,
+                derniere_date: r.derniere_date,
+                statut: r.statut,
+                commentaire: r.commentaire,
+                equipement_id: r.equipement_id,
+                date_creation: r.date_creation,
+                jour: r.jour,
+                heure: r.heure,
+            },
+            equipement: r.nom,
+            localisation: r.localisation,
+        })
+        .collect())
+}
+
+pub(super) async fn is_retired(db: impl PgExecutor<'_>, equipement_id: i64) -> Result<bool> {
+    let retired = sqlx::query_scalar!(
+        r#"select statut = 'retire' as "retired!" from equipements where id = $1"#,
+        equipement_id,
+    );
+    Ok(retired.fetch_optional(db).await?.unwrap_or(true))
+}
+
 pub(super) async fn insert(
     tx: &mut PgConnection,
     new: &PlanningCreate,

@@ -84,6 +84,14 @@ enumeration! {
 }
 enumeration_field!(StatutPlanning);
 
+impl StatutPlanning {
+    /// Whether its visits come.
+    #[must_use]
+    pub fn is_active(self) -> bool {
+        matches!(self, Self::Actif | Self::EnRetard)
+    }
+}
+
 /// One row of `plannings`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow, utoipa::ToSchema)]
 pub struct Planning {

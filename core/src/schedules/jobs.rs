@@ -1,25 +1,40 @@
-//! The jobs that schedules enqueue.
+//! The jobs that schedules enqueue: how they are declared, and the one that belongs to no noun.
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+/// Declares the job of a schedule, which is of the queue of its name. Each tick is one job, whose key it is; there is none
+/// when an operator asks for it.
+macro_rules! scheduled {
+    ($(#[$meta:meta])* $name:ident = $queue:literal, attempts $attempts:literal, limit $limit:expr) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+        pub struct $name {
+            /// The tick that it is for; none when an operator asked for it.
+            pub tick: Option<chrono::DateTime<chrono::Utc>>,
+        }
 
-use crate::jobs::Job;
+        impl $name {
+            /// The job of this tick.
+            #[must_use]
+            pub fn at(tick: Option<chrono::DateTime<chrono::Utc>>) -> Self {
+                Self { tick }
+            }
+        }
 
-/// Removes what has had its time: finished jobs, dead tokens, files without a row.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Purge {
-    /// The tick that it is for; none when an operator asked for it.
-    pub tick: Option<DateTime<Utc>>,
+        impl $crate::jobs::Job for $name {
+            const QUEUE: &'static str = $queue;
+            const MAX_ATTEMPTS: usize = $attempts;
+            const TIMEOUT: std::time::Duration = $limit;
+            const CONCURRENCY: usize = 1;
+
+            fn key(&self) -> Option<String> {
+                self.tick.map(|tick| tick.to_rfc3339())
+            }
+        }
+    };
 }
+pub(crate) use scheduled;
 
-impl Job for Purge {
-    const QUEUE: &'static str = "maintenance.purge";
-    const MAX_ATTEMPTS: usize = 5;
-    const TIMEOUT: Duration = Duration::from_mins(30);
-    const CONCURRENCY: usize = 1;
-
-    fn key(&self) -> Option<String> {
-        self.tick.map(|tick| tick.to_rfc3339())
-    }
+scheduled! {
+    /// Removes what has had its time: finished jobs, dead tokens, files without a row.
+    Purge = "maintenance.purge", attempts 5, limit Duration::from_mins(30)
 }

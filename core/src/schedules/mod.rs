@@ -12,24 +12,39 @@ pub use store::list;
 pub use types::{CronText, NamedPatch, Schedule, SchedulePatch, ZoneName};
 
 use crate::{
-    Error, Noun, Result, Tx,
+    Error, Noun, Result, Tx, digest,
+    interventions::jobs as interventions,
     jobs::{Job as _, enqueue},
+    planning::jobs as planning,
 };
 
 /// A tick that is late by less is late, not missed: of a schedule of every second, none is left out because a worker
 /// was busy for two. Of those that came due longer ago only one is run.
 const LATE: TimeDelta = TimeDelta::seconds(10);
 
-/// The schedules of this version; their rows come with migrations. A row with another name is another version's.
-const NAMES: &[&str] = &[jobs::Purge::QUEUE];
+/// The schedules of this version, one line each; their rows come with migrations. A row with another name is another
+/// version's.
+macro_rules! schedules {
+    ($($job:ty),+ $(,)?) => {
+        const NAMES: &[&str] = &[$(<$job>::QUEUE),+];
 
-/// Enqueues the job of schedule `name`.
-async fn enqueue_job(tx: &mut Tx<'_>, name: &str, tick: Option<DateTime<Utc>>) -> Result<()> {
-    match name {
-        jobs::Purge::QUEUE => enqueue(tx, &jobs::Purge { tick }).await,
-        _ => Err(Error::NotFound(Noun::Schedule)),
-    }
+        /// Enqueues the job of schedule `name`.
+        async fn enqueue_job(tx: &mut Tx<'_>, name: &str, tick: Option<DateTime<Utc>>) -> Result<()> {
+            match name {
+                $(<$job>::QUEUE => enqueue(tx, &<$job>::at(tick)).await,)+
+                _ => Err(Error::NotFound(Noun::Schedule)),
+            }
+        }
+    };
 }
+schedules![
+    planning::Generate,
+    planning::Remind,
+    interventions::Late,
+    interventions::Unassigned,
+    digest::jobs::Point,
+    jobs::Purge,
+];
 
 fn names() -> Vec<String> {
     NAMES.iter().map(|&name| name.to_owned()).collect()

@@ -4,7 +4,7 @@ use sqlx::{PgConnection, PgExecutor, PgPool, QueryBuilder, types::Json};
 
 use super::{Competence, DisponibiliteTechnicien, TechnicienCreate, TechnicienOut};
 use crate::{
-    Error, Noun, Result,
+    Error, Lang, Noun, Result,
     page::{Listed, Page},
     users::{UserOut, UserRole},
 };
@@ -21,6 +21,7 @@ struct Row {
     email: String,
     role: UserRole,
     is_active: bool,
+    langue: Lang,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
     competences: Json<Vec<Competence>>,
@@ -39,6 +40,7 @@ impl From<Row> for TechnicienOut {
                 email: row.email,
                 role: row.role,
                 is_active: row.is_active,
+                langue: row.langue,
                 created_at: row.created_at,
                 updated_at: row.updated_at,
             },
@@ -49,7 +51,7 @@ impl From<Row> for TechnicienOut {
 
 /// A technicien with its user and its skills, in one round trip.
 const SELECT: &str = "
-    select t.id, t.equipe, t.disponibilite, u.id as user_id, u.username, u.full_name, u.email, u.role, u.is_active,
+    select t.id, t.equipe, t.disponibilite, u.id as user_id, u.username, u.full_name, u.email, u.role, u.is_active, u.langue,
            u.created_at, u.updated_at,
            coalesce((
                select jsonb_agg(jsonb_build_object('id', c.id, 'nom', c.nom) order by c.id)

@@ -7,13 +7,11 @@ mod types;
 use chrono::{DateTime, Utc};
 
 pub use password::{Password, PasswordHash, hash_password, verify_password};
-pub use store::{
-    find, find_account, find_by_email, find_by_login, list, of_client_of, responsables,
-};
+pub use store::{find, find_account, find_by_email, find_by_login, list, responsables};
 pub use types::{Account, Email, SORTABLE, UserCreate, UserOut, UserRole, UserUpdate, Username};
 
 use crate::{
-    Error, Noun, Result, Tx,
+    Error, Lang, Noun, Result, Tx,
     error::OnConstraint as _,
     input::{Fault, Wrong},
 };
@@ -33,16 +31,20 @@ pub async fn create(
     store::find(&mut **tx, id).await
 }
 
-/// Changes the caller's own name or password. A new password makes all tokens issued before worthless.
+/// Changes the caller's own name, language or password. A new password makes all tokens issued before worthless.
 pub async fn update(
     tx: &mut Tx<'_>,
     id: i64,
     full_name: Option<&str>,
+    langue: Option<Lang>,
     hash: Option<&PasswordHash>,
     now: DateTime<Utc>,
 ) -> Result<UserOut> {
     if let Some(full_name) = full_name {
         store::set_full_name(tx, id, full_name, now).await?;
+    }
+    if let Some(langue) = langue {
+        store::set_langue(tx, id, langue, now).await?;
     }
     if let Some(hash) = hash {
         store::set_password(tx, id, hash, now).await?;

@@ -4,7 +4,7 @@ use sqlx::{PgConnection, PgExecutor, PgPool, QueryBuilder};
 
 use super::{Account, PasswordHash, SORTABLE, UserCreate, UserOut, UserRole};
 use crate::{
-    Error, Noun, Result,
+    Error, Lang, Noun, Result,
     page::{Listed, Page},
 };
 
@@ -12,7 +12,8 @@ pub async fn find(db: impl PgExecutor<'_>, id: i64) -> Result<UserOut> {
     sqlx::query_as!(
         UserOut,
         r#"
-            select id, username, full_name, email, role as "role: UserRole", is_active, created_at, updated_at
+            select id, username, full_name, email, role as "role: UserRole", is_active, langue as "langue: Lang",
+                   created_at, updated_at
             from users
             where id = $1
         "#,
@@ -66,7 +67,7 @@ pub async fn find_by_login(db: impl PgExecutor<'_>, login: &str) -> Result<Optio
 
 pub async fn list(pool: &PgPool, page: &Page) -> Result<Listed<UserOut>> {
     let mut query = QueryBuilder::new(
-        "select id, username, full_name, email, role, is_active, created_at, updated_at from users",
+        "select id, username, full_name, email, role, is_active, langue, created_at, updated_at from users",
     );
     page.push(&mut query, "id", |field| SORTABLE.iter().copied().find(|known| *known == field));
     let rows = query.build_query_as().fetch_all(pool).await?;
@@ -79,29 +80,12 @@ pub async fn list(pool: &PgPool, page: &Page) -> Result<Listed<UserOut>> {
 pub async fn responsables(db: impl PgExecutor<'_>) -> Result<Vec<i64>> {
     Ok(sqlx::query_scalar!(
         r#"
-            select id as "id!" from users
-            where is_active and role = 'responsable'
-            union all
             select id from users
-            where is_active and role = 'admin'
-              and not exists (select from users where is_active and role = 'responsable')
-            order by 1
+            where is_active
+              and (role = 'responsable'
+                   or role = 'admin' and not exists (select from users where is_active and role = 'responsable'))
+            order by id
         "#
-    )
-    .fetch_all(db)
-    .await?)
-}
-
-/// The ids of the active users of the client that an equipment belongs to.
-pub async fn of_client_of(db: impl PgExecutor<'_>, equipement_id: i64) -> Result<Vec<i64>> {
-    Ok(sqlx::query_scalar!(
-        r#"
-            select u.id
-            from equipements e join users u on u.client_id = e.client_id
-            where e.id = $1 and u.is_active
-            order by u.id
-        "#,
-        equipement_id,
     )
     .fetch_all(db)
     .await?)
@@ -115,8 +99,8 @@ pub(super) async fn insert(
 ) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         r#"
-            insert into users (username, full_name, email, role, password_hash, client_id, created_at, updated_at)
-            values ($1, $2, $3, $4, $5, $6, $7, $7)
+            insert into users (username, full_name, email, role, password_hash, client_id, langue, created_at, updated_at)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $8)
             returning id
         "#,
         new.username.0,
@@ -125,6 +109,7 @@ pub(super) async fn insert(
         new.role as UserRole,
         hash.as_str(),
         new.client_id.map(|id| id.0),
+        new.langue as Lang,
         now,
     )
     .fetch_one(tx)
@@ -141,6 +126,23 @@ pub(super) async fn set_full_name(
         "update users set full_name = $2, updated_at = $3 where id = $1",
         id,
         full_name,
+        now
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn set_langue(
+    tx: &mut PgConnection,
+    id: i64,
+    langue: Lang,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    sqlx::query!(
+        "update users set langue = $2, updated_at = $3 where id = $1",
+        id,
+        langue as Lang,
         now
     )
     .execute(tx)

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Password, PasswordHash};
 use crate::{
-    described, enumeration, enumeration_field,
+    Lang, described, enumeration, enumeration_field,
     input::{Field, Fields, Id, Input, Line, Wrong, text_of},
 };
 
@@ -29,6 +29,8 @@ pub struct UserOut {
     pub email: String,
     pub role: UserRole,
     pub is_active: bool,
+    /// The language of mails and notifications.
+    pub langue: Lang,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
@@ -104,6 +106,7 @@ pub struct UserCreate {
     pub role: UserRole,
     pub password: Password,
     pub client_id: Option<Id>,
+    pub langue: Lang,
 }
 
 described!(UserCreate, UserUpdate);
@@ -116,6 +119,7 @@ impl Input for UserCreate {
         let role = fields.required("role");
         let password = fields.required::<Password>("password");
         let client_id = fields.optional("client_id");
+        let langue = fields.or("langue", Lang::default());
 
         let known = [
             username.as_ref().map_or("", |u| &u.0),
@@ -140,6 +144,7 @@ impl Input for UserCreate {
             role: role?,
             password: password?,
             client_id: client_id?,
+            langue: langue?,
         })
     }
 }
@@ -148,12 +153,14 @@ impl Input for UserCreate {
 pub struct UserUpdate {
     pub full_name: Option<Line<200>>,
     pub password: Option<Password>,
+    pub langue: Option<Lang>,
 }
 
 impl Input for UserUpdate {
     fn read(fields: &mut Fields) -> Option<Self> {
         let full_name = fields.optional("full_name");
         let password = fields.optional("password");
-        Some(Self { full_name: full_name?, password: password? })
+        let langue = fields.optional("langue");
+        Some(Self { full_name: full_name?, password: password?, langue: langue? })
     }
 }

@@ -122,7 +122,14 @@ async fn tell(
     };
     let user_id = world.actor(*to).user_id;
     let contenu = Some(contenu.clone());
-    let new = NewNotification { type_: *type_, canal: *canal, contenu, intervention_id, user_id };
+    let new = NewNotification {
+        type_: *type_,
+        canal: *canal,
+        contenu,
+        intervention_id,
+        planning_id: None,
+        user_id,
+    };
     notifications::create(tx, &new, event.at).await?;
     Ok(())
 }

@@ -107,6 +107,7 @@ async fn create_user(
         role,
         password: accounts::password(),
         client_id: client_id.map(Whole),
+        langue: erp_core::Lang::Fr,
     };
     Ok(users::create(tx, &new, hash, now).await?.id)
 }

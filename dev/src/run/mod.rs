@@ -140,6 +140,10 @@ fn environment(
         ("WORKER_BIND_ADDR", ports::local(0).to_string()),
         ("ENABLE_SCHEDULER", String::new()),
         ("FRONTEND_URL", "http://localhost:3000".to_owned()),
+        ("PUBLIC_URL", format!("http://127.0.0.1:{port}")),
+        // Who tries things out looks at the mailbox at once.
+        ("EMAILS_GROUP_SECONDS", "10".to_owned()),
+        ("SLA_HOURS", String::new()),
         ("LOG_FORMAT", "text".to_owned()),
         ("NO_COLOR", if std::io::stdout().is_terminal() { "" } else { "1" }.to_owned()),
         // Should we be killed, the end of their input tells them.

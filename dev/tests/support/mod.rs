@@ -96,6 +96,7 @@ impl System {
             ("WORKER_RESCUE_SECONDS", "5".to_owned()),
             ("WORKER_BIND_ADDR", "127.0.0.1:0".to_owned()),
             ("RATE_LIMIT_PER_MINUTE", "0".to_owned()),
+            ("EMAILS_GROUP_SECONDS", "0".to_owned()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .to_vec();

@@ -58,7 +58,7 @@ pub(crate) struct Runner {
     process: Arc<Process>,
     recorder: Recorder,
     monitor: Monitor,
-    queues: Vec<&'static str>,
+    handlers: Vec<Handler>,
 }
 
 impl Runner {
@@ -75,7 +75,7 @@ impl Runner {
             recorder: Recorder::start(ctx.clone(), process.clone()),
             process,
             monitor,
-            queues: Vec::new(),
+            handlers: Vec::new(),
         }
     }
 
@@ -106,7 +106,7 @@ impl Runner {
     }
 
     fn register(mut self, handler: Handler, concurrency: usize) -> Self {
-        self.queues.push(handler.queue);
+        self.handlers.push(handler.clone());
         let bell = self.wake.queue(handler.queue);
         let (ctx, process, recorder) =
             (self.ctx.clone(), self.process.clone(), self.recorder.clone());
@@ -131,14 +131,21 @@ impl Runner {
         self
     }
 
+    /// Does one job at once and outside the queue: without attempts, and without a record.
+    pub(crate) async fn perform(&self, queue: &str, payload: &[u8]) -> Result<Verdict> {
+        let handler = self.handlers.iter().find(|handler| handler.queue == queue);
+        let handler = handler.ok_or_else(|| anyhow::anyhow!("no handler for {queue}"))?;
+        (handler.run)(self.ctx.clone(), payload).await
+    }
+
     /// Runs everything until `stop` resolves and what runs has ended, or the time for that is over. What is held then
     /// is handed back.
     pub(crate) async fn run_until(
         self,
         stop: impl Future<Output = std::io::Result<()>> + Send,
     ) -> Result<(), StopError> {
-        let Self { ctx, settings, wake, process, recorder, monitor, queues } = self;
-        let queues = queues.join(",");
+        let Self { ctx, settings, wake, process, recorder, monitor, handlers } = self;
+        let queues = handlers.iter().map(|handler| handler.queue).collect::<Vec<_>>().join(",");
         let done = tokio::select! {
             done = monitor.run_with_signal(stop) => done,
             never = wake.listen(&ctx.pool) => match never {},

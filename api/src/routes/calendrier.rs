@@ -1,0 +1,142 @@
+//! Visits and deadlines for the calendar of a phone.
+use axum::{
+    Json,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use erp_core::{
+    Ctx, Error, Result,
+    calendrier::{self, Calendrier, CalendrierEtat, CalendrierOut},
+    input::{Fields, Input, Line},
+    techniciens,
+    users::{self, UserRole},
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    ApiError,
+    extract::{CurrentUser, MaybeUser, Query, RowId},
+};
+
+pub(super) fn router() -> OpenApiRouter<Ctx> {
+    OpenApiRouter::new()
+        .routes(routes!(etat, renew, revoke))
+        .routes(routes!(of_plannings))
+        .routes(routes!(of_technicien))
+}
+
+/// Whether the caller has calendar addresses. They are shown only when they are made.
+#[utoipa::path(
+    get, path = "/users/me/calendrier", tag = "calendrier",
+    responses((status = 200, body = CalendrierEtat, description = "Done.")),
+)]
+async fn etat(user: CurrentUser, State(ctx): State<Ctx>) -> Result<Json<CalendrierEtat>, ApiError> {
+    Ok(Json(calendrier::etat(&ctx.pool, user.id).await?))
+}
+
+/// Makes the caller's calendar addresses, to be given to a phone or a mail program. Earlier ones end.
+#[utoipa::path(
+    post, path = "/users/me/calendrier", tag = "calendrier",
+    responses((status = 201, body = CalendrierOut, description = "Done.")),
+)]
+async fn renew(
+    user: CurrentUser,
+    State(ctx): State<Ctx>,
+) -> Result<(StatusCode, Json<CalendrierOut>), ApiError> {
+    let mut tx = ctx.begin().await?;
+    let made = calendrier::renew(&ctx, &mut tx, user.id).await?;
+    tx.commit().await?;
+    Ok((StatusCode::CREATED, Json(made)))
+}
+
+/// Ends the caller's calendar addresses.
+#[utoipa::path(
+    delete, path = "/users/me/calendrier", tag = "calendrier",
+    responses((status = 204, description = "Done.")),
+)]
+async fn revoke(user: CurrentUser, State(ctx): State<Ctx>) -> Result<StatusCode, ApiError> {
+    let mut tx = ctx.begin().await?;
+    calendrier::revoke(&mut tx, user.id).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+struct Secret(Option<String>);
+
+impl Input for Secret {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self(fields.optional::<Line<200>>("jeton")?.map(|jeton| jeton.0)))
+    }
+}
+
+/// Who reads a calendar: by the secret in its address, or signed in like everywhere else.
+async fn reader(ctx: &Ctx, user: MaybeUser, secret: Secret) -> Result<CurrentUser> {
+    match (user, secret) {
+        (MaybeUser(Some(user)), _) => Ok(user),
+        (_, Secret(jeton)) => {
+            Ok(calendrier::owner(&ctx.pool, &jeton.unwrap_or_default()).await?.into())
+        }
+    }
+}
+
+/// The visits of the plannings in the next three months, as iCalendar; a user of a client sees those of that client's
+/// equipment.
+#[utoipa::path(
+    get, path = "/planning/calendrier.ics", tag = "calendrier",
+    params(("jeton" = Option<String>, Query, description = "The secret of `POST /users/me/calendrier`; or a bearer token.")),
+    responses(
+        (status = 200, description = "The calendar.", content_type = "text/calendar", body = String),
+        (status = 401, description = "jeton_invalide"),
+    ),
+)]
+async fn of_plannings(
+    user: MaybeUser,
+    State(ctx): State<Ctx>,
+    Query(secret): Query<Secret>,
+) -> Result<Response, ApiError> {
+    let reader = reader(&ctx, user, secret).await?;
+    let langue = users::find(&ctx.pool, reader.id).await?.langue;
+    Ok(ics(calendrier::of_plannings(&ctx, reader.client_scope(), langue).await?))
+}
+
+/// The interventions of a technicien that are not over and have a deadline, as iCalendar; for that technicien and
+/// responsables.
+#[utoipa::path(
+    get, path = "/techniciens/{id}/calendrier.ics", tag = "calendrier",
+    params(
+        ("id" = i64, Path),
+        ("jeton" = Option<String>, Query, description = "The secret of `POST /users/me/calendrier`; or a bearer token."),
+    ),
+    responses(
+        (status = 200, description = "The calendar.", content_type = "text/calendar", body = String),
+        (status = 401, description = "jeton_invalide"),
+        (status = 403, description = "acces_refuse"),
+        (status = 404, description = "technicien_introuvable"),
+    ),
+)]
+async fn of_technicien(
+    RowId(id): RowId,
+    user: MaybeUser,
+    State(ctx): State<Ctx>,
+    Query(secret): Query<Secret>,
+) -> Result<Response, ApiError> {
+    let reader = reader(&ctx, user, secret).await?;
+    let own = techniciens::find_by_user(&ctx.pool, reader.id).await? == Some(id);
+    if !own && !matches!(reader.role, UserRole::Admin | UserRole::Responsable) {
+        return Err(Error::forbidden().into());
+    }
+    techniciens::find(&ctx.pool, id).await?;
+    let langue = users::find(&ctx.pool, reader.id).await?.langue;
+    Ok(ics(calendrier::of_technicien(&ctx, id, langue).await?))
+}
+
+fn ics(Calendrier(text): Calendrier) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "text/calendar; charset=utf-8"),
+        (header::CACHE_CONTROL, "private, max-age=300"),
+        // The address has a secret in it.
+        (header::REFERRER_POLICY, "no-referrer"),
+    ];
+    (headers, text).into_response()
+}

@@ -1,0 +1,121 @@
+//! What the caller wants to be told by e-mail, and the link in each digest that ends them.
+use axum::{
+    Json,
+    extract::State,
+    http::{StatusCode, header},
+    response::{Html, IntoResponse, Response},
+};
+use erp_core::{
+    Ctx, Error, auth,
+    input::{Fields, Input, Line},
+    preferences::{self, Preferences, PreferencesPatch},
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    ApiError,
+    extract::{CurrentUser, Json as Body, Query},
+};
+
+pub(super) fn router() -> OpenApiRouter<Ctx> {
+    OpenApiRouter::new().routes(routes!(show, update)).routes(routes!(ask, unsubscribe))
+}
+
+/// The caller's preferences.
+#[utoipa::path(
+    get, path = "/users/me/preferences", tag = "users",
+    responses((status = 200, body = Preferences, description = "Done.")),
+)]
+async fn show(user: CurrentUser, State(ctx): State<Ctx>) -> Result<Json<Preferences>, ApiError> {
+    Ok(Json(preferences::find(&ctx.pool, user.id).await?))
+}
+
+/// Changes the caller's preferences; what is not named stays. `heures_calmes: null` ends the quiet hours.
+#[utoipa::path(
+    put, path = "/users/me/preferences", tag = "users",
+    request_body = PreferencesPatch,
+    responses((status = 200, body = Preferences, description = "Done.")),
+)]
+async fn update(
+    user: CurrentUser,
+    State(ctx): State<Ctx>,
+    Body(patch): Body<PreferencesPatch>,
+) -> Result<Json<Preferences>, ApiError> {
+    let mut tx = ctx.begin().await?;
+    let now = ctx.clock.now();
+    let new = preferences::update(&mut tx, user.id, user.role, patch, now).await?;
+    tx.commit().await?;
+    Ok(Json(new))
+}
+
+struct Link(String);
+
+impl Input for Link {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        fields.required::<Line<2000>>("jeton").map(|jeton| Self(jeton.0))
+    }
+}
+
+impl Link {
+    fn user_id(&self, ctx: &Ctx) -> Result<i64, Error> {
+        auth::unsubscribed_user(&ctx.keys, &self.0, ctx.clock.now())
+    }
+}
+
+/// The page that the link in a digest opens. It changes nothing: programs that check mails open links, too.
+#[utoipa::path(
+    get, path = "/desabonnement", tag = "users",
+    params(("jeton" = String, Query, description = "From the link in a digest.")),
+    responses(
+        (status = 200, description = "A page with a button.", content_type = "text/html", body = String),
+        (status = 401, description = "jeton_invalide, jeton_expire"),
+    ),
+)]
+async fn ask(State(ctx): State<Ctx>, Query(link): Query<Link>) -> Result<Response, ApiError> {
+    link.user_id(&ctx)?;
+    Ok(page(
+        "Ne plus recevoir le point quotidien ?",
+        r#"<form method="post"><button>Confirmer</button></form>"#,
+    ))
+}
+
+/// Ends the digests of the reader to whom the link was sent, in one click (RFC 8058).
+#[utoipa::path(
+    post, path = "/desabonnement", tag = "users",
+    params(("jeton" = String, Query, description = "From the link in a digest.")),
+    responses(
+        (status = 200, description = "Done.", content_type = "text/html", body = String),
+        (status = 401, description = "jeton_invalide, jeton_expire"),
+    ),
+)]
+async fn unsubscribe(
+    State(ctx): State<Ctx>,
+    Query(link): Query<Link>,
+) -> Result<Response, ApiError> {
+    let user_id = link.user_id(&ctx)?;
+    let mut tx = ctx.begin().await?;
+    preferences::unsubscribe(&mut tx, user_id, ctx.clock.now()).await?;
+    tx.commit().await?;
+    Ok(page(
+        "C’est fait.",
+        "<p>Vous ne recevrez plus le point quotidien. Pour le retrouver, ouvrez vos préférences.</p>",
+    ))
+}
+
+/// A small page that needs nothing else.
+fn page(title: &str, content: &str) -> Response {
+    let page = format!(
+        r#"<!doctype html><html lang="fr"><meta charset="utf-8">
+<meta name="viewport" content="width=device-width,initial-scale=1"><meta name="robots" content="noindex">
+<title>{title}</title><style>:root{{color-scheme:light dark}}body{{font:17px/1.5 system-ui,sans-serif;max-width:32rem;
+margin:4rem auto;padding:0 1rem}}button{{font:inherit;padding:.7rem 1.5rem}}</style><h1>{title}</h1>{content}</html>"#
+    );
+    let policy = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'";
+    let headers = [
+        (header::CONTENT_SECURITY_POLICY, policy),
+        // The address has a secret in it.
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    (StatusCode::OK, headers, Html(page)).into_response()
+}

@@ -1,0 +1,78 @@
+//! Visits and deadlines in the calendar of a phone, by an address with a secret of its owner's in it: what reads it has
+//! no other way to sign in. The secret opens these calendars and nothing else, and can be revoked.
+mod render;
+mod store;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+pub use render::{Calendrier, of_plannings, of_technicien};
+
+use crate::{Ctx, Error, Result, Text, Tx, techniciens, users};
+
+/// The addresses of somebody's calendars. They are shown once: only their owner keeps them.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct CalendrierOut {
+    /// The secret in the addresses.
+    pub jeton: String,
+    /// The visits of the plannings.
+    pub planning_url: String,
+    /// The interventions of the owner, who is a technicien.
+    pub technicien_url: Option<String>,
+}
+
+/// Whether somebody has such addresses.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct CalendrierEtat {
+    pub actif: bool,
+    pub created_at: Option<DateTime<Utc>>,
+}
+
+/// Gives user `user_id` new addresses; those given before are worthless from now on.
+pub async fn renew(ctx: &Ctx, tx: &mut Tx<'_>, user_id: i64) -> Result<CalendrierOut> {
+    // 244 random bits: two version-4 UUIDs.
+    let jeton = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+    store::save(tx, user_id, &empreinte(&jeton), ctx.clock.now()).await?;
+    let technicien = techniciens::find_by_user(&mut **tx, user_id).await?;
+    let base = format!("{}/api/v1", ctx.config.http.public_url);
+    Ok(CalendrierOut {
+        planning_url: format!("{base}/planning/calendrier.ics?jeton={jeton}"),
+        technicien_url: technicien
+            .map(|id| format!("{base}/techniciens/{id}/calendrier.ics?jeton={jeton}")),
+        jeton,
+    })
+}
+
+/// Makes the addresses of user `user_id` worthless.
+pub async fn revoke(tx: &mut Tx<'_>, user_id: i64) -> Result<()> {
+    store::delete(tx, user_id).await
+}
+
+/// Whether user `user_id` has addresses, and since when.
+pub async fn etat(pool: &PgPool, user_id: i64) -> Result<CalendrierEtat> {
+    let created_at = store::created_at(pool, user_id).await?;
+    Ok(CalendrierEtat { actif: created_at.is_some(), created_at })
+}
+
+/// The owner of an address, whose account must be active.
+pub async fn owner(pool: &PgPool, jeton: &str) -> Result<users::Account> {
+    let found = match store::owner(pool, &empreinte(jeton)).await? {
+        Some(id) => users::find_account(pool, id).await?,
+        None => None,
+    };
+    found.filter(|account| account.is_active).ok_or_else(|| Error::Unauthenticated {
+        code: "jeton_invalide",
+        text: Text::new(
+            "Ce lien d'agenda n'est plus valable : créez-en un nouveau dans vos paramètres.",
+            "This calendar link is no longer valid: make a new one in your settings.",
+        ),
+    })
+}
+
+/// What is stored of a secret. It is random, so one pass of SHA-256 keeps it.
+fn empreinte(jeton: &str) -> Vec<u8> {
+    Sha256::digest(jeton.as_bytes()).to_vec()
+}

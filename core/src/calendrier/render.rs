@@ -1,0 +1,93 @@
+//! What a calendar holds, as iCalendar (RFC 5545). Times are UTC, which every program shows in its own zone. Visits are
+//! single events, not a rule: no rule of the format says "the 31st, else the last day, at the same hour of a clock that
+//! Ramadan moves".
+use chrono::{DateTime, TimeDelta, Utc};
+use icalendar::{Calendar, Component as _, Event, EventLike as _};
+
+use crate::{
+    Ctx, Lang, Result, interventions,
+    mailer::{
+        self,
+        clean::{lines, one_line},
+    },
+    planning,
+};
+
+/// How far ahead visits are shown.
+const HORIZON: TimeDelta = TimeDelta::days(92);
+/// Rows that are read for one calendar, and events that it has.
+const MOST_ROWS: i64 = 1000;
+const MOST: usize = 1000;
+/// A visit has no duration of its own.
+const VISIT: TimeDelta = TimeDelta::hours(1);
+
+/// A calendar, as text.
+#[derive(Debug, Clone)]
+pub struct Calendrier(pub String);
+
+/// The visits of all plannings; for a user of a client (`only`) those of that client's equipment.
+pub async fn of_plannings(ctx: &Ctx, only: Option<i64>, lang: Lang) -> Result<Calendrier> {
+    let now = ctx.clock.now();
+    let rows = planning::calendar(&ctx.pool, only, MOST_ROWS).await?;
+    let mut events = Vec::new();
+    for row in rows {
+        let planning = &row.planning;
+        let what = planning.frequence.maintenance(lang);
+        let dates = planning.dates(now).take_while(|date| *date < now + HORIZON);
+        for date in dates.take(MOST - events.len()) {
+            let mut event =
+                event(ctx, &format!("planning-{}-{}", planning.id, date.timestamp()), now);
+            event.summary(&one_line(&format!("{what} - {}", row.equipement)));
+            event.location(&one_line(&row.localisation));
+            event.starts(date).ends(date + VISIT);
+            event.url(&mailer::lien_planning(&ctx.config.mail.frontend_url, planning.id));
+            if let Some(commentaire) = &planning.commentaire {
+                event.description(&lines(commentaire));
+            }
+            events.push(event.done());
+        }
+    }
+    let name = match lang {
+        Lang::Fr => "Visites de maintenance",
+        Lang::En => "Maintenance visits",
+    };
+    Ok(calendar(name, events))
+}
+
+/// The interventions of a technicien that are not over, each until its deadline.
+pub async fn of_technicien(ctx: &Ctx, technicien_id: i64, lang: Lang) -> Result<Calendrier> {
+    let now = ctx.clock.now();
+    let rows = interventions::calendar(&ctx.pool, technicien_id, MOST_ROWS).await?;
+    let events = rows.into_iter().map(|row| {
+        let minutes = i64::from(row.duree_estimee.unwrap_or(60).max(15));
+        let mut event = event(ctx, &format!("intervention-{}", row.id), now);
+        event.summary(&one_line(&format!("{} - {}", row.titre, row.equipement)));
+        event.location(&one_line(&row.localisation));
+        event.starts(row.date_limite - TimeDelta::minutes(minutes)).ends(row.date_limite);
+        event.url(&mailer::lien_intervention(&ctx.config.mail.frontend_url, row.id));
+        if let Some(description) = &row.description {
+            event.description(&lines(description));
+        }
+        event.done()
+    });
+    let name = match lang {
+        Lang::Fr => "Mes interventions",
+        Lang::En => "My interventions",
+    };
+    Ok(calendar(name, events.collect()))
+}
+
+/// An event whose name stays the same from one reading to the next, so that it moves and does not double.
+fn event(ctx: &Ctx, name: &str, now: DateTime<Utc>) -> Event {
+    let mut event = Event::new();
+    event.uid(&format!("{name}@{}", ctx.mailer.domain())).timestamp(now);
+    event
+}
+
+fn calendar(name: &str, events: Vec<Event>) -> Calendrier {
+    let mut calendar = Calendar::new();
+    calendar.name(name).ttl(&TimeDelta::hours(1));
+    calendar.append_property(("PRODID", "-//MIF Maroc//ERP//FR"));
+    calendar.extend(events);
+    Calendrier(calendar.done().to_string())
+}

@@ -1,0 +1,90 @@
+//! The state of the day, for those in charge: what is open, late, due, without a technicien, and which visits come.
+pub mod jobs;
+mod store;
+
+use chrono::{DateTime, Days, Utc};
+use sqlx::PgPool;
+
+pub use store::{Ligne, Visite};
+
+use crate::{Result, Tx, jobs::enqueue_in, local, preferences, users};
+
+/// Lines that a section of a digest shows; a mail that one reads has no more.
+const LINES: i64 = 10;
+
+/// The first few of something, and how many there are.
+#[derive(Debug, Clone)]
+pub struct Section<T> {
+    pub total: i64,
+    pub lignes: Vec<T>,
+}
+
+/// The state of the day.
+#[derive(Debug, Clone)]
+pub struct Point {
+    /// Interventions that are not over.
+    pub ouvertes: i64,
+    /// Past their deadline.
+    pub en_retard: Section<Ligne>,
+    /// Deadline later on this local day.
+    pub echeance_du_jour: Section<Ligne>,
+    /// Without a technicien.
+    pub non_affectees: Section<Ligne>,
+    /// Plannings with a visit within seven days, today included.
+    pub visites: Section<Visite>,
+}
+
+impl Point {
+    /// Whether there is nothing to say.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ouvertes == 0 && self.visites.total == 0
+    }
+}
+
+/// The state of the day at `now`.
+pub async fn point(pool: &PgPool, now: DateTime<Utc>) -> Result<Point> {
+    let (today, tonight) = local::span_of(local::day_of(now));
+    let week = local::start_of(local::day_of(now) + Days::new(7));
+    Ok(Point {
+        ouvertes: store::count_open(pool).await?,
+        en_retard: store::late(pool, now, LINES).await?,
+        echeance_du_jour: store::due(pool, now, tonight, LINES).await?,
+        non_affectees: store::unassigned(pool, LINES).await?,
+        visites: store::visites(pool, today, week, LINES).await?,
+    })
+}
+
+/// Enqueues the digest of the day for everybody in charge who wants it, at the end of their quiet hours; for nobody when
+/// there is nothing to say. How many; each person gets one a day, however often this is done.
+pub async fn send_all(tx: &mut Tx<'_>, pool: &PgPool, now: DateTime<Utc>) -> Result<usize> {
+    if point(pool, now).await?.is_empty() {
+        return Ok(0);
+    }
+    let mut sent = 0;
+    for user_id in users::responsables(&mut **tx).await? {
+        let wants = preferences::find(&mut **tx, user_id).await?;
+        if !wants.wants_digest() {
+            continue;
+        }
+        let delay = wants.quiet_until(now).map(|end| end - now).unwrap_or_default();
+        let job = jobs::SendDigest { user_id, jour: local::day_of(now) };
+        enqueue_in(tx, &job, delay.to_std().unwrap_or_default()).await?;
+        sent += 1;
+    }
+    Ok(sent)
+}
+
+/// Whether the digest of a day was sent to a person, and recorded as sent.
+pub async fn is_sent(pool: &PgPool, job: &jobs::SendDigest) -> Result<bool> {
+    store::is_sent(pool, &key(job), job.user_id).await
+}
+
+/// Records that it was sent.
+pub async fn record_sent(pool: &PgPool, job: &jobs::SendDigest, now: DateTime<Utc>) -> Result<()> {
+    store::record_sent(pool, &key(job), job.user_id, now).await
+}
+
+fn key(job: &jobs::SendDigest) -> String {
+    format!("digest:{}", job.jour)
+}

@@ -1,0 +1,156 @@
+//! The questions that a digest asks.
+use chrono::{DateTime, Utc};
+use sqlx::PgPool;
+
+use super::Section;
+use crate::{Result, interventions::PrioriteIntervention, planning::FrequencePlanning};
+
+/// An intervention in a digest.
+#[derive(Debug, Clone)]
+pub struct Ligne {
+    pub id: i64,
+    pub titre: String,
+    pub equipement: String,
+    pub localisation: String,
+    pub priorite: PrioriteIntervention,
+    pub date_limite: Option<DateTime<Utc>>,
+    pub technicien: Option<String>,
+    total: i64,
+}
+
+/// A visit in a digest.
+#[derive(Debug, Clone)]
+pub struct Visite {
+    pub planning_id: i64,
+    pub frequence: FrequencePlanning,
+    pub equipement: String,
+    pub localisation: String,
+    pub date: DateTime<Utc>,
+    total: i64,
+}
+
+pub(super) async fn count_open(pool: &PgPool) -> Result<i64> {
+    Ok(sqlx::query_scalar!(
+        r#"
+            select count(*) as "count!" from interventions
+            where statut in ('ouverte', 'affectee', 'en_cours', 'en_attente')
+        "#
+    )
+    .fetch_one(pool)
+    .await?)
+}
+
+/// Past their deadline at `now`, the oldest first.
+pub(super) async fn late(pool: &PgPool, now: DateTime<Utc>, limit: i64) -> Result<Section<Ligne>> {
+    between(pool, None, now, limit).await
+}
+
+/// With a deadline in `from..to`.
+pub(super) async fn due(
+    pool: &PgPool,
+    from: DateTime<Utc>,
+    to: DateTime<Utc>,
+    limit: i64,
+) -> Result<Section<Ligne>> {
+    between(pool, Some(from), to, limit).await
+}
+
+async fn between(
+    pool: &PgPool,
+    from: Option<DateTime<Utc>>,
+    to: DateTime<Utc>,
+    limit: i64,
+) -> Result<Section<Ligne>> {
+    let lignes = sqlx::query_as!(
+        Ligne,
+        r#"
+            select i.id, i.titre, e.nom as equipement, e.localisation, i.priorite as "priorite: PrioriteIntervention",
+                   i.date_limite, u.full_name as "technicien?", count(*) over () as "total!"
+            from interventions i
+            join equipements e on e.id = i.equipement_id
+            left join techniciens t on t.id = i.technicien_id
+            left join users u on u.id = t.user_id
+            where i.statut in ('ouverte', 'affectee', 'en_cours', 'en_attente') and i.date_limite < $2
+              and ($1::timestamptz is null or i.date_limite >= $1)
+            order by i.date_limite, i.id limit $3
+        "#,
+        from,
+        to,
+        limit,
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(Section { total: lignes.first().map_or(0, |ligne| ligne.total), lignes })
+}
+
+/// Without a technicien: the urgent ones first, then those that have waited longest.
+pub(super) async fn unassigned(pool: &PgPool, limit: i64) -> Result<Section<Ligne>> {
+    let lignes = sqlx::query_as!(
+        Ligne,
+        r#"
+            select i.id, i.titre, e.nom as equipement, e.localisation, i.priorite as "priorite: PrioriteIntervention",
+                   i.date_limite, null::text as technicien, count(*) over () as "total!"
+            from interventions i join equipements e on e.id = i.equipement_id
+            where i.technicien_id is null and i.statut in ('ouverte', 'affectee', 'en_cours', 'en_attente')
+            order by array_position(array['urgente', 'haute', 'normale', 'basse'], i.priorite), i.date_creation, i.id
+            limit $1
+        "#,
+        limit,
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(Section { total: lignes.first().map_or(0, |ligne| ligne.total), lignes })
+}
+
+/// The visits of active plannings in `from..to`, the next of each.
+pub(super) async fn visites(
+    pool: &PgPool,
+    from: DateTime<Utc>,
+    to: DateTime<Utc>,
+    limit: i64,
+) -> Result<Section<Visite>> {
+    let lignes = sqlx::query_as!(
+        Visite,
+        r#"
+            select p.id as planning_id, p.frequence as "frequence: FrequencePlanning", e.nom as equipement, e.localisation,
+                   p.prochaine_date as date, count(*) over () as "total!"
+            from plannings p join equipements e on e.id = p.equipement_id
+            where p.statut in ('actif', 'en_retard') and e.statut <> 'retire'
+              and p.prochaine_date >= $1 and p.prochaine_date < $2
+            order by p.prochaine_date, p.id limit $3
+        "#,
+        from,
+        to,
+        limit,
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(Section { total: lignes.first().map_or(0, |ligne| ligne.total), lignes })
+}
+
+pub(super) async fn is_sent(pool: &PgPool, cle: &str, user_id: i64) -> Result<bool> {
+    Ok(sqlx::query_scalar!(
+        r#"select exists (select from evenements_notifies where cle = $1 and user_id = $2) as "it!""#,
+        cle,
+        user_id,
+    )
+    .fetch_one(pool)
+    .await?)
+}
+
+pub(super) async fn record_sent(
+    pool: &PgPool,
+    cle: &str,
+    user_id: i64,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    sqlx::query!(
+        "insert into evenements_notifies (cle, user_id, notifie_le) values ($1, $2, $3) on conflict do nothing",
+        cle,
+        user_id,
+        now,
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}

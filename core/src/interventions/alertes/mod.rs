@@ -1,0 +1,101 @@
+//! Who is told what as time passes: of deadlines of tomorrow, of deadlines that have passed, of what nobody takes up.
+//! Each step takes a batch of rows under lock, tells of them and marks them as told of in one transaction: whatever dies
+//! or runs twice, each is told of once.
+mod store;
+
+use chrono::{DateTime, Days, TimeDelta, Utc};
+
+use super::{NIVEAUX, Sla};
+use crate::{
+    Result, Text, Tx, local,
+    notifications::{self, Annonce, Evenement},
+};
+
+/// Tells of up to `limit` interventions whose deadline has passed, once a deadline, and at most once a day when the
+/// deadline is moved about; how many there were.
+pub async fn alert_late(tx: &mut Tx<'_>, now: DateTime<Utc>, limit: i64) -> Result<usize> {
+    let today = local::start_of(local::day_of(now));
+    let late = store::lock_late(tx, now, today, limit).await?;
+    for one in &late {
+        announce(tx, Evenement::Retard, one.id, deadline_key("retard", one.date_limite), None, now)
+            .await?;
+        store::set_late_told(tx, one.id, one.date_limite, now).await?;
+    }
+    Ok(late.len())
+}
+
+/// Tells of up to `limit` interventions whose deadline is on the local day after `now`; how many there were.
+pub async fn remind(tx: &mut Tx<'_>, now: DateTime<Utc>, limit: i64) -> Result<usize> {
+    let (from, to) = local::span_of(local::day_of(now) + Days::new(1));
+    let due = store::lock_due_between(tx, from, to, limit).await?;
+    for one in &due {
+        let cle = deadline_key("rappel", one.date_limite);
+        announce(tx, Evenement::EcheanceDemain, one.id, cle, None, now).await?;
+        store::set_reminded(tx, one.id, one.date_limite).await?;
+    }
+    Ok(due.len())
+}
+
+/// Tells of up to `limit` interventions that nobody has taken up within their target, or a multiple of it ([`NIVEAUX`]);
+/// how many there were. A level that was passed over while nobody looked is not told of any more.
+pub async fn alert_unassigned(
+    tx: &mut Tx<'_>,
+    sla: Sla,
+    now: DateTime<Utc>,
+    limit: i64,
+) -> Result<usize> {
+    let waiting = store::lock_unassigned(tx, &sla, now, limit).await?;
+    for one in &waiting {
+        let Some(target) = sla.target(one.priorite, one.urgence) else { continue };
+        let elapsed = one.elapsed(now);
+        let niveau = Sla::niveau(elapsed, target);
+        let contenu = Text::new(
+            format!(
+                "Sans technicien depuis {} (objectif\u{a0}: {}). Niveau {niveau} sur {}.",
+                duree(elapsed, 'j'),
+                duree(target, 'j'),
+                NIVEAUX.len()
+            ),
+            format!(
+                "Without a technician for {} (target: {}). Level {niveau} of {}.",
+                duree(elapsed, 'd'),
+                duree(target, 'd'),
+                NIVEAUX.len()
+            ),
+        );
+        let (evenement, cle) = (Evenement::SansTechnicien(niveau), format!("sla:{niveau}"));
+        announce(tx, evenement, one.id, cle, Some(contenu), now).await?;
+        store::set_sla_niveau(tx, one.id, niveau).await?;
+    }
+    Ok(waiting.len())
+}
+
+fn deadline_key(what: &str, date_limite: DateTime<Utc>) -> String {
+    format!("{what}:{}", date_limite.timestamp_micros())
+}
+
+async fn announce(
+    tx: &mut Tx<'_>,
+    evenement: Evenement,
+    id: i64,
+    cle: String,
+    contenu: Option<Text>,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let cle = format!("intervention:{id}:{cle}");
+    let annonce = Annonce { evenement, cle, intervention_id: Some(id), planning_id: None, contenu };
+    notifications::announce(tx, &annonce, now).await
+}
+
+/// « 2 h », « 2 h 05 », « 3 j 4 h », with the letter of a day: no-break spaces keep it on one line.
+fn duree(delta: TimeDelta, day: char) -> String {
+    let (days, hours, minutes) =
+        (delta.num_days(), delta.num_hours() % 24, delta.num_minutes() % 60);
+    match (days, hours, minutes) {
+        (0, 0, minutes) => format!("{minutes}\u{a0}min"),
+        (0, hours, 0) => format!("{hours}\u{a0}h"),
+        (0, hours, minutes) => format!("{hours}\u{a0}h\u{a0}{minutes:02}"),
+        (days, 0, _) => format!("{days}\u{a0}{day}"),
+        (days, hours, _) => format!("{days}\u{a0}{day}\u{a0}{hours}\u{a0}h"),
+    }
+}

@@ -1,0 +1,140 @@
+//! SQL of the alerts. Rows that another worker tells of are left out, not waited for.
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use super::{NIVEAUX, Sla};
+use crate::{
+    Result,
+    interventions::{Intervention, InterventionType, PrioriteIntervention, StatutIntervention},
+};
+
+/// An intervention with its deadline.
+pub(super) struct Deadline {
+    pub id: i64,
+    pub date_limite: DateTime<Utc>,
+}
+
+/// Those whose deadline has passed at `now` and was not told of, nor any before on the day that began at `today`.
+pub(super) async fn lock_late(
+    tx: &mut PgConnection,
+    now: DateTime<Utc>,
+    today: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<Deadline>> {
+    Ok(sqlx::query_as!(
+        Deadline,
+        r#"
+            select id, date_limite as "date_limite!"
+            from interventions
+            where statut in ('ouverte', 'affectee', 'en_cours', 'en_attente') and date_limite < $1
+              and retard_signale is distinct from date_limite
+              and (retard_signale_le is null or retard_signale_le < $2)
+            order by date_limite, id limit $3
+            for update skip locked
+        "#,
+        now,
+        today,
+        limit,
+    )
+    .fetch_all(tx)
+    .await?)
+}
+
+pub(super) async fn set_late_told(
+    tx: &mut PgConnection,
+    id: i64,
+    date_limite: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    sqlx::query!(
+        "update interventions set retard_signale = $2, retard_signale_le = $3 where id = $1",
+        id,
+        date_limite,
+        now,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Those whose deadline is in `from..to` and was not announced.
+pub(super) async fn lock_due_between(
+    tx: &mut PgConnection,
+    from: DateTime<Utc>,
+    to: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<Deadline>> {
+    Ok(sqlx::query_as!(
+        Deadline,
+        r#"
+            select id, date_limite as "date_limite!"
+            from interventions
+            where statut in ('ouverte', 'affectee', 'en_cours', 'en_attente') and date_limite >= $1 and date_limite < $2
+              and rappel_signale is distinct from date_limite
+            order by date_limite, id limit $3
+            for update skip locked
+        "#,
+        from,
+        to,
+        limit,
+    )
+    .fetch_all(tx)
+    .await?)
+}
+
+pub(super) async fn set_reminded(
+    tx: &mut PgConnection,
+    id: i64,
+    date_limite: DateTime<Utc>,
+) -> Result<()> {
+    sqlx::query!("update interventions set rappel_signale = $2 where id = $1", id, date_limite)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// Those without a technicien that have reached a level which was not told of. What waits has its clock stopped.
+pub(super) async fn lock_unassigned(
+    tx: &mut PgConnection,
+    sla: &Sla,
+    now: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<Intervention>> {
+    let seconds =
+        [sla.urgente, sla.haute, sla.normale, sla.basse].map(|target| target.num_seconds());
+    Ok(sqlx::query_as!(
+        Intervention,
+        r#"
+            select id, titre, description, type as "type_: InterventionType", statut as "statut: StatutIntervention",
+                   priorite as "priorite: PrioriteIntervention", urgence, date_creation, date_limite, date_affectation,
+                   date_debut_travaux, date_cloture, technicien_id, equipement_id, planning_id, createur_id,
+                   duree_estimee, duree_reelle, cout_pieces, cout_main_oeuvre, rapport_intervention,
+                   attente_depuis, attente_secondes
+            from interventions
+            where technicien_id is null and statut in ('ouverte', 'affectee', 'en_cours')
+              and sla_niveau < cardinality($2::integer[])
+              and extract(epoch from $1 - date_creation) - attente_secondes
+                  >= ($2::integer[])[sla_niveau + 1] * ($3::bigint[])[case
+                      when urgence or priorite = 'urgente' then 1
+                      when priorite = 'haute' then 2
+                      when priorite = 'normale' then 3
+                      when priorite = 'basse' then 4
+                  end]
+            order by date_creation, id limit $4
+            for update skip locked
+        "#,
+        now,
+        &NIVEAUX[..],
+        &seconds[..],
+        limit,
+    )
+    .fetch_all(tx)
+    .await?)
+}
+
+pub(super) async fn set_sla_niveau(tx: &mut PgConnection, id: i64, niveau: i16) -> Result<()> {
+    sqlx::query!("update interventions set sla_niveau = $2 where id = $1", id, niveau)
+        .execute(tx)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,14 @@
+//! What the worker does with interventions by the clock.
+use std::time::Duration;
+
+use crate::schedules::jobs::scheduled;
+
+scheduled! {
+    /// Tells of deadlines that have passed.
+    Late = "interventions.retard", attempts 5, limit Duration::from_mins(10)
+}
+
+scheduled! {
+    /// Tells of interventions that nobody takes up.
+    Unassigned = "interventions.sla", attempts 5, limit Duration::from_mins(4)
+}

@@ -1,0 +1,31 @@
+//! Interventions that a planning opens, and what the calendar of a technicien shows.
+use chrono::{DateTime, Utc};
+
+use super::{StatutIntervention, store};
+use crate::{Result, Tx, historique};
+
+pub use store::{CalendarRow, calendar};
+
+/// A visit that is due.
+#[derive(Debug, Clone)]
+pub struct NewVisite {
+    pub planning_id: i64,
+    /// The due date; with the planning it names the visit.
+    pub echeance: DateTime<Utc>,
+    pub equipement_id: i64,
+    pub titre: String,
+    pub description: Option<String>,
+    pub date_limite: DateTime<Utc>,
+}
+
+/// Opens the intervention of a visit, of priority `programmee`. `None`: it has been opened before.
+pub(crate) async fn open_visite(
+    tx: &mut Tx<'_>,
+    visite: &NewVisite,
+    now: DateTime<Utc>,
+) -> Result<Option<i64>> {
+    let Some(id) = store::insert_visite(tx, visite, now).await? else { return Ok(None) };
+    let remarque = Some("Ouverte par le planning de maintenance");
+    historique::record(tx, id, StatutIntervention::Ouverte, remarque, None, now).await?;
+    Ok(Some(id))
+}

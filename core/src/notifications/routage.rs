@@ -1,0 +1,150 @@
+//! Who is told what, and how: the one table of it. What a person does not want by e-mail
+//! ([`crate::preferences`]) stays in the application.
+use chrono::{DateTime, Utc};
+
+use super::{CanalNotification, NewNotification, TypeNotification, store};
+use crate::{Lang, Result, Text, Tx};
+use CanalNotification::{Email, Log};
+use Cercle::{Admins, Createur, Responsables, Technicien, UtilisateursDuClient};
+
+/// What happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Evenement {
+    /// An intervention is given to a technicien.
+    Affectation,
+    /// An intervention is closed.
+    Cloture,
+    /// The visit of a planning comes tomorrow.
+    VisiteDemain,
+    /// The deadline of an intervention is tomorrow.
+    EcheanceDemain,
+    /// The deadline of an intervention has passed.
+    Retard,
+    /// Nobody takes up an intervention: the level of escalation, 1 to 3.
+    SansTechnicien(i16),
+}
+
+/// Whom it may concern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cercle {
+    /// The technicien of the intervention.
+    Technicien,
+    /// Who opened the intervention.
+    Createur,
+    /// The users of the client whose machine it is.
+    UtilisateursDuClient,
+    /// The active responsables; where there is none, the admins.
+    Responsables,
+    Admins,
+}
+
+/// Event, circle, channel. A person in two circles is told once, by e-mail if one of them is.
+pub const TABLE: &[(Evenement, Cercle, CanalNotification)] = &[
+    (Evenement::Affectation, Technicien, Email),
+    (Evenement::Cloture, Createur, Email),
+    (Evenement::Cloture, UtilisateursDuClient, Email),
+    (Evenement::VisiteDemain, Responsables, Email),
+    (Evenement::EcheanceDemain, Technicien, Email),
+    (Evenement::EcheanceDemain, Responsables, Log),
+    (Evenement::Retard, Technicien, Email),
+    (Evenement::Retard, Responsables, Email),
+    (Evenement::SansTechnicien(1), Responsables, Email),
+    (Evenement::SansTechnicien(2), Responsables, Email),
+    (Evenement::SansTechnicien(2), Admins, Email),
+    (Evenement::SansTechnicien(3), Responsables, Email),
+    (Evenement::SansTechnicien(3), Admins, Email),
+];
+
+impl Evenement {
+    /// The type that its notifications are of.
+    #[must_use]
+    pub fn type_(self) -> TypeNotification {
+        match self {
+            Self::Affectation => TypeNotification::Affectation,
+            Self::Cloture => TypeNotification::Cloture,
+            Self::VisiteDemain | Self::EcheanceDemain => TypeNotification::Rappel,
+            Self::Retard => TypeNotification::Retard,
+            Self::SansTechnicien(_) => TypeNotification::Alerte,
+        }
+    }
+}
+
+/// Something to be told to whom it concerns.
+#[derive(Debug, Clone)]
+pub struct Annonce {
+    pub evenement: Evenement,
+    /// Names this one happening: nobody is told of it twice.
+    pub cle: String,
+    pub intervention_id: Option<i64>,
+    pub planning_id: Option<i64>,
+    /// What there is to say beyond the type and what it is about; each reader gets it in their language.
+    pub contenu: Option<Text>,
+}
+
+/// Someone to be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Destinataire {
+    pub user_id: i64,
+    pub langue: Lang,
+}
+
+/// Tells everybody whom `annonce` concerns, and has not been told of it.
+pub async fn announce(tx: &mut Tx<'_>, annonce: &Annonce, now: DateTime<Utc>) -> Result<()> {
+    for (destinataire, canal) in recipients(tx, annonce).await? {
+        let Destinataire { user_id, langue } = destinataire;
+        if !store::claim(tx, &annonce.cle, user_id, now).await? {
+            continue;
+        }
+        let new = NewNotification {
+            type_: annonce.evenement.type_(),
+            canal,
+            contenu: annonce.contenu.as_ref().map(|text| text.in_lang(langue).to_owned()),
+            intervention_id: annonce.intervention_id,
+            planning_id: annonce.planning_id,
+            user_id,
+        };
+        let notification = super::create(tx, &new, now).await?;
+        store::name_claim(tx, &annonce.cle, user_id, notification.id).await?;
+    }
+    Ok(())
+}
+
+/// Each person once, by id, with the stronger of their channels.
+async fn recipients(
+    tx: &mut Tx<'_>,
+    annonce: &Annonce,
+) -> Result<Vec<(Destinataire, CanalNotification)>> {
+    let mut told: Vec<(Destinataire, CanalNotification)> = Vec::new();
+    for &(evenement, cercle, canal) in TABLE {
+        if evenement != annonce.evenement {
+            continue;
+        }
+        for destinataire in store::members(tx, cercle, annonce.intervention_id).await? {
+            match told.iter_mut().find(|(known, _)| *known == destinataire) {
+                Some((_, known)) if canal == Email => *known = Email,
+                Some(_) => {}
+                None => told.push((destinataire, canal)),
+            }
+        }
+    }
+    told.sort_by_key(|(destinataire, _)| destinataire.user_id);
+    Ok(told)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_event_reaches_somebody_by_mail() {
+        use Evenement::{
+            Affectation, Cloture, EcheanceDemain, Retard, SansTechnicien, VisiteDemain,
+        };
+        let levels = crate::interventions::NIVEAUX.len();
+        let levels = (1..=levels).map(|n| SansTechnicien(i16::try_from(n).unwrap()));
+        let events = [Affectation, Cloture, VisiteDemain, EcheanceDemain, Retard];
+        for event in events.into_iter().chain(levels) {
+            assert!(TABLE.iter().any(|&(e, _, canal)| e == event && canal == Email), "{event:?}");
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! The day before: visits that come tomorrow are announced, once each.
+use chrono::{DateTime, Days, Utc};
+
+use super::{
+    FrequencePlanning,
+    store::{self, Due},
+};
+use crate::{
+    Lang, Result, Text, Tx, local,
+    mailer::date_heure,
+    notifications::{self, Annonce, Evenement},
+};
+
+/// Announces up to `limit` of the visits of the local day after `now`, a day once a planning; how many there were.
+pub async fn remind(tx: &mut Tx<'_>, now: DateTime<Utc>, limit: i64) -> Result<usize> {
+    let (from, to) = local::span_of(local::day_of(now) + Days::new(1));
+    let found = store::lock_unannounced(tx, from, to, limit).await?;
+    for Due { planning, equipement } in &found {
+        // A daily one has another visit before it, a day late perhaps.
+        let date = planning.dates(now).find(|date| *date >= from).unwrap_or(from);
+        let when = |lang| date_heure(date, lang);
+        let what = |lang| planning.frequence.maintenance(lang);
+        let annonce = Annonce {
+            evenement: Evenement::VisiteDemain,
+            cle: format!("planning:{}:{}", planning.id, date.timestamp()),
+            intervention_id: None,
+            planning_id: Some(planning.id),
+            contenu: Some(Text::new(
+                format!("{} de « {equipement} », prévue le {}.", what(Lang::Fr), when(Lang::Fr)),
+                format!("{} of \"{equipement}\", planned for {}.", what(Lang::En), when(Lang::En)),
+            )),
+        };
+        notifications::announce(tx, &annonce, now).await?;
+        store::set_announced(tx, planning.id, date).await?;
+    }
+    Ok(found.len())
+}
+
+impl FrequencePlanning {
+    /// What its visits are called.
+    #[must_use]
+    pub fn maintenance(self, lang: Lang) -> &'static str {
+        let (fr, en) = match self {
+            Self::Journalier => ("Maintenance journalière", "Daily maintenance"),
+            Self::Hebdomadaire => ("Maintenance hebdomadaire", "Weekly maintenance"),
+            Self::Mensuel => ("Maintenance mensuelle", "Monthly maintenance"),
+            Self::Trimestriel => ("Maintenance trimestrielle", "Quarterly maintenance"),
+            Self::Semestriel => ("Maintenance semestrielle", "Half-yearly maintenance"),
+            Self::Annuel => ("Maintenance annuelle", "Yearly maintenance"),
+        };
+        match lang {
+            Lang::Fr => fr,
+            Lang::En => en,
+        }
+    }
+}
