@@ -8,6 +8,7 @@ pub mod dashboard;
 pub mod documents;
 pub mod equipements;
 pub mod error;
+pub mod health;
 pub mod historique;
 pub mod input;
 pub mod interventions;

@@ -2,7 +2,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use erp_core::{Config, Ctx, shutdown};
+use erp_core::{Config, Ctx, health, shutdown};
 use erp_worker::{Settings, http};
 
 #[derive(Parser)]
@@ -16,17 +16,24 @@ struct Cli {
 enum Command {
     /// Run the jobs (the default).
     Run,
+    /// Ask the worker that runs beside this process (on `WORKER_BIND_ADDR`) whether it lives.
+    Health,
 }
 
 fn main() -> ExitCode {
-    let Command::Run = Cli::parse().command.unwrap_or(Command::Run);
+    let command = Cli::parse().command.unwrap_or(Command::Run);
     let config = match Config::at_start() {
         Ok(config) => config,
         Err(code) => return code,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let done = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
-        let done = runtime.block_on(run(config));
+        let done = runtime.block_on(async {
+            match command {
+                Command::Run => run(config).await,
+                Command::Health => health::live(config.worker.bind_addr).await,
+            }
+        });
         // A file that is being decoded would hold up the end; its job has been handed back.
         runtime.shutdown_background();
         done
