@@ -75,7 +75,7 @@ fn metrics() -> BTreeSet<String> {
     names
 }
 
-/// Every PromQL of the dashboards, and the alerts.
+/// Every query of the dashboards, and the alerts.
 fn queries() -> Vec<(String, String)> {
     fn expressions(value: &Value, into: &mut Vec<String>) {
         match value {
