@@ -3,7 +3,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use erp_core::{Config, Ctx, limits, migrate, shutdown};
+use erp_core::{Config, Ctx, health, limits, migrate, shutdown};
 
 #[derive(Parser)]
 #[command(version, about)]
@@ -20,6 +20,8 @@ enum Command {
     Migrate,
     /// Say whether the configuration is good, without starting anything.
     CheckConfig,
+    /// Ask the API that runs beside this process (on `BIND_ADDR`) whether it lives.
+    Health,
     /// Print the OpenAPI document.
     Openapi,
 }
@@ -38,6 +40,7 @@ async fn main() -> ExitCode {
     let done = match command {
         Command::Serve => serve(config).await,
         Command::Migrate => migrate_database(&config).await,
+        Command::Health => health::live(config.http.bind_addr).await,
         Command::CheckConfig => {
             println!("{config:#?}");
             Ok(())

@@ -10,6 +10,7 @@ pub mod digest;
 pub mod documents;
 pub mod equipements;
 pub mod error;
+pub mod health;
 pub mod historique;
 pub mod input;
 pub mod interventions;

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use erp_core::{Config, Ctx, shutdown};
+use erp_core::{Config, Ctx, health, shutdown};
 use erp_worker::{Settings, http, preview};
 
 #[derive(Parser)]
@@ -17,6 +17,8 @@ struct Cli {
 enum Command {
     /// Run the jobs (the default).
     Run,
+    /// Ask the worker that runs beside this process (on `WORKER_BIND_ADDR`) whether it lives.
+    Health,
     /// Write every e-mail to a folder, in all its variants; needs no settings.
     PreviewMails {
         /// Made if it is not there.
@@ -26,7 +28,8 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    if let Some(Command::PreviewMails { folder }) = Cli::parse().command {
+    let command = Cli::parse().command.unwrap_or(Command::Run);
+    if let Command::PreviewMails { folder } = command {
         return preview_mails(&folder);
     }
     let config = match Config::at_start() {
@@ -35,7 +38,12 @@ fn main() -> ExitCode {
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let done = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
-        let done = runtime.block_on(run(config));
+        let done = runtime.block_on(async {
+            match command {
+                Command::Health => health::live(config.worker.bind_addr).await,
+                _ => run(config).await,
+            }
+        });
         // A file that is being decoded would hold up the end; its job has been handed back.
         runtime.shutdown_background();
         done

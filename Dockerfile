@@ -1,0 +1,67 @@
+# syntax=docker/dockerfile:1
+# Une image, deux programmes : `erp-api` (par défaut) et `erp-worker`. Pas d'ENTRYPOINT : la commande est ce qui tourne.
+#   docker build -t erp-mif . --build-arg VERSION=0.1.0 --build-arg REVISION=$(git rev-parse HEAD) --build-arg CREATED=$(date -u +%FT%TZ)
+#   docker run … erp-mif erp-api migrate | erp-api | erp-worker
+# Les deux étages sont de la même Debian (13) : la glibc du programme est celle de l'image où il tourne.
+
+FROM rust:1.95-slim-trixie AS build
+WORKDIR /src
+# Les requêtes sont vérifiées contre .sqlx : construire ne demande pas de base.
+ENV SQLX_OFFLINE=true CARGO_INCREMENTAL=0
+
+# 1. Les dépendances seules, dans une couche que seuls Cargo.toml et Cargo.lock renouvellent : des minutes, contre des secondes
+# pour le reste. Des sources vides faites à la main plutôt que cargo-chef : rien à installer ni à croire de plus, et
+# cargo-chef réécrit les manifestes sans --locked. Un membre de plus dans le workspace est une ligne de plus ici.
+COPY Cargo.toml Cargo.lock ./
+COPY core/Cargo.toml core/
+COPY api/Cargo.toml api/
+COPY worker/Cargo.toml worker/
+COPY dev/Cargo.toml dev/
+COPY bench/Cargo.toml bench/
+RUN for crate in core api worker dev bench; do mkdir -p $crate/src && : >$crate/src/lib.rs; done \
+    && mkdir -p dev/src/bin bench/benches \
+    && for main in api/src/main.rs worker/src/main.rs dev/src/main.rs dev/src/bin/erp-queries.rs \
+        bench/benches/lists.rs bench/benches/queue.rs bench/benches/throughput.rs bench/benches/upload.rs; do \
+        echo 'fn main() {}' >$main; done \
+    && cargo build --release --locked -p erp-api -p erp-worker \
+    # Ce qui a été fait des sources vides ne doit pas passer pour à jour : COPY garde des dates plus anciennes.
+    && rm -rf target/release/.fingerprint/erp-*
+
+# 2. Nos sources. dev/ et bench/ restent vides : ni l'un ni l'autre n'entre dans les programmes.
+COPY .sqlx .sqlx
+COPY migrations migrations
+COPY templates templates
+COPY static static
+COPY core/src core/src
+COPY worker/src worker/src
+COPY api/src api/src
+RUN cargo build --release --locked -p erp-api -p erp-worker \
+    && install -D -t /out/bin target/release/erp-api target/release/erp-worker \
+    && mkdir -p /out/data/uploads
+
+# 3. Debian sans Debian : glibc, libgcc, certificats racine (S3 en TLS), fuseaux horaires ; ni shell ni paquets, et un
+# utilisateur 65532 qui n'est pas root.
+FROM gcr.io/distroless/cc-debian13:nonroot
+COPY --from=build /out/bin/ /usr/local/bin/
+# Le seul endroit où les programmes écrivent (rien dans /tmp : un fichier en cours d'envoi est à côté de sa place). Un volume neuf
+# y reçoit ce propriétaire ; le reste du système de fichiers peut être en lecture seule.
+COPY --from=build --chown=65532:65532 /out/data /data
+ENV UPLOAD_DIRECTORY=/data/uploads
+WORKDIR /data
+# En chiffres : Kubernetes vérifie runAsNonRoot sans lire /etc/passwd.
+USER 65532:65532
+EXPOSE 8000 8001
+# Sans shell ni curl, le programme s'interroge lui-même. Un worker remplace cette commande par `erp-worker health`,
+# `migrate` par aucune (voir docker-compose.yml) ; Kubernetes l'ignore et a ses propres sondes.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 CMD ["erp-api", "health"]
+CMD ["erp-api", "serve"]
+
+# À la fin : un autre numéro de version ne refait aucune couche.
+ARG VERSION=dev
+ARG REVISION=unknown
+ARG CREATED=1970-01-01T00:00:00Z
+LABEL org.opencontainers.image.title="ERP MIF Maroc" \
+      org.opencontainers.image.description="API et worker de la GMAO : maintenance, interventions, documents, notifications" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.created="${CREATED}"

@@ -1,0 +1,332 @@
+//! What the files of deployment say of the code is true: metrics, routes, queues, variables, time limits.
+//! (That the files are well formed is for `.ci/deploy`.)
+#![expect(clippy::unwrap_used, reason = "a test that fails here is meant to fail")]
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use erp_core::{Config, config::Env};
+use serde_json::Value;
+
+/// Secrets that may come by file: `<NAME>_FILE` names one whose trimmed content is the value.
+const BY_FILE: [&str; 5] =
+    ["SECRET_KEY", "DATABASE_URL", "POSTGRES_PASSWORD", "SMTP_PASSWORD", "AWS_SECRET_ACCESS_KEY"];
+
+/// What a container of Compose cannot be told: its ports and its database are Compose's own.
+const NOT_IN_COMPOSE: [&str; 4] =
+    ["BIND_ADDR", "WORKER_BIND_ADDR", "DATABASE_URL", "POSTGRES_PORT"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Every file below `folder` whose name ends so.
+fn files(folder: &str, end: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(root().join(folder)).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
+        if path.is_dir() {
+            found.extend(files(&name, end));
+        } else if name.ends_with(end) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The words of `text` made of `alphabet`, but those inside longer ones.
+fn words(text: &str, alphabet: impl Fn(char) -> bool) -> impl Iterator<Item = &str> {
+    text.split(move |c: char| !alphabet(c)).filter(|word| !word.is_empty())
+}
+
+fn is_of_names(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
+}
+
+// --- Metrics ---
+
+/// What `/metrics` may have: the names that core registers; of a histogram, its three series.
+fn metrics() -> BTreeSet<String> {
+    let source = read("core/src/metrics.rs");
+    let mut names = BTreeSet::new();
+    for registered in source.split("register_").skip(1) {
+        let Some((kind, rest)) = registered.split_once("!(") else { continue };
+        if !kind.chars().all(is_of_names) {
+            continue; // an import
+        }
+        let name = rest.split('"').nth(1).unwrap();
+        assert!(name.starts_with("erp_"), "{name} is no name of ours");
+        if kind.starts_with("histogram") {
+            names.extend(["bucket", "sum", "count"].map(|series| format!("{name}_{series}")));
+        } else {
+            names.insert(name.to_owned());
+        }
+    }
+    assert!(names.len() > 10, "{names:?}");
+    names
+}
+
+/// Every query of the dashboards, and the alerts.
+fn queries() -> Vec<(String, String)> {
+    fn expressions(value: &Value, into: &mut Vec<String>) {
+        match value {
+            Value::Object(object) => {
+                for (key, value) in object {
+                    match value {
+                        Value::String(text) if key == "expr" => into.push(text.clone()),
+                        _ => expressions(value, into),
+                    }
+                }
+            }
+            Value::Array(array) => array.iter().for_each(|value| expressions(value, into)),
+            _ => {}
+        }
+    }
+    let mut all = Vec::new();
+    for path in files("deploy/prometheus", ".yml") {
+        all.push((path.display().to_string(), fs::read_to_string(path).unwrap()));
+    }
+    for path in files("deploy/grafana", ".json") {
+        let board = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        let mut found = Vec::new();
+        expressions(&board, &mut found);
+        assert!(!found.is_empty(), "{} shows nothing", path.display());
+        all.extend(found.into_iter().map(|query| (path.display().to_string(), query)));
+    }
+    assert!(all.len() > 40);
+    all
+}
+
+/// What `label="…"` says in `query`; patterns (`=~`) and templates are left out.
+fn values<'a>(query: &'a str, label: &str) -> Vec<&'a str> {
+    query.split(&format!("{label}=\"")).skip(1).filter_map(|rest| rest.split('"').next()).collect()
+}
+
+#[test]
+fn dashboards_and_alerts_know_the_metrics_routes_and_queues_that_exist() {
+    let metrics = metrics();
+    let openapi: Value = serde_json::from_str(&read("docs/openapi.json")).unwrap();
+    let queues = read("docs/jobs.md");
+    let mut wrong = Vec::new();
+    for (file, query) in queries() {
+        for name in words(&query, is_of_names).filter(|word| word.starts_with("erp_")) {
+            if !metrics.contains(name) {
+                wrong.push(format!("{file}: no metric {name}"));
+            }
+        }
+        for route in values(&query, "route") {
+            // The probes are under the root alone, in the document.
+            let paths = openapi["paths"].as_object().unwrap();
+            if !paths.contains_key(&format!("/api/v1{route}")) && !paths.contains_key(route) {
+                wrong.push(format!("{file}: no route {route}"));
+            }
+        }
+        for queue in values(&query, "queue") {
+            if !queues.contains(&format!("| `{queue}` |")) {
+                wrong.push(format!("{file}: no queue {queue}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_alert_is_explained_tested_and_has_its_page() {
+    let alerts = read("deploy/prometheus/alerts.yml");
+    let tests = read("deploy/prometheus/alerts_test.yml");
+    let runbook = fs::read_to_string(root().join("docs/RUNBOOK.md")).ok();
+    // As GitHub makes anchors of headings.
+    let headings: BTreeSet<String> = runbook
+        .iter()
+        .flat_map(|text| text.lines())
+        .filter(|line| line.starts_with('#'))
+        .map(|line| {
+            let title = line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+            title.chars().filter(|c| c.is_alphanumeric() || matches!(c, '-' | '_')).collect()
+        })
+        .collect();
+    let rules: Vec<&str> = alerts.split("- alert: ").skip(1).collect();
+    assert!(rules.len() > 10);
+    for rule in rules {
+        let name = rule.lines().next().unwrap();
+        let anchor = format!("alerte-{}", name.to_lowercase());
+        for part in [
+            "severity: ",
+            "summary: ",
+            "description: ",
+            &format!("runbook_url: docs/RUNBOOK.md#{anchor}\n"),
+        ] {
+            assert!(rule.contains(part), "{name} lacks {part}");
+        }
+        assert!(words(&tests, is_of_names).any(|word| word == name), "{name} is not tested");
+        if let Some(runbook) = &runbook {
+            let explained =
+                runbook.contains(&format!("id=\"{anchor}\"")) || headings.contains(&anchor);
+            assert!(explained, "docs/RUNBOOK.md has no {anchor}");
+        }
+    }
+}
+
+// --- Variables ---
+
+/// What the configuration reads: names in its code that have an underscore, or stand in the first column of the
+/// README's table (`ALGORITHM`, but not `RS256`).
+fn variables() -> BTreeSet<String> {
+    let readme = read("README.md");
+    let in_readme: BTreeSet<&str> = readme
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .filter_map(|line| line.split('|').nth(1))
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+        .collect();
+    let mut names = BTreeSet::new();
+    for path in files("core/src/config", ".rs") {
+        let source = fs::read_to_string(path).unwrap();
+        let quoted = source.split('"').skip(1).filter(|text| is_variable(text));
+        names.extend(
+            quoted.filter(|name| name.contains('_') || in_readme.contains(name)).map(String::from),
+        );
+    }
+    // Comments may have quotes of their own; what everybody knows tells whether the reading went well.
+    for known in ["DATABASE_URL", "SECRET_KEY", "ENVIRONMENT", "UPLOAD_URL", "WORKER_QUEUES"] {
+        assert!(names.contains(known), "{known} is not among {names:?}");
+    }
+    names
+}
+
+fn is_variable(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_uppercase())
+        && text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+}
+
+fn is_known(name: &str, variables: &BTreeSet<String>) -> bool {
+    variables.contains(name)
+        || name.strip_suffix("_FILE").is_some_and(|base| BY_FILE.contains(&base))
+}
+
+/// The names in `.env.example`, commented out or not.
+fn in_env_example() -> BTreeSet<String> {
+    read(".env.example")
+        .lines()
+        .filter_map(|line| line.trim_start_matches('#').split_once('=')?.0.into())
+        .filter(|name| is_variable(name))
+        .map(String::from)
+        .collect()
+}
+
+/// What Compose asks of `.env`: `${NAME}`, `${NAME:-default}`, `${NAME:?why}`.
+fn interpolated(compose: &str) -> BTreeSet<String> {
+    compose
+        .split("${")
+        .skip(1)
+        .filter_map(|rest| words(rest, is_of_names).next())
+        .map(String::from)
+        .collect()
+}
+
+#[test]
+fn env_example_has_every_variable_and_no_other() {
+    let (variables, example) = (variables(), in_env_example());
+    let compose = interpolated(&read("docker-compose.yml"));
+    let missing: Vec<_> =
+        variables.union(&compose).filter(|name| !example.contains(*name)).collect();
+    assert!(missing.is_empty(), ".env.example lacks {missing:?}");
+    let unknown: Vec<_> = example
+        .iter()
+        .filter(|name| !is_known(name, &variables) && !compose.contains(*name))
+        .collect();
+    assert!(unknown.is_empty(), "nobody reads {unknown:?} of .env.example");
+}
+
+#[test]
+fn compose_passes_every_variable_and_no_other() {
+    let (variables, compose) = (variables(), read("docker-compose.yml"));
+    let passed: BTreeSet<&str> = compose
+        .split("x-environment: &environment\n")
+        .nth(1)
+        .unwrap()
+        .lines()
+        .take_while(|line| line.starts_with("  "))
+        .filter_map(|line| line.trim().split_once(':'))
+        .map(|(name, _)| name)
+        .filter(|name| is_variable(name))
+        .collect();
+    let unknown: Vec<_> = passed.iter().filter(|name| !is_known(name, &variables)).collect();
+    assert!(unknown.is_empty(), "the programs do not know {unknown:?}");
+    let missing: Vec<_> = variables
+        .iter()
+        .filter(|name| !NOT_IN_COMPOSE.contains(&name.as_str()))
+        .filter(|name| {
+            !passed.contains(name.as_str()) && !passed.contains(format!("{name}_FILE").as_str())
+        })
+        .collect();
+    assert!(missing.is_empty(), "docker-compose.yml does not pass {missing:?}");
+}
+
+#[test]
+fn manifests_set_variables_that_exist() {
+    let variables = variables();
+    for path in files("deploy/k8s", ".yaml") {
+        for line in fs::read_to_string(&path).unwrap().lines() {
+            let line = line.trim();
+            let name = line
+                .strip_prefix("- {name: ")
+                .and_then(|rest| rest.split([',', '}']).next())
+                .or_else(|| line.strip_prefix("- ").and_then(|rest| Some(rest.split_once('=')?.0)))
+                .filter(|name| is_variable(name));
+            if let Some(name) = name {
+                assert!(is_known(name, &variables), "{}: nobody reads {name}", path.display());
+            }
+        }
+    }
+}
+
+// --- Limits that stand in two places ---
+
+/// The number after `before` in `text`.
+fn number(text: &str, before: &str) -> u64 {
+    let rest = text.split(before).nth(1).unwrap_or_else(|| panic!("no {before}"));
+    rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap()
+}
+
+#[test]
+fn what_surrounds_the_programs_gives_them_their_time_and_their_bytes() {
+    let config = Config::read(Env::from_pairs(&[
+        ("DATABASE_URL", "postgres://erp@localhost/erp"),
+        ("SECRET_KEY", "f2c6d1c0a9e84b7b95a3a1d0e7c4b8f6"),
+    ]))
+    .unwrap();
+    let stop = config.worker.shutdown_timeout.as_secs();
+    let compose = read("docker-compose.yml");
+    assert_eq!(number(&compose, "SHUTDOWN_TIMEOUT: ${SHUTDOWN_TIMEOUT:-"), stop);
+    assert!(number(&compose, "stop_grace_period: ${STOP_GRACE_PERIOD:-") > stop);
+    let (api, worker) = (read("deploy/k8s/base/api.yaml"), read("deploy/k8s/base/worker.yaml"));
+    let grace = "terminationGracePeriodSeconds: ";
+    assert!(number(&worker, grace) > stop);
+    assert!(number(&api, grace) > stop + number(&api, "preStop: {sleep: {seconds: "));
+
+    // The most that any location of nginx lets through is an upload with its wrapping, and not twice as much.
+    let nginx = read("deploy/nginx/nginx.conf");
+    let limit = nginx
+        .match_indices("client_max_body_size ")
+        .filter(|(at, _)| nginx[at + 21..].starts_with(|c: char| c.is_ascii_digit()))
+        .map(|(at, before)| number(&nginx[at..], before))
+        .max()
+        .unwrap()
+        * 1024
+        * 1024;
+    let upload = config.uploads.max_bytes + 64 * 1024;
+    assert!(
+        limit >= upload && limit < 2 * upload,
+        "nginx allows {limit} bytes, an upload has {upload}"
+    );
+}
