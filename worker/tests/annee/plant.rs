@@ -244,7 +244,7 @@ impl Plant {
             let planning =
                 self.planning_ids.iter().position(|id| *id == visit.planning_id).unwrap();
             let index = planning + usize::try_from(visit.index).unwrap();
-            let done = if index % ONE_IN == 0 {
+            let done = if index.is_multiple_of(ONE_IN) {
                 visit.date_limite + TimeDelta::days(3)
             } else {
                 tick + TimeDelta::minutes(50)

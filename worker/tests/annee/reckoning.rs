@@ -116,7 +116,7 @@ fn visit(
         return;
     }
     counts.visits += 1;
-    if (planned.index + index) % ONE_IN != 0 {
+    if !(planned.index + index).is_multiple_of(ONE_IN) {
         return;
     }
     let last_day = day(date).max(day(opened)) + Days::new(planned.tolerance);
