@@ -10,6 +10,8 @@ pub enum Access {
     Anyone,
     /// Everybody; a token, when there is one, must be good.
     Public,
+    /// Anyone with an account, who may be named by a secret in the address instead of a token.
+    SignedInOrSecret,
     /// Anyone with an account; with `PUBLIC_EQUIPEMENTS=true` everybody.
     SignedInOrPublicEquipements,
     /// Anyone with an account.
@@ -80,9 +82,8 @@ pub const TABLE: &[(Method, &str, Access)] = &[
     (Method::PATCH, "/interventions/{id}/affectation", R),
     (Method::GET, "/interventions/{id}/historique", ANY),
     (Method::GET, "/filters/interventions", ANY),
-    // By the secret in the address, or signed in.
-    (Method::GET, "/planning/calendrier.ics", Access::Public),
-    (Method::GET, "/techniciens/{id}/calendrier.ics", Access::Public),
+    (Method::GET, "/planning/calendrier.ics", Access::SignedInOrSecret),
+    (Method::GET, "/techniciens/{id}/calendrier.ics", Access::SignedInOrSecret),
     (Method::POST, "/planning", R),
     (Method::GET, "/planning", ANY),
     (Method::GET, "/planning/{id}", ANY),

@@ -68,7 +68,7 @@ async fn caller(ctx: &Ctx, request: &Parts) -> Result<Option<CurrentUser>> {
     let Some(access) = rbac::access(&request.method, path) else { return Ok(None) };
     match access {
         Access::Anyone => Ok(None),
-        Access::Public => optional(ctx, &request.headers).await,
+        Access::Public | Access::SignedInOrSecret => optional(ctx, &request.headers).await,
         Access::SignedInOrPublicEquipements if ctx.config.http.public_equipements => {
             optional(ctx, &request.headers).await
         }

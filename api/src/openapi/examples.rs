@@ -60,6 +60,10 @@ fn known(field: &str) -> Option<Value> {
         "detail" => json!("Document supprimé."),
         "competences_ids" => json!([1, 2]),
         "is_active" => json!(true),
+        "langue" => json!("fr"),
+        "jeton" => json!("5f0c8d5e2b7a4d0f9f5e1c3b7a9d2e4f6b8c0d1e2f3a4b5c6d7e8f9a0b1c2d3e"),
+        "debut" => json!("20:00"),
+        "fin" => json!("07:00"),
         "error" | "derniere_erreur" | "pages" => Value::Null,
         _ => return None,
     })

@@ -42,6 +42,9 @@ fn who(access: Access) -> String {
         Access::SignedInOrPublicEquipements => {
             "every signed-in user; with `PUBLIC_EQUIPEMENTS=true` everybody".to_owned()
         }
+        Access::SignedInOrSecret => {
+            "every signed-in user, or by the secret in the address".to_owned()
+        }
         Access::SignedIn => "every signed-in user".to_owned(),
         Access::Roles(roles) => {
             roles.iter().map(|role: &UserRole| role.as_str()).collect::<Vec<_>>().join(", ")
@@ -52,7 +55,7 @@ fn who(access: Access) -> String {
 fn security(access: Access) -> Value {
     match access {
         Access::Anyone => json!([]),
-        Access::Public => json!([{}, { "jeton": [] }]),
+        Access::Public | Access::SignedInOrSecret => json!([{}, { "jeton": [] }]),
         Access::SignedIn | Access::SignedInOrPublicEquipements | Access::Roles(_) => {
             json!([{ "motDePasse": [] }, { "jeton": [] }])
         }

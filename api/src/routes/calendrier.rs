@@ -122,11 +122,11 @@ async fn of_technicien(
     Query(secret): Query<Secret>,
 ) -> Result<Response, ApiError> {
     let reader = reader(&ctx, user, secret).await?;
+    techniciens::find(&ctx.pool, id).await?;
     let own = techniciens::find_by_user(&ctx.pool, reader.id).await? == Some(id);
     if !own && !matches!(reader.role, UserRole::Admin | UserRole::Responsable) {
         return Err(Error::forbidden().into());
     }
-    techniciens::find(&ctx.pool, id).await?;
     let langue = users::find(&ctx.pool, reader.id).await?.langue;
     Ok(ics(calendrier::of_technicien(&ctx, id, langue).await?))
 }

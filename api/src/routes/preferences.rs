@@ -23,7 +23,7 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
 
 /// The caller's preferences.
 #[utoipa::path(
-    get, path = "/users/me/preferences", tag = "users",
+    get, path = "/users/me/preferences", tag = "users", operation_id = "preferences_show",
     responses((status = 200, body = Preferences, description = "Done.")),
 )]
 async fn show(user: CurrentUser, State(ctx): State<Ctx>) -> Result<Json<Preferences>, ApiError> {
@@ -32,7 +32,7 @@ async fn show(user: CurrentUser, State(ctx): State<Ctx>) -> Result<Json<Preferen
 
 /// Changes the caller's preferences; what is not named stays. `heures_calmes: null` ends the quiet hours.
 #[utoipa::path(
-    put, path = "/users/me/preferences", tag = "users",
+    put, path = "/users/me/preferences", tag = "users", operation_id = "preferences_update",
     request_body = PreferencesPatch,
     responses((status = 200, body = Preferences, description = "Done.")),
 )]
@@ -64,7 +64,7 @@ impl Link {
 
 /// The page that the link in a digest opens. It changes nothing: programs that check mails open links, too.
 #[utoipa::path(
-    get, path = "/desabonnement", tag = "users",
+    get, path = "/desabonnement", tag = "users", operation_id = "unsubscribe_ask",
     params(("jeton" = String, Query, description = "From the link in a digest.")),
     responses(
         (status = 200, description = "A page with a button.", content_type = "text/html", body = String),
@@ -81,7 +81,7 @@ async fn ask(State(ctx): State<Ctx>, Query(link): Query<Link>) -> Result<Respons
 
 /// Ends the digests of the reader to whom the link was sent, in one click (RFC 8058).
 #[utoipa::path(
-    post, path = "/desabonnement", tag = "users",
+    post, path = "/desabonnement", tag = "users", operation_id = "unsubscribe",
     params(("jeton" = String, Query, description = "From the link in a digest.")),
     responses(
         (status = 200, description = "Done.", content_type = "text/html", body = String),

@@ -54,7 +54,7 @@ async fn everybody_in_charge_gets_the_state_of_the_day_once() {
     }
     let mail = mails.iter().find(|m| m.to == [boss.email.clone()]).unwrap();
     let text = mail.text.as_deref().unwrap().replace('\u{a0}', " ");
-    assert!(text.contains("Ouvertes : 4\n"), "{text}");
+    assert!(text.contains("Ouvertes : 4"), "{text}");
     for (section, title) in [
         ("En retard (1)", "En retard"),
         ("À terminer aujourd’hui (1)", "Ce soir"),
