@@ -3,7 +3,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use erp_core::{Config, Ctx, health, limits, migrate, shutdown};
+use erp_core::{Config, Ctx, health, limits, migrate, shutdown, telemetry};
 
 #[derive(Parser)]
 #[command(version, about)]
@@ -47,13 +47,15 @@ async fn main() -> ExitCode {
         }
         Command::Openapi => Ok(()),
     };
-    match done {
+    let ended = match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "stopped by an error");
             ExitCode::FAILURE
         }
-    }
+    };
+    tokio::task::spawn_blocking(telemetry::finish).await.ok();
+    ended
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {

@@ -1,24 +1,64 @@
-//! Logs: one line an event, as JSON for machines or as text for people.
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+//! Logs: one line an event, as JSON for machines or as text for people. Where it is configured, spans go out as
+//! OpenTelemetry traces as well, and errors to Sentry.
+mod traces;
 
+use std::sync::{Mutex, PoisonError};
+
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use sentry::{
+    ClientOptions,
+    integrations::tracing::{BreadcrumbLayer, ErrorLayer},
+};
+use tracing_subscriber::{
+    EnvFilter, Layer as _, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
+
+pub use self::traces::{adopt, traceparent};
 use crate::config::{LogConfig, LogFormat};
+
+/// What must be sent before the program ends.
+static UNSENT: Mutex<(Option<SdkTracerProvider>, Option<sentry::ClientInitGuard>)> =
+    Mutex::new((None, None));
 
 /// Starts logging to standard output; later calls change nothing.
 pub fn init(config: &LogConfig) {
     // Statements of sqlx at debug carry values of users: never below info.
     let filter = EnvFilter::try_new(format!("{},sqlx=warn,hyper=info", config.level))
         .unwrap_or_else(|_| EnvFilter::new("info"));
-    let registry = tracing_subscriber::registry().with(filter);
-    let _ = match config.format {
-        LogFormat::Json => registry
-            .with(
-                fmt::layer()
-                    .json()
-                    .flatten_event(true)
-                    .with_current_span(true)
-                    .with_span_list(false),
-            )
-            .try_init(),
-        LogFormat::Text => registry.with(fmt::layer().with_target(false).compact()).try_init(),
+    let (json, text) = match config.format {
+        LogFormat::Json => {
+            let layer = fmt::layer().json().flatten_event(true).with_current_span(true);
+            (Some(layer.with_span_list(false)), None)
+        }
+        LogFormat::Text => (None, Some(fmt::layer().with_target(false).compact())),
     };
+    // Neither client has a provider of TLS of its own; a second call changes nothing.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let provider = config.otlp_endpoint.as_deref().and_then(traces::provider);
+    let started = tracing_subscriber::registry()
+        .with(filter)
+        .with(json)
+        .with(text)
+        .with(provider.as_ref().map(traces::layer))
+        .with(
+            config.sentry_dsn.as_ref().map(|_| ErrorLayer::new().and_then(BreadcrumbLayer::new())),
+        )
+        .try_init();
+    if started.is_ok() {
+        let sentry = config.sentry_dsn.as_ref().map(|dsn| {
+            let options = ClientOptions::new().dsn(dsn.reveal()).environment(config.environment);
+            sentry::init(options.release(env!("CARGO_PKG_VERSION")))
+        });
+        *UNSENT.lock().unwrap_or_else(PoisonError::into_inner) = (provider, sentry);
+    }
+}
+
+/// Sends what waits to be sent, within some seconds. Blocks: for the end of a program.
+pub fn finish() {
+    let (provider, sentry) =
+        std::mem::take(&mut *UNSENT.lock().unwrap_or_else(PoisonError::into_inner));
+    if let Some(Err(error)) = provider.map(|provider| provider.shutdown()) {
+        tracing::warn!(%error, "the last traces were not sent");
+    }
+    drop(sentry);
 }

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use erp_core::{Config, Ctx, health, shutdown};
+use erp_core::{Config, Ctx, health, shutdown, telemetry};
 use erp_worker::{Settings, http, preview};
 
 #[derive(Parser)]
@@ -48,13 +48,15 @@ fn main() -> ExitCode {
         runtime.shutdown_background();
         done
     });
-    match done {
+    let ended = match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "stopped by an error");
             ExitCode::FAILURE
         }
-    }
+    };
+    telemetry::finish();
+    ended
 }
 
 /// Says what it did on the terminal: there is no log without settings.

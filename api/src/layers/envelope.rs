@@ -10,6 +10,7 @@ use axum::{
 use erp_core::{
     Lang,
     jobs::{CAUSE, Cause},
+    telemetry,
 };
 use tracing::Instrument as _;
 use uuid::Uuid;
@@ -38,6 +39,8 @@ pub async fn envelope(mut request: Request, next: Next) -> Response {
     };
     request.extensions_mut().insert(info);
     let span = tracing::error_span!("request", request_id = %info.request_id);
+    let parent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
+    telemetry::adopt(&span, parent);
     CAUSE.scope(Cause(Some(info.request_id)), answer(request, next, info).instrument(span)).await
 }
 

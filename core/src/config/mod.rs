@@ -87,7 +87,7 @@ impl Config {
             mail: MailConfig::read(&mut env),
             worker: WorkerConfig::read(&mut env),
             sla: sla::read(&mut env),
-            log: LogConfig::read(&mut env),
+            log: LogConfig::read(&mut env, environment),
         };
         env.finish().map(|()| config)
     }

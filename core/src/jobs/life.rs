@@ -21,6 +21,8 @@ pub struct Taken {
     pub rescues: i32,
     /// The request that caused it.
     pub request_id: Option<String>,
+    /// The span in which it was enqueued (W3C Trace Context).
+    pub traceparent: Option<String>,
     /// Seconds that it was ready before a worker took it.
     pub waited: f64,
     /// When it was taken: tells this attempt from every other of the job.
@@ -135,7 +137,7 @@ pub async fn take(pool: &PgPool, queue: &str, worker: &str, limit: usize) -> Res
                 returning j.*
             )
             select id, job as payload, attempts as attempt, coalesce((metadata -> 'rescues')::integer, 0) as "rescues!",
-                metadata -> 'request_id' as request_id,
+                metadata -> 'request_id' as request_id, metadata -> 'traceparent' as traceparent,
                 greatest(0, extract(epoch from lock_at - greatest(run_at, created_at)))::float8 as "waited!",
                 lock_at as "since!"
             from taken

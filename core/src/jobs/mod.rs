@@ -10,7 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use ulid::Ulid;
 use uuid::Uuid;
 
-use crate::{Result, Tx};
+use crate::{Result, Tx, telemetry};
 
 /// After so many workers that died running it a job is what kills: it is dead.
 pub const MAX_RESCUES: i32 = 3;
@@ -99,7 +99,8 @@ pub async fn enqueue_in<J: Job>(tx: &mut Tx<'_>, job: &J, delay: Duration) -> Re
         r#"
             insert into apalis.jobs (id, job_type, job, status, attempts, max_attempts, priority, run_at, idempotency_key, metadata)
             values ($1, $2, $3, 'Pending', 0, $4, $5, clock_timestamp() + make_interval(secs => $8), $6,
-                case when $7::text is null then ''::hstore else hstore('request_id', $7) end)
+                case when $7::text is null then ''::hstore else hstore('request_id', $7) end
+                || case when $9::text is null then ''::hstore else hstore('traceparent', $9) end)
             on conflict (job_type, idempotency_key) where idempotency_key is not null do nothing
         "#,
         Ulid::generate().to_string(),
@@ -110,6 +111,7 @@ pub async fn enqueue_in<J: Job>(tx: &mut Tx<'_>, job: &J, delay: Duration) -> Re
         job.key(),
         request_id,
         delay.as_secs_f64(),
+        telemetry::traceparent(),
     )
     .execute(&mut **tx)
     .await?;

@@ -25,7 +25,7 @@ pub struct Program(Child);
 impl Program {
     pub fn start(path: &Path, environment: &[(String, String)]) -> Self {
         let mut command = Command::new(path);
-        command.env_clear().envs(environment.iter().cloned()).env("LOG_LEVEL", "warn");
+        command.env_clear().env("LOG_LEVEL", "warn").envs(environment.iter().cloned());
         Self(command.stdin(Stdio::null()).spawn().unwrap())
     }
 
@@ -74,13 +74,22 @@ pub struct System {
 
 impl System {
     pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// With settings of its own, for the API and the workers.
+    pub async fn start_with(settings: &[(&str, &str)]) -> Self {
         let db = TestDb::new().await;
         let (url, pool) = (db.url(), db.pool.clone());
-        Self { _db: Some(db), ..Self::on(url, pool).await }
+        Self { _db: Some(db), ..Self::with(url, pool, settings).await }
     }
 
     /// The same on a database made elsewhere, with its schema.
     pub async fn on(database_url: String, pool: PgPool) -> Self {
+        Self::with(database_url, pool, &[]).await
+    }
+
+    async fn with(database_url: String, pool: PgPool, settings: &[(&str, &str)]) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let programs = erp_dev::run::programs(None, false).await.unwrap();
         let (files, mails) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -99,7 +108,9 @@ impl System {
             ("EMAILS_GROUP_SECONDS", "0".to_owned()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
-        .to_vec();
+        .into_iter()
+        .chain(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+        .collect();
         let pairs: Vec<_> = environment.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
         let ctx = Ctx::with_pool(Config::read(Env::from_pairs(&pairs)).unwrap(), pool).unwrap();
         let (boss_id, token) = boss(&ctx).await;

@@ -10,7 +10,7 @@ use erp_core::{
         self, CAUSE, Cause, Verdict,
         life::{Ended, Outcome, Taken},
     },
-    metrics,
+    metrics, telemetry,
 };
 use futures_util::FutureExt as _;
 use tracing::Instrument as _;
@@ -44,6 +44,7 @@ pub(super) async fn run(ctx: Ctx, handler: &Handler, job: &Taken) -> Ended {
     let request_id = job.request_id.as_deref().unwrap_or_default();
     // Of the highest level: whatever is logged of an attempt says which.
     let span = tracing::error_span!("job", job.id = job.id, job.type = queue, job.attempt = job.attempt, request_id);
+    telemetry::adopt(&span, job.traceparent.as_deref());
     let cause = Cause(request_id.parse().ok());
     let work = async {
         let started = Instant::now();
