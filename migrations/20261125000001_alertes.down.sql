@@ -12,5 +12,6 @@ drop index interventions_sans_technicien_idx;
 drop index interventions_echeance_key;
 alter table interventions
     drop column rappel_signale, drop column retard_signale_le, drop column retard_signale, drop column sla_niveau,
-    drop column attente_secondes, drop column attente_depuis, drop column echeance;
+    drop column attente_secondes, drop column attente_depuis,
+    drop column prise_en_charge_secondes, drop column prise_en_charge_le, drop column echeance;
 alter table users drop column langue;

@@ -48,7 +48,7 @@ own = read(f"{API}/techniciens/{technicien}/calendrier.ics?jeton={addresses['jet
 
 for name, text, least in [("planning", planning, 90), ("technicien", own, 1)]:
     calendar = Calendar.from_ical(text)
-    assert calendar["VERSION"] == "2.0" and calendar["PRODID"], calendar
+    assert calendar["VERSION"] == "2.0" and isinstance(calendar["PRODID"], str), calendar
     events = list(calendar.walk("VEVENT"))
     assert len(events) >= least, f"{name}: {len(events)} events"
     uids = [str(event["UID"]) for event in events]

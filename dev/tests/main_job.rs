@@ -103,6 +103,57 @@ async fn mails_of_a_killed_worker_arrive_and_none_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_mails_that_gather_none_is_lost_when_workers_are_killed() {
+    const MESSAGES: usize = 60;
+    let system = System::start_with(&[("EMAILS_GROUP_SECONDS", "1")]).await;
+    let intervention = system.intervention().await;
+    let mut workers = [system.worker(), system.worker()];
+    let mut kills = 0;
+    for n in 0..MESSAGES {
+        let new = json!({
+            "type": "information", "canal": "email", "contenu": format!("Message {n} fin"),
+            "intervention_id": intervention, "user_id": system.boss_id,
+        });
+        system.post("/notifications", new).await;
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        if n % 20 == 10 {
+            let victim = n / 20 % 2;
+            workers[victim].signal(Signal::KILL);
+            workers[victim] = system.worker();
+            kills += 1;
+        }
+    }
+    let waiting = || {
+        sqlx::query_scalar!(
+            r#"select count(*) as "count!" from notifications where statut <> 'envoyee'"#
+        )
+    };
+    let started = Instant::now();
+    while waiting().fetch_one(&system.ctx.pool).await.unwrap() > 0 {
+        assert!(started.elapsed() < Duration::from_mins(1), "not sent within a minute");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let mails = system.mails();
+    let telling = |n: usize| {
+        let said = format!("Message {n} fin");
+        mails.iter().filter(|m| m.text.as_deref().unwrap_or_default().contains(&said)).count()
+    };
+    let told: Vec<usize> = (0..MESSAGES).map(telling).collect();
+    assert!(told.iter().all(|times| *times >= 1), "lost: {told:?}");
+    let mut ids: Vec<_> = mails.iter().map(|m| m.message_id.clone()).collect();
+    ids.sort();
+    ids.dedup();
+    println!(
+        "{MESSAGES} messages in {} mails, {} of them twice",
+        ids.len(),
+        mails.len() - ids.len()
+    );
+    assert!(ids.len() < MESSAGES / 3, "{} mails: they do not gather", ids.len());
+    // Each kill may find one mail of the person between its acceptance and the record of it.
+    assert!(mails.len() - ids.len() <= kills, "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rolling_restart_under_load_loses_and_doubles_nothing() {
     const MAILS: usize = 400;
     let system = System::start().await;

@@ -6,32 +6,44 @@ use erp_core::{
         self, Ligne, Section, Visite,
         jobs::{Point, SendDigest},
     },
+    jobs::Verdict,
+    local,
     mailer::{
         DigestLigne, DigestMail, DigestSection, OutgoingMail, PlanningLigne, PlanningSection,
         Template, digest_id, lien_intervention, lien_planning, list_unsubscribe,
     },
-    users,
+    preferences, users,
 };
 
 use crate::emails::{patiently, renderer};
 
-/// One mail for each person in charge, each a job of its own.
-pub(crate) async fn send_all(ctx: Ctx, _job: Point) -> Result<()> {
+/// One mail for each person in charge, each a job of its own; none when there is nothing to say, or it is no morning any more.
+pub(crate) async fn send_all(ctx: Ctx, job: Point) -> Result<()> {
+    let now = ctx.clock.now();
+    if !digest::is_fresh(job.tick, now) || digest::point(&ctx.pool, now).await?.is_empty() {
+        return Ok(());
+    }
     let mut tx = ctx.begin().await?;
-    let readers = digest::send_all(&mut tx, &ctx.pool, ctx.clock.now()).await?;
+    let readers = digest::send_all(&mut tx, now).await?;
     tx.commit().await?;
     tracing::info!(readers, "digests enqueued");
     Ok(())
 }
 
-/// Sends the digest of one person, as things stand now.
-pub(crate) async fn send(ctx: Ctx, job: SendDigest) -> Result<()> {
-    let reader = users::find(&ctx.pool, job.user_id).await?;
-    if !reader.is_active || digest::is_sent(&ctx.pool, &job).await? {
-        return Ok(());
-    }
+/// Sends the digest of one person, as things stand now. Who does not want it any more, or the next day, gets none.
+pub(crate) async fn send(ctx: Ctx, job: SendDigest) -> Result<Verdict> {
     let now = ctx.clock.now();
+    let reader = users::find(&ctx.pool, job.user_id).await?;
+    let wants = preferences::find(&ctx.pool, job.user_id).await?;
+    if let Some(end) = wants.quiet_until(now) {
+        return Ok(Verdict::Snooze((end - now).to_std().unwrap_or_default()));
+    }
+    let is_today = job.jour == local::day_of(now);
+    let wanted = reader.is_active && wants.wants_digest() && is_today;
     let point = digest::point(&ctx.pool, now).await?;
+    if !wanted || point.is_empty() || digest::is_sent(&ctx.pool, &job).await? {
+        return Ok(Verdict::Done);
+    }
     let frontend = &ctx.config.mail.frontend_url;
     let token = unsubscribe_token(&ctx.keys, job.user_id, now)?;
     let desabonnement =
@@ -70,7 +82,8 @@ pub(crate) async fn send(ctx: Ctx, job: SendDigest) -> Result<()> {
         headers: list_unsubscribe(&desabonnement),
     };
     ctx.mailer.send(&mail).await?;
-    patiently(|| digest::record_sent(&ctx.pool, &job, now)).await
+    patiently(|| digest::record_sent(&ctx.pool, &job, now)).await?;
+    Ok(Verdict::Done)
 }
 
 fn section(section: Section<Ligne>, frontend: &str) -> DigestSection {

@@ -5,14 +5,17 @@ use anyhow::anyhow;
 use chrono::TimeDelta;
 use erp_core::{
     Ctx, Error, Result,
+    jobs::Verdict,
     mailer::{
         GroupeLigne, GroupeMail, NotificationMail, OutgoingMail, Rendered, Renderer, Template,
         lien_intervention, lien_planning, message_id,
     },
     notifications::{
-        self, CanalNotification, Delivery, Facts, StatutNotification, TypeNotification, envois,
+        self, CanalNotification, Delivery, Facts, StatutNotification, TypeNotification,
+        envois::{self, Contents},
         jobs::{SendEmail, SendGroup},
     },
+    preferences,
 };
 
 static RENDERER: LazyLock<Result<Renderer>> = LazyLock::new(Renderer::new);
@@ -25,40 +28,72 @@ pub(crate) fn renderer() -> Result<&'static Renderer> {
 }
 
 /// Adds the mail of a notification to the one that gathers for its reader, or sends it at once when mails do not gather.
-pub(crate) async fn send(ctx: Ctx, job: SendEmail) -> Result<()> {
+pub(crate) async fn send(ctx: Ctx, job: SendEmail) -> Result<Verdict> {
     let facts = notifications::facts(&ctx.pool, &[job.notification_id]).await?;
     let [one] = facts.as_slice() else {
         // Deleted meanwhile: nobody is to be told any more.
-        return Ok(());
+        return Ok(Verdict::Done);
     };
     if one.statut == StatutNotification::Envoyee || one.canal == CanalNotification::Log {
-        return Ok(());
+        return Ok(Verdict::Done);
     }
     let group = ctx.config.mail.group;
     if group == TimeDelta::zero() {
-        return deliver(&ctx, &facts, &[one.id]).await;
+        if let Some(pause) = quiet(&ctx, one.user_id).await? {
+            return Ok(Verdict::Snooze(pause));
+        }
+        deliver(&ctx, &facts, &[one.id], one.id).await?;
+    } else if !envois::is_admitted(&ctx.pool, one.id).await? {
+        let mut tx = ctx.begin().await?;
+        envois::admit(&mut tx, one.id, one.user_id, group, ctx.clock.now()).await?;
+        tx.commit().await?;
     }
-    if envois::is_admitted(&ctx.pool, one.id).await? {
-        return Ok(());
-    }
-    let mut tx = ctx.begin().await?;
-    envois::admit(&mut tx, one.id, one.user_id, group, ctx.clock.now()).await?;
-    Ok(tx.commit().await?)
+    Ok(Verdict::Done)
 }
 
-/// Sends a mail that has gathered; what comes from now on is for the next one.
-pub(crate) async fn send_group(ctx: Ctx, job: SendGroup) -> Result<()> {
+/// Sends a mail that has gathered; what comes from now on is for the next one. One that cannot be sent gathers on.
+pub(crate) async fn send_group(ctx: Ctx, job: SendGroup) -> Result<Verdict> {
+    let Some(user_id) = envois::reader(&ctx.pool, job.envoi_id).await? else {
+        return Ok(Verdict::Done);
+    };
+    // The server may have been away until now.
+    if let Some(pause) = quiet(&ctx, user_id).await? {
+        return Ok(Verdict::Snooze(pause));
+    }
     let mut tx = ctx.begin().await?;
-    let ids = envois::close(&mut tx, job.envoi_id, ctx.clock.now()).await?;
+    let contents = envois::close(&mut tx, job.envoi_id, ctx.clock.now()).await?;
     tx.commit().await?;
-    let shown = &ids[..ids.len().min(SHOWN)];
-    let facts = notifications::facts(&ctx.pool, shown).await?;
-    if facts.is_empty() { Ok(()) } else { deliver(&ctx, &facts, &ids).await }
+    let Some(Contents { waiting, first }) = contents else { return Ok(Verdict::Done) };
+    let facts = notifications::facts(&ctx.pool, &waiting[..waiting.len().min(SHOWN)]).await?;
+    if facts.is_empty() {
+        return Ok(Verdict::Done);
+    }
+    let sent = deliver(&ctx, &facts, &waiting, first).await;
+    match &sent {
+        Ok(()) => {
+            let now = ctx.clock.now();
+            patiently(|| envois::record_departure(&ctx.pool, job.envoi_id, now)).await?;
+        }
+        Err(error) if error.is_unavailable() => {
+            let mut tx = ctx.begin().await?;
+            envois::reopen(&mut tx, job.envoi_id).await?;
+            tx.commit().await?;
+        }
+        Err(_) => {}
+    }
+    sent.map(|()| Verdict::Done)
 }
 
-/// Sends one mail of `facts` (at least one), and records it for the notifications `ids`. A worker that dies between the
+/// How long the quiet hours of a person go on.
+async fn quiet(ctx: &Ctx, user_id: i64) -> Result<Option<Duration>> {
+    let now = ctx.clock.now();
+    let until = preferences::find(&ctx.pool, user_id).await?.quiet_until(now);
+    Ok(until.map(|until| (until - now).to_std().unwrap_or_default()))
+}
+
+/// Sends one mail of `facts` (at least one), named after the notification `first`, and records it for all of `ids`. A worker that dies between the
 /// two sends it again, under the same Message-ID, by which the receiver knows it for the same.
-async fn deliver(ctx: &Ctx, facts: &[Facts], ids: &[i64]) -> Result<()> {
+async fn deliver(ctx: &Ctx, facts: &[Facts], ids: &[i64], first: i64) -> Result<()> {
     let reader = &facts[0];
     if !reader.is_active {
         let text = "Le compte du destinataire est désactivé.";
@@ -71,7 +106,7 @@ async fn deliver(ctx: &Ctx, facts: &[Facts], ids: &[i64]) -> Result<()> {
     let mail = OutgoingMail {
         to_name: reader.full_name.clone(),
         to_email: reader.email.clone(),
-        message_id: message_id(reader.id, ctx.mailer.domain()),
+        message_id: message_id(first, ctx.mailer.domain()),
         rendered: render(ctx, facts, ids.len())?,
         headers: Vec::new(),
     };
@@ -109,7 +144,7 @@ fn render(ctx: &Ctx, facts: &[Facts], total: usize) -> Result<Rendered> {
             equipement: one.equipement.clone(),
             localisation: one.localisation.clone(),
             priorite: one.priorite.map(|p| p.to_string()),
-            date_limite: one.date_limite.or(one.prochaine_date),
+            date_limite: one.date_limite.or(one.date_visite),
             technicien: one.technicien.clone(),
             contenu: said(one),
             lien: lien(one, frontend),
@@ -122,7 +157,7 @@ fn render(ctx: &Ctx, facts: &[Facts], total: usize) -> Result<Rendered> {
         intervention_id: one.intervention_id,
         equipement: one.equipement.clone(),
         localisation: one.localisation.clone(),
-        date_limite: one.date_limite.or(one.prochaine_date),
+        date_limite: one.date_limite.or(one.date_visite),
         contenu: said(one),
         lien: lien(one, frontend),
     });

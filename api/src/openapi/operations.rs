@@ -118,7 +118,7 @@ fn add_errors(path: &str, tag: &str, operation: &mut Value, access: Access) {
         add(
             403,
             if matches!(access, Access::Roles(_)) {
-                "acces_refuse, compte_desactive"
+                "action_interdite, compte_desactive"
             } else {
                 "compte_desactive"
             },

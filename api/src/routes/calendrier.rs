@@ -111,7 +111,7 @@ async fn of_plannings(
     responses(
         (status = 200, description = "The calendar.", content_type = "text/calendar", body = String),
         (status = 401, description = "jeton_invalide"),
-        (status = 403, description = "acces_refuse"),
+        (status = 403, description = "action_interdite"),
         (status = 404, description = "technicien_introuvable"),
     ),
 )]

@@ -6,9 +6,10 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 use erp_core::{
-    Ctx, Error, auth,
+    Ctx, Error, Lang, auth,
     input::{Fields, Input, Line},
     preferences::{self, Preferences, PreferencesPatch},
+    users,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -72,11 +73,13 @@ impl Link {
     ),
 )]
 async fn ask(State(ctx): State<Ctx>, Query(link): Query<Link>) -> Result<Response, ApiError> {
-    link.user_id(&ctx)?;
-    Ok(page(
-        "Ne plus recevoir le point quotidien ?",
-        r#"<form method="post"><button>Confirmer</button></form>"#,
-    ))
+    let reader = users::find(&ctx.pool, link.user_id(&ctx)?).await?;
+    let (title, button) = match reader.langue {
+        Lang::Fr => ("Ne plus recevoir le point quotidien\u{a0}?", "Confirmer"),
+        Lang::En => ("Stop the daily summary?", "Confirm"),
+    };
+    let form = format!(r#"<form method="post"><button>{button}</button></form>"#);
+    Ok(page(reader.langue, title, &form))
 }
 
 /// Ends the digests of the reader to whom the link was sent, in one click (RFC 8058).
@@ -96,16 +99,24 @@ async fn unsubscribe(
     let mut tx = ctx.begin().await?;
     preferences::unsubscribe(&mut tx, user_id, ctx.clock.now()).await?;
     tx.commit().await?;
-    Ok(page(
-        "C’est fait.",
-        "<p>Vous ne recevrez plus le point quotidien. Pour le retrouver, ouvrez vos préférences.</p>",
-    ))
+    let langue = users::find(&ctx.pool, user_id).await?.langue;
+    let (title, text) = match langue {
+        Lang::Fr => (
+            "C’est fait.",
+            "<p>Vous ne recevrez plus le point quotidien. Pour le retrouver, ouvrez vos préférences.</p>",
+        ),
+        Lang::En => (
+            "Done.",
+            "<p>You will not receive the daily summary any more. To have it back, open your preferences.</p>",
+        ),
+    };
+    Ok(page(langue, title, text))
 }
 
 /// A small page that needs nothing else.
-fn page(title: &str, content: &str) -> Response {
+fn page(langue: Lang, title: &str, content: &str) -> Response {
     let page = format!(
-        r#"<!doctype html><html lang="fr"><meta charset="utf-8">
+        r#"<!doctype html><html lang="{langue}"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width,initial-scale=1"><meta name="robots" content="noindex">
 <title>{title}</title><style>:root{{color-scheme:light dark}}body{{font:17px/1.5 system-ui,sans-serif;max-width:32rem;
 margin:4rem auto;padding:0 1rem}}button{{font:inherit;padding:.7rem 1.5rem}}</style><h1>{title}</h1>{content}</html>"#

@@ -165,3 +165,32 @@ async fn a_deadline_that_passes_is_told_of_once_to_who_works_and_who_answers_for
     plant.at("2026-11-30T12:00:00Z", "interventions.retard").await;
     assert_eq!(app.told(boss).await.len(), 3);
 }
+
+#[tokio::test]
+async fn who_had_an_intervention_is_not_held_against_those_who_have_it_next() {
+    let plant = Plant::new().await;
+    let (app, boss) = (&plant.app, &plant.boss);
+    let (first, first_id) = app.technicien().await;
+    let (_, second_id) = app.technicien().await;
+    let id = plant.open(json!({"priorite": "urgente"})).await;
+    let path = format!("/interventions/{id}/affectation");
+    app.set_clock("2026-11-24T09:00:00Z");
+    app.patch(boss, &path, json!({"technicien_id": first_id})).await.expect(200);
+    app.set_clock("2026-11-30T09:00:00Z");
+    app.patch(boss, &path, json!({"technicien_id": second_id})).await.expect(200);
+    let seen = plant.see(id).await;
+    assert_eq!(
+        (&seen["sla_echeance"], &seen["sla_respecte"]),
+        (&json!("2026-11-24T10:00:00Z"), &json!(true))
+    );
+    // What the first was told is settled, and its mail, which had not left, does not leave.
+    let told = app.get(&first, "/notifications/user/me").await.expect(200);
+    assert_eq!((&told[0]["read"], &told[0]["canal"]), (&json!(true), &json!("log")));
+
+    app.patch(boss, &path, json!({"technicien_id": null})).await.expect(200);
+    plant.sla_at("2026-11-30T09:59:00Z").await;
+    assert_eq!(app.told(boss).await, Vec::<String>::new(), "nobody has had it for 1 h 59 in all");
+    plant.sla_at("2026-11-30T10:00:00Z").await;
+    assert_eq!(app.told(boss).await, ["alerte"]);
+    assert_eq!(plant.see(id).await["sla_respecte"], true, "once and for all");
+}

@@ -20,6 +20,9 @@ async fn read(app: &App, url: &Value) -> String {
     assert_eq!(answer.headers()["content-type"], "text/calendar; charset=utf-8");
     let text = answer.text().await.unwrap();
     assert!(text.split("\r\n").all(|line| line.len() <= 75), "{text}");
+    for once in ["PRODID:", "VERSION:2.0", "BEGIN:VCALENDAR"] {
+        assert_eq!(text.matches(once).count(), 1, "{once} in {text}");
+    }
     assert!(!text.replace("\r\n", "").contains(['\r', '\n']), "{text}");
     text.replace("\r\n ", "")
 }

@@ -46,7 +46,6 @@ async fn preferences_are_read_changed_in_part_and_checked() {
     assert_eq!(app.get(&boss, PATH).await.expect(200), edited);
     assert_eq!(app.get(&worker, PATH).await.expect(200), default, "each their own");
     for bad in [
-        json!({"emails": {"telegramme": true}}),
         json!({"emails": {"cloture": "non"}}),
         json!({"heures_calmes": {"debut": "25:00", "fin": "07:00"}}),
         json!({"heures_calmes": {"debut": "07:00", "fin": "07:00"}}),
@@ -54,6 +53,11 @@ async fn preferences_are_read_changed_in_part_and_checked() {
     ] {
         app.put(&boss, PATH, bad).await.expect_error(422, "donnees_invalides");
     }
+    let unknown = app.put(&boss, PATH, json!({"emails": {"telegramme": true}})).await.expect(200);
+    assert_eq!(unknown, edited, "what is not known is ignored");
+    // The digest alone, and not that either.
+    let nothing = json!({"emails": {"digest": false}});
+    app.put(&boss, PATH, nothing).await.expect_error(422, "donnees_invalides");
     // A technicien gets no digest: this would be nothing at all.
     let only = json!({"digest_seulement": true});
     app.put(&worker, PATH, only).await.expect_error(422, "donnees_invalides");
@@ -211,4 +215,73 @@ async fn mails_and_alerts_are_in_the_language_of_their_reader() {
     assert_eq!(changed.expect(200)["langue"], "fr");
     let bad = app.put(&boss, "/users/update", json!({"langue": "de"})).await;
     bad.expect_error(422, "donnees_invalides");
+}
+
+#[tokio::test]
+async fn a_mail_that_would_leave_in_quiet_hours_waits_for_their_end() {
+    let app = gathering("2026-11-24T18:55:00Z").await;
+    let (boss, reader) =
+        (app.user(UserRole::Responsable).await, app.user(UserRole::Technicien).await);
+    let quiet = json!({"heures_calmes": {"debut": "20:00", "fin": "07:30"}});
+    app.put(&reader, PATH, quiet).await.expect(200);
+    let send = async || {
+        app.run_jobs().await;
+        app.skip_backoff().await;
+        app.run_jobs().await;
+    };
+    tell(&app, &boss, &reader, "information", 1).await;
+    send().await;
+    assert_eq!(app.mails().len(), 1, "19:55");
+    app.set_clock("2026-11-24T18:58:00Z");
+    tell(&app, &boss, &reader, "information", 1).await;
+    app.run_jobs().await;
+    let wait = leaves_in(&app).await;
+    let expected = 11 * 3600 + 32 * 60;
+    assert!((expected - 10..=expected).contains(&wait), "20:05 is 07:30: {wait}");
+    // And one whose time has come while the server was away looks at the clock again.
+    app.set_clock("2026-11-24T21:00:00Z");
+    send().await;
+    assert_eq!(app.mails().len(), 1, "22:00");
+    app.set_clock("2026-11-25T06:30:00Z");
+    send().await;
+    assert_eq!(app.mails().len(), 2);
+}
+
+#[tokio::test]
+async fn an_outage_of_the_mail_server_ends_in_one_mail_a_person() {
+    let mut app = gathering("2026-11-24T09:00:00Z").await;
+    let (boss, reader) =
+        (app.user(UserRole::Responsable).await, app.user(UserRole::Technicien).await);
+    app.stop_smtp().await;
+    for minute in [0, 11, 22, 33] {
+        app.set_clock(&format!("2026-11-24T09:{minute:02}:00Z"));
+        tell(&app, &boss, &reader, "information", 2).await;
+        for _ in 0..2 {
+            app.skip_backoff().await;
+            app.run_jobs().await;
+        }
+    }
+    app.start_smtp();
+    app.skip_backoff().await;
+    app.run_jobs().await;
+    let mails = app.mails();
+    assert_eq!(mails.len(), 1);
+    assert!(mails[0].subject.starts_with('8'), "{}", mails[0].subject);
+    let list = app.get(&boss, "/notifications").await.expect(200);
+    assert!(list.as_array().unwrap().iter().all(|n| n["statut"] == "envoyee"), "{list}");
+    let ids: Vec<_> = list.as_array().unwrap().iter().map(|n| n["id"].as_i64().unwrap()).collect();
+    let first = format!("notification-{}@", ids.iter().min().unwrap());
+    assert!(mails[0].message_id.as_deref().unwrap().contains(&first), "{:?}", mails[0].message_id);
+}
+
+#[tokio::test]
+async fn an_admin_who_wants_the_digest_alone_gets_it() {
+    let app = App::at(Clock::stopped_at("2026-11-24T06:30:00Z".parse().unwrap()), &[]).await;
+    let (admin, boss) = (app.user(UserRole::Admin).await, app.user(UserRole::Responsable).await);
+    app.intervention(&boss).await;
+    app.put(&admin, PATH, json!({"digest_seulement": true})).await.expect(200);
+    app.run_schedule(&admin, "digest.quotidien").await;
+    let mut to: Vec<_> = app.mails().into_iter().flat_map(|m| m.to).collect();
+    to.sort();
+    assert_eq!(to, [admin.email, boss.email]);
 }

@@ -193,3 +193,16 @@ async fn visits_and_deadlines_of_tomorrow_are_announced_once() {
     assert_eq!(listed[0]["planning_id"], planning["id"]);
     assert!(listed[0]["contenu"].as_str().unwrap().starts_with("Maintenance mensuelle de « Pompe"));
 }
+
+#[tokio::test]
+async fn of_a_daily_planning_the_visit_of_tomorrow_is_announced_not_that_of_today() {
+    let plant = Plant::at("2026-11-24T06:00:00Z").await;
+    let daily = json!({"frequence": "journalier", "prochaine_date": "2026-11-24T08:00:00Z"});
+    plant.plan(daily).await;
+    plant.app.run_schedule(&plant.admin, "planning.rappel").await;
+    let mails = plant.app.mails();
+    let [mail] = mails.as_slice() else { panic!("{} mails", mails.len()) };
+    let text = mail.text.as_deref().unwrap().replace('\u{a0}', " ");
+    assert!(text.contains("mercredi 25 novembre 2026 à 09 h 00"), "{text}");
+    assert!(!text.contains("24 novembre"), "{text}");
+}

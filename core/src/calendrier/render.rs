@@ -17,7 +17,7 @@ use crate::{
 const HORIZON: TimeDelta = TimeDelta::days(92);
 /// Rows that are read for one calendar, and events that it has.
 const MOST_ROWS: i64 = 1000;
-const MOST: usize = 1000;
+const MOST: usize = 2000;
 /// A visit has no duration of its own.
 const VISIT: TimeDelta = TimeDelta::hours(1);
 
@@ -29,29 +29,31 @@ pub struct Calendrier(pub String);
 pub async fn of_plannings(ctx: &Ctx, only: Option<i64>, lang: Lang) -> Result<Calendrier> {
     let now = ctx.clock.now();
     let rows = planning::calendar(&ctx.pool, only, MOST_ROWS).await?;
-    let mut events = Vec::new();
-    for row in rows {
+    // All of them in the order of time, and then cut: a daily one does not push out a yearly one.
+    let mut visits = Vec::new();
+    for row in &rows {
+        let dates = row.planning.dates(now).take_while(|date| *date < now + HORIZON);
+        visits.extend(dates.map(|date| (date, row)));
+    }
+    visits.sort_by_key(|(date, row)| (*date, row.planning.id));
+    let events = visits.into_iter().take(MOST).map(|(date, row)| {
         let planning = &row.planning;
         let what = planning.frequence.maintenance(lang);
-        let dates = planning.dates(now).take_while(|date| *date < now + HORIZON);
-        for date in dates.take(MOST - events.len()) {
-            let mut event =
-                event(ctx, &format!("planning-{}-{}", planning.id, date.timestamp()), now);
-            event.summary(&one_line(&format!("{what} - {}", row.equipement)));
-            event.location(&one_line(&row.localisation));
-            event.starts(date).ends(date + VISIT);
-            event.url(&mailer::lien_planning(&ctx.config.mail.frontend_url, planning.id));
-            if let Some(commentaire) = &planning.commentaire {
-                event.description(&lines(commentaire));
-            }
-            events.push(event.done());
+        let mut event = event(ctx, &format!("planning-{}-{}", planning.id, date.timestamp()), now);
+        event.summary(&one_line(&format!("{what} - {}", row.equipement)));
+        event.location(&one_line(&row.localisation));
+        event.starts(date).ends(date + VISIT);
+        event.url(&mailer::lien_planning(&ctx.config.mail.frontend_url, planning.id));
+        if let Some(commentaire) = &planning.commentaire {
+            event.description(&lines(commentaire));
         }
-    }
+        event.done()
+    });
     let name = match lang {
         Lang::Fr => "Visites de maintenance",
         Lang::En => "Maintenance visits",
     };
-    Ok(calendar(name, events))
+    Ok(calendar(name, events.collect()))
 }
 
 /// The interventions of a technicien that are not over, each until its deadline.
@@ -85,9 +87,12 @@ fn event(ctx: &Ctx, name: &str, now: DateTime<Utc>) -> Event {
 }
 
 fn calendar(name: &str, events: Vec<Event>) -> Calendrier {
-    let mut calendar = Calendar::new();
-    calendar.name(name).ttl(&TimeDelta::hours(1));
+    // What `Calendar::new` says of itself is the crate's.
+    let mut calendar = Calendar::empty();
+    calendar.append_property(("VERSION", "2.0"));
     calendar.append_property(("PRODID", "-//MIF Maroc//ERP//FR"));
+    calendar.append_property(("CALSCALE", "GREGORIAN"));
+    calendar.name(name).ttl(&TimeDelta::hours(1));
     calendar.extend(events);
     Calendrier(calendar.done().to_string())
 }

@@ -57,9 +57,11 @@ impl HttpConfig {
         );
         let public_equipements =
             env.parse("PUBLIC_EQUIPEMENTS", false, |_| true, "true ou false", "false");
-        let public_url = env.text("PUBLIC_URL").or_else(|| env.text("FRONTEND_URL"));
+        let own = env.text("PUBLIC_URL");
+        let is_own = own.is_some();
+        let public_url = own.or_else(|| env.text("FRONTEND_URL"));
         let public_url = public_url.unwrap_or_else(|| "http://localhost:3000".to_owned());
-        if !public_url.starts_with("http://") && !public_url.starts_with("https://") {
+        if is_own && !public_url.starts_with("http://") && !public_url.starts_with("https://") {
             let fault = format!("« {public_url} » n'est pas une adresse web");
             env.fault("PUBLIC_URL", fault, "https://erp.mif-maroc.example");
         }

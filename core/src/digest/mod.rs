@@ -2,12 +2,12 @@
 pub mod jobs;
 mod store;
 
-use chrono::{DateTime, Days, Utc};
+use chrono::{DateTime, Days, TimeDelta, Utc};
 use sqlx::PgPool;
 
 pub use store::{Ligne, Visite};
 
-use crate::{Result, Tx, jobs::enqueue_in, local, preferences, users};
+use crate::{Result, Tx, jobs::enqueue_in, local, preferences};
 
 /// Lines that a section of a digest shows; a mail that one reads has no more.
 const LINES: i64 = 10;
@@ -55,24 +55,26 @@ pub async fn point(pool: &PgPool, now: DateTime<Utc>) -> Result<Point> {
     })
 }
 
-/// Enqueues the digest of the day for everybody in charge who wants it, at the end of their quiet hours; for nobody when
-/// there is nothing to say. How many; each person gets one a day, however often this is done.
-pub async fn send_all(tx: &mut Tx<'_>, pool: &PgPool, now: DateTime<Utc>) -> Result<usize> {
-    if point(pool, now).await?.is_empty() {
-        return Ok(0);
-    }
-    let mut sent = 0;
-    for user_id in users::responsables(&mut **tx).await? {
-        let wants = preferences::find(&mut **tx, user_id).await?;
-        if !wants.wants_digest() {
-            continue;
-        }
-        let delay = wants.quiet_until(now).map(|end| end - now).unwrap_or_default();
+/// A tick that nobody saw for so long is no morning any more.
+const MORNING: TimeDelta = TimeDelta::hours(4);
+
+/// Whether a digest that came due at `tick` is still worth sending at `now`.
+#[must_use]
+pub fn is_fresh(tick: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
+    tick.is_none_or(|tick| now - tick < MORNING && local::day_of(tick) == local::day_of(now))
+}
+
+/// Enqueues the digest of the day for everybody in charge who wants it, at the end of their quiet hours. How many; each
+/// person gets one a day, however often this is done.
+pub async fn send_all(tx: &mut Tx<'_>, now: DateTime<Utc>) -> Result<usize> {
+    let readers = store::readers(&mut **tx).await?;
+    for &user_id in &readers {
+        let quiet = preferences::find(&mut **tx, user_id).await?.quiet_until(now);
+        let delay = quiet.map(|end| end - now).unwrap_or_default();
         let job = jobs::SendDigest { user_id, jour: local::day_of(now) };
         enqueue_in(tx, &job, delay.to_std().unwrap_or_default()).await?;
-        sent += 1;
     }
-    Ok(sent)
+    Ok(readers.len())
 }
 
 /// Whether the digest of a day was sent to a person, and recorded as sent.

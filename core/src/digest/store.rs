@@ -1,6 +1,6 @@
 //! The questions that a digest asks.
 use chrono::{DateTime, Utc};
-use sqlx::PgPool;
+use sqlx::{PgExecutor, PgPool};
 
 use super::Section;
 use crate::{Result, interventions::PrioriteIntervention, planning::FrequencePlanning};
@@ -92,7 +92,8 @@ pub(super) async fn unassigned(pool: &PgPool, limit: i64) -> Result<Section<Lign
                    i.date_limite, null::text as technicien, count(*) over () as "total!"
             from interventions i join equipements e on e.id = i.equipement_id
             where i.technicien_id is null and i.statut in ('ouverte', 'affectee', 'en_cours', 'en_attente')
-            order by array_position(array['urgente', 'haute', 'normale', 'basse'], i.priorite), i.date_creation, i.id
+            order by i.urgence desc, array_position(array['urgente', 'haute', 'normale', 'basse'], i.priorite),
+                i.date_creation, i.id
             limit $1
         "#,
         limit,
@@ -126,6 +127,22 @@ pub(super) async fn visites(
     .fetch_all(pool)
     .await?;
     Ok(Section { total: lignes.first().map_or(0, |ligne| ligne.total), lignes })
+}
+
+/// Whom it goes to: the responsables (where there is none, the admins), and admins who want nothing else by mail.
+pub(super) async fn readers(db: impl PgExecutor<'_>) -> Result<Vec<i64>> {
+    Ok(sqlx::query_scalar!(
+        r#"
+            select u.id from users u left join preferences p on p.user_id = u.id
+            where u.is_active and not coalesce('digest' = any (p.emails_refuses), false)
+              and (u.role = 'responsable'
+                   or u.role = 'admin' and (coalesce(p.digest_seulement, false)
+                       or not exists (select from users where is_active and role = 'responsable')))
+            order by u.id
+        "#
+    )
+    .fetch_all(db)
+    .await?)
 }
 
 pub(super) async fn is_sent(pool: &PgPool, cle: &str, user_id: i64) -> Result<bool> {

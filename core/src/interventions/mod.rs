@@ -30,7 +30,7 @@ use crate::{
     historique,
     notifications::{
         self,
-        TypeNotification::{Rappel, Retard},
+        TypeNotification::{Alerte, Rappel, Retard},
     },
     techniciens,
 };
@@ -90,6 +90,10 @@ pub async fn update(
         })?;
         if new.date_limite != old.date_limite {
             notifications::settle(tx, id, &[Retard, Rappel], now).await?;
+        }
+        if (new.priorite, new.urgence) != (old.priorite, old.urgence) {
+            // Another target: what was told of the old one is settled.
+            notifications::settle(tx, id, &[Alerte], now).await?;
         }
         historique::record(tx, id, new.statut, Some("Modification"), Some(by.user_id), now).await?;
     }

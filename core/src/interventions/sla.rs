@@ -1,5 +1,6 @@
 //! How soon somebody must take up an intervention (contract, section 7): a target by priority, counted from its creation
-//! to its assignment. Time spent `en_attente` without a technicien does not count.
+//! to the first time that somebody has it. Time spent `en_attente` does not count, nor, should it be taken from them
+//! again, the time in which somebody had it.
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Intervention, PrioriteIntervention, StatutIntervention};
@@ -50,53 +51,79 @@ impl Sla {
 }
 
 impl Intervention {
-    /// Stops or starts the response clock after a step of any kind.
-    pub(super) fn keep_clock(&mut self, now: DateTime<Utc>) {
-        let waits = self.statut == StatutIntervention::EnAttente && self.technicien_id.is_none();
-        match (waits, self.attente_depuis) {
-            (true, None) => self.attente_depuis = Some(now),
+    /// Whether the response clock stands still: somebody has it, it waits, or it is over.
+    fn stands_still(&self) -> bool {
+        self.technicien_id.is_some()
+            || self.statut == StatutIntervention::EnAttente
+            || self.statut.is_terminal()
+    }
+
+    /// Stops or starts the response clock after a step that made this of `old`, and reads it when somebody takes the
+    /// intervention up for the first time.
+    pub(super) fn keep_clock(&mut self, old: &Self, now: DateTime<Utc>) {
+        // One that stood still before there was a clock.
+        let since = match self.attente_depuis {
+            None if old.stands_still() => Some(old.date_affectation.unwrap_or(now)),
+            since => since,
+        };
+        if self.prise_en_charge_le.is_none()
+            && (self.technicien_id.is_some() || self.statut == StatutIntervention::Cloturee)
+        {
+            self.attente_depuis = since;
+            self.prise_en_charge_secondes = Some(self.elapsed(now).num_seconds().max(0));
+            self.prise_en_charge_le = Some(now);
+        }
+        self.attente_depuis = match (self.stands_still(), since) {
+            (true, since) => since.or(Some(now)),
             (false, Some(since)) => {
                 self.attente_secondes += (now - since).num_seconds().max(0);
-                self.attente_depuis = None;
+                None
             }
-            _ => {}
-        }
+            (false, None) => None,
+        };
     }
 
-    /// How long the response clock has stood still.
-    fn waited(&self, now: DateTime<Utc>) -> TimeDelta {
-        let now_waiting = self.attente_depuis.map_or_else(TimeDelta::zero, |since| now - since);
-        TimeDelta::seconds(self.attente_secondes) + now_waiting.max(TimeDelta::zero())
-    }
-
-    /// How much of the target has been used up at `now`.
+    /// What the response clock shows: how long nobody had it, but for the waiting.
     pub(super) fn elapsed(&self, now: DateTime<Utc>) -> TimeDelta {
-        now - self.date_creation - self.waited(now)
+        let still = self.attente_depuis.map_or_else(TimeDelta::zero, |since| now - since);
+        let stood = TimeDelta::seconds(self.attente_secondes) + still.max(TimeDelta::zero());
+        now - self.date_creation - stood
     }
 
-    /// Until when somebody must take it up.
+    /// When somebody took it up for the first time, and what the clock showed then.
+    fn answer(&self) -> Option<(DateTime<Utc>, TimeDelta)> {
+        if let (Some(at), Some(seconds)) = (self.prise_en_charge_le, self.prise_en_charge_secondes)
+        {
+            return Some((at, TimeDelta::seconds(seconds)));
+        }
+        // Of the time before there was a clock.
+        let at = match self.technicien_id {
+            Some(_) => self.date_affectation.or(self.date_debut_travaux),
+            None => self.date_cloture,
+        };
+        at.map(|at| (at, at - self.date_creation))
+    }
+
+    /// Until when somebody must take it up, or had to.
     #[must_use]
     pub fn sla_echeance(&self, sla: &Sla, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let target = sla.target(self.priorite, self.urgence)?;
-        Some(self.date_creation + target + self.waited(now))
+        let (at, elapsed) = self.answer().unwrap_or_else(|| (now, self.elapsed(now)));
+        Some(at + (target - elapsed))
     }
 
     /// Whether somebody took it up in time; unknown while there is time, and of what was called off unanswered.
     #[must_use]
     pub fn sla_respecte(&self, sla: &Sla, now: DateTime<Utc>) -> Option<bool> {
-        let echeance = self.sla_echeance(sla, now)?;
-        let answered = match self.technicien_id {
-            Some(_) => self.date_affectation.or(self.date_debut_travaux),
-            None => self.date_cloture,
-        };
-        match answered {
-            Some(answered) => Some(answered <= echeance),
+        let target = sla.target(self.priorite, self.urgence)?;
+        match self.answer() {
+            Some((_, elapsed)) => Some(elapsed <= target),
             None if self.statut.is_terminal() => None,
-            None => (now > echeance).then_some(false),
+            None => (self.elapsed(now) > target).then_some(false),
         }
     }
 
-    /// Whether nobody has taken it up yet.
+    /// Whether nobody has it now.
     pub(super) fn is_unanswered(&self) -> bool {
         self.technicien_id.is_none() && !self.statut.is_terminal()
     }
@@ -133,37 +160,68 @@ mod tests {
         assert_eq!([0, 119, 120, 239, 240, 479, 480, 9999].map(niveau), [0, 0, 1, 1, 2, 2, 3, 3]);
     }
 
+    /// What `change` makes of `one` at hour `hours`.
+    fn step(one: &mut Intervention, hours: i64, change: impl FnOnce(&mut Intervention)) {
+        let old = one.clone();
+        change(one);
+        one.keep_clock(&old, at(hours));
+    }
+
     #[test]
-    fn waiting_without_a_technicien_stops_the_clock() {
+    fn waiting_stops_the_clock() {
         let sla = Sla::default();
         let mut one = opened(PrioriteIntervention::Haute);
-        one.statut = StatutIntervention::EnAttente;
-        one.keep_clock(at(10));
+        step(&mut one, 10, |one| one.statut = StatutIntervention::EnAttente);
         assert_eq!(one.elapsed(at(20)), TimeDelta::hours(10));
         assert_eq!(one.sla_echeance(&sla, at(20)), Some(at(34)), "it moves on while it waits");
-        one.statut = StatutIntervention::EnCours;
-        one.keep_clock(at(30));
+        step(&mut one, 30, |one| one.statut = StatutIntervention::EnCours);
         assert_eq!((one.attente_depuis, one.attente_secondes), (None, 20 * 3600));
         assert_eq!(one.sla_echeance(&sla, at(99)), Some(at(44)));
         assert_eq!(one.sla_respecte(&sla, at(44)), None);
         assert_eq!(one.sla_respecte(&sla, at(45)), Some(false));
-        one.technicien_id = Some(1);
-        one.date_affectation = Some(at(43));
+        step(&mut one, 43, |one| one.technicien_id = Some(1));
         assert_eq!(one.sla_respecte(&sla, at(99)), Some(true));
+        assert_eq!(one.sla_echeance(&sla, at(99)), Some(at(44)), "and stays there");
+    }
+
+    #[test]
+    fn another_technicien_changes_nothing_and_none_starts_the_clock_again() {
+        let sla = Sla::default();
+        let mut one = opened(PrioriteIntervention::Urgente);
+        step(&mut one, 1, |one| one.technicien_id = Some(1));
+        step(&mut one, 30, |one| one.technicien_id = Some(2));
+        assert_eq!(one.sla_respecte(&sla, at(99)), Some(true));
+        step(&mut one, 500, |one| one.technicien_id = None);
+        assert_eq!(one.elapsed(at(500)), TimeDelta::hours(1), "nobody had it for an hour");
+        assert_eq!(one.elapsed(at(501)), TimeDelta::hours(2));
+        assert_eq!(one.sla_respecte(&sla, at(999)), Some(true), "once and for all");
+    }
+
+    #[test]
+    fn what_was_assigned_before_there_was_a_clock_is_not_held_against_anybody() {
+        let mut one = opened(PrioriteIntervention::Haute);
+        one.technicien_id = Some(1);
+        one.date_affectation = Some(at(3));
+        assert_eq!(one.sla_respecte(&Sla::default(), at(99)), Some(true));
+        step(&mut one, 900, |one| {
+            one.technicien_id = None;
+            one.date_affectation = None;
+        });
+        assert_eq!(one.elapsed(at(900)), TimeDelta::hours(3));
     }
 
     #[test]
     fn what_is_closed_by_nobody_was_answered_when_it_was_closed() {
         let sla = Sla::default();
-        let mut one = opened(PrioriteIntervention::Urgente);
-        one.statut = StatutIntervention::Cloturee;
-        one.date_cloture = Some(at(2));
-        assert_eq!(one.sla_respecte(&sla, at(9)), Some(true));
-        one.date_cloture = Some(at(3));
-        assert_eq!(one.sla_respecte(&sla, at(9)), Some(false));
-        one.statut = StatutIntervention::Annulee;
-        one.date_cloture = None;
-        assert_eq!(one.sla_respecte(&sla, at(9)), None);
-        assert_eq!(opened(PrioriteIntervention::Programmee).sla_respecte(&sla, at(999)), None);
+        for (hours, in_time) in [(2, true), (3, false)] {
+            let mut one = opened(PrioriteIntervention::Urgente);
+            step(&mut one, hours, |one| one.statut = StatutIntervention::Cloturee);
+            assert_eq!(one.sla_respecte(&sla, at(9)), Some(in_time));
+        }
+        let mut off = opened(PrioriteIntervention::Urgente);
+        step(&mut off, 9, |one| one.statut = StatutIntervention::Annulee);
+        assert_eq!(off.sla_respecte(&sla, at(99)), None);
+        let planned = opened(PrioriteIntervention::Programmee);
+        assert_eq!(planned.sla_respecte(&sla, at(999)), None);
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     Error, Result, Text, Tx, historique,
     notifications::{
         self, Annonce, Evenement,
-        TypeNotification::{Alerte, Rappel, Retard},
+        TypeNotification::{Affectation, Alerte, Rappel, Retard},
     },
     techniciens, users,
 };
@@ -153,12 +153,18 @@ async fn save(
     new: &mut Intervention,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    new.keep_clock(now);
+    new.keep_clock(old, now);
     store::save(tx, new).await?;
     if new.statut.is_terminal() && !old.statut.is_terminal() {
-        notifications::settle(tx, new.id, &[Alerte, Retard, Rappel], now).await?;
-    } else if old.is_unanswered() && !new.is_unanswered() {
+        return notifications::settle(tx, new.id, &[Affectation, Alerte, Retard, Rappel], now)
+            .await;
+    }
+    if old.is_unanswered() && !new.is_unanswered() {
         notifications::settle(tx, new.id, &[Alerte], now).await?;
+    }
+    if old.technicien_id.is_some() && old.technicien_id != new.technicien_id {
+        // Who had it has it no more.
+        notifications::settle(tx, new.id, &[Affectation], now).await?;
     }
     Ok(())
 }

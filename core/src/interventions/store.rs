@@ -20,7 +20,7 @@ pub async fn find(db: impl PgExecutor<'_>, id: i64, only: Option<i64>) -> Result
                    priorite as "priorite: PrioriteIntervention", urgence, date_creation, date_limite, date_affectation,
                    date_debut_travaux, date_cloture, technicien_id, equipement_id, planning_id, createur_id,
                    duree_estimee, duree_reelle, cout_pieces, cout_main_oeuvre, rapport_intervention,
-                   attente_depuis, attente_secondes
+                   prise_en_charge_le, prise_en_charge_secondes, attente_depuis, attente_secondes
             from interventions i
             where i.id = $1
               and ($2::bigint is null
@@ -66,7 +66,7 @@ pub(super) async fn open_of_technicien_for_update(
                    priorite as "priorite: PrioriteIntervention", urgence, date_creation, date_limite, date_affectation,
                    date_debut_travaux, date_cloture, technicien_id, equipement_id, planning_id, createur_id,
                    duree_estimee, duree_reelle, cout_pieces, cout_main_oeuvre, rapport_intervention,
-                   attente_depuis, attente_secondes
+                   prise_en_charge_le, prise_en_charge_secondes, attente_depuis, attente_secondes
             from interventions
             where technicien_id = $1 and statut in ('ouverte', 'affectee', 'en_cours', 'en_attente')
             order by id
@@ -88,19 +88,20 @@ pub(super) async fn insert(
     use StatutIntervention::{Archivee, Cloturee, EnAttente, EnCours};
     let begun = matches!(statut, EnCours | EnAttente);
     let closed = matches!(statut, Cloturee | Archivee);
+    let answered = closed || new.technicien_id.is_some();
     sqlx::query_as!(
         Intervention,
         r#"
             insert into interventions
                 (titre, description, type, statut, priorite, urgence, date_creation, date_limite, date_affectation,
                  date_debut_travaux, date_cloture, technicien_id, equipement_id, createur_id, duree_estimee, duree_reelle,
-                 attente_depuis)
-            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+                 prise_en_charge_le, prise_en_charge_secondes, attente_depuis)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
             returning id, titre, description, type as "type_: InterventionType", statut as "statut: StatutIntervention",
                    priorite as "priorite: PrioriteIntervention", urgence, date_creation, date_limite, date_affectation,
                    date_debut_travaux, date_cloture, technicien_id, equipement_id, planning_id, createur_id,
                    duree_estimee, duree_reelle, cout_pieces, cout_main_oeuvre, rapport_intervention,
-                   attente_depuis, attente_secondes
+                   prise_en_charge_le, prise_en_charge_secondes, attente_depuis, attente_secondes
         "#,
         new.titre,
         new.description,
@@ -118,7 +119,9 @@ pub(super) async fn insert(
         createur_id,
         new.duree_estimee,
         closed.then_some(0),
-        (statut == EnAttente && new.technicien_id.is_none()).then_some(now),
+        answered.then_some(now),
+        answered.then_some(0),
+        (answered || statut == EnAttente || statut.is_terminal()).then_some(now),
     )
     .fetch_one(tx)
     .await
@@ -132,7 +135,8 @@ pub(super) async fn save(tx: &mut PgConnection, intervention: &Intervention) -> 
             set titre = $2, description = $3, type = $4, statut = $5, priorite = $6, urgence = $7, date_limite = $8,
                 date_affectation = $9, date_debut_travaux = $10, date_cloture = $11, technicien_id = $12,
                 equipement_id = $13, duree_estimee = $14, duree_reelle = $15, cout_pieces = $16,
-                cout_main_oeuvre = $17, rapport_intervention = $18, attente_depuis = $19, attente_secondes = $20
+                cout_main_oeuvre = $17, rapport_intervention = $18, attente_depuis = $19, attente_secondes = $20,
+                prise_en_charge_le = $21, prise_en_charge_secondes = $22
             where id = $1
         "#,
         intervention.id,
@@ -155,6 +159,8 @@ pub(super) async fn save(tx: &mut PgConnection, intervention: &Intervention) -> 
         intervention.rapport_intervention,
         intervention.attente_depuis,
         intervention.attente_secondes,
+        intervention.prise_en_charge_le,
+        intervention.prise_en_charge_secondes,
     )
     .execute(tx)
     .await?;

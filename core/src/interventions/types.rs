@@ -58,10 +58,16 @@ pub struct Intervention {
     /// Centimes of MAD.
     pub cout_main_oeuvre: i64,
     pub rapport_intervention: Option<String>,
-    /// Since when it waits without a technicien.
+    /// When somebody took it up, for the first time.
+    #[serde(skip)]
+    pub(super) prise_en_charge_le: Option<DateTime<Utc>>,
+    /// What the response clock showed then.
+    #[serde(skip)]
+    pub(super) prise_en_charge_secondes: Option<i64>,
+    /// Since when the response clock stands still.
     #[serde(skip)]
     pub(super) attente_depuis: Option<DateTime<Utc>>,
-    /// How long it has waited so before.
+    /// How long it has stood still before.
     #[serde(skip)]
     pub(super) attente_secondes: i64,
 }
@@ -102,6 +108,8 @@ impl Intervention {
             cout_pieces: 0,
             cout_main_oeuvre: 0,
             rapport_intervention: None,
+            prise_en_charge_le: None,
+            prise_en_charge_secondes: None,
             attente_depuis: None,
             attente_secondes: 0,
         }

@@ -73,7 +73,7 @@ pub struct GroupeLigne {
     pub lien: String,
 }
 
-/// What the `digest_quotidien` template needs. Not worth a mail when it [is empty](Self::is_empty).
+/// What the `digest_quotidien` template needs.
 #[derive(Debug, Clone, Serialize)]
 #[serde(into = "vue::DigestVue")]
 pub struct DigestMail {
@@ -98,15 +98,6 @@ pub struct DigestMail {
     /// Where one stops these mails, for the footer; the same address as in
     /// [`super::list_unsubscribe`].
     pub desabonnement: String,
-}
-
-impl DigestMail {
-    /// Whether it would list nothing; such a digest is not sent.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        let sections = [&self.en_retard, &self.echeance_du_jour, &self.non_affectees];
-        sections.iter().all(|section| section.total == 0) && self.plannings.total == 0
-    }
 }
 
 /// One list of the digest: the first few, and how many there are in all.

@@ -50,12 +50,14 @@ impl Job for SendGroup {
     }
 
     async fn abandon(&self, tx: &mut Tx<'_>, reason: &str, now: DateTime<Utc>) -> Result<()> {
-        let ids = super::envois::close(tx, self.envoi_id, now).await?;
-        super::record_delivery(&mut **tx, &ids, &Delivery::GivenUp(reason.to_owned()), now).await
+        let Some(given_up) = super::envois::close(tx, self.envoi_id, now).await? else {
+            return Ok(());
+        };
+        let delivery = Delivery::GivenUp(reason.to_owned());
+        super::record_delivery(&mut **tx, &given_up.waiting, &delivery, now).await
     }
 
     async fn revive(&self, tx: &mut Tx<'_>) -> Result<()> {
-        let ids = super::envois::waiting(&mut **tx, self.envoi_id).await?;
-        super::store::set_queued_again(tx, &ids).await
+        super::envois::revive(tx, self.envoi_id).await
     }
 }

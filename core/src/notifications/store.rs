@@ -9,7 +9,7 @@ use super::{
 use crate::{
     Error, Lang, Noun, Result,
     interventions::PrioriteIntervention,
-    page::{self, Listed},
+    page::{self, Listed, MOST_COUNTED},
     planning::FrequencePlanning,
 };
 
@@ -55,10 +55,11 @@ pub async fn counts(db: impl PgExecutor<'_>, user_id: i64) -> Result<CountsOut> 
     Ok(sqlx::query_as!(
         CountsOut,
         r#"
-            select count(*) filter (where not read) as "unread!", count(*) as "total!"
-            from notifications where user_id = $1
+            select (select count(*) from notifications where user_id = $1 and not read) as "unread!",
+                   (select count(*) from (select from notifications where user_id = $1 limit $2) as counted) as "total!"
         "#,
         user_id,
+        MOST_COUNTED,
     )
     .fetch_one(db)
     .await?)
@@ -88,8 +89,8 @@ pub struct Facts {
     pub planning_id: Option<i64>,
     /// Of the planning.
     pub frequence: Option<FrequencePlanning>,
-    /// Of the planning: its next visit.
-    pub prochaine_date: Option<DateTime<Utc>>,
+    /// Of the planning: the visit that was announced.
+    pub date_visite: Option<DateTime<Utc>>,
 }
 
 /// What mails say of the notifications `ids`, by id; those that are absent were deleted.
@@ -103,7 +104,7 @@ pub async fn facts(db: impl PgExecutor<'_>, ids: &[i64]) -> Result<Vec<Facts>> {
                    n.intervention_id, i.titre as "titre?", i.priorite as "priorite?: PrioriteIntervention",
                    i.date_limite, e.nom as "equipement?", e.localisation as "localisation?",
                    tu.full_name as "technicien?", i.rapport_intervention as rapport,
-                   p.id as "planning_id?", p.frequence as "frequence?: FrequencePlanning", p.prochaine_date as "prochaine_date?"
+                   p.id as "planning_id?", p.frequence as "frequence?: FrequencePlanning", coalesce(p.rappel_signale, p.prochaine_date) as date_visite
             from notifications n
             join users u on u.id = n.user_id
             left join interventions i on i.id = n.intervention_id
@@ -283,10 +284,10 @@ pub(super) async fn settle(
         r#"
             update notifications n
             set read = true,
-                canal = case statut when 'en_file' then 'log' else canal end,
-                date_envoi = case statut when 'en_file' then $3 else date_envoi end,
-                statut = case statut when 'en_file' then 'envoyee' else statut end
-            where intervention_id = $1 and type = any($2) and (not read or statut = 'en_file')
+                canal = case statut when 'envoyee' then canal else 'log' end,
+                date_envoi = case statut when 'envoyee' then date_envoi else $3 end,
+                statut = 'envoyee'
+            where intervention_id = $1 and type = any($2) and (not read or statut <> 'envoyee')
               and exists (select from evenements_notifies e where e.notification_id = n.id)
         "#,
         intervention_id,

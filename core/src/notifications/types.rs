@@ -73,6 +73,7 @@ pub struct NotificationOut {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct CountsOut {
     pub unread: i64,
+    /// Up to 10 000.
     pub total: i64,
 }
 

@@ -12,8 +12,7 @@ use crate::{Error, Noun, Result, Tx, error::OnConstraint as _};
 
 pub use rappels::remind;
 pub use recurrence::Echeance;
-pub use store::calendar;
-pub use store::{find, list};
+pub use store::{CalendarRow, calendar, find, list};
 pub use types::{
     FrequencePlanning, NouvelleDate, Planning, PlanningCreate, PlanningFilter, PlanningPatch,
     SORTABLE, StatutPlanning,

@@ -21,23 +21,35 @@ pub async fn update(
     patch: PreferencesPatch,
     now: DateTime<Utc>,
 ) -> Result<Preferences> {
+    let about_digest = patch.is_about_digest();
     let new = patch.over(store::find_for_update(tx, user_id).await?);
-    if new.digest_seulement && !matches!(role, UserRole::Admin | UserRole::Responsable) {
-        let wrong = Wrong::new(
-            "value_error",
-            "Le point quotidien va aux responsables : désactivez plutôt les e-mails que vous ne souhaitez pas.",
-            "The daily digest goes to responsables: switch off the e-mails that you do not want instead",
-        );
-        let loc = vec!["body".to_owned(), "digest_seulement".to_owned()];
-        return Err(Error::Invalid(vec![Fault { loc, msg: wrong.msg, kind: wrong.kind }]));
+    if about_digest && new.digest_seulement {
+        if !matches!(role, UserRole::Admin | UserRole::Responsable) {
+            return Err(refused(
+                "Le point quotidien va aux responsables : désactivez plutôt les e-mails que vous ne souhaitez pas.",
+                "The daily digest goes to responsables: switch off the e-mails that you do not want instead",
+            ));
+        }
+        if !new.emails.digest {
+            return Err(refused(
+                "Le point quotidien seulement, et sans lui : activez-le, ou désactivez les e-mails un à un.",
+                "The digest alone, and without it: switch it on, or switch the e-mails off one by one",
+            ));
+        }
     }
     store::save(tx, user_id, &new, now).await?;
     Ok(new)
 }
 
-/// No more digests for a user: what the link in each of them does.
+/// No more digests for a user: what the link in each of them does. Who wanted them alone gets no mail any more.
 pub async fn unsubscribe(tx: &mut Tx<'_>, user_id: i64, now: DateTime<Utc>) -> Result<()> {
     let mut new = store::find_for_update(tx, user_id).await?;
     new.emails.digest = false;
     store::save(tx, user_id, &new, now).await
+}
+
+fn refused(fr: &str, en: &str) -> Error {
+    let wrong = Wrong::new("value_error", fr, en);
+    let loc = vec!["body".to_owned(), "digest_seulement".to_owned()];
+    Error::Invalid(vec![Fault { loc, msg: wrong.msg, kind: wrong.kind }])
 }

@@ -129,12 +129,10 @@ impl Field for EmailsPatch {
         let given = value.as_object().ok_or_else(wrong)?;
         let mut all = Emails::ALL;
         let known = all.switches().map(|(name, _)| name);
+        // Names that this version does not know are ignored, like fields.
+        let given = known.into_iter().filter_map(|name| Some((name, given.get(name)?)));
         given
-            .iter()
-            .map(|(name, on)| {
-                let name = known.into_iter().find(|known| known == name).ok_or_else(wrong)?;
-                Ok((name, on.as_bool().ok_or_else(wrong)?))
-            })
+            .map(|(name, on)| Ok((name, on.as_bool().ok_or_else(wrong)?)))
             .collect::<Result<_, _>>()
             .map(Self)
     }
@@ -143,7 +141,7 @@ impl Field for EmailsPatch {
         let mut all = Emails::ALL;
         let names = all.switches().map(|(name, _)| (name.to_owned(), json!({ "type": "boolean" })));
         let properties: serde_json::Map<_, _> = names.into_iter().collect();
-        json!({ "type": "object", "properties": properties, "additionalProperties": false })
+        json!({ "type": "object", "properties": properties })
     }
 }
 
@@ -197,6 +195,13 @@ impl Input for PreferencesPatch {
 }
 
 impl PreferencesPatch {
+    /// Whether it is about the digest.
+    pub(super) fn is_about_digest(&self) -> bool {
+        let Self { emails, digest_seulement, .. } = self;
+        let switched = matches!(emails, Patch::Set(EmailsPatch(all)) if all.iter().any(|(n, _)| *n == "digest"));
+        switched || matches!(digest_seulement, Patch::Set(_))
+    }
+
     /// What `old` becomes.
     pub(super) fn over(self, old: Preferences) -> Preferences {
         let mut emails = old.emails;

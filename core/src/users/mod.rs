@@ -7,7 +7,7 @@ mod types;
 use chrono::{DateTime, Utc};
 
 pub use password::{Password, PasswordHash, hash_password, verify_password};
-pub use store::{find, find_account, find_by_email, find_by_login, list, responsables};
+pub use store::{find, find_account, find_by_email, find_by_login, list};
 pub use types::{Account, Email, SORTABLE, UserCreate, UserOut, UserRole, UserUpdate, Username};
 
 use crate::{

@@ -76,21 +76,6 @@ pub async fn list(pool: &PgPool, page: &Page) -> Result<Listed<UserOut>> {
     Ok(Listed::whole(rows, total))
 }
 
-/// The ids of the active responsables; where there is none, of the active admins.
-pub async fn responsables(db: impl PgExecutor<'_>) -> Result<Vec<i64>> {
-    Ok(sqlx::query_scalar!(
-        r#"
-            select id from users
-            where is_active
-              and (role = 'responsable'
-                   or role = 'admin' and not exists (select from users where is_active and role = 'responsable'))
-            order by id
-        "#
-    )
-    .fetch_all(db)
-    .await?)
-}
-
 pub(super) async fn insert(
     tx: &mut PgConnection,
     new: &UserCreate,

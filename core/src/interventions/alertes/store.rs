@@ -109,7 +109,7 @@ pub(super) async fn lock_unassigned(
                    priorite as "priorite: PrioriteIntervention", urgence, date_creation, date_limite, date_affectation,
                    date_debut_travaux, date_cloture, technicien_id, equipement_id, planning_id, createur_id,
                    duree_estimee, duree_reelle, cout_pieces, cout_main_oeuvre, rapport_intervention,
-                   attente_depuis, attente_secondes
+                   prise_en_charge_le, prise_en_charge_secondes, attente_depuis, attente_secondes
             from interventions
             where technicien_id is null and statut in ('ouverte', 'affectee', 'en_cours')
               and sla_niveau < cardinality($2::integer[])
