@@ -81,7 +81,7 @@ async fn stop_requested() {
 
 async fn migrate_database(config: &Config) -> anyhow::Result<()> {
     // A pool of its own: building an index may take longer than any statement of a request.
-    let pool = sqlx::PgPool::connect(&config.database.url).await?;
+    let pool = sqlx::PgPool::connect(config.database.url.reveal()).await?;
     migrate(&pool).await?;
     tracing::info!("the schema is up to date");
     Ok(())
