@@ -19,7 +19,7 @@ pub mod limits;
 pub mod local;
 pub mod mailer;
 pub mod metrics;
-mod migrate;
+pub mod migrate;
 pub mod notifications;
 pub mod page;
 pub mod planning;
@@ -35,7 +35,7 @@ pub mod users;
 pub use config::Config;
 pub use ctx::{Clock, Ctx};
 pub use error::{Error, Noun, Result};
-pub use migrate::{MIGRATOR, migrate, schema_is_current};
+pub use migrate::{MIGRATOR, Schema, migrate};
 pub use text::{Lang, Text};
 
 /// An open transaction. A function that takes one writes, and leaves the commit to its caller.
