@@ -25,6 +25,7 @@ pub mod page;
 pub mod planning;
 pub mod preferences;
 pub mod schedules;
+pub mod seed;
 pub mod shutdown;
 pub mod storage;
 pub mod techniciens;
