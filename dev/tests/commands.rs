@@ -84,6 +84,7 @@ async fn migrations_are_shown_applied_and_taken_back_when_one_insists() {
     let said = place.api(&["migrate", "down", "--to", &to]).await;
     assert_eq!(said.code, 1, "{said:?}");
     assert!(said.out.contains("perdu : drop table limites"), "{said:?}");
+    assert!(said.out.contains("perdu : alter table plannings drop column jour"), "{said:?}");
     assert!(said.err.contains("Rien n'a été changé"), "{said:?}");
     assert_eq!(migrate::schema(&place.pool).await.unwrap(), Schema::Current);
     let said = place.api(&["migrate", "down", "--to", &to, "--yes"]).await;

@@ -127,7 +127,12 @@ fn replace(path: &Path, content: &[u8], like: &Path) -> anyhow::Result<()> {
         written
     };
     write().with_context(|| {
-        format!("{} ne peut pas être écrit (par {})", path.display(), temporary.display())
+        format!(
+            "{} ne peut pas être écrit (par {}) ; rien n'est perdu. Si ce fichier vient d'un gestionnaire de secrets, changez la \
+             clé là, et mettez-y la valeur d'aujourd'hui comme clé précédente",
+            path.display(),
+            temporary.display()
+        )
     })
 }
 

@@ -52,17 +52,19 @@ pub fn with(environment: &[(String, String)], settings: &[(&str, &str)]) -> Vec<
     environment.iter().cloned().chain(settings).collect()
 }
 
-/// An empty database called `name` beside `db`: its address and connections to it.
+/// An empty database beside `db`: its address and connections to it. It is named after both, and `db` is owned by one test
+/// at a time, so that nobody else takes it away.
 pub async fn empty_database(db: &TestDb, name: &str) -> (String, PgPool) {
+    let url = db.url();
+    let (start, rest) = url.rsplit_once('/').unwrap();
+    let (slot, options) = rest.split_once('?').unwrap_or((rest, ""));
+    let name: String = format!("{name}_{slot}").chars().take(63).collect();
     let run = async |statement: String| {
         sqlx::raw_sql(AssertSqlSafe(statement)).execute(&db.pool).await.unwrap();
     };
     run(format!("drop database if exists {name} with (force)")).await;
     run(format!("create database {name}")).await;
-    let url = db.url();
-    let (start, rest) = url.rsplit_once('/').unwrap();
-    let options = rest.split_once('?').map(|(_, o)| format!("?{o}")).unwrap_or_default();
-    let url = format!("{start}/{name}{options}");
+    let url = format!("{start}/{name}?{options}");
     let pool = PgPool::connect(&url).await.unwrap();
     (url, pool)
 }
