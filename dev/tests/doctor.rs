@@ -94,6 +94,10 @@ async fn without_a_database_or_its_schema_the_rest_is_still_looked_at() {
     let said = doctor(&system, &[("DATABASE_URL", &away)]).await;
     assert_eq!(said.code, 1, "{said:?}");
     lines_with(&said, "ÉCHEC", &["base"]);
+    assert!(
+        said.line("base").contains("refused") && said.line("base").contains("vérifiez"),
+        "{said:?}"
+    );
     lines_with(&said, "non vérifié", &["schéma", "files", "workers", "planifications", "horloge"]);
     lines_with(&said, "ok", &["réglages", "fichiers", "smtp"]);
     assert!(!said.out.contains("tres-secret"), "{said:?}");

@@ -19,6 +19,7 @@ pub struct CreateAdmin {
     /// 3 à 64 caractères, sans espace.
     #[arg(long, value_name = "NOM")]
     username: String,
+    /// Son adresse e-mail : elle sert aussi à se connecter.
     #[arg(long, value_name = "ADRESSE")]
     email: String,
     /// Prénom et nom.

@@ -1,4 +1,5 @@
 //! `erp-api migrate`: the schema up, down, and as it is.
+use anyhow::Context as _;
 use clap::Subcommand;
 use erp_core::{
     Config,
@@ -25,7 +26,9 @@ pub enum Migrate {
 
 pub async fn migrate(config: &Config, what: Option<Migrate>) -> anyhow::Result<()> {
     // A pool of its own: building an index may take longer than any statement of a request.
-    let pool = PgPool::connect(config.database.url.reveal()).await?;
+    let pool = PgPool::connect(config.database.url.reveal())
+        .await
+        .with_context(|| format!("la base {} ne répond pas", config.database.place()))?;
     match what.unwrap_or(Migrate::Up) {
         Migrate::Up => {
             migrate::migrate(&pool).await?;

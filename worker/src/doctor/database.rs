@@ -6,7 +6,7 @@ use erp_core::{
     Clock, Config,
     migrate::{self, MigrationState},
 };
-use sqlx::{PgPool, postgres::PgPoolOptions};
+use sqlx::{Connection as _, PgConnection, PgPool, postgres::PgPoolOptions};
 use tokio::time::timeout;
 
 use super::{LIMIT, Report, Verdict, jobs};
@@ -60,6 +60,8 @@ pub(super) async fn examine(config: &Config, report: &mut Report) {
 
 async fn connect(config: &Config) -> Result<(PgPool, String), sqlx::Error> {
     let started = Instant::now();
+    // Not by the pool at first, which would try again until the time is up, and then not say why.
+    PgConnection::connect(config.database.url.reveal()).await?.close().await?;
     let pool = PgPoolOptions::new()
         .max_connections(1)
         .acquire_timeout(LIMIT)
