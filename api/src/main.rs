@@ -1,12 +1,17 @@
-//! `erp-api`: serves the REST interface, or prepares its database.
+//! `erp-api`: serves the REST interface, or prepares what it needs. What a person reads in a terminal is French.
+mod commands;
+
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use erp_core::{Config, Ctx, health, limits, migrate, shutdown, telemetry};
+use erp_core::{Config, Ctx, health, limits, shutdown, telemetry};
 
+use commands::{accounts, keys, schema};
+
+/// L'API REST de l'ERP MIF Maroc. Les réglages viennent de l'environnement et de .env : voir .env.example.
 #[derive(Parser)]
-#[command(version, about)]
+#[command(version)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -14,39 +19,72 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve the API (the default).
+    /// Sert l'API (par défaut).
     Serve,
-    /// Bring the database schema up to date.
-    Migrate,
-    /// Say whether the configuration is good, without starting anything.
+    /// Amène le schéma de la base à jour (up, par défaut), le défait (down) ou le montre (status).
+    #[command(args_conflicts_with_subcommands = true)]
+    Migrate {
+        #[command(subcommand)]
+        what: Option<schema::Migrate>,
+    },
+    /// Dit si les réglages sont bons, et d'où vient chacun, sans rien démarrer ; les secrets restent masqués.
     CheckConfig,
-    /// Ask the API that runs beside this process (on `BIND_ADDR`) whether it lives.
-    Health,
-    /// Print the OpenAPI document.
+    /// Remplit une base vide d'un petit jeu d'essai : quatre comptes, trois machines, trois interventions.
+    Seed,
+    /// Crée un compte administrateur. Le mot de passe est demandé, ou lu dans un fichier ou sur l'entrée standard.
+    CreateAdmin(accounts::CreateAdmin),
+    /// Affiche le document OpenAPI.
     Openapi,
+    /// Remplace la clé qui signe les jetons, sans déconnecter personne : l'ancienne les vérifie encore.
+    RotateKeys(keys::RotateKeys),
+    /// Demande à l'API lancée à côté (sur `BIND_ADDR`) si elle vit.
+    Health,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let command = Cli::parse().command.unwrap_or(Command::Serve);
-    if matches!(command, Command::Openapi) {
-        println!("{:#}", erp_api::openapi_document());
-        return ExitCode::SUCCESS;
+    match command {
+        Command::Openapi => {
+            println!("{:#}", erp_api::openapi_document());
+            return ExitCode::SUCCESS;
+        }
+        Command::Serve => {
+            return match Config::at_start() {
+                Ok(config) => ended(serve(config).await).await,
+                Err(code) => code,
+            };
+        }
+        _ => {}
     }
-    let config = match Config::at_start() {
+    // The others speak to a person: no log, but sentences.
+    let config = match Config::or_faults() {
         Ok(config) => config,
         Err(code) => return code,
     };
     let done = match command {
-        Command::Serve => serve(config).await,
-        Command::Migrate => migrate_database(&config).await,
+        Command::Migrate { what } => schema::migrate(&config, what).await,
+        Command::Seed => accounts::seed(config).await,
+        Command::CreateAdmin(new) => accounts::create_admin(config, new).await,
+        Command::RotateKeys(options) => keys::rotate_keys(&config, &options),
         Command::Health => health::live(config.http.bind_addr).await,
         Command::CheckConfig => {
-            println!("{config:#?}");
+            print!("{}", config.sources);
+            println!("Les réglages sont bons.");
             Ok(())
         }
-        Command::Openapi => Ok(()),
+        Command::Serve | Command::Openapi => Ok(()),
     };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn ended(done: anyhow::Result<()>) -> ExitCode {
     let ended = match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -79,12 +117,4 @@ async fn stop_requested() {
     if let Err(error) = shutdown::requested().await {
         tracing::error!(%error, "signals cannot be received");
     }
-}
-
-async fn migrate_database(config: &Config) -> anyhow::Result<()> {
-    // A pool of its own: building an index may take longer than any statement of a request.
-    let pool = sqlx::PgPool::connect(&config.database.url).await?;
-    migrate(&pool).await?;
-    tracing::info!("the schema is up to date");
-    Ok(())
 }

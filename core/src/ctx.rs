@@ -35,8 +35,9 @@ impl Ctx {
     /// Everything made from `config`. Connects to nothing yet: a database that is away delays no start-up.
     pub fn new(config: Config) -> Result<Self> {
         // No statement of ours takes so long; one that does has met a lock or a plan that nobody meant.
-        let options =
-            PgConnectOptions::from_str(&config.database.url)?.application_name("erp").options([
+        let options = PgConnectOptions::from_str(config.database.url.reveal())?
+            .application_name("erp")
+            .options([
                 ("statement_timeout", "30s"),
                 ("idle_in_transaction_session_timeout", "60s"),
                 // Compiling a plan takes longer than any of our queries.

@@ -19,12 +19,13 @@ pub mod limits;
 pub mod local;
 pub mod mailer;
 pub mod metrics;
-mod migrate;
+pub mod migrate;
 pub mod notifications;
 pub mod page;
 pub mod planning;
 pub mod preferences;
 pub mod schedules;
+pub mod seed;
 pub mod shutdown;
 pub mod storage;
 pub mod techniciens;
@@ -35,7 +36,7 @@ pub mod users;
 pub use config::Config;
 pub use ctx::{Clock, Ctx};
 pub use error::{Error, Noun, Result};
-pub use migrate::{MIGRATOR, migrate, schema_is_current};
+pub use migrate::{MIGRATOR, Schema, migrate};
 pub use text::{Lang, Text};
 
 /// An open transaction. A function that takes one writes, and leaves the commit to its caller.

@@ -1,11 +1,13 @@
 //! The schema: apalis's own migrations first, then ours, which stand on them.
 use sqlx::{
     PgPool,
-    migrate::{MigrateError, Migrator},
+    migrate::{MigrateError, Migration, Migrator},
 };
 
-/// Our migrations, in `migrations/`.
-pub static MIGRATOR: Migrator = sqlx::migrate!("../migrations");
+/// Our migrations, in `migrations/`. Those that a newer version has brought to the database are left alone, so that the
+/// program of before may start beside it, or take its place again.
+pub static MIGRATOR: Migrator =
+    Migrator { ignore_missing: true, ..sqlx::migrate!("../migrations") };
 
 /// Brings the schema up to date. Replicas that start together wait for each other (sqlx takes an advisory lock).
 pub async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
@@ -13,15 +15,156 @@ pub async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
     MIGRATOR.run(pool).await
 }
 
-/// Whether the database holds exactly the migrations that this program was built with.
-pub async fn schema_is_current(pool: &PgPool) -> crate::Result<bool> {
+/// What the database has, seen from this program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Schema {
+    /// Exactly the migrations of this program.
+    Current,
+    /// All of them, and some of a newer version. Migrations expand before they contract, so that this program works on.
+    Newer,
+    /// One is missing, half done, or not the one that this program knows by its number.
+    Behind,
+}
+
+impl Schema {
+    /// Whether this program can work with it.
+    #[must_use]
+    pub fn is_enough(self) -> bool {
+        self != Self::Behind
+    }
+}
+
+/// What has become of one migration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MigrationState {
+    Applied,
+    Pending,
+    /// Applied, but what this program has under this number says something else.
+    Changed,
+    /// Begun and not ended.
+    Dirty,
+    /// Of a newer version: this program does not have it.
+    Unknown,
+}
+
+/// A migration that this program has, or the database, or both.
+#[derive(Debug, Clone)]
+pub struct MigrationStatus {
+    pub version: i64,
+    pub description: String,
+    pub state: MigrationState,
+}
+
+/// Whether this program can work with the database. Reads only.
+pub async fn schema(pool: &PgPool) -> crate::Result<Schema> {
+    let known = |m: &MigrationStatus| m.state != MigrationState::Unknown;
+    let all = migrations(pool).await?;
+    Ok(if all.iter().any(|m| known(m) && m.state != MigrationState::Applied) {
+        Schema::Behind
+    } else if all.iter().all(known) {
+        Schema::Current
+    } else {
+        Schema::Newer
+    })
+}
+
+/// Every migration there is, in order. Reads only.
+pub async fn migrations(pool: &PgPool) -> crate::Result<Vec<MigrationStatus>> {
     let applied = sqlx::query!(
-        "select version, checksum from _sqlx_migrations where success order by version"
+        "select version, description, checksum, success from _sqlx_migrations order by version"
     )
     .fetch_all(pool)
-    .await?;
-    let ours = MIGRATOR.iter().filter(|m| m.migration_type.is_up_migration());
-    Ok(ours
-        .map(|m| (m.version, &*m.checksum))
-        .eq(applied.iter().map(|m| (m.version, &*m.checksum))))
+    .await;
+    let applied = match applied {
+        // A database that was never migrated has not even the table.
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => Vec::new(),
+        other => other?,
+    };
+    let mut all: Vec<_> = ours()
+        .map(|m| {
+            let state = match applied.iter().find(|row| row.version == m.version) {
+                None => MigrationState::Pending,
+                Some(row) if !row.success => MigrationState::Dirty,
+                Some(row) if row.checksum != *m.checksum => MigrationState::Changed,
+                Some(_) => MigrationState::Applied,
+            };
+            MigrationStatus { version: m.version, description: m.description.to_string(), state }
+        })
+        .collect();
+    for row in applied.into_iter().filter(|row| !ours().any(|m| m.version == row.version)) {
+        let state = MigrationState::Unknown;
+        all.push(MigrationStatus { version: row.version, description: row.description, state });
+    }
+    all.sort_by_key(|m| m.version);
+    Ok(all)
+}
+
+fn ours() -> impl Iterator<Item = &'static Migration> {
+    MIGRATOR.iter().filter(|m| m.migration_type.is_up_migration())
+}
+
+/// What one step down takes away.
+#[derive(Debug, Clone)]
+pub struct Undoing {
+    pub version: i64,
+    pub description: String,
+    /// Its statements that remove tables, columns or rows.
+    pub removes: Vec<String>,
+}
+
+/// What [`undo`] to `version` would do, in its order. Reads only.
+pub async fn undoing(pool: &PgPool, version: i64) -> crate::Result<Vec<Undoing>> {
+    let applied = migrations(pool).await?;
+    let applied = |m: &&Migration| {
+        applied.iter().any(|a| a.version == m.version && a.state != MigrationState::Pending)
+    };
+    let mut downs: Vec<_> = MIGRATOR
+        .iter()
+        .filter(|m| m.migration_type.is_down_migration() && m.version > version)
+        .filter(applied)
+        .map(|m| Undoing {
+            version: m.version,
+            description: m.description.to_string(),
+            removes: removes(m.sql.as_str()),
+        })
+        .collect();
+    downs.reverse();
+    Ok(downs)
+}
+
+fn removes(sql: &str) -> Vec<String> {
+    let lines = sql.lines().map(|line| line.split("--").next().unwrap_or_default());
+    let text = lines.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ");
+    let statements = text.split(';').map(str::trim);
+    statements.filter(|statement| takes_away(statement)).map(str::to_owned).collect()
+}
+
+fn takes_away(statement: &str) -> bool {
+    let statement = statement.to_ascii_lowercase();
+    ["drop table", "drop schema", "delete from", "truncate"]
+        .iter()
+        .any(|w| statement.starts_with(w))
+        || statement.starts_with("alter table") && statement.contains("drop column")
+}
+
+/// Undoes the migrations after `version`, which is one of ours or 0: all. What they brought is lost.
+pub async fn undo(pool: &PgPool, version: i64) -> anyhow::Result<()> {
+    let unknown: Vec<_> = migrations(pool)
+        .await?
+        .into_iter()
+        .filter(|m| m.state == MigrationState::Unknown)
+        .collect();
+    if let Some(newer) = unknown.first() {
+        anyhow::bail!(
+            "la base a la migration {} ({}), que cette version du programme ne connaît pas et ne sait pas défaire : \
+             lancez la commande avec la version qui l'a apportée",
+            newer.version,
+            newer.description,
+        );
+    }
+    if version != 0 && !ours().any(|m| m.version == version) {
+        anyhow::bail!("{version} n'est pas une migration : « erp-api migrate status » les montre");
+    }
+    MIGRATOR.undo(pool, version).await?;
+    Ok(())
 }

@@ -9,12 +9,33 @@ use sentry::{
     ClientOptions,
     integrations::tracing::{BreadcrumbLayer, ErrorLayer},
 };
+use tracing::{Level, Metadata};
 use tracing_subscriber::{
-    EnvFilter, Layer as _, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+    EnvFilter, Layer as _, filter::filter_fn, fmt, layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
 };
 
 pub use self::traces::{adopt, traceparent};
 use crate::config::{LogConfig, LogFormat};
+
+/// Libraries whose details carry values of users, and the most that they may say: statements of sqlx, what handlebars puts
+/// into a mail (links with tokens among it), conversations. `LOG_LEVEL` cannot ask for more, not even by name.
+const DISCREET: [(&str, Level); 9] = [
+    ("sqlx", Level::WARN),
+    ("handlebars", Level::INFO),
+    ("hyper", Level::INFO),
+    ("h2", Level::INFO),
+    ("reqwest", Level::INFO),
+    ("object_store", Level::INFO),
+    ("lettre", Level::INFO),
+    ("rustls", Level::INFO),
+    ("tower_http", Level::INFO),
+];
+
+fn may_be_told(metadata: &Metadata<'_>) -> bool {
+    let limit = DISCREET.iter().find(|(library, _)| metadata.target().starts_with(library));
+    limit.is_none_or(|(_, most)| metadata.level() <= most)
+}
 
 /// What must be sent before the program ends.
 static UNSENT: Mutex<(Option<SdkTracerProvider>, Option<sentry::ClientInitGuard>)> =
@@ -22,9 +43,7 @@ static UNSENT: Mutex<(Option<SdkTracerProvider>, Option<sentry::ClientInitGuard>
 
 /// Starts logging to standard output; later calls change nothing.
 pub fn init(config: &LogConfig) {
-    // Statements of sqlx at debug carry values of users: never below info.
-    let filter = EnvFilter::try_new(format!("{},sqlx=warn,hyper=info", config.level))
-        .unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_new(&config.level).unwrap_or_else(|_| EnvFilter::new("info"));
     let (json, text) = match config.format {
         LogFormat::Json => {
             let layer = fmt::layer().json().flatten_event(true).with_current_span(true);
@@ -37,6 +56,7 @@ pub fn init(config: &LogConfig) {
     let provider = config.otlp_endpoint.as_deref().and_then(traces::provider);
     let started = tracing_subscriber::registry()
         .with(filter)
+        .with(filter_fn(may_be_told))
         .with(json)
         .with(text)
         .with(provider.as_ref().map(traces::layer))

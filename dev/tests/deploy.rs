@@ -8,12 +8,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use erp_core::{Config, config::Env};
+use erp_core::{
+    Config,
+    config::{BY_FILE, Env},
+};
 use serde_json::Value;
-
-/// Secrets that may come by file: `<NAME>_FILE` names one whose trimmed content is the value.
-const BY_FILE: [&str; 5] =
-    ["SECRET_KEY", "DATABASE_URL", "POSTGRES_PASSWORD", "SMTP_PASSWORD", "AWS_SECRET_ACCESS_KEY"];
 
 /// What a container of Compose cannot be told: its ports and its database are Compose's own.
 const NOT_IN_COMPOSE: [&str; 4] =
@@ -191,7 +190,8 @@ fn variables() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for path in files("core/src/config", ".rs") {
         let source = fs::read_to_string(path).unwrap();
-        let quoted = source.split('"').skip(1).filter(|text| is_variable(text));
+        let quoted =
+            source.split('"').skip(1).filter(|text| is_variable(text) && !names_a_file(text));
         names.extend(
             quoted.filter(|name| name.contains('_') || in_readme.contains(name)).map(String::from),
         );
@@ -209,8 +209,12 @@ fn is_variable(text: &str) -> bool {
 }
 
 fn is_known(name: &str, variables: &BTreeSet<String>) -> bool {
-    variables.contains(name)
-        || name.strip_suffix("_FILE").is_some_and(|base| BY_FILE.contains(&base))
+    variables.contains(name) || names_a_file(name)
+}
+
+/// Whether it is another way to give a secret.
+fn names_a_file(name: &str) -> bool {
+    name.strip_suffix("_FILE").is_some_and(|base| BY_FILE.contains(&base))
 }
 
 /// The names in `.env.example`, commented out or not.

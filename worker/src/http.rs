@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use erp_core::{Ctx, metrics, schema_is_current};
+use erp_core::{Ctx, Schema, metrics, migrate};
 use serde_json::json;
 use tokio::{net::TcpListener, time::timeout};
 
@@ -33,12 +33,15 @@ pub async fn serve(listener: TcpListener, ctx: Ctx) -> std::io::Result<()> {
     axum::serve(listener, router).await
 }
 
-/// Whether jobs can be taken: the database answers, and has the schema of this version.
+/// Whether jobs can be taken: the database answers, and has at least the schema of this version.
 async fn ready(State(ctx): State<Ctx>) -> Response {
-    let schema = timeout(LIMIT, schema_is_current(&ctx.pool)).await;
+    let schema = timeout(LIMIT, migrate::schema(&ctx.pool)).await;
     let (status, database, schema) = match schema {
-        Ok(Ok(true)) => (StatusCode::OK, "ok", "ok"),
-        Ok(Ok(false)) => (StatusCode::SERVICE_UNAVAILABLE, "ok", "not the schema of this version"),
+        Ok(Ok(Schema::Current)) => (StatusCode::OK, "ok", "ok"),
+        Ok(Ok(Schema::Newer)) => (StatusCode::OK, "ok", "ok (plus récent)"),
+        Ok(Ok(Schema::Behind)) => {
+            (StatusCode::SERVICE_UNAVAILABLE, "ok", "not the schema of this version")
+        }
         _ => (StatusCode::SERVICE_UNAVAILABLE, "does not answer", "unknown"),
     };
     let said = if status == StatusCode::OK { "ok" } else { "unavailable" };

@@ -1,6 +1,7 @@
 //! Runs the jobs that core declares.
 mod batches;
 mod digest;
+pub mod doctor;
 mod documents;
 mod emails;
 pub mod files;

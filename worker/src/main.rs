@@ -1,13 +1,15 @@
-//! `erp-worker`: runs the jobs. As many processes as one likes share the work.
+//! `erp-worker`: runs the jobs. As many processes as one likes share the work. What a person reads in a terminal is French.
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use erp_core::{Config, Ctx, health, shutdown, telemetry};
-use erp_worker::{Settings, http, preview};
+use erp_worker::{Settings, doctor, http, preview};
 
+/// Un worker de l'ERP MIF Maroc : photos, documents, e-mails, planifications. Les réglages viennent de l'environnement et de
+/// .env : voir .env.example.
 #[derive(Parser)]
-#[command(version, about)]
+#[command(version)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -15,13 +17,16 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run the jobs (the default).
+    /// Exécute les tâches (par défaut). Autant de workers que l'on veut se partagent le travail.
     Run,
-    /// Ask the worker that runs beside this process (on `WORKER_BIND_ADDR`) whether it lives.
+    /// Examine ce dont le système a besoin : réglages, base, schéma, files, workers, fichiers, SMTP, horloge, planifications.
+    /// N'envoie aucun e-mail. Une ligne chacun, avec quoi faire ; le code de sortie est 0 si rien n'est en échec.
+    Doctor,
+    /// Demande au worker lancé à côté (sur `WORKER_BIND_ADDR`) s'il vit.
     Health,
-    /// Write every e-mail to a folder, in all its variants; needs no settings.
+    /// Écrit tous les e-mails, dans toutes leurs variantes, dans un dossier ; n'a besoin d'aucun réglage.
     PreviewMails {
-        /// Made if it is not there.
+        /// Créé s'il n'existe pas.
         #[arg(default_value = "mails")]
         folder: PathBuf,
     },
@@ -32,11 +37,14 @@ fn main() -> ExitCode {
     if let Command::PreviewMails { folder } = command {
         return preview_mails(&folder);
     }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    if matches!(command, Command::Doctor) {
+        return examine(runtime);
+    }
     let config = match Config::at_start() {
         Ok(config) => config,
         Err(code) => return code,
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let done = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
         let done = runtime.block_on(async {
             match command {
@@ -57,6 +65,22 @@ fn main() -> ExitCode {
     };
     telemetry::finish();
     ended
+}
+
+/// Faults of the settings are among what the doctor finds: it starts without them.
+fn examine(runtime: std::io::Result<tokio::runtime::Runtime>) -> ExitCode {
+    match runtime {
+        Ok(runtime) => {
+            let healthy = runtime.block_on(doctor::examine(Config::from_env()));
+            // A check that was given up may still hold a thread.
+            runtime.shutdown_background();
+            if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// Says what it did on the terminal: there is no log without settings.

@@ -49,6 +49,7 @@ async fn update(
     Ok(Json(new))
 }
 
+/// The token in the link of a digest.
 struct Link(String);
 
 impl Input for Link {
@@ -66,7 +67,7 @@ impl Link {
 /// The page that the link in a digest opens. It changes nothing: programs that check mails open links, too.
 #[utoipa::path(
     get, path = "/desabonnement", tag = "users", operation_id = "unsubscribe_ask",
-    params(("jeton" = String, Query, description = "From the link in a digest.")),
+    params(Query<Link>),
     responses(
         (status = 200, description = "A page with a button.", content_type = "text/html", body = String),
         (status = 401, description = "jeton_invalide, jeton_expire"),
@@ -85,7 +86,7 @@ async fn ask(State(ctx): State<Ctx>, Query(link): Query<Link>) -> Result<Respons
 /// Ends the digests of the reader to whom the link was sent, in one click (RFC 8058).
 #[utoipa::path(
     post, path = "/desabonnement", tag = "users", operation_id = "unsubscribe",
-    params(("jeton" = String, Query, description = "From the link in a digest.")),
+    params(Query<Link>),
     responses(
         (status = 200, description = "Done.", content_type = "text/html", body = String),
         (status = 401, description = "jeton_invalide, jeton_expire"),

@@ -5,7 +5,7 @@ use axum::{
     http::{StatusCode, header},
     response::IntoResponse,
 };
-use erp_core::{Ctx, metrics, schema_is_current};
+use erp_core::{Ctx, Schema, metrics, migrate};
 use serde::Serialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -80,15 +80,18 @@ struct Checks {
     ),
 )]
 async fn ready(State(ctx): State<Ctx>) -> impl IntoResponse {
-    let (schema, storage) = tokio::join!(schema_is_current(&ctx.pool), ctx.storage.check());
+    let (schema, storage) = tokio::join!(migrate::schema(&ctx.pool), ctx.storage.check());
+    let good = schema.as_ref().is_ok_and(|schema| schema.is_enough()) && storage.is_ok();
     let (database, schema) = match schema {
-        Ok(true) => ("ok", "ok"),
-        Ok(false) => ("ok", "migrations manquantes"),
+        Ok(Schema::Current) => ("ok", "ok"),
+        // While an upgrade rolls, the replicas of before still serve.
+        Ok(Schema::Newer) => ("ok", "ok (plus récent)"),
+        Ok(Schema::Behind) => ("ok", "migrations manquantes"),
         Err(_) => ("indisponible", "inconnu"),
     };
     let storage = if storage.is_ok() { "ok" } else { "indisponible" };
     let checks = Checks { database, schema, storage };
-    if (database, schema, storage) == ("ok", "ok", "ok") {
+    if good {
         Json(Readiness { status: "ok", checks }).into_response()
     } else {
         let body = Json(Readiness { status: "indisponible", checks });

@@ -1,4 +1,6 @@
 //! Who is calling: signing in, access tokens, refresh tokens, and the lock after failed logins.
+mod keys;
+pub mod rotate;
 mod store;
 mod token;
 
@@ -8,7 +10,8 @@ use sha2::{Digest as _, Sha256};
 use sqlx::PgPool;
 use uuid::Uuid;
 
-pub use token::{Claims, Keys, unsubscribe_token, unsubscribed_user};
+pub use keys::Keys;
+pub use token::{Claims, unsubscribe_token, unsubscribed_user};
 
 use crate::{
     Ctx, Error, Result, Text, Tx,

@@ -1,13 +1,11 @@
 //! Access tokens: signed JWTs that name the account and its role.
-use anyhow::Context as _;
 use chrono::{DateTime, TimeDelta, Utc};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, jwk::Jwk};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::Keys;
 use crate::{
     Error, Result, Text,
-    config::{AuthConfig, JwtAlgorithm},
     users::{Account, UserRole},
 };
 
@@ -27,72 +25,14 @@ pub struct Claims {
     pub ver: i32,
 }
 
-/// The keys that sign and check, and how long tokens live.
-pub struct Keys {
-    signing: EncodingKey,
-    checking: DecodingKey,
-    header: Header,
-    validation: Validation,
-    access_lifetime: TimeDelta,
-    refresh_lifetime: TimeDelta,
-}
-
-impl std::fmt::Debug for Keys {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Keys").field("algorithm", &self.header.alg).finish_non_exhaustive()
-    }
-}
-
 impl Keys {
-    /// Reads the private key file where the algorithm wants one.
-    pub fn new(config: &AuthConfig) -> Result<Self> {
-        let (algorithm, signing) = match config.algorithm {
-            JwtAlgorithm::Hs256 => {
-                (Algorithm::HS256, EncodingKey::from_secret(config.secret_key.reveal().as_bytes()))
-            }
-            JwtAlgorithm::Rs256 => (
-                Algorithm::RS256,
-                EncodingKey::from_rsa_pem(&private_key(config)?).context("JWT_PRIVATE_KEY_FILE")?,
-            ),
-            JwtAlgorithm::EdDsa => (
-                Algorithm::EdDSA,
-                EncodingKey::from_ed_pem(&private_key(config)?).context("JWT_PRIVATE_KEY_FILE")?,
-            ),
-        };
-        let checking = Jwk::from_encoding_key(&signing, algorithm)
-            .and_then(|jwk| DecodingKey::from_jwk(&jwk))
-            .context("deriving the key that checks tokens")?;
-        let mut validation = Validation::new(algorithm);
-        validation.set_required_spec_claims(&["exp", "sub"]);
-        // The expiry is checked against our own clock.
-        validation.validate_exp = false;
-        Ok(Self {
-            signing,
-            checking,
-            header: Header::new(algorithm),
-            validation,
-            access_lifetime: TimeDelta::minutes(config.access_token_minutes),
-            refresh_lifetime: TimeDelta::days(config.refresh_token_days),
-        })
-    }
-
-    #[must_use]
-    pub fn access_lifetime(&self) -> TimeDelta {
-        self.access_lifetime
-    }
-
-    #[must_use]
-    pub fn refresh_lifetime(&self) -> TimeDelta {
-        self.refresh_lifetime
-    }
-
     pub(super) fn access_token(&self, account: &Account, now: DateTime<Utc>) -> Result<String> {
         let claims = Claims {
             sub: account.email.clone(),
             user_id: account.id,
             role: account.role,
             iat: now.timestamp(),
-            exp: (now + self.access_lifetime).timestamp(),
+            exp: (now + self.access_lifetime()).timestamp(),
             jti: Uuid::new_v4(),
             ver: account.token_version,
         };
@@ -103,16 +43,6 @@ impl Keys {
     pub(super) fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Claims> {
         let claims: Claims = self.read(token)?;
         if claims.exp <= now.timestamp() { Err(expired()) } else { Ok(claims) }
-    }
-
-    fn sign(&self, claims: &impl Serialize) -> Result<String> {
-        Ok(jsonwebtoken::encode(&self.header, claims, &self.signing)
-            .map_err(anyhow::Error::from)?)
-    }
-
-    fn read<T: DeserializeOwned + Clone>(&self, token: &str) -> Result<T> {
-        let data = jsonwebtoken::decode::<T>(token, &self.checking, &self.validation);
-        Ok(data.map_err(|_| invalid())?.claims)
     }
 }
 
@@ -127,6 +57,9 @@ struct Unsubscribe {
 const UNSUBSCRIBE: &str = "desabonnement";
 
 /// A token that ends the digests of a user, and does nothing else. It is good for a year: mails are kept.
+///
+/// Its key must live as long: after a rotation it is good while the previous key is still there, and a second rotation within
+/// the year ends it. Whoever follows a dead link is asked to sign in, where the digest is turned off as well.
 pub fn unsubscribe_token(keys: &Keys, user_id: i64, now: DateTime<Utc>) -> Result<String> {
     let exp = (now + TimeDelta::days(365)).timestamp();
     keys.sign(&Unsubscribe { sub: UNSUBSCRIBE.to_owned(), user_id, exp })
@@ -141,12 +74,7 @@ pub fn unsubscribed_user(keys: &Keys, token: &str, now: DateTime<Utc>) -> Result
     if said.exp <= now.timestamp() { Err(expired()) } else { Ok(said.user_id) }
 }
 
-fn private_key(config: &AuthConfig) -> Result<Vec<u8>> {
-    let path = config.private_key_file.as_deref().unwrap_or_else(|| std::path::Path::new(""));
-    Ok(std::fs::read(path).with_context(|| format!("JWT_PRIVATE_KEY_FILE={}", path.display()))?)
-}
-
-fn invalid() -> Error {
+pub(super) fn invalid() -> Error {
     Error::Unauthenticated {
         code: "jeton_invalide",
         text: Text::new(
@@ -169,13 +97,15 @@ fn expired() -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Secret;
+    use crate::config::{AuthConfig, JwtAlgorithm, Secret};
 
     fn config(algorithm: JwtAlgorithm) -> AuthConfig {
         AuthConfig {
             secret_key: Secret::new("f2c6d1c0a9e84b7b95a3a1d0e7c4b8f6"),
+            previous_secret_key: None,
             algorithm,
             private_key_file: None,
+            previous_key_file: None,
             access_token_minutes: 60,
             refresh_token_days: 30,
         }

@@ -18,9 +18,14 @@ pub enum JwtAlgorithm {
 pub struct AuthConfig {
     /// `SECRET_KEY`: at least 32 characters outside `ENVIRONMENT=dev`.
     pub secret_key: Secret,
+    /// `SECRET_KEY_PREVIOUS`: checks the tokens that it signed before the key was rotated, and signs none. A second key
+    /// that is put here ahead of a rotation lets replicas that restart one by one know each other's tokens.
+    pub previous_secret_key: Option<Secret>,
     pub algorithm: JwtAlgorithm,
     /// `JWT_PRIVATE_KEY_FILE`: PEM, for RS256 and EdDSA.
     pub private_key_file: Option<PathBuf>,
+    /// `JWT_PREVIOUS_KEY_FILE`: PEM, private as it was; what `SECRET_KEY_PREVIOUS` is to HS256. Absent or empty: none.
+    pub previous_key_file: Option<PathBuf>,
     /// `ACCESS_TOKEN_EXPIRE_MINUTES`
     pub access_token_minutes: i64,
     /// `REFRESH_TOKEN_EXPIRE_DAYS`
@@ -45,8 +50,13 @@ impl AuthConfig {
         }
         Self {
             secret_key: Self::secret_key(env, environment),
+            previous_secret_key: env
+                .passing_secret("SECRET_KEY_PREVIOUS")
+                .unwrap_or_default()
+                .map(Secret::new),
             algorithm,
             private_key_file,
+            previous_key_file: env.text("JWT_PREVIOUS_KEY_FILE").map(PathBuf::from),
             access_token_minutes: env.parse(
                 "ACCESS_TOKEN_EXPIRE_MINUTES",
                 60,
@@ -68,7 +78,8 @@ impl AuthConfig {
         const EXAMPLE: &str = "$(openssl rand -hex 32)";
         /// Keys that stand in examples of this backend and of the one before it.
         const KNOWN: [&str; 4] = ["changeme", "secret", "your-secret-key", "supersecret"];
-        let key = env.text("SECRET_KEY").unwrap_or_default();
+        let Ok(key) = env.secret("SECRET_KEY") else { return Secret::default() };
+        let key = key.unwrap_or_default();
         let weak = key.len() < 32 || KNOWN.iter().any(|k| key.to_ascii_lowercase().starts_with(k));
         if key.is_empty() {
             env.fault("SECRET_KEY", "manque", EXAMPLE);

@@ -1,15 +1,38 @@
 //! Where the database is.
-use super::env::Env;
+use std::{fmt, str::FromStr as _};
 
-#[derive(Debug, Clone)]
+use sqlx::postgres::PgConnectOptions;
+
+use super::env::{Env, Secret};
+
+#[derive(Clone)]
 pub struct DatabaseConfig {
-    /// `DATABASE_URL`, or made from `POSTGRES_USER/PASSWORD/DB/HOST/PORT`.
-    pub url: String,
+    /// `DATABASE_URL`, or made from `POSTGRES_USER/PASSWORD/DB/HOST/PORT`. Most have the password in it.
+    pub url: Secret,
     /// `DATABASE_MAX_CONNECTIONS` of this process (10).
     pub max_connections: u32,
 }
 
+impl fmt::Debug for DatabaseConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DatabaseConfig")
+            .field("place", &self.place())
+            .field("max_connections", &self.max_connections)
+            .finish_non_exhaustive()
+    }
+}
+
 impl DatabaseConfig {
+    /// `user@host:port/database`: the URL without its password.
+    #[must_use]
+    pub fn place(&self) -> String {
+        let Ok(options) = PgConnectOptions::from_str(self.url.reveal()) else {
+            return "une adresse illisible".to_owned();
+        };
+        let (user, host) = (options.get_username(), options.get_host());
+        format!("{user}@{host}:{}/{}", options.get_port(), options.get_database().unwrap_or(user))
+    }
+
     pub(super) fn read(env: &mut Env) -> Self {
         let max_connections = env.parse(
             "DATABASE_MAX_CONNECTIONS",
@@ -18,12 +41,13 @@ impl DatabaseConfig {
             "un nombre de 2 à 500",
             "10",
         );
-        Self { url: Self::url(env), max_connections }
+        Self { url: Secret::new(Self::url(env)), max_connections }
     }
 
     fn url(env: &mut Env) -> String {
         const EXAMPLE: &str = "postgres://erp:motdepasse@localhost:5432/erp";
-        if let Some(url) = env.text("DATABASE_URL") {
+        let Ok(given) = env.secret("DATABASE_URL") else { return String::new() };
+        if let Some(url) = given {
             // The old backend's form, which names a Python driver.
             let url = url.replacen("postgresql+asyncpg://", "postgres://", 1);
             if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
@@ -38,8 +62,8 @@ impl DatabaseConfig {
         };
         let host = env.text("POSTGRES_HOST").unwrap_or_else(|| "localhost".to_owned());
         let port: u16 = env.parse("POSTGRES_PORT", 5432, |p| *p > 0, "un port", "5432");
-        let password =
-            env.text("POSTGRES_PASSWORD").map(|p| format!(":{}", escape(&p))).unwrap_or_default();
+        let Ok(password) = env.secret("POSTGRES_PASSWORD") else { return String::new() };
+        let password = password.map(|p| format!(":{}", escape(&p))).unwrap_or_default();
         format!("postgres://{}{password}@{host}:{port}/{}", escape(&user), escape(&database))
     }
 }

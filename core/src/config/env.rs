@@ -1,10 +1,28 @@
 //! Reading variables, and collecting what is wrong with them.
-use std::{collections::HashMap, str::FromStr};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+    fs, io,
+    str::FromStr,
+};
+
+use super::sources::{Source, Sources};
+
+/// Secrets that may come by file: `<NAME>_FILE` names one whose trimmed content is the value. An environment is seen by
+/// whoever may list processes or inspect a container; a file by who may read it.
+pub const BY_FILE: [&str; 6] = [
+    "SECRET_KEY",
+    "SECRET_KEY_PREVIOUS",
+    "DATABASE_URL",
+    "POSTGRES_PASSWORD",
+    "SMTP_PASSWORD",
+    "AWS_SECRET_ACCESS_KEY",
+];
 
 /// One variable that stops start-up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettingFault {
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     pub fault: String,
     pub example: &'static str,
 }
@@ -38,37 +56,111 @@ impl std::fmt::Debug for Secret {
     }
 }
 
+/// A setting whose fault has been noted: there is nothing more to say of it.
+#[derive(Debug)]
+pub(super) struct Faulty;
+
 /// A set of variables, and the faults found in them so far. An empty variable counts as unset.
 #[derive(Debug)]
 pub struct Env {
     values: HashMap<String, String>,
+    /// Which of them `.env` has brought.
+    dotenv: HashSet<String>,
     faults: Vec<SettingFault>,
+    sources: Sources,
 }
 
 impl Env {
-    /// The variables of this process.
+    /// The variables of this process, and those of `.env` in the working directory, which never override them.
     #[must_use]
     pub fn process() -> Self {
-        Self { values: std::env::vars().collect(), faults: Vec::new() }
+        let before: HashSet<String> = std::env::vars().map(|(name, _)| name).collect();
+        dotenvy::dotenv().ok();
+        let values: HashMap<_, _> = std::env::vars().collect();
+        let dotenv = values.keys().filter(|name| !before.contains(*name)).cloned().collect();
+        Self { values, dotenv, faults: Vec::new(), sources: Sources::default() }
     }
 
     #[must_use]
     pub fn from_pairs(pairs: &[(&str, &str)]) -> Self {
         let values = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        Self { values, faults: Vec::new() }
+        let (dotenv, faults) = (HashSet::new(), Vec::new());
+        Self { values, dotenv, faults, sources: Sources::default() }
     }
 
-    pub(super) fn text(&self, name: &str) -> Option<String> {
+    fn value(&self, name: &str) -> Option<String> {
         self.values.get(name).map(|v| v.trim()).filter(|v| !v.is_empty()).map(ToOwned::to_owned)
+    }
+
+    fn source(&self, name: &str) -> Source {
+        if self.dotenv.contains(name) { Source::DotEnv } else { Source::Environment }
+    }
+
+    pub(super) fn text(&mut self, name: &'static str) -> Option<String> {
+        let value = self.value(name);
+        let source = if value.is_some() { self.source(name) } else { Source::Default };
+        self.sources.note(name, source, value.clone().unwrap_or_default());
+        value
+    }
+
+    /// A secret of [`BY_FILE`], from its variable or from the file that `<NAME>_FILE` names.
+    pub(super) fn secret(&mut self, name: &'static str) -> Result<Option<String>, Faulty> {
+        self.secret_where(name, |_| false)
+    }
+
+    /// The same for one that comes and goes: as long as its file is absent or empty there is none.
+    pub(super) fn passing_secret(&mut self, name: &'static str) -> Result<Option<String>, Faulty> {
+        self.secret_where(name, |content| match content {
+            Ok(text) => text.trim().is_empty(),
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        })
+    }
+
+    fn secret_where(
+        &mut self,
+        name: &'static str,
+        is_none: impl Fn(&io::Result<String>) -> bool,
+    ) -> Result<Option<String>, Faulty> {
+        const EXAMPLE: &str = "/run/secrets/nom";
+        debug_assert!(BY_FILE.contains(&name), "{name} is not listed");
+        let by_file = format!("{name}_FILE");
+        let (given, file) = (self.value(name), self.value(&by_file));
+        let Some(file) = file else {
+            let source = if given.is_some() { self.source(name) } else { Source::Default };
+            self.sources.note(name, source, "***");
+            return Ok(given);
+        };
+        if given.is_some() {
+            let fault = format!("est donnée deux fois, par {name} et par {by_file} : gardez l'une");
+            self.fault(by_file, fault, EXAMPLE);
+            return Err(Faulty);
+        }
+        let content = fs::read_to_string(&file);
+        let none = is_none(&content);
+        let shown = if none { "(aucune)" } else { "***" };
+        self.sources.note(name, Source::File(file.clone().into()), shown);
+        match content {
+            _ if none => Ok(None),
+            Ok(text) if text.trim().is_empty() => {
+                self.fault(by_file, format!("le fichier « {file} » est vide"), EXAMPLE);
+                Err(Faulty)
+            }
+            Ok(text) => Ok(Some(text.trim().to_owned())),
+            Err(error) => {
+                let fault = format!("le fichier « {file} » ne se lit pas ({error})");
+                self.fault(by_file, fault, EXAMPLE);
+                Err(Faulty)
+            }
+        }
     }
 
     pub(super) fn fault(
         &mut self,
-        name: &'static str,
+        name: impl Into<Cow<'static, str>>,
         fault: impl Into<String>,
         example: &'static str,
     ) {
-        self.faults.push(SettingFault { name, fault: fault.into(), example });
+        self.faults.push(SettingFault { name: name.into(), fault: fault.into(), example });
     }
 
     /// The parsed value, or `default` when unset; a value that does not parse or fit is a fault.
@@ -106,7 +198,8 @@ impl Env {
         default
     }
 
-    pub(super) fn finish(self) -> Result<(), Vec<SettingFault>> {
-        if self.faults.is_empty() { Ok(()) } else { Err(self.faults) }
+    /// Where all that was looked for came from, or the faults.
+    pub(super) fn finish(self) -> Result<Sources, Vec<SettingFault>> {
+        if self.faults.is_empty() { Ok(self.sources) } else { Err(self.faults) }
     }
 }

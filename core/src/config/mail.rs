@@ -65,7 +65,7 @@ impl MailConfig {
             host: env.text("SMTP_HOST").unwrap_or_else(|| "localhost".to_owned()),
             port: env.parse("SMTP_PORT", default_port, |p| *p > 0, "un port", "587"),
             user: env.text("SMTP_USER"),
-            password: env.text("SMTP_PASSWORD"),
+            password: env.secret("SMTP_PASSWORD").unwrap_or_default(),
             tls,
             from_email,
             from_name: env.text("EMAILS_FROM_NAME").unwrap_or_else(|| "ERP MIF Maroc".to_owned()),

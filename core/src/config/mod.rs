@@ -7,6 +7,7 @@ mod http;
 mod log;
 mod mail;
 mod sla;
+mod sources;
 mod uploads;
 mod worker;
 
@@ -14,10 +15,11 @@ use std::process::ExitCode;
 
 pub use auth::{AuthConfig, JwtAlgorithm};
 pub use database::DatabaseConfig;
-pub use env::{Env, Secret, SettingFault};
+pub use env::{BY_FILE, Env, Secret, SettingFault};
 pub use http::HttpConfig;
 pub use log::{LogConfig, LogFormat};
 pub use mail::MailConfig;
+pub use sources::{Source, Sources};
 pub use uploads::{StorageConfig, UploadConfig};
 pub use worker::WorkerConfig;
 
@@ -53,32 +55,37 @@ pub struct Config {
     /// `SLA_HOURS`
     pub sla: Sla,
     pub log: LogConfig,
+    /// Where all of it came from.
+    pub sources: Sources,
 }
 
 impl Config {
-    /// The configuration of a program that starts now, which logs from here on. Its faults are printed, one line each,
-    /// and the exit code is 2.
+    /// The configuration of a program that starts now, which logs from here on.
     pub fn at_start() -> Result<Self, ExitCode> {
-        let config = Self::from_env().map_err(|faults| {
-            for fault in faults {
-                eprintln!("{fault}");
-            }
-            ExitCode::from(2)
-        })?;
+        let config = Self::or_faults()?;
         telemetry::init(&config.log);
         Ok(config)
     }
 
+    /// The configuration. Its faults are printed, one line each, and the exit code is 2.
+    pub fn or_faults() -> Result<Self, ExitCode> {
+        Self::from_env().map_err(|faults| {
+            for fault in faults {
+                eprintln!("{fault}");
+            }
+            ExitCode::from(2)
+        })
+    }
+
     /// Reads the process environment, after `.env` of the working directory (which never overrides it).
     pub fn from_env() -> Result<Self, Vec<SettingFault>> {
-        dotenvy::dotenv().ok();
         Self::read(Env::process())
     }
 
     /// Reads `env`; the faults of all sections together.
     pub fn read(mut env: Env) -> Result<Self, Vec<SettingFault>> {
         let environment = env.one_of("ENVIRONMENT", Environment::ALL, Environment::Production);
-        let config = Self {
+        let mut config = Self {
             environment,
             database: DatabaseConfig::read(&mut env),
             auth: AuthConfig::read(&mut env, environment),
@@ -88,8 +95,10 @@ impl Config {
             worker: WorkerConfig::read(&mut env),
             sla: sla::read(&mut env),
             log: LogConfig::read(&mut env, environment),
+            sources: Sources::default(),
         };
-        env.finish().map(|()| config)
+        config.sources = env.finish()?;
+        Ok(config)
     }
 }
 
@@ -156,14 +165,87 @@ mod tests {
             ("SECRET_KEY", GOOD[1].1),
         ])
         .unwrap();
-        assert_eq!(config.database.url, "postgres://erp:p%40ss%2Fword@db:5432/mif");
+        assert_eq!(config.database.url.reveal(), "postgres://erp:p%40ss%2Fword@db:5432/mif");
     }
 
     #[test]
-    fn secrets_never_show_in_debug_output() {
+    fn secrets_never_show_in_debug_output_nor_among_the_sources() {
         let mut pairs = GOOD.to_vec();
-        pairs.push(("SMTP_PASSWORD", "tres-secret"));
-        let shown = format!("{:?}", read(&pairs).unwrap());
+        pairs[0].1 = "postgres://erp:tres-secret@localhost/erp?password=tres-secret";
+        pairs.extend([("SMTP_PASSWORD", "tres-secret"), ("SECRET_KEY_PREVIOUS", "tres-secret")]);
+        let s3 = [("UPLOAD_URL", "s3://b"), ("AWS_ACCESS_KEY_ID", "id")];
+        pairs.extend(s3.iter().chain(&[("AWS_SECRET_ACCESS_KEY", "tres-secret")]));
+        let config = read(&pairs).unwrap();
+        let shown = format!("{config:?} {}", config.sources);
         assert!(!shown.contains("tres-secret") && !shown.contains(GOOD[1].1), "{shown}");
+        assert!(shown.contains("erp@localhost:5432/erp"), "{shown}");
+    }
+
+    #[test]
+    fn a_secret_comes_by_file_and_its_source_is_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, content: &str| {
+            std::fs::write(folder.path().join(name), content).unwrap();
+            folder.path().join(name).display().to_string()
+        };
+        let (key, mail) =
+            (file("key", &format!("{}\n", GOOD[1].1)), file("mail", " tres secret \n"));
+        let absent = folder.path().join("absent").display().to_string();
+        let config = read(&[
+            GOOD[0],
+            ("SECRET_KEY_FILE", &key),
+            ("SMTP_PASSWORD_FILE", &mail),
+            ("SECRET_KEY_PREVIOUS_FILE", &absent),
+        ])
+        .unwrap();
+        assert_eq!(config.auth.secret_key.reveal(), GOOD[1].1);
+        assert_eq!(config.mail.smtp.password.as_deref(), Some("tres secret"));
+        assert!(
+            config.auth.previous_secret_key.is_none(),
+            "its file comes with the first rotation"
+        );
+        let shown = config.sources.to_string();
+        assert!(shown.contains(&format!("= ***   (fichier {key})")), "{shown}");
+
+        let faults = read(&[
+            GOOD[0],
+            GOOD[1],
+            ("SECRET_KEY_FILE", &key),
+            ("SMTP_PASSWORD_FILE", &absent),
+            ("SECRET_KEY_PREVIOUS_FILE", folder.path().to_str().unwrap()),
+        ])
+        .unwrap_err();
+        assert_eq!(faults.len(), 3, "{faults:?}");
+        for names in
+            ["SECRET_KEY et par SECRET_KEY_FILE", "SMTP_PASSWORD_FILE", "SECRET_KEY_PREVIOUS_FILE"]
+        {
+            assert!(faults.iter().any(|fault| fault.contains(names)), "{names}: {faults:?}");
+        }
+        let empty = file("empty", "\n");
+        let faults = read(&[GOOD[0], ("SECRET_KEY_FILE", &empty)]).unwrap_err();
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        assert!(
+            faults[0].starts_with("SECRET_KEY_FILE : ") && faults[0].contains("vide"),
+            "{faults:?}"
+        );
+    }
+
+    #[test]
+    fn every_secret_may_come_by_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret");
+        std::fs::write(&file, "postgres://u:0123456789abcdef0123456789abcdef@h/d").unwrap();
+        let names = BY_FILE.map(|name| format!("{name}_FILE"));
+        let mut pairs: Vec<_> =
+            names.iter().map(|n| (n.as_str(), file.to_str().unwrap())).collect();
+        pairs.extend([("UPLOAD_URL", "s3://b"), ("AWS_ACCESS_KEY_ID", "id")]);
+        let whole = read(&pairs).unwrap();
+        pairs.retain(|(name, _)| *name != "DATABASE_URL_FILE");
+        pairs.extend([("POSTGRES_USER", "u"), ("POSTGRES_DB", "d")]);
+        let parts = read(&pairs).unwrap();
+        for name in BY_FILE {
+            let config = if name == "POSTGRES_PASSWORD" { &parts } else { &whole };
+            assert_eq!(config.sources.file_of(name), Some(file.as_path()), "{name}");
+        }
     }
 }

@@ -34,6 +34,7 @@ impl UploadConfig {
     }
 
     fn storage(env: &mut Env) -> StorageConfig {
+        const MISSING: &str = "manque, et UPLOAD_URL en a besoin";
         let Some(url) = env.text("UPLOAD_URL") else {
             let folder =
                 env.text("UPLOAD_DIRECTORY").unwrap_or_else(|| "static/uploads".to_owned());
@@ -46,19 +47,19 @@ impl UploadConfig {
                 "s3://erp-uploads/mif",
             );
         }
-        for (name, example) in [
-            ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"),
-            ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG"),
-        ] {
-            if env.text(name).is_none() {
-                env.fault(name, "manque, et UPLOAD_URL en a besoin", example);
-            }
+        let access_key_id = env.text("AWS_ACCESS_KEY_ID");
+        if access_key_id.is_none() {
+            env.fault("AWS_ACCESS_KEY_ID", MISSING, "AKIAIOSFODNN7EXAMPLE");
+        }
+        let secret_access_key = env.secret("AWS_SECRET_ACCESS_KEY");
+        if matches!(secret_access_key, Ok(None)) {
+            env.fault("AWS_SECRET_ACCESS_KEY", MISSING, "wJalrXUtnFEMI/K7MDENG");
         }
         let options = S3Options {
             endpoint: env.text("AWS_ENDPOINT_URL"),
             region: env.text("AWS_REGION"),
-            access_key_id: env.text("AWS_ACCESS_KEY_ID"),
-            secret_access_key: env.text("AWS_SECRET_ACCESS_KEY"),
+            access_key_id,
+            secret_access_key: secret_access_key.unwrap_or_default(),
             allow_http: env.parse("AWS_ALLOW_HTTP", false, |_| true, "true ou false", "false"),
         };
         StorageConfig::S3 { url, options }

@@ -10,6 +10,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use ulid::Ulid;
 use uuid::Uuid;
 
+pub use known::QUEUES;
+
 use crate::{Result, Tx, telemetry};
 
 /// After so many workers that died running it a job is what kills: it is dead.

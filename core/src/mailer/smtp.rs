@@ -136,6 +136,18 @@ impl Mailer {
         self.0.from.email.domain()
     }
 
+    /// Connects, greets, protects the connection and signs in as for a mail, and sends none.
+    pub async fn check(&self) -> Result<()> {
+        let limit = self.0.config.timeout;
+        let call = async {
+            let mut connection = self.0.connect().await.map_err(|err| self.0.unavailable(&err))?;
+            // The answer to a farewell does not matter.
+            let _ = connection.quit().await;
+            Ok(())
+        };
+        timeout(limit, call).await.unwrap_or_else(|_elapsed| Err(self.0.too_late()))
+    }
+
     /// Hands `mail` over to the server, which has accepted it when this is `Ok`.
     ///
     /// `Refused` when the server refuses this mail for good or its address is none; anything else
@@ -145,11 +157,9 @@ impl Mailer {
         let message = mail.message(&self.0.from)?;
         let limit = self.0.config.timeout;
         let call = async {
-            timeout(limit, self.0.deliver(&message)).await.unwrap_or_else(|_elapsed| {
-                let SmtpConfig { host, port, .. } = &self.0.config;
-                let late = anyhow::anyhow!("{host}:{port}: no answer within {limit:?}");
-                Err(Error::unavailable("smtp", late))
-            })
+            timeout(limit, self.0.deliver(&message))
+                .await
+                .unwrap_or_else(|_elapsed| Err(self.0.too_late()))
         };
         outside("smtp", call).await
     }
@@ -213,6 +223,12 @@ impl Inner {
             connection.auth(DEFAULT_MECHANISMS, credentials).await?;
         }
         Ok(connection)
+    }
+
+    fn too_late(&self) -> Error {
+        let SmtpConfig { host, port, timeout, .. } = &self.config;
+        let late = anyhow::anyhow!("{host}:{port}: no answer within {timeout:?}");
+        Error::unavailable("smtp", late)
     }
 
     fn unavailable(&self, err: &SmtpError) -> Error {

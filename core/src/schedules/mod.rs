@@ -50,6 +50,12 @@ fn names() -> Vec<String> {
     NAMES.iter().map(|&name| name.to_owned()).collect()
 }
 
+/// Whether this version knows what to do when `name` comes due.
+#[must_use]
+pub fn is_known(name: &str) -> bool {
+    NAMES.contains(&name)
+}
+
 /// Seconds until the next tick, by the database's clock; not positive when one is due.
 pub async fn seconds_to_next(db: impl PgExecutor<'_>) -> Result<Option<f64>> {
     store::seconds_to_next(db, &names()).await

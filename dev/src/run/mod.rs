@@ -135,6 +135,11 @@ fn environment(
         ("UPLOAD_URL", String::new()),
         ("SMTP_USER", String::new()),
         ("SMTP_PASSWORD", String::new()),
+        ("SECRET_KEY_PREVIOUS", String::new()),
+        ("SECRET_KEY_FILE", String::new()),
+        ("SECRET_KEY_PREVIOUS_FILE", String::new()),
+        ("DATABASE_URL_FILE", String::new()),
+        ("SMTP_PASSWORD_FILE", String::new()),
         ("WORKER_QUEUES", String::new()),
         // Several on one machine: each on a port of its own, which it logs.
         ("WORKER_BIND_ADDR", ports::local(0).to_string()),

@@ -1,7 +1,10 @@
 //! An API process, workers on demand, and all that they need.
 #![allow(dead_code, reason = "each test program uses its part")]
 
+pub mod command;
+
 use std::{
+    fs::File,
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
@@ -27,6 +30,15 @@ impl Program {
         let mut command = Command::new(path);
         command.env_clear().env("LOG_LEVEL", "warn").envs(environment.iter().cloned());
         Self(command.stdin(Stdio::null()).spawn().unwrap())
+    }
+
+    /// The same, with all that it says in the file `output`.
+    pub fn start_recorded(path: &Path, environment: &[(String, String)], output: &Path) -> Self {
+        let mut command = Command::new(path);
+        command.env_clear().envs(environment.iter().cloned()).stdin(Stdio::null());
+        let file = File::options().create(true).append(true).open(output).unwrap();
+        command.stdout(file.try_clone().unwrap()).stderr(file);
+        Self(command.spawn().unwrap())
     }
 
     pub fn pid(&self) -> u32 {
@@ -57,8 +69,8 @@ impl Drop for Program {
 
 /// An API process, and all that its workers need.
 pub struct System {
-    programs: Programs,
-    environment: Vec<(String, String)>,
+    pub programs: Programs,
+    pub environment: Vec<(String, String)>,
     pub ctx: Ctx,
     pub client: Client,
     pub url: String,
@@ -68,28 +80,36 @@ pub struct System {
     sink: Option<MailSink>,
     smtp_port: u16,
     mails: tempfile::TempDir,
-    _api: Program,
+    api: Option<Program>,
     _db: Option<TestDb>,
 }
 
 impl System {
     pub async fn start() -> Self {
-        Self::start_with(&[]).await
+        let db = TestDb::new().await;
+        let (url, pool) = (db.url(), db.pool.clone());
+        Self { _db: Some(db), ..Self::on(url, pool).await }
     }
 
-    /// With settings of its own, for the API and the workers.
+    /// The same with settings of one's own, which win.
     pub async fn start_with(settings: &[(&str, &str)]) -> Self {
         let db = TestDb::new().await;
         let (url, pool) = (db.url(), db.pool.clone());
-        Self { _db: Some(db), ..Self::with(url, pool, settings).await }
+        Self { _db: Some(db), ..Self::on_with(url, pool, settings, None).await }
     }
 
     /// The same on a database made elsewhere, with its schema.
     pub async fn on(database_url: String, pool: PgPool) -> Self {
-        Self::with(database_url, pool, &[]).await
+        Self::on_with(database_url, pool, &[], None).await
     }
 
-    async fn with(database_url: String, pool: PgPool, settings: &[(&str, &str)]) -> Self {
+    /// The same with settings of one's own, and with all that the API says in a file.
+    pub async fn on_with(
+        database_url: String,
+        pool: PgPool,
+        settings: &[(&str, &str)],
+        output: Option<&Path>,
+    ) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let programs = erp_dev::run::programs(None, false).await.unwrap();
         let (files, mails) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -107,19 +127,19 @@ impl System {
             ("RATE_LIMIT_PER_MINUTE", "0".to_owned()),
             ("EMAILS_GROUP_SECONDS", "0".to_owned()),
         ]
-        .map(|(name, value)| (name.to_owned(), value))
         .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
         .chain(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
         .collect();
         let pairs: Vec<_> = environment.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
         let ctx = Ctx::with_pool(Config::read(Env::from_pairs(&pairs)).unwrap(), pool).unwrap();
         let (boss_id, token) = boss(&ctx).await;
-        let api = Program::start(&programs.api, &environment);
+        let api = match output {
+            Some(output) => Program::start_recorded(&programs.api, &environment, output),
+            None => Program::start(&programs.api, &environment),
+        };
         let (client, url) = (Client::new(), format!("http://127.0.0.1:{port}"));
-        while client.get(format!("{url}/ready")).send().await.is_err() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        Self {
+        let system = Self {
             programs,
             environment,
             ctx,
@@ -131,9 +151,24 @@ impl System {
             smtp_port: sink.smtp_port(),
             sink: Some(sink),
             mails,
-            _api: api,
+            api: Some(api),
             _db: None,
+        };
+        system.until_served().await;
+        system
+    }
+
+    async fn until_served(&self) {
+        while self.client.get(format!("{}/ready", self.url)).send().await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// The API starts anew, and reads its settings and their files again.
+    pub async fn restart_api(&mut self) {
+        drop(self.api.take());
+        self.api = Some(Program::start(&self.programs.api, &self.environment));
+        self.until_served().await;
     }
 
     /// The mails that have arrived.

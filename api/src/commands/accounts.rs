@@ -1,0 +1,142 @@
+//! `erp-api create-admin` and `erp-api seed`: the first people of a database.
+use std::{
+    io::{self, BufRead as _, IsTerminal as _, Write as _},
+    path::PathBuf,
+};
+
+use anyhow::{Context as _, anyhow, bail};
+use clap::Args;
+use erp_core::{
+    Config, Ctx, Error,
+    input::Fields,
+    seed,
+    users::{self, UserCreate},
+};
+use serde_json::{Value, json};
+
+#[derive(Args)]
+pub struct CreateAdmin {
+    /// 3 à 64 caractères, sans espace.
+    #[arg(long, value_name = "NOM")]
+    username: String,
+    /// Son adresse e-mail : elle sert aussi à se connecter.
+    #[arg(long, value_name = "ADRESSE")]
+    email: String,
+    /// Prénom et nom.
+    #[arg(long, value_name = "NOM")]
+    full_name: String,
+    /// Le fichier dont la première ligne est le mot de passe. Sans lui : demandé, ou lu sur l'entrée standard. Jamais
+    /// en argument : la liste des processus le montrerait.
+    #[arg(long, value_name = "FICHIER")]
+    password_file: Option<PathBuf>,
+}
+
+pub async fn create_admin(config: Config, new: CreateAdmin) -> anyhow::Result<()> {
+    let password = password(new.password_file)?;
+    let Value::Object(members) = json!({
+        "username": new.username, "email": new.email, "full_name": new.full_name, "role": "admin", "password": password,
+    }) else {
+        bail!("it is an object");
+    };
+    let new: UserCreate = Fields::json(members).parse().map_err(in_french)?;
+    let hash = users::hash_password(new.password.clone()).await?;
+    let ctx = Ctx::new(config)?;
+    let mut tx = ctx.begin().await?;
+    let user = users::create(&mut tx, &new, &hash, ctx.clock.now()).await.map_err(in_french)?;
+    tx.commit().await?;
+    println!("Le compte administrateur « {} » est créé : {}", user.username, user.email);
+    Ok(())
+}
+
+pub async fn seed(config: Config) -> anyhow::Result<()> {
+    let seeded = seed::seed(&Ctx::new(config)?).await.map_err(in_french)?;
+    println!(
+        "Jeu d'essai : {} machines, {} interventions, et les comptes {}.",
+        seeded.machines,
+        seeded.interventions,
+        seeded.usernames.join(", ")
+    );
+    println!("Leur mot de passe, à noter maintenant : {}", seeded.password);
+    Ok(())
+}
+
+/// The faults of input one line each, named as the options are; of the others, the sentence.
+fn in_french(error: Error) -> anyhow::Error {
+    match error {
+        Error::Invalid(faults) => {
+            let line =
+                |loc: &[String]| loc.last().map(|name| name.replace('_', "-")).unwrap_or_default();
+            let lines =
+                faults.iter().map(|fault| format!("{} : {}", line(&fault.loc), fault.msg.fr));
+            anyhow!("{}", lines.collect::<Vec<_>>().join("\n"))
+        }
+        other => other.into(),
+    }
+}
+
+fn password(file: Option<PathBuf>) -> anyhow::Result<String> {
+    let first_line = |text: &str| text.lines().next().unwrap_or_default().to_owned();
+    if let Some(path) = file {
+        let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        return Ok(first_line(&text));
+    }
+    if !io::stdin().is_terminal() {
+        return line();
+    }
+    let hidden = Hidden::begin();
+    let password = asked("Mot de passe : ")?;
+    let again = asked("Encore une fois : ")?;
+    drop(hidden);
+    if password != again {
+        bail!("Les deux mots de passe ne sont pas les mêmes : recommencez.");
+    }
+    Ok(password)
+}
+
+fn asked(question: &str) -> anyhow::Result<String> {
+    eprint!("{question}");
+    io::stderr().flush()?;
+    let answer = line();
+    eprintln!();
+    answer
+}
+
+fn line() -> anyhow::Result<String> {
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line)?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// A terminal that does not show what is typed, as long as this lives.
+struct Hidden {
+    #[cfg(unix)]
+    before: Option<rustix::termios::Termios>,
+}
+
+impl Hidden {
+    #[cfg(unix)]
+    fn begin() -> Self {
+        use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+        let before = tcgetattr(io::stdin()).ok();
+        if let Some(mut hidden) = before.clone() {
+            hidden.local_modes.remove(LocalModes::ECHO);
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, &hidden);
+        }
+        Self { before }
+    }
+
+    #[cfg(not(unix))]
+    fn begin() -> Self {
+        Self {}
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        #[cfg(unix)]
+        if let Some(before) = &self.before {
+            let now = rustix::termios::OptionalActions::Now;
+            let _ = rustix::termios::tcsetattr(io::stdin(), now, before);
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! What `erp-api` does besides serving.
+pub mod accounts;
+pub mod keys;
+pub mod schema;

@@ -1,0 +1,78 @@
+//! `erp-api migrate`: the schema up, down, and as it is.
+use anyhow::Context as _;
+use clap::Subcommand;
+use erp_core::{
+    Config,
+    migrate::{self, MigrationState},
+};
+use sqlx::PgPool;
+
+#[derive(Subcommand)]
+pub enum Migrate {
+    /// Applique les migrations qui manquent. Sans danger à relancer, et à plusieurs à la fois.
+    Up,
+    /// Défait les migrations au-delà d'une version. Dit d'abord ce qui serait perdu ; n'agit qu'avec --yes.
+    Down {
+        /// La dernière migration à garder (migrate status les montre) ; 0 : aucune.
+        #[arg(long, value_name = "VERSION")]
+        to: i64,
+        /// Oui, ce qui est annoncé peut être perdu.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Montre chaque migration : appliquée, en attente, modifiée depuis, ou d'une version plus récente.
+    Status,
+}
+
+pub async fn migrate(config: &Config, what: Option<Migrate>) -> anyhow::Result<()> {
+    // A pool of its own: building an index may take longer than any statement of a request.
+    let pool = PgPool::connect(config.database.url.reveal())
+        .await
+        .with_context(|| format!("la base {} ne répond pas", config.database.place()))?;
+    match what.unwrap_or(Migrate::Up) {
+        Migrate::Up => {
+            migrate::migrate(&pool).await?;
+            println!("Le schéma est à jour.");
+            Ok(())
+        }
+        Migrate::Down { to, yes } => down(&pool, to, yes).await,
+        Migrate::Status => status(&pool).await,
+    }
+}
+
+async fn status(pool: &PgPool) -> anyhow::Result<()> {
+    for migration in migrate::migrations(pool).await? {
+        let state = match migration.state {
+            MigrationState::Applied => "appliquée",
+            MigrationState::Pending => "en attente",
+            MigrationState::Changed => "MODIFIÉE depuis qu'elle a été appliquée",
+            MigrationState::Dirty => "INACHEVÉE",
+            MigrationState::Unknown => "plus récente que ce programme",
+        };
+        println!("{}  {:<20}  {state}", migration.version, migration.description);
+    }
+    Ok(())
+}
+
+async fn down(pool: &PgPool, to: i64, yes: bool) -> anyhow::Result<()> {
+    let steps = migrate::undoing(pool, to).await?;
+    if steps.is_empty() {
+        println!("Rien à défaire : aucune migration n'est appliquée au-delà de {to}.");
+        return Ok(());
+    }
+    let verb = if yes { "Défait" } else { "Serait défait" };
+    for step in &steps {
+        println!("{verb} : {} {}", step.version, step.description);
+        for lost in &step.removes {
+            println!("    perdu : {lost}");
+        }
+    }
+    if !yes {
+        anyhow::bail!(
+            "Rien n'a été changé. Sauvegardez la base (pg_dump), arrêtez l'API et les workers, puis relancez avec --yes."
+        );
+    }
+    migrate::undo(pool, to).await?;
+    println!("Le schéma est celui de la version {to}.");
+    Ok(())
+}

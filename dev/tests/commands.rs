@@ -1,0 +1,191 @@
+//! The commands of `erp-api` as processes.
+#![cfg(unix)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may panic, and looks at schemas that are not ours"
+)]
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use erp_core::{MIGRATOR, Schema, migrate};
+use erp_dev::{TestDb, run::Programs};
+use serde_json::Value;
+use sqlx::PgPool;
+
+use support::{
+    Program,
+    command::{self, Said},
+};
+
+/// A database of one's own, and the programs with the settings to use it.
+struct Place {
+    programs: Programs,
+    environment: Vec<(String, String)>,
+    pool: PgPool,
+    files: tempfile::TempDir,
+    _db: TestDb,
+}
+
+impl Place {
+    async fn new(name: &str) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let programs = erp_dev::run::programs(None, false).await.unwrap();
+        let db = TestDb::new().await;
+        let (url, pool) = command::empty_database(&db, name).await;
+        let files = tempfile::tempdir().unwrap();
+        let uploads = files.path().display().to_string();
+        let environment = command::with(
+            &[],
+            &[
+                ("DATABASE_URL", &url),
+                ("SECRET_KEY", "the key of tests, long enough to sign"),
+                ("UPLOAD_DIRECTORY", &uploads),
+                ("SMTP_PASSWORD", "tres-secret"),
+            ],
+        );
+        Self { programs, environment, pool, files, _db: db }
+    }
+
+    async fn api(&self, args: &[&str]) -> Said {
+        self.api_reading(args, "").await
+    }
+
+    async fn api_reading(&self, args: &[&str], input: &str) -> Said {
+        command::run(&self.programs.api, args, &self.environment, input).await
+    }
+}
+
+fn versions() -> Vec<i64> {
+    MIGRATOR.iter().filter(|m| m.migration_type.is_up_migration()).map(|m| m.version).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn migrations_are_shown_applied_and_taken_back_when_one_insists() {
+    let place = Place::new("commands_migrate").await;
+    let said = place.api(&["migrate", "status"]).await;
+    assert_eq!(
+        (said.code, said.out.matches("en attente").count()),
+        (0, versions().len()),
+        "{said:?}"
+    );
+    let said = place.api(&["migrate"]).await;
+    assert_eq!((said.code, said.out.trim()), (0, "Le schéma est à jour."), "{said:?}");
+    assert_eq!(place.api(&["migrate", "up"]).await.code, 0, "once more changes nothing");
+    let said = place.api(&["migrate", "status"]).await;
+    assert_eq!(said.out.matches("appliquée").count(), versions().len(), "{said:?}");
+
+    assert_eq!(place.api(&["migrate", "down"]).await.code, 2, "without --to it is refused");
+    let said = place.api(&["migrate", "down", "--to", "5"]).await;
+    assert_eq!(said.code, 1, "{said:?}");
+    let to = versions()[0].to_string();
+    let said = place.api(&["migrate", "down", "--to", &to]).await;
+    assert_eq!(said.code, 1, "{said:?}");
+    assert!(said.out.contains("perdu : drop table limites"), "{said:?}");
+    assert!(said.out.contains("perdu : alter table plannings drop column jour"), "{said:?}");
+    assert!(said.err.contains("Rien n'a été changé"), "{said:?}");
+    assert_eq!(migrate::schema(&place.pool).await.unwrap(), Schema::Current);
+    let said = place.api(&["migrate", "down", "--to", &to, "--yes"]).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    let said = place.api(&["migrate", "status"]).await;
+    assert_eq!(said.out.matches("en attente").count(), versions().len() - 1, "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_program_is_ready_with_at_least_its_own_migrations() {
+    let place = Place::new("commands_ready").await;
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let bound = format!("127.0.0.1:{port}");
+    let environment = command::with(&place.environment, &[("BIND_ADDR", &bound)]);
+    let _api = Program::start(&place.programs.api, &environment);
+    let client = reqwest::Client::new();
+    let ready = async || {
+        let started = Instant::now();
+        loop {
+            if let Ok(answer) = client.get(format!("http://{bound}/ready")).send().await {
+                let status = answer.status().as_u16();
+                let body: Value = answer.json().await.unwrap();
+                return (status, body["checks"]["schema"].as_str().unwrap().to_owned());
+            }
+            assert!(started.elapsed() < Duration::from_mins(1), "it does not answer");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let is = |status: u16, schema: &str| (status, schema.to_owned());
+    assert_eq!(ready().await, is(503, "migrations manquantes"));
+    migrate::migrate(&place.pool).await.unwrap();
+    assert_eq!(ready().await, is(200, "ok"));
+
+    let run = async |sql: &'static str| sqlx::raw_sql(sql).execute(&place.pool).await.unwrap();
+    run("insert into _sqlx_migrations (version, description, success, checksum, execution_time)
+        values (29990101000000, 'demain', true, 'x', 1)")
+    .await;
+    assert_eq!(ready().await, is(200, "ok (plus récent)"));
+    assert_eq!(place.api(&["migrate"]).await.code, 0, "the version before has nothing to do");
+    let said = place.api(&["migrate", "status"]).await;
+    assert!(said.line("29990101000000").contains("plus récente"), "{said:?}");
+    let said = place.api(&["migrate", "down", "--to", "0", "--yes"]).await;
+    assert!(said.code == 1 && said.err.contains("ne connaît pas"), "{said:?}");
+
+    run("update _sqlx_migrations set checksum = 'y' where version = 20261124000001").await;
+    assert_eq!(ready().await, is(503, "migrations manquantes"));
+    let said = place.api(&["migrate", "status"]).await;
+    assert!(said.line("20261124000001").contains("MODIFIÉE"), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_people_come_by_command_and_their_passwords_by_no_argument() {
+    let place = Place::new("commands_people").await;
+    migrate::migrate(&place.pool).await.unwrap();
+    let who = ["--username", "nadia", "--full-name", "Nadia Cherkaoui", "--email", "n@mif.example"];
+    let create = [&["create-admin"], &who[..]].concat();
+    let said = place.api_reading(&create, "12345678\n").await;
+    assert_eq!(said.code, 1, "{said:?}");
+    assert!(said.err.starts_with("password : Ce mot de passe est trop facile"), "{said:?}");
+    let said = place.api_reading(&create, "cheval batterie agrafe\n").await;
+    assert_eq!(said.code, 0, "{said:?}");
+    let file = place.files.path().join("password");
+    std::fs::write(&file, "cheval batterie agrafe\n").unwrap();
+    let by_file = [&create[..], &["--password-file", file.to_str().unwrap()]].concat();
+    let said = place.api(&by_file).await;
+    assert_eq!(said.code, 1, "{said:?}");
+    assert!(said.err.contains("déjà"), "{said:?}");
+
+    let said = place.api(&["seed"]).await;
+    assert_eq!(said.code, 1, "{said:?}");
+    assert!(said.err.contains("que dans une base vide"), "{said:?}");
+    sqlx::raw_sql("delete from users").execute(&place.pool).await.unwrap();
+    let said = place.api(&["seed"]).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    let counts: Vec<i64> = sqlx::query_scalar(
+        "select count(*) from users union all select count(*) from equipements
+        union all select count(*) from interventions union all select count(*) from apalis.jobs",
+    )
+    .fetch_all(&place.pool)
+    .await
+    .unwrap();
+    assert_eq!(counts[..3], [4, 3, 3], "people, machines, interventions");
+    assert_eq!(counts[3], 0, "no mail goes out");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn settings_are_shown_with_their_sources_and_without_secrets() {
+    let place = Place::new("commands_settings").await;
+    let said = place.api(&["check-config"]).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.line("SMTP_PASSWORD ").ends_with("= ***   (environnement)"), "{said:?}");
+    assert!(said.line("SMTP_PORT ").ends_with("(par défaut)"), "{said:?}");
+    for secret in ["tres-secret", "the key of tests", "postgres://"] {
+        assert!(!said.out.contains(secret), "{secret}: {said:?}");
+    }
+    for (args, named) in [
+        (&["--help"][..], "rotate-keys"),
+        (&["migrate", "--help"], "status"),
+        (&["create-admin", "--help"], "--password-file"),
+    ] {
+        let said = place.api(args).await;
+        assert!(said.code == 0 && said.out.contains(named), "{said:?}");
+    }
+}

@@ -1,0 +1,260 @@
+//! No secret, password or token is ever logged, however much is: the real programs say all they can while everything that
+//! handles one is used, and fails.
+#![cfg(unix)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may panic, and plays a mail server"
+)]
+
+mod support;
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use erp_core::{auth, digest::jobs::SendDigest, jobs::enqueue};
+use erp_dev::{
+    postgres::{Config, Postgres},
+    samples,
+};
+use reqwest::{StatusCode, multipart};
+use serde_json::{Value, json};
+use sqlx::{Connection as _, Executor as _, PgConnection, postgres::PgPoolOptions};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
+    net::{TcpListener, TcpStream},
+};
+
+use support::{Program, System, command};
+
+const DATABASE_PASSWORD: &str = "motdepassedelabase7Qx";
+const SECRET_KEY: &str = "laclequisignelesjetons4f9a81c277de0b45";
+const PREVIOUS_KEY: &str = "laclequilessignaitavant9b77de0b45c2";
+const SMTP_PASSWORD: &str = "motdepassedurelais3Zk";
+const S3_SECRET: &str = "secretdubucket8Wv";
+const PASSWORD: &str = "atlas pompe quai 4";
+const NEW_PASSWORD: &str = "grue jaune bassin 9";
+const WRONG_PASSWORD: &str = "mauvaisessai5Rt du matin";
+
+/// All of ours, and by name the libraries that would tell the most.
+const LOG_LEVEL: &str = "debug,erp_core=trace,erp_api=trace,erp_worker=trace,sqlx::query=trace,handlebars::render=trace,\
+    hyper=trace,reqwest=trace,object_store=trace,lettre=trace";
+
+/// A relay that offers to sign in, refuses everybody, and repeats in its refusal what it was told.
+async fn refusing_relay() -> u16 {
+    async fn attend(socket: TcpStream) -> Option<()> {
+        let mut socket = BufReader::new(socket);
+        socket.write_all(b"220 relay\r\n").await.ok()?;
+        loop {
+            let mut line = String::new();
+            if socket.read_line(&mut line).await.ok()? == 0 {
+                return None;
+            }
+            let answer = match line.split_whitespace().next()? {
+                "EHLO" => "250-relay\r\n250 AUTH PLAIN LOGIN\r\n".to_owned(),
+                "AUTH" => format!("535 5.7.8 refused: {}\r\n", line.trim()),
+                _ => "503 sign in first\r\n".to_owned(),
+            };
+            socket.write_all(answer.as_bytes()).await.ok()?;
+        }
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            tokio::spawn(attend(socket));
+        }
+    });
+    port
+}
+
+async fn post(system: &System, path: &str, form: &[(&str, &str)]) -> (StatusCode, Value) {
+    let url = format!("{}/api/v1{path}", system.url);
+    let request = system.client.post(url).bearer_auth(&system.token).form(form);
+    let answer = request.send().await.unwrap();
+    (answer.status(), answer.json().await.unwrap_or_default())
+}
+
+async fn get(system: &System, url: &str) -> StatusCode {
+    system.client.get(url).send().await.unwrap().status()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_happens_no_secret_is_logged() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let cluster = Config {
+        guard: || Ok(env!("CARGO_BIN_EXE_erp-dev").into()),
+        ..Config::durable(folder.path().join("postgres"))
+    };
+    let postgres = Postgres::start(&cluster).unwrap();
+    let mut connection = PgConnection::connect(&postgres.url("postgres")).await.unwrap();
+    connection.execute("create database erp").await.unwrap();
+    let url = postgres.url("erp").replacen('@', &format!(":{DATABASE_PASSWORD}@"), 1);
+    let pool = PgPoolOptions::new().max_connections(4).connect_lazy(&url).unwrap();
+    erp_core::migrate(&pool).await.unwrap();
+    let relay = refusing_relay().await.to_string();
+    let settings = [
+        ("SECRET_KEY", SECRET_KEY),
+        ("SECRET_KEY_PREVIOUS", PREVIOUS_KEY),
+        ("SMTP_PORT", relay.as_str()),
+        ("SMTP_USER", "erp"),
+        ("SMTP_PASSWORD", SMTP_PASSWORD),
+        ("AWS_SECRET_ACCESS_KEY", S3_SECRET),
+        ("LOG_LEVEL", LOG_LEVEL),
+    ];
+    let system = System::on_with(url, pool, &settings, Some(&log)).await;
+    let environment = &system.environment;
+    let worker = Program::start_recorded(&system.programs.worker, environment, &log);
+
+    let mut secrets: Vec<String> = [
+        DATABASE_PASSWORD,
+        SECRET_KEY,
+        PREVIOUS_KEY,
+        SMTP_PASSWORD,
+        S3_SECRET,
+        PASSWORD,
+        NEW_PASSWORD,
+        WRONG_PASSWORD,
+        // What SMTP makes of "\0erp\0motdepassedurelais3Zk", and of the password alone.
+        "AGVycABtb3RkZXBhc3NlZHVyZWxhaXMzWms",
+        "bW90ZGVwYXNzZWR1cmVsYWlzM1pr",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    secrets.push(system.token.clone());
+    everybody_comes_and_goes(&system, &mut secrets).await;
+    mails_and_links(&system, &mut secrets).await;
+    a_bucket_that_is_away(&system, &log).await;
+
+    // What is under way when the database goes, and what comes while it is away.
+    drop((connection, postgres));
+    let (status, _) =
+        post(&system, "/auth/login", &[("username", "responsable"), ("password", PASSWORD)]).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    post(&system, "/auth/refresh", &[("refresh_token", &secrets[secrets.len() - 1])]).await;
+    get(&system, &format!("{}/ready", system.url)).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    for args in [&["doctor"][..], &["health"]] {
+        let said = command::run(&system.programs.worker, args, environment, "").await;
+        must_not_tell(&format!("{said:?}"), &secrets);
+    }
+    drop(worker);
+    let log = std::fs::read_to_string(&log).unwrap();
+    for known in ["DEBUG", "WARN", "emails.digest", "535", "the database does not answer"] {
+        assert!(log.contains(known), "nothing of {known} was logged");
+    }
+    // Nor a token that only the programs know: all begin alike.
+    secrets.push(secrets[secrets.len() - 1][..12].to_owned());
+    must_not_tell(&log, &secrets);
+}
+
+fn must_not_tell(log: &str, secrets: &[String]) {
+    for secret in secrets {
+        // Of a token what matters is its end: the signature.
+        let part = secret.rsplit('.').next().unwrap();
+        let line = log.lines().find(|line| line.contains(part));
+        assert!(line.is_none(), "{secret} is told: {line:?}");
+    }
+}
+
+async fn everybody_comes_and_goes(system: &System, secrets: &mut Vec<String>) {
+    let login = |password| [("username", "responsable"), ("password", password)];
+    let (status, _) = post(system, "/auth/login", &login(WRONG_PASSWORD)).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+    let (status, body) = post(system, "/auth/login", &login(PASSWORD)).await;
+    assert_eq!(status, StatusCode::OK);
+    let text = |body: &Value, name: &str| body[name].as_str().unwrap().to_owned();
+    let refresh = text(&body, "refresh_token");
+    secrets.extend([text(&body, "access_token"), refresh.clone()]);
+    let (status, body) = post(system, "/auth/refresh", &[("refresh_token", &refresh)]).await;
+    assert_eq!(status, StatusCode::OK);
+    secrets.extend([text(&body, "access_token"), text(&body, "refresh_token")]);
+    let (status, _) = post(system, "/auth/refresh", &[("refresh_token", &refresh)]).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED, "used twice");
+    // A body that nobody understands, with a password in it.
+    let odd = json!({ "username": "responsable", "password": [WRONG_PASSWORD] });
+    let url = format!("{}/api/v1/auth/login", system.url);
+    let answer = system.client.post(&url).json(&odd).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let forged = format!("{}x", system.token);
+    let me = format!("{}/api/v1/auth/me", system.url);
+    let answer = system.client.get(&me).bearer_auth(&forged).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+}
+
+async fn mails_and_links(system: &System, secrets: &mut Vec<String>) {
+    let intervention = system.intervention().await;
+    system.upload(&intervention, samples::jpeg(320, 240, 1)).await;
+    system.until_ready(1).await;
+    let new = json!({
+        "type": "information", "canal": "email", "contenu": "Bonjour",
+        "intervention_id": intervention, "user_id": system.boss_id,
+    });
+    system.post("/notifications", new).await;
+    let calendar = system.post("/users/me/calendrier", json!({})).await;
+    let jeton = calendar["jeton"].as_str().unwrap();
+    secrets.push(jeton.to_owned());
+    let base = format!("{}/api/v1", system.url);
+    let planning = format!("{base}/planning/calendrier.ics?jeton={jeton}");
+    assert_eq!(get(system, &planning).await, StatusCode::OK);
+    assert_eq!(get(system, &format!("{planning}x")).await, StatusCode::UNAUTHORIZED);
+    let (ctx, boss) = (&system.ctx, system.boss_id);
+    // A digest has such a link of its own.
+    let mut tx = ctx.begin().await.unwrap();
+    let jour = ctx.clock.now().date_naive();
+    enqueue(&mut tx, &SendDigest { user_id: boss, jour }).await.unwrap();
+    tx.commit().await.unwrap();
+    let token = auth::unsubscribe_token(&ctx.keys, boss, ctx.clock.now()).unwrap();
+    let link = format!("{base}/desabonnement?jeton={token}");
+    assert!(get(system, &link).await.is_success());
+    assert!(system.client.post(&link).send().await.unwrap().status().is_success());
+    secrets.push(token);
+    let refused = || {
+        sqlx::query_scalar::<_, i64>(
+            "select count(*) from apalis.jobs where job_type = 'emails.digest' and attempts > 0",
+        )
+    };
+    let started = Instant::now();
+    while refused().fetch_one(&ctx.pool).await.unwrap() == 0 {
+        assert!(started.elapsed() < Duration::from_secs(30), "no digest was tried");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let change = [("current_password", WRONG_PASSWORD), ("new_password", NEW_PASSWORD)];
+    assert_eq!(post(system, "/auth/change-password", &change).await.0, StatusCode::BAD_REQUEST);
+    let change = [("current_password", PASSWORD), ("new_password", NEW_PASSWORD)];
+    assert_eq!(post(system, "/auth/change-password", &change).await.0, StatusCode::OK);
+}
+
+/// Another API, whose files are in a bucket that does not answer.
+async fn a_bucket_that_is_away(system: &System, log: &Path) {
+    let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (bound, nobody) = (free().to_string(), format!("http://{}", free()));
+    let environment = command::with(
+        &system.environment,
+        &[
+            ("BIND_ADDR", &bound),
+            ("UPLOAD_URL", "s3://erp/mif"),
+            ("AWS_ENDPOINT_URL", &nobody),
+            ("AWS_ALLOW_HTTP", "true"),
+            ("AWS_ACCESS_KEY_ID", "erp"),
+        ],
+    );
+    let _api = Program::start_recorded(&system.programs.api, &environment, log);
+    let ready = format!("http://{bound}/ready");
+    while system.client.get(&ready).send().await.is_err() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(get(system, &ready).await, StatusCode::SERVICE_UNAVAILABLE);
+    let login = [("username", "responsable"), ("password", NEW_PASSWORD)];
+    let answer = system.client.post(format!("http://{bound}/auth/login")).form(&login).send().await;
+    let body: Value = answer.unwrap().json().await.unwrap();
+    let token = body["access_token"].as_str().unwrap();
+    let photo = multipart::Part::bytes(samples::jpeg(320, 240, 2)).file_name("p.jpg");
+    let url = format!("http://{bound}/documents?intervention_id=1");
+    let form = multipart::Form::new().part("file", photo);
+    let answer = system.client.post(url).bearer_auth(token).multipart(form).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+}

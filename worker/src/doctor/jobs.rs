@@ -1,0 +1,130 @@
+//! What the database knows of queues, workers and schedules.
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use erp_core::{
+    Result,
+    jobs::{
+        QUEUES,
+        operate::{self, QueueOut, WorkerOut},
+    },
+    schedules::{self, Schedule},
+};
+use sqlx::PgPool;
+
+use super::Verdict;
+
+/// A job that is ready waits for seconds; a backlog of minutes is too few workers, or none.
+const LONG_READY: f64 = 300.0;
+/// A tick is enqueued within seconds.
+const LATE: TimeDelta = TimeDelta::minutes(5);
+
+pub(super) async fn queues(pool: &PgPool) -> Verdict {
+    judged(operate::queues(pool).await, |queues| of_queues(&queues))
+}
+
+fn of_queues(queues: &[QueueOut]) -> Verdict {
+    let names = |some: &dyn Fn(&QueueOut) -> bool| {
+        queues.iter().filter(|q| some(q)).map(|q| q.name.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    let oldest = |q: &QueueOut| q.oldest_ready_seconds.unwrap_or_default();
+    let stuck = names(&|q| !q.paused && oldest(q) > LONG_READY);
+    if !stuck.is_empty() {
+        let longest = queues.iter().filter(|q| !q.paused).map(oldest).fold(0.0, f64::max);
+        return Verdict::bad(
+            format!("des tâches prêtes attendent depuis {longest:.0} s : {stuck}"),
+            "lancez des workers (WORKER_QUEUES vide, ou avec ces files), ou davantage",
+        );
+    }
+    let (dead, paused) = (names(&|q| q.dead > 0), names(&|q| q.paused));
+    if !dead.is_empty() {
+        let count: i64 = queues.iter().map(|q| q.dead).sum();
+        return Verdict::attention(
+            format!("{count} tâches mortes : {dead}"),
+            "voyez pourquoi dans GET /api/v1/admin/jobs?state=dead, puis relancez-les (docs/jobs.md)",
+        );
+    }
+    if !paused.is_empty() {
+        return Verdict::attention(
+            format!("en pause : {paused}"),
+            "POST /api/v1/admin/queues/<file>/resume quand la raison en est passée",
+        );
+    }
+    let ready: i64 = queues.iter().map(|q| q.ready).sum();
+    let oldest = queues.iter().map(oldest).fold(0.0, f64::max);
+    Verdict::good(format!(
+        "{ready} tâches prêtes, la plus ancienne depuis {oldest:.0} s, aucune morte"
+    ))
+}
+
+pub(super) async fn workers(pool: &PgPool, rescue_after: Duration) -> Verdict {
+    let now = match now(pool).await {
+        Ok(now) => now,
+        Err(error) => return Verdict::bad(format!("{error}"), "recommencez"),
+    };
+    let silent = TimeDelta::from_std(rescue_after).unwrap_or(TimeDelta::minutes(1));
+    judged(operate::workers(pool).await, |workers| of_workers(&workers, now - silent))
+}
+
+fn of_workers(workers: &[WorkerOut], since: DateTime<Utc>) -> Verdict {
+    let heard: Vec<_> = workers.iter().filter(|w| w.last_seen >= since).collect();
+    if heard.is_empty() {
+        return Verdict::bad(
+            "aucun worker ne se fait entendre",
+            "lancez erp-worker run, et lisez son journal",
+        );
+    }
+    let served = |queue: &str| heard.iter().any(|w| w.queues.iter().any(|q| q == queue));
+    let idle: Vec<_> = QUEUES.iter().filter(|queue| !served(queue)).copied().collect();
+    if !idle.is_empty() {
+        let found = format!("personne ne sert {}", idle.join(", "));
+        return Verdict::bad(found, "lancez un worker sans WORKER_QUEUES, ou ajoutez-y ces files");
+    }
+    let running: i64 = heard.iter().map(|w| w.running).sum();
+    Verdict::good(format!("{} à l'écoute, {running} tâches en cours", heard.len()))
+}
+
+pub(super) async fn schedules(pool: &PgPool) -> Verdict {
+    let now = match now(pool).await {
+        Ok(now) => now,
+        Err(error) => return Verdict::bad(format!("{error}"), "recommencez"),
+    };
+    judged(schedules::list(pool).await, |all| of_schedules(&all, now))
+}
+
+fn of_schedules(all: &[Schedule], now: DateTime<Utc>) -> Verdict {
+    let ours: Vec<_> = all.iter().filter(|s| schedules::is_known(&s.name)).collect();
+    let names = |some: &dyn Fn(&Schedule) -> bool| {
+        ours.iter().filter(|s| some(s)).map(|s| s.name.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    // One without a date has never been looked at by anybody.
+    let late = names(&|s| s.enabled && s.next_run_at.is_none_or(|next| next < now - LATE));
+    if !late.is_empty() {
+        return Verdict::bad(
+            format!("en retard : {late}"),
+            "lancez un worker avec ENABLE_SCHEDULER=true",
+        );
+    }
+    let disabled = names(&|s| !s.enabled);
+    if !disabled.is_empty() {
+        return Verdict::attention(
+            format!("désactivées : {disabled}"),
+            "PUT /api/v1/admin/schedules/<nom> les réactive, si ce n'est pas voulu",
+        );
+    }
+    Verdict::good(format!("{} actives, aucune en retard", ours.len()))
+}
+
+async fn now(pool: &PgPool) -> Result<DateTime<Utc>> {
+    Ok(sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#).fetch_one(pool).await?)
+}
+
+fn judged<T>(found: Result<T>, judge: impl FnOnce(T) -> Verdict) -> Verdict {
+    match found {
+        Ok(found) => judge(found),
+        Err(error) => Verdict::bad(
+            format!("{error}"),
+            "recommencez ; si cela dure, voyez le journal de Postgres",
+        ),
+    }
+}

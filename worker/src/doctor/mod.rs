@@ -1,0 +1,115 @@
+//! `erp-worker doctor`: whether all that the system stands on is well, one line each, and what to do where it is not.
+mod database;
+mod jobs;
+mod outside;
+
+use std::time::Duration;
+
+use erp_core::{Config, auth, config::SettingFault, mailer::Mailer};
+use tokio::time::timeout;
+
+/// Of one check. SMTP has its own, `SMTP_TIMEOUT_SECONDS`, which may be longer.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// What is looked at once the settings are good.
+const BEYOND_SETTINGS: [&str; 8] =
+    ["base", "schéma", "files", "workers", "planifications", "horloge", "fichiers", "smtp"];
+
+/// What a check has found.
+#[derive(Debug)]
+enum Verdict {
+    Good(String),
+    /// Works, and somebody should look at it.
+    Attention {
+        found: String,
+        todo: String,
+    },
+    Bad {
+        found: String,
+        todo: String,
+    },
+    /// Could not be looked at, because of another that is bad.
+    Skipped(&'static str),
+}
+
+impl Verdict {
+    fn good(found: impl Into<String>) -> Self {
+        Self::Good(found.into())
+    }
+
+    fn attention(found: impl Into<String>, todo: impl Into<String>) -> Self {
+        Self::Attention { found: found.into(), todo: todo.into() }
+    }
+
+    fn bad(found: impl Into<String>, todo: impl Into<String>) -> Self {
+        Self::Bad { found: found.into(), todo: todo.into() }
+    }
+}
+
+/// Prints every line as soon as it is known. Whether nothing is bad.
+#[derive(Debug)]
+struct Report {
+    healthy: bool,
+}
+
+impl Report {
+    fn line(&mut self, name: &str, verdict: &Verdict) {
+        let (word, found, todo) = match verdict {
+            Verdict::Good(found) => ("ok", found.as_str(), None),
+            Verdict::Attention { found, todo } => ("attention", found.as_str(), Some(todo)),
+            Verdict::Bad { found, todo } => ("ÉCHEC", found.as_str(), Some(todo)),
+            Verdict::Skipped(why) => ("non vérifié", *why, None),
+        };
+        self.healthy &= !matches!(verdict, Verdict::Bad { .. } | Verdict::Skipped(_));
+        let todo = todo.map(|todo| format!(" → {todo}")).unwrap_or_default();
+        println!("{word:<12} {name:<14} {found}{todo}");
+    }
+
+    /// The verdict of `check`, or that it took too long.
+    async fn check(&mut self, name: &str, limit: Duration, check: impl Future<Output = Verdict>) {
+        let verdict = timeout(limit, check).await.unwrap_or_else(|_| {
+            let found = format!("pas de réponse en {} s", limit.as_secs());
+            Verdict::bad(found, "vérifiez le réseau et la charge, puis recommencez")
+        });
+        self.line(name, &verdict);
+    }
+}
+
+/// Examines everything; whether the system is healthy.
+pub async fn examine(config: Result<Config, Vec<SettingFault>>) -> bool {
+    let mut report = Report { healthy: true };
+    let config = match config {
+        Ok(config) => config,
+        Err(faults) => {
+            for fault in &faults {
+                let bad = Verdict::bad(fault.to_string(), "corrigez cette variable");
+                report.line("réglages", &bad);
+            }
+            for name in BEYOND_SETTINGS {
+                report.line(name, &Verdict::Skipped("les réglages d'abord"));
+            }
+            return false;
+        }
+    };
+    report.line("réglages", &settings(&config));
+    database::examine(&config, &mut report).await;
+    report.check("fichiers", LIMIT, outside::storage(&config)).await;
+    let longest = config.mail.smtp.timeout + Duration::from_secs(1);
+    report.check("smtp", longest, outside::smtp(&config)).await;
+    report.healthy
+}
+
+/// What is read beyond the variables: keys and addresses.
+fn settings(config: &Config) -> Verdict {
+    if let Err(error) = auth::Keys::new(&config.auth) {
+        return Verdict::bad(format!("{error}"), "vérifiez ALGORITHM et les fichiers des clés");
+    }
+    if let Err(error) = Mailer::new(&config.mail.smtp) {
+        return Verdict::bad(
+            format!("{error}"),
+            "vérifiez EMAILS_FROM_EMAIL, EMAILS_FROM_NAME et SMTP_HOST",
+        );
+    }
+    let given = config.sources.given();
+    Verdict::good(format!("{given} variables données (erp-api check-config les montre)"))
+}

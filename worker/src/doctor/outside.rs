@@ -1,0 +1,73 @@
+//! What is outside: files and mails.
+use bytes::Bytes;
+use erp_core::{
+    Config,
+    config::StorageConfig,
+    mailer::{Mailer, SmtpTls},
+    storage::Storage,
+};
+use uuid::Uuid;
+
+use super::Verdict;
+
+/// Writes, reads and deletes a small file of its own.
+pub(super) async fn storage(config: &Config) -> Verdict {
+    let (place, todo) = match &config.uploads.storage {
+        StorageConfig::Folder(folder) => (
+            folder.display().to_string(),
+            "vérifiez UPLOAD_DIRECTORY : le dossier, ses droits, la place sur le disque",
+        ),
+        StorageConfig::S3 { url, .. } => (
+            url.clone(),
+            "vérifiez UPLOAD_URL et les variables AWS_ : l'adresse, la clé, ses droits",
+        ),
+    };
+    let opened = match &config.uploads.storage {
+        StorageConfig::Folder(folder) => Storage::local(folder),
+        StorageConfig::S3 { url, options } => Storage::from_url(url, options.clone()),
+    };
+    let probed = match opened {
+        Ok(storage) => probe(&storage).await,
+        Err(error) => Err(error.into()),
+    };
+    match probed {
+        Ok(()) => Verdict::good(format!("{place} : écrit, relu, supprimé")),
+        Err(error) => Verdict::bad(format!("{place} : {error:#}"), todo),
+    }
+}
+
+async fn probe(storage: &Storage) -> anyhow::Result<()> {
+    let key = format!("sonde-{}", Uuid::new_v4().simple());
+    let bytes = Bytes::from_static(b"erp-worker doctor");
+    storage.put(&key, bytes.clone()).await?;
+    let read = storage.get(&key, 1024).await;
+    // Whatever was read: nothing is left behind.
+    storage.delete(&key).await?;
+    anyhow::ensure!(read? == bytes, "ce qui est relu n'est pas ce qui a été écrit");
+    Ok(())
+}
+
+/// As far as one gets without sending anything.
+pub(super) async fn smtp(config: &Config) -> Verdict {
+    let smtp = &config.mail.smtp;
+    let place = format!("{}:{}", smtp.host, smtp.port);
+    let checked = match Mailer::new(smtp) {
+        Ok(mailer) => mailer.check().await,
+        Err(error) => Err(error),
+    };
+    match checked {
+        Ok(()) => {
+            let tls = match smtp.tls {
+                SmtpTls::None => "sans chiffrement",
+                SmtpTls::Starttls => "STARTTLS",
+                SmtpTls::Tls => "TLS",
+            };
+            let login = if smtp.user.is_some() { "identifié" } else { "sans identification" };
+            Verdict::good(format!("{place} répond ({tls}, {login})"))
+        }
+        Err(error) => Verdict::bad(
+            format!("{error}"),
+            "vérifiez SMTP_HOST, SMTP_PORT, SMTP_TLS, SMTP_USER et SMTP_PASSWORD ; les e-mails attendent, aucun n'est perdu",
+        ),
+    }
+}
