@@ -10,13 +10,14 @@ use super::sources::{Source, Sources};
 
 /// Secrets that may come by file: `<NAME>_FILE` names one whose trimmed content is the value. An environment is seen by
 /// whoever may list processes or inspect a container; a file by who may read it.
-pub const BY_FILE: [&str; 6] = [
+pub const BY_FILE: [&str; 7] = [
     "SECRET_KEY",
     "SECRET_KEY_PREVIOUS",
     "DATABASE_URL",
     "POSTGRES_PASSWORD",
     "SMTP_PASSWORD",
     "AWS_SECRET_ACCESS_KEY",
+    "SENTRY_DSN",
 ];
 
 /// One variable that stops start-up.

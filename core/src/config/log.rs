@@ -40,7 +40,7 @@ impl LogConfig {
             let fault = format!("« {url} » n'est pas une adresse web");
             env.fault("OTEL_EXPORTER_OTLP_ENDPOINT", fault, "http://localhost:4318");
         }
-        let sentry_dsn = env.text("SENTRY_DSN");
+        let sentry_dsn = env.secret("SENTRY_DSN").unwrap_or_default();
         if sentry_dsn.as_ref().is_some_and(|dsn| dsn.parse::<sentry::types::Dsn>().is_err()) {
             let example = "https://cle@sentry.mif-maroc.example/1";
             env.fault("SENTRY_DSN", "ce n'est pas une adresse de Sentry", example);
