@@ -12,7 +12,7 @@ etape() { printf '\n[%s] %s\n' "$(depuis)" "$*"; }
 bien() { printf '           %s\n' "$*"; }
 echouer() {
   printf '\nÉCHEC : %s\n' "$*" >&2
-  tail -n 15 "$essai"/*.log >&2 2>/dev/null || true
+  tail -n 5 "$essai"/*.log 2>/dev/null | cut -c 1-400 >&2 || true
   exit 1
 }
 attendre() { # attendre SECONDES QUOI COMMANDE…
@@ -99,9 +99,10 @@ premier_admin() { # premier_admin ERP-API : par le programme, sinon (versions sa
   if "$1" --help | grep -q create-admin; then
     printf '%s' "$essai_mot_de_passe" | "$1" create-admin --username admin --email admin@mif.example --full-name 'Administration'
   else
-    # Argon2id de essai_mot_de_passe.
+    # shellcheck disable=SC2016
+    local empreinte='$argon2id$v=19$m=19456,t=2,p=1$XYaMxq2C/e27R5lfDyneBw$zXAvLuk28j4vKnqNFb1Uyz+Ee6XdBAxvK5Q6xolNLCU' # Argon2id de essai_mot_de_passe
     sql "insert into users (username, full_name, email, role, password_hash, created_at, updated_at) values
-      ('admin', 'Administration', 'admin@mif.example', 'admin', '$argon2id$v=19$m=19456,t=2,p=1$XYaMxq2C/e27R5lfDyneBw$zXAvLuk28j4vKnqNFb1Uyz+Ee6XdBAxvK5Q6xolNLCU', now(), now())"
+      ('admin', 'Administration', 'admin@mif.example', 'admin', '$empreinte', now(), now())"
     bien '(cette version n’a pas create-admin : compte écrit en SQL)'
   fi
 }
