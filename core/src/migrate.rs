@@ -1,4 +1,6 @@
 //! The schema: apalis's own migrations first, then ours, which stand on them.
+use std::time::Duration;
+
 use sqlx::{
     PgPool,
     migrate::{MigrateError, Migration, Migrator},
@@ -9,10 +11,43 @@ use sqlx::{
 pub static MIGRATOR: Migrator =
     Migrator { ignore_missing: true, ..sqlx::migrate!("../migrations") };
 
+/// Attempts to get the locks of a migration on a system at work, a second apart.
+const ATTEMPTS: usize = 60;
+
 /// Brings the schema up to date. Replicas that start together wait for each other (sqlx takes an advisory lock).
+///
+/// On a system at work a statement that waits for the lock of a table makes all others wait behind it, and one that takes
+/// several may meet a request that takes them in another order. So it waits for three seconds, lets the others through, and
+/// tries again; a migration is one transaction, and what failed has changed nothing.
 pub async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
     apalis_postgres::PostgresStorage::migrations().run(pool).await?;
-    MIGRATOR.run(pool).await
+    for _ in 1..ATTEMPTS {
+        match migrate_once(pool).await {
+            Err(error) if lost_a_lock(&error) => tokio::time::sleep(Duration::from_secs(1)).await,
+            done => return done,
+        }
+    }
+    migrate_once(pool).await
+}
+
+async fn migrate_once(pool: &PgPool) -> Result<(), MigrateError> {
+    let mut connection = pool.acquire().await?;
+    sqlx::query_scalar!("select set_config('lock_timeout', '3s', false)")
+        .fetch_one(&mut *connection)
+        .await?;
+    let done = MIGRATOR.run(&mut *connection).await;
+    // With its setting, and with the advisory lock that a failure leaves behind.
+    connection.close().await?;
+    done
+}
+
+/// Whether an attempt failed for a lock: one that it did not get in time, or that went to another in a deadlock.
+fn lost_a_lock(error: &MigrateError) -> bool {
+    let (MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) = error else {
+        return false;
+    };
+    let code = error.as_database_error().and_then(|error| error.code());
+    matches!(code.as_deref(), Some("55P03" | "40P01"))
 }
 
 /// What the database has, seen from this program.

@@ -71,3 +71,25 @@ async fn down_and_up_again_is_the_same_schema() {
     pool.close().await;
     run(format!("drop database {name} with (force)")).await;
 }
+
+#[tokio::test]
+async fn a_table_that_is_in_use_is_waited_for_and_nobody_behind_it() {
+    let test_db = TestDb::new().await;
+    let pool = &test_db.pool;
+    let last =
+        MIGRATOR.iter().map(|m| m.version).filter(|v| *v < 20_261_125_000_001).max().unwrap();
+    MIGRATOR.undo(pool, last).await.unwrap();
+    // A request that goes on for longer than a migration waits.
+    let mut request = pool.begin().await.unwrap();
+    sqlx::query("select from interventions").execute(&mut *request).await.unwrap();
+    let migrating = erp_core::migrate(pool);
+    let working = async {
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        // Behind the migration, which gives up first.
+        sqlx::query("update interventions set titre = titre").execute(pool).await.unwrap();
+        request.commit().await.unwrap();
+    };
+    let (migrated, ()) = tokio::join!(migrating, working);
+    migrated.unwrap();
+    assert_eq!(erp_core::migrate::schema(pool).await.unwrap(), erp_core::migrate::Schema::Current);
+}

@@ -29,6 +29,8 @@ impl Program {
     pub fn start(path: &Path, environment: &[(String, String)]) -> Self {
         let mut command = Command::new(path);
         command.env_clear().env("LOG_LEVEL", "warn").envs(environment.iter().cloned());
+        // Where a measurement of coverage wants to hear from every process.
+        command.envs(std::env::var_os("LLVM_PROFILE_FILE").map(|file| ("LLVM_PROFILE_FILE", file)));
         Self(command.stdin(Stdio::null()).spawn().unwrap())
     }
 
