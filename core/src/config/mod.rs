@@ -233,17 +233,23 @@ mod tests {
     #[test]
     fn every_secret_may_come_by_file() {
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("secret");
-        std::fs::write(&file, "postgres://u:0123456789abcdef0123456789abcdef@h/d").unwrap();
-        let names = BY_FILE.map(|name| format!("{name}_FILE"));
+        let given = BY_FILE.map(|name| {
+            let content = match name {
+                "SENTRY_DSN" => "https://0123456789abcdef@h/1",
+                _ => "postgres://u:0123456789abcdef0123456789abcdef@h/d",
+            };
+            let file = folder.path().join(name);
+            std::fs::write(&file, content).unwrap();
+            (format!("{name}_FILE"), file)
+        });
         let mut pairs: Vec<_> =
-            names.iter().map(|n| (n.as_str(), file.to_str().unwrap())).collect();
+            given.iter().map(|(name, file)| (name.as_str(), file.to_str().unwrap())).collect();
         pairs.extend([("UPLOAD_URL", "s3://b"), ("AWS_ACCESS_KEY_ID", "id")]);
         let whole = read(&pairs).unwrap();
         pairs.retain(|(name, _)| *name != "DATABASE_URL_FILE");
         pairs.extend([("POSTGRES_USER", "u"), ("POSTGRES_DB", "d")]);
         let parts = read(&pairs).unwrap();
-        for name in BY_FILE {
+        for (name, (_, file)) in BY_FILE.into_iter().zip(&given) {
             let config = if name == "POSTGRES_PASSWORD" { &parts } else { &whole };
             assert_eq!(config.sources.file_of(name), Some(file.as_path()), "{name}");
         }
