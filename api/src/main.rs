@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use erp_core::{Config, Ctx, health, limits, shutdown, telemetry};
+use erp_core::{Config, Ctx, auth, health, limits, mailer, shutdown, telemetry};
 
 use commands::{accounts, keys, schema};
 
@@ -70,8 +70,7 @@ async fn main() -> ExitCode {
         Command::Health => health::live(config.http.bind_addr).await,
         Command::CheckConfig => {
             print!("{}", config.sources);
-            println!("Les réglages sont bons.");
-            Ok(())
+            check(&config)
         }
         Command::Serve | Command::Openapi => Ok(()),
     };
@@ -82,6 +81,14 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// What only shows when it is used: files of keys, addresses.
+fn check(config: &Config) -> anyhow::Result<()> {
+    auth::Keys::new(&config.auth)?;
+    mailer::Mailer::new(&config.mail.smtp)?;
+    println!("Les réglages sont bons.");
+    Ok(())
 }
 
 async fn ended(done: anyhow::Result<()>) -> ExitCode {

@@ -56,6 +56,19 @@ metrics! {
         "erp_database_connections", "Connections of this process: used, idle, and the most there may be.", &["state"]);
 }
 
+/// Shows at 0 what has not happened yet: a counter that is born with its first event shows no increase to whoever watches.
+pub fn begin(queues: &[&str], schedules: &[&str]) {
+    for queue in queues {
+        JOBS_RESCUED.with_label_values(&[queue]);
+        for outcome in ["done", "retry", "snooze", "dead"] {
+            JOBS_ENDED.with_label_values(&[*queue, outcome]);
+        }
+    }
+    for schedule in schedules {
+        SCHEDULE_TICKS.with_label_values(&[schedule]);
+    }
+}
+
 /// Times `call` of `service`.
 pub async fn outside<T, E>(
     service: &'static str,

@@ -15,13 +15,15 @@ use std::{
 use serde_json::Value;
 
 /// Words of the guide in capitals that are no settings of the programs.
-const NO_SETTINGS: [&str; 10] = [
+const NO_SETTINGS: [&str; 12] = [
     "ADMIN_PASSWORD",
     "ADMIN_USERNAME",
     "API_URL",
     "CARGO_TARGET_DIR",
     "LLVM_COV",
     "LLVM_PROFDATA",
+    "OTEL_SERVICE_NAME",
+    "OTEL_TRACES_SAMPLER",
     "MAIL_URL",
     "SAUVEGARDE_PG",
     "SECRET_KEY_FILE",

@@ -16,7 +16,11 @@ mod wake;
 
 use std::time::Duration;
 
-use erp_core::{Ctx, Error, jobs::Verdict};
+use erp_core::{
+    Ctx, Error,
+    jobs::{QUEUES, Verdict},
+    metrics, schedules,
+};
 use uuid::Uuid;
 
 use batches::batches;
@@ -69,6 +73,7 @@ pub async fn run(
     settings: &Settings,
     stop: impl Future<Output = std::io::Result<()>> + Send,
 ) -> Result<(), StopError> {
+    metrics::begin(QUEUES, schedules::NAMES);
     let runner = with_jobs(Runner::new(ctx, settings)).run_until(stop);
     tokio::select! {
         done = runner => done,

@@ -41,17 +41,15 @@ fn main() -> ExitCode {
     if matches!(command, Command::Doctor) {
         return examine(runtime);
     }
+    if matches!(command, Command::Health) {
+        return ask(runtime);
+    }
     let config = match Config::at_start() {
         Ok(config) => config,
         Err(code) => return code,
     };
     let done = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
-        let done = runtime.block_on(async {
-            match command {
-                Command::Health => health::live(config.worker.bind_addr).await,
-                _ => run(config).await,
-            }
-        });
+        let done = runtime.block_on(run(config));
         // A file that is being decoded would hold up the end; its job has been handed back.
         runtime.shutdown_background();
         done
@@ -65,6 +63,22 @@ fn main() -> ExitCode {
     };
     telemetry::finish();
     ended
+}
+
+/// Every few seconds, by whoever watches over a container: it logs nothing, and starts nothing.
+fn ask(runtime: std::io::Result<tokio::runtime::Runtime>) -> ExitCode {
+    let config = match Config::or_faults() {
+        Ok(config) => config,
+        Err(code) => return code,
+    };
+    let alive = runtime.map_err(anyhow::Error::from);
+    match alive.and_then(|runtime| runtime.block_on(health::live(config.worker.bind_addr))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// Faults of the settings are among what the doctor finds: it starts without them.

@@ -71,15 +71,40 @@ pub struct Env {
     sources: Sources,
 }
 
+/// What is wrong with `.env`, whose lines are `lines` as far as they can be read; that there is none is right. The line at
+/// fault is not repeated, it may be a secret: the one before it is named.
+fn dotenv_fault(
+    error: &dotenvy::Error,
+    lines: impl Iterator<Item = dotenvy::Result<(String, String)>>,
+) -> Option<SettingFault> {
+    let fault = match error {
+        error if error.not_found() => return None,
+        dotenvy::Error::LineParse(..) => {
+            let before = lines.map_while(Result::ok).last();
+            let line = before.map_or_else(
+                || "la première ligne".to_owned(),
+                |(name, _)| format!("la ligne après « {name} »"),
+            );
+            format!("{line} ne se lit pas (une valeur avec des espaces veut des guillemets)")
+        }
+        dotenvy::Error::Io(error) => format!("ne se lit pas ({})", error.kind()),
+        _ => "ne se lit pas".to_owned(),
+    };
+    Some(SettingFault { name: ".env".into(), fault, example: "\"ERP MIF Maroc\"" })
+}
+
 impl Env {
     /// The variables of this process, and those of `.env` in the working directory, which never override them.
     #[must_use]
     pub fn process() -> Self {
         let before: HashSet<String> = std::env::vars().map(|(name, _)| name).collect();
-        dotenvy::dotenv().ok();
+        let read = dotenvy::dotenv();
         let values: HashMap<_, _> = std::env::vars().collect();
         let dotenv = values.keys().filter(|name| !before.contains(*name)).cloned().collect();
-        Self { values, dotenv, faults: Vec::new(), sources: Sources::default() }
+        let mut env = Self { values, dotenv, faults: Vec::new(), sources: Sources::default() };
+        let lines = dotenvy::dotenv_iter().into_iter().flatten();
+        env.faults.extend(read.err().and_then(|error| dotenv_fault(&error, lines)));
+        env
     }
 
     #[must_use]
@@ -202,5 +227,25 @@ impl Env {
     /// Where all that was looked for came from, or the faults.
     pub(super) fn finish(self) -> Result<Sources, Vec<SettingFault>> {
         if self.faults.is_empty() { Ok(self.sources) } else { Err(self.faults) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_dotenv_that_cannot_be_read_is_found_and_not_repeated() {
+        let said = |content: &str| {
+            let lines = || dotenvy::from_read_iter(content.as_bytes());
+            let error = lines().find_map(Result::err).unwrap();
+            dotenv_fault(&error, lines()).unwrap().to_string()
+        };
+        let fault = said("A=1\nSMTP_PASSWORD=tres secret ici\nSECRET_KEY=x\n");
+        assert!(fault.starts_with(".env : la ligne après « A »"), "{fault}");
+        assert!(!fault.contains("secret"), "{fault}");
+        assert!(said("B=deux mots ici\n").contains("la première ligne"));
+        let absent = dotenvy::from_filename_iter("no-such-file").err().unwrap();
+        assert!(dotenv_fault(&absent, std::iter::empty()).is_none(), "there need not be one");
     }
 }

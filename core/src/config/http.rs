@@ -29,7 +29,10 @@ impl HttpConfig {
         const DEFAULT: &str = "http://localhost:3000,http://localhost:5173,http://localhost:8000";
         let origins = env.text("CORS_ALLOW_ORIGINS").unwrap_or_else(|| DEFAULT.to_owned());
         let cors_origins: Vec<String> = match serde_json::from_str(&origins) {
-            Ok(list) => list,
+            Ok(list) => {
+                let list: Vec<String> = list;
+                list.iter().map(|origin| origin.trim_end_matches('/').to_owned()).collect()
+            }
             Err(_) => {
                 origins.split(',').map(|o| o.trim().trim_end_matches('/').to_owned()).collect()
             }

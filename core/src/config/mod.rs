@@ -136,6 +136,7 @@ mod tests {
             ("LOG_FORMAT", "xml"),
             ("MAX_UPLOAD_BYTES", "-1"),
             ("SLA_HOURS", "urgente=2,haute=demain"),
+            ("WORKER_QUEUES", "emails.send,email.group"),
         ])
         .unwrap_err();
         for name in [
@@ -146,6 +147,7 @@ mod tests {
             "LOG_FORMAT",
             "MAX_UPLOAD_BYTES",
             "SLA_HOURS",
+            "WORKER_QUEUES",
         ] {
             assert_eq!(
                 faults.iter().filter(|f| f.starts_with(name)).count(),

@@ -2,6 +2,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use super::env::Env;
+use crate::jobs::QUEUES;
 
 #[derive(Debug, Clone)]
 pub struct WorkerConfig {
@@ -42,9 +43,13 @@ impl WorkerConfig {
             "un nombre de secondes de 5 à 3600",
             "25",
         );
-        let queues = env.text("WORKER_QUEUES").map(|list| {
+        let queues = env.text("WORKER_QUEUES").map(|list| -> Vec<String> {
             list.split(',').map(|q| q.trim().to_owned()).filter(|q| !q.is_empty()).collect()
         });
+        for unknown in queues.iter().flatten().filter(|queue| !QUEUES.contains(&queue.as_str())) {
+            let fault = format!("« {unknown} » n'est pas une file ; il y a {}", QUEUES.join(", "));
+            env.fault("WORKER_QUEUES", fault, "emails.send,emails.group,emails.digest");
+        }
         let scheduler = env.parse("ENABLE_SCHEDULER", true, |_| true, "true ou false", "true");
         let bind_addr = env.parse(
             "WORKER_BIND_ADDR",

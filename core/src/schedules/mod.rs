@@ -26,7 +26,8 @@ const LATE: TimeDelta = TimeDelta::seconds(10);
 /// version's.
 macro_rules! schedules {
     ($($job:ty),+ $(,)?) => {
-        const NAMES: &[&str] = &[$(<$job>::QUEUE),+];
+        /// The names of the schedules.
+        pub const NAMES: &[&str] = &[$(<$job>::QUEUE),+];
 
         /// Enqueues the job of schedule `name`.
         async fn enqueue_job(tx: &mut Tx<'_>, name: &str, tick: Option<DateTime<Utc>>) -> Result<()> {
