@@ -8,8 +8,6 @@ drop table evenements_notifies;
 drop index notifications_planning_id_idx;
 alter table notifications drop column planning_id;
 alter table plannings drop column rappel_signale;
-drop index interventions_sans_technicien_idx;
-drop index interventions_echeance_key;
 alter table interventions
     drop column rappel_signale, drop column retard_signale_le, drop column retard_signale, drop column sla_niveau,
     drop column attente_secondes, drop column attente_depuis,

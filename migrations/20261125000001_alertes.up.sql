@@ -1,5 +1,5 @@
 -- Preventive visits, response targets, alerts and what people want to be told. Columns of big tables come without a
--- rewrite; the two indexes on interventions hold few rows, and building them takes one quick scan.
+-- rewrite; what takes longer is the next migration, which does not hold their locks.
 
 alter table users
     add column langue text not null default 'fr' constraint users_langue_check check (langue in ('fr', 'en'));
@@ -14,19 +14,6 @@ alter table interventions
     add column retard_signale timestamptz, -- the date_limite whose passing was told
     add column retard_signale_le timestamptz,
     add column rappel_signale timestamptz; -- the date_limite that was announced the day before
--- What was late before anybody was told of such things is in the digest, and is told of no more.
-update interventions set retard_signale = date_limite
-    where statut in ('ouverte', 'affectee', 'en_cours', 'en_attente') and date_limite < now();
-update interventions set sla_niveau = 3
-    where statut in ('ouverte', 'affectee', 'en_cours', 'en_attente') and technicien_id is null
-      and date_creation < now() - interval '28 days';
-update interventions set attente_depuis = now()
-    where statut = 'en_attente' and technicien_id is null;
--- One intervention for each due date of a planning, whatever happens.
-create unique index interventions_echeance_key on interventions (planning_id, echeance) where echeance is not null;
--- Those that wait for somebody.
-create index interventions_sans_technicien_idx on interventions (date_creation)
-    where technicien_id is null and statut in ('ouverte', 'affectee', 'en_cours', 'en_attente');
 
 alter table plannings add column rappel_signale timestamptz; -- the prochaine_date that was announced
 

@@ -1,0 +1,2 @@
+drop index interventions_sans_technicien_idx;
+drop index interventions_echeance_key;
