@@ -14,6 +14,16 @@ enumeration! {
 }
 enumeration_field!(Lang);
 
+impl Lang {
+    /// What its reader reads, of the same in both languages.
+    pub fn choose<T>(self, fr: T, en: T) -> T {
+        match self {
+            Self::Fr => fr,
+            Self::En => en,
+        }
+    }
+}
+
 /// One sentence in both languages. Written side by side where it arises, so that neither can be forgotten.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Text {
@@ -29,10 +39,7 @@ impl Text {
 
     #[must_use]
     pub fn in_lang(&self, lang: Lang) -> &str {
-        match lang {
-            Lang::Fr => &self.fr,
-            Lang::En => &self.en,
-        }
+        lang.choose(&self.fr, &self.en)
     }
 }
 

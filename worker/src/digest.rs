@@ -35,8 +35,8 @@ pub(crate) async fn send(ctx: Ctx, job: SendDigest) -> Result<Verdict> {
     let now = ctx.clock.now();
     let reader = users::find(&ctx.pool, job.user_id).await?;
     let wants = preferences::find(&ctx.pool, job.user_id).await?;
-    if let Some(end) = wants.quiet_until(now) {
-        return Ok(Verdict::Snooze((end - now).to_std().unwrap_or_default()));
+    if let Some(pause) = wants.quiet_for(now) {
+        return Ok(Verdict::Snooze(pause));
     }
     let is_today = job.jour == local::day_of(now);
     let wanted = reader.is_active && wants.wants_digest() && is_today;

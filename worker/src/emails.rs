@@ -86,9 +86,7 @@ pub(crate) async fn send_group(ctx: Ctx, job: SendGroup) -> Result<Verdict> {
 
 /// How long the quiet hours of a person go on.
 async fn quiet(ctx: &Ctx, user_id: i64) -> Result<Option<Duration>> {
-    let now = ctx.clock.now();
-    let until = preferences::find(&ctx.pool, user_id).await?.quiet_until(now);
-    Ok(until.map(|until| (until - now).to_std().unwrap_or_default()))
+    Ok(preferences::find(&ctx.pool, user_id).await?.quiet_for(ctx.clock.now()))
 }
 
 /// Sends one mail of `facts` (at least one), named after the notification `first`, and records it for all of `ids`. A worker that dies between the

@@ -1,7 +1,7 @@
 //! Removes what has had its time.
 use chrono::TimeDelta;
 use erp_core::{
-    Ctx, Result, auth, documents, jobs::operate, notifications::envois, schedules::jobs::Purge,
+    Ctx, Result, auth, documents, jobs::operate, notifications, schedules::jobs::Purge,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
@@ -15,7 +15,7 @@ const TOLD: TimeDelta = TimeDelta::days(400);
 pub(crate) async fn purge(ctx: Ctx, _job: Purge) -> Result<()> {
     let now = ctx.clock.now();
     let jobs = operate::prune(&ctx.pool, now).await?;
-    let told = envois::forget(&ctx.pool, now - TOLD).await?;
+    let told = notifications::forget(&ctx.pool, now - TOLD).await?;
     let accounts = auth::purge(&ctx.pool, now).await?;
     let unfinished = ctx.storage.remove_abandoned(now - DAY).await?;
     let mut files = 0_usize;

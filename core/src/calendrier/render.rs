@@ -49,10 +49,7 @@ pub async fn of_plannings(ctx: &Ctx, only: Option<i64>, lang: Lang) -> Result<Ca
         }
         event.done()
     });
-    let name = match lang {
-        Lang::Fr => "Visites de maintenance",
-        Lang::En => "Maintenance visits",
-    };
+    let name = lang.choose("Visites de maintenance", "Maintenance visits");
     Ok(calendar(name, events.collect()))
 }
 
@@ -72,10 +69,7 @@ pub async fn of_technicien(ctx: &Ctx, technicien_id: i64, lang: Lang) -> Result<
         }
         event.done()
     });
-    let name = match lang {
-        Lang::Fr => "Mes interventions",
-        Lang::En => "My interventions",
-    };
+    let name = lang.choose("Mes interventions", "My interventions");
     Ok(calendar(name, events.collect()))
 }
 

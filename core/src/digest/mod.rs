@@ -7,7 +7,7 @@ use sqlx::PgPool;
 
 pub use store::{Ligne, Visite};
 
-use crate::{Result, Tx, jobs::enqueue_in, local, preferences};
+use crate::{Result, Tx, jobs::enqueue_in, local, notifications::told, preferences};
 
 /// Lines that a section of a digest shows; a mail that one reads has no more.
 const LINES: i64 = 10;
@@ -17,6 +17,13 @@ const LINES: i64 = 10;
 pub struct Section<T> {
     pub total: i64,
     pub lignes: Vec<T>,
+}
+
+impl<T> Section<T> {
+    /// Of rows that each know how many there are.
+    fn of(lignes: Vec<T>, total: impl Fn(&T) -> i64) -> Self {
+        Self { total: lignes.first().map_or(0, total), lignes }
+    }
 }
 
 /// The state of the day.
@@ -69,22 +76,21 @@ pub fn is_fresh(tick: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
 pub async fn send_all(tx: &mut Tx<'_>, now: DateTime<Utc>) -> Result<usize> {
     let readers = store::readers(&mut **tx).await?;
     for &user_id in &readers {
-        let quiet = preferences::find(&mut **tx, user_id).await?.quiet_until(now);
-        let delay = quiet.map(|end| end - now).unwrap_or_default();
+        let delay = preferences::find(&mut **tx, user_id).await?.quiet_for(now);
         let job = jobs::SendDigest { user_id, jour: local::day_of(now) };
-        enqueue_in(tx, &job, delay.to_std().unwrap_or_default()).await?;
+        enqueue_in(tx, &job, delay.unwrap_or_default()).await?;
     }
     Ok(readers.len())
 }
 
 /// Whether the digest of a day was sent to a person, and recorded as sent.
 pub async fn is_sent(pool: &PgPool, job: &jobs::SendDigest) -> Result<bool> {
-    store::is_sent(pool, &key(job), job.user_id).await
+    told::is_told(pool, &key(job), job.user_id).await
 }
 
 /// Records that it was sent.
 pub async fn record_sent(pool: &PgPool, job: &jobs::SendDigest, now: DateTime<Utc>) -> Result<()> {
-    store::record_sent(pool, &key(job), job.user_id, now).await
+    told::claim(pool, &key(job), job.user_id, now).await.map(drop)
 }
 
 fn key(job: &jobs::SendDigest) -> String {

@@ -80,7 +80,7 @@ async fn between(
     )
     .fetch_all(pool)
     .await?;
-    Ok(Section { total: lignes.first().map_or(0, |ligne| ligne.total), lignes })
+    Ok(Section::of(lignes, |ligne| ligne.total))
 }
 
 /// Without a technicien: the urgent ones first, then those that have waited longest.
@@ -100,7 +100,7 @@ pub(super) async fn unassigned(pool: &PgPool, limit: i64) -> Result<Section<Lign
     )
     .fetch_all(pool)
     .await?;
-    Ok(Section { total: lignes.first().map_or(0, |ligne| ligne.total), lignes })
+    Ok(Section::of(lignes, |ligne| ligne.total))
 }
 
 /// The visits of active plannings in `from..to`, the next of each.
@@ -126,7 +126,7 @@ pub(super) async fn visites(
     )
     .fetch_all(pool)
     .await?;
-    Ok(Section { total: lignes.first().map_or(0, |ligne| ligne.total), lignes })
+    Ok(Section::of(lignes, |ligne| ligne.total))
 }
 
 /// Whom it goes to: the responsables (where there is none, the admins), and admins who want nothing else by mail.
@@ -143,31 +143,4 @@ pub(super) async fn readers(db: impl PgExecutor<'_>) -> Result<Vec<i64>> {
     )
     .fetch_all(db)
     .await?)
-}
-
-pub(super) async fn is_sent(pool: &PgPool, cle: &str, user_id: i64) -> Result<bool> {
-    Ok(sqlx::query_scalar!(
-        r#"select exists (select from evenements_notifies where cle = $1 and user_id = $2) as "it!""#,
-        cle,
-        user_id,
-    )
-    .fetch_one(pool)
-    .await?)
-}
-
-pub(super) async fn record_sent(
-    pool: &PgPool,
-    cle: &str,
-    user_id: i64,
-    now: DateTime<Utc>,
-) -> Result<()> {
-    sqlx::query!(
-        "insert into evenements_notifies (cle, user_id, notifie_le) values ($1, $2, $3) on conflict do nothing",
-        cle,
-        user_id,
-        now,
-    )
-    .execute(pool)
-    .await?;
-    Ok(())
 }

@@ -60,10 +60,7 @@ impl HelperDef for Mot {
                 .ok_or(RenderErrorReason::ParamNotFoundForIndex("mot", index))
         };
         let (fr, en) = (word(0)?, word(1)?);
-        let chosen = match self.0 {
-            Lang::Fr => fr,
-            Lang::En => en,
-        };
+        let chosen = self.0.choose(fr, en);
         Ok(ScopedJson::Derived(JsonValue::from(chosen)))
     }
 }
@@ -83,10 +80,7 @@ impl HelperDef for Fr {
         let (Some(fr), Some(en)) = (helper.template(), helper.inverse()) else {
             return Err(RenderErrorReason::BlockContentRequired.into());
         };
-        let chosen = match self.0 {
-            Lang::Fr => fr,
-            Lang::En => en,
-        };
+        let chosen = self.0.choose(fr, en);
         chosen.render(registry, context, rc, out)
     }
 }

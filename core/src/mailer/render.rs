@@ -7,7 +7,7 @@ use handlebars::{Handlebars, html_escape, no_escape};
 use serde::{Deserialize, Serialize};
 
 use super::template::{SOURCES, Template};
-use super::{clean, helpers, words};
+use super::{clean, helpers};
 use crate::{Lang, Result};
 
 /// Longer subjects are cut by every mail program anyway.
@@ -53,7 +53,7 @@ impl Renderer {
         let mut data = serde_json::to_value(context).map_err(anyhow::Error::from)?;
         let langue = Lang::deserialize(&data["langue"]).map_err(anyhow::Error::from)?;
         clean::context(&mut data);
-        let Registries { html, text } = words::choose(langue, &*self.fr, &*self.en);
+        let Registries { html, text } = langue.choose(&*self.fr, &*self.en);
         let html = html.render(template.name(), &data).map_err(anyhow::Error::from)?;
         let text = text.render(template.name(), &data).map_err(anyhow::Error::from)?;
         // The first line of a text template is the subject: both stand in one file.

@@ -142,11 +142,11 @@ impl From<DigestMail> for DigestVue {
         let mut parts: Vec<String> = urgent
             .into_iter()
             .filter(|(total, ..)| *total > 0)
-            .map(|(total, fr, en)| format!("{total} {}", words::choose(langue, fr, en)))
+            .map(|(total, fr, en)| format!("{total} {}", langue.choose(fr, en)))
             .collect();
         let rien_a_traiter = parts.is_empty();
         if rien_a_traiter {
-            parts.push(words::choose(langue, "rien d’urgent", "nothing urgent").to_owned());
+            parts.push(langue.choose("rien d’urgent", "nothing urgent").to_owned());
         }
         if mail.plannings.total > 0 {
             let (fr, en) = (["visite à venir", "visites à venir"], ["visit ahead", "visits ahead"]);
@@ -154,7 +154,7 @@ impl From<DigestMail> for DigestVue {
         }
         let section = |fr: &str, en: &str, list: DigestSection| {
             let lignes = list.lignes.into_iter().map(|ligne| ligne_digest(ligne, langue));
-            section(words::choose(langue, fr, en).to_owned(), list.total, lignes.collect())
+            section(langue.choose(fr, en).to_owned(), list.total, lignes.collect())
         };
         Self {
             langue,
@@ -178,8 +178,7 @@ fn section(titre: String, total: i64, lignes: Vec<LigneVue>) -> SectionVue {
 }
 
 fn section_plannings(list: PlanningSection, langue: Lang) -> SectionVue {
-    let titre =
-        words::choose(langue, "Visites des sept prochains jours", "Visits of the next seven days");
+    let titre = langue.choose("Visites des sept prochains jours", "Visits of the next seven days");
     let lignes = list.lignes.into_iter().map(|ligne| ligne_planning(ligne, langue));
     section(titre.to_owned(), list.total, lignes.collect())
 }

@@ -11,18 +11,11 @@ use crate::Lang;
 pub(super) const TYPES: [&str; 6] =
     ["affectation", "retard", "alerte", "rappel", "cloture", "information"];
 
-pub(super) fn choose<T>(langue: Lang, fr: T, en: T) -> T {
-    match langue {
-        Lang::Fr => fr,
-        Lang::En => en,
-    }
-}
-
 /// « 3 alertes »; each language gives its singular and its plural.
 pub(super) fn count(n: i64, langue: Lang, fr: [&str; 2], en: [&str; 2]) -> String {
     // French has its singular for zero, too.
-    let single = choose(langue, n.abs() < 2, n == 1);
-    let [one, many] = choose(langue, fr, en);
+    let single = langue.choose(n.abs() < 2, n == 1);
+    let [one, many] = langue.choose(fr, en);
     format!("{n} {}", if single { one } else { many })
 }
 
@@ -40,7 +33,7 @@ pub(super) fn count_of_type(n: i64, code: &str, langue: Lang) -> String {
 /// « Affectations ».
 pub(super) fn heading_of_type(code: &str, langue: Lang) -> String {
     let (fr, en) = forms(code);
-    let mut letters = choose(langue, fr, en)[1].chars();
+    let mut letters = langue.choose(fr, en)[1].chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
@@ -58,23 +51,23 @@ fn forms(code: &str) -> ([&'static str; 2], [&'static str; 2]) {
 /// The label of a priority; a code nobody knows shows as it is.
 pub(super) fn priorite(code: &str, langue: Lang) -> &str {
     match code {
-        "urgente" => choose(langue, "Urgente", "Urgent"),
-        "haute" => choose(langue, "Haute", "High"),
-        "normale" => choose(langue, "Normale", "Normal"),
-        "basse" => choose(langue, "Basse", "Low"),
-        "programmee" => choose(langue, "Programmée", "Scheduled"),
+        "urgente" => langue.choose("Urgente", "Urgent"),
+        "haute" => langue.choose("Haute", "High"),
+        "normale" => langue.choose("Normale", "Normal"),
+        "basse" => langue.choose("Basse", "Low"),
+        "programmee" => langue.choose("Programmée", "Scheduled"),
         other => other,
     }
 }
 
 /// « Pour le mardi 24 novembre 2026 à 09 h 30 ».
 pub(super) fn echeance(instant: DateTime<Utc>, langue: Lang) -> String {
-    format!("{} {}", choose(langue, "Pour le", "Due"), date_heure(instant, langue))
+    format!("{} {}", langue.choose("Pour le", "Due"), date_heure(instant, langue))
 }
 
 /// « Prévue le mardi 24 novembre 2026 à 09 h 30 ».
 pub(super) fn prevue(instant: DateTime<Utc>, langue: Lang) -> String {
-    format!("{} {}", choose(langue, "Prévue le", "Planned for"), date_heure(instant, langue))
+    format!("{} {}", langue.choose("Prévue le", "Planned for"), date_heure(instant, langue))
 }
 
 #[cfg(test)]

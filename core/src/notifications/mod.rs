@@ -3,9 +3,11 @@ pub mod envois;
 pub mod jobs;
 mod routage;
 mod store;
+pub(crate) mod told;
 mod types;
 
 use chrono::{DateTime, Utc};
+use sqlx::PgPool;
 
 pub use routage::{Annonce, Cercle, Evenement, TABLE, announce};
 pub use store::{Facts, counts, facts, find, list, record_delivery};
@@ -54,4 +56,18 @@ pub async fn settle(
     now: DateTime<Utc>,
 ) -> Result<()> {
     store::settle(tx, intervention_id, types, now).await
+}
+
+/// Forgets which mails gathered what and who was told of what, if it was before `before`, in small batches; how much.
+pub async fn forget(pool: &PgPool, before: DateTime<Utc>) -> Result<u64> {
+    const BATCH: i64 = 1000;
+    let mut gone = 0;
+    loop {
+        let envois = envois::forget(pool, before, BATCH).await?;
+        let told = told::forget(pool, before, BATCH).await?;
+        gone += envois + told;
+        if envois.max(told) < BATCH.unsigned_abs() {
+            return Ok(gone);
+        }
+    }
 }

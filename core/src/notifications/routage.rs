@@ -2,7 +2,7 @@
 //! ([`crate::preferences`]) stays in the application.
 use chrono::{DateTime, Utc};
 
-use super::{CanalNotification, NewNotification, TypeNotification, store};
+use super::{CanalNotification, NewNotification, TypeNotification, store, told};
 use crate::{Lang, Result, Text, Tx};
 use CanalNotification::{Email, Log};
 use Cercle::{Admins, Createur, Responsables, Technicien, UtilisateursDuClient};
@@ -92,7 +92,7 @@ pub(super) struct Destinataire {
 pub async fn announce(tx: &mut Tx<'_>, annonce: &Annonce, now: DateTime<Utc>) -> Result<()> {
     for (destinataire, canal) in recipients(tx, annonce).await? {
         let Destinataire { user_id, langue } = destinataire;
-        if !store::claim(tx, &annonce.cle, user_id, now).await? {
+        if !told::claim(&mut **tx, &annonce.cle, user_id, now).await? {
             continue;
         }
         let new = NewNotification {
@@ -104,7 +104,7 @@ pub async fn announce(tx: &mut Tx<'_>, annonce: &Annonce, now: DateTime<Utc>) ->
             user_id,
         };
         let notification = super::create(tx, &new, now).await?;
-        store::name_claim(tx, &annonce.cle, user_id, notification.id).await?;
+        told::name_claim(tx, &annonce.cle, user_id, notification.id).await?;
     }
     Ok(())
 }

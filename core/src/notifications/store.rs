@@ -197,42 +197,6 @@ pub(super) async fn insert(
     .await
 }
 
-/// Takes it upon itself to tell a person of something. `false`: the person has been told.
-pub(super) async fn claim(
-    tx: &mut PgConnection,
-    cle: &str,
-    user_id: i64,
-    now: DateTime<Utc>,
-) -> Result<bool> {
-    let done = sqlx::query!(
-        "insert into evenements_notifies (cle, user_id, notifie_le) values ($1, $2, $3) on conflict do nothing",
-        cle,
-        user_id,
-        now,
-    )
-    .execute(tx)
-    .await?;
-    Ok(done.rows_affected() == 1)
-}
-
-/// Which notification told of it.
-pub(super) async fn name_claim(
-    tx: &mut PgConnection,
-    cle: &str,
-    user_id: i64,
-    notification_id: i64,
-) -> Result<()> {
-    sqlx::query!(
-        "update evenements_notifies set notification_id = $3 where cle = $1 and user_id = $2",
-        cle,
-        user_id,
-        notification_id,
-    )
-    .execute(tx)
-    .await?;
-    Ok(())
-}
-
 /// The active users of a circle around an intervention, by id.
 pub(super) async fn members(
     tx: &mut PgConnection,

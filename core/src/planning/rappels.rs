@@ -48,9 +48,6 @@ impl FrequencePlanning {
             Self::Semestriel => ("Maintenance semestrielle", "Half-yearly maintenance"),
             Self::Annuel => ("Maintenance annuelle", "Yearly maintenance"),
         };
-        match lang {
-            Lang::Fr => fr,
-            Lang::En => en,
-        }
+        lang.choose(fr, en)
     }
 }

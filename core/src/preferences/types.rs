@@ -1,4 +1,6 @@
 //! Preferences on the wire and in the program.
+use std::time::Duration;
+
 use chrono::{DateTime, NaiveTime, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -97,6 +99,12 @@ impl Preferences {
     #[must_use]
     pub fn quiet_until(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.heures_calmes.and_then(|quiet| local::end_of_span(quiet.debut, quiet.fin, now))
+    }
+
+    /// For how long no mail may leave at `now`; `None`: one may.
+    #[must_use]
+    pub fn quiet_for(&self, now: DateTime<Utc>) -> Option<Duration> {
+        self.quiet_until(now).map(|end| (end - now).to_std().unwrap_or_default())
     }
 
     /// Whether the daily digest is wanted.

@@ -4,8 +4,8 @@ mod store;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-pub use store::{forget, is_admitted, reader, record_departure};
-pub(super) use store::{revive, waiting};
+pub(super) use store::{forget, revive, waiting};
+pub use store::{is_admitted, reader, record_departure};
 
 use super::jobs::SendGroup;
 use crate::{Result, Tx, jobs::enqueue_in, preferences};

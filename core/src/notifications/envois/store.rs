@@ -1,4 +1,4 @@
-//! SQL of `envois` and `envoi_notifications`, and of what was told to whom.
+//! SQL of `envois` and `envoi_notifications`, and nothing else.
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor, PgPool};
 
@@ -163,31 +163,12 @@ pub(in crate::notifications) async fn revive(tx: &mut PgConnection, envoi_id: i6
     super::super::store::set_queued_again(tx, &ids).await
 }
 
-/// Forgets mails that were sent before `before`, and who was told what before it, in small batches; how many.
-pub async fn forget(pool: &PgPool, before: DateTime<Utc>) -> Result<u64> {
-    const BATCH: i64 = 1000;
-    let mut gone = 0;
-    loop {
-        let envois = sqlx::query!(
-            "delete from envois where id in (select id from envois where ferme_le < $1 limit $2)",
-            before,
-            BATCH,
-        );
-        let told = sqlx::query!(
-            r#"
-                delete from evenements_notifies where (cle, user_id) in (
-                    select cle, user_id from evenements_notifies where notifie_le < $1 limit $2)
-            "#,
-            before,
-            BATCH,
-        );
-        let (envois, told) = (
-            envois.execute(pool).await?.rows_affected(),
-            told.execute(pool).await?.rows_affected(),
-        );
-        gone += envois + told;
-        if envois.max(told) < BATCH.unsigned_abs() {
-            return Ok(gone);
-        }
-    }
+/// Forgets mails that were closed before `before`, at most `limit`; how many.
+pub async fn forget(pool: &PgPool, before: DateTime<Utc>, limit: i64) -> Result<u64> {
+    let done = sqlx::query!(
+        "delete from envois where id in (select id from envois where ferme_le < $1 limit $2)",
+        before,
+        limit,
+    );
+    Ok(done.execute(pool).await?.rows_affected())
 }

@@ -1,0 +1,65 @@
+//! Who was told of what: SQL of the `evenements_notifies` table, and nothing else.
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgExecutor, PgPool};
+
+use crate::Result;
+
+/// Whether a person has been told of something.
+pub(crate) async fn is_told(db: impl PgExecutor<'_>, cle: &str, user_id: i64) -> Result<bool> {
+    Ok(sqlx::query_scalar!(
+        r#"select exists (select from evenements_notifies where cle = $1 and user_id = $2) as "it!""#,
+        cle,
+        user_id,
+    )
+    .fetch_one(db)
+    .await?)
+}
+
+/// Takes it upon itself to tell a person of something. `false`: the person has been told.
+pub(crate) async fn claim(
+    db: impl PgExecutor<'_>,
+    cle: &str,
+    user_id: i64,
+    now: DateTime<Utc>,
+) -> Result<bool> {
+    let done = sqlx::query!(
+        "insert into evenements_notifies (cle, user_id, notifie_le) values ($1, $2, $3) on conflict do nothing",
+        cle,
+        user_id,
+        now,
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Which notification told of it.
+pub(super) async fn name_claim(
+    tx: &mut PgConnection,
+    cle: &str,
+    user_id: i64,
+    notification_id: i64,
+) -> Result<()> {
+    sqlx::query!(
+        "update evenements_notifies set notification_id = $3 where cle = $1 and user_id = $2",
+        cle,
+        user_id,
+        notification_id,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Forgets what was told before `before`, at most `limit`; how much.
+pub(super) async fn forget(pool: &PgPool, before: DateTime<Utc>, limit: i64) -> Result<u64> {
+    let done = sqlx::query!(
+        r#"
+                delete from evenements_notifies where (cle, user_id) in (
+                    select cle, user_id from evenements_notifies where notifie_le < $1 limit $2)
+            "#,
+        before,
+        limit,
+    );
+    Ok(done.execute(pool).await?.rows_affected())
+}
