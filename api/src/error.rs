@@ -146,6 +146,10 @@ impl From<Error> for ApiError {
                 tracing::warn!(what, error = format!("{source:#}"), "unavailable");
                 return Self::unavailable();
             }
+            // Only jobs send mails and have leases.
+            Error::Deferred(_) | Error::LeaseLost => {
+                return Self::of_status(StatusCode::INTERNAL_SERVER_ERROR);
+            }
             Error::Internal(error) => {
                 tracing::error!(error = format!("{error:#}"), "internal error");
                 return Self::of_status(StatusCode::INTERNAL_SERVER_ERROR);

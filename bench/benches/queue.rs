@@ -18,6 +18,8 @@ use std::{
 use anyhow::{Context as _, ensure};
 use erp_bench::{Child, Report, median};
 use erp_core::{
+    Config, Ctx,
+    config::Env,
     documents::jobs::DeleteFiles,
     jobs::{Job as _, enqueue},
 };
@@ -37,6 +39,7 @@ struct Side {
     name: &'static str,
     url: String,
     pool: PgPool,
+    ctx: Ctx,
     kind: Kind,
     /// Where latencies are written.
     file: PathBuf,
@@ -150,7 +153,16 @@ impl Side {
         }
         let file = dir.join(format!("{database}.waits"));
         std::fs::write(&file, "")?;
-        Ok(Self { name, url, pool, kind, file })
+        let files = dir.display().to_string();
+        let settings = [
+            ("DATABASE_URL", url.as_str()),
+            ("SECRET_KEY", "the key of benchmarks, long enough to sign"),
+            ("UPLOAD_DIRECTORY", &files),
+        ];
+        let config = Config::read(Env::from_pairs(&settings))
+            .map_err(|faults| anyhow::anyhow!("{faults:?}"))?;
+        let ctx = Ctx::with_pool(config, pool.clone())?;
+        Ok(Self { name, url, pool, ctx, kind, file })
     }
 
     /// Jobs a second, each in a transaction of its own.
@@ -169,10 +181,10 @@ impl Side {
         let started = Instant::now();
         let mut lanes = tokio::task::JoinSet::new();
         for _ in 0..LANES {
-            let (pool, kind) = (self.pool.clone(), self.kind);
+            let (ctx, kind) = (self.ctx.clone(), self.kind);
             lanes.spawn(async move {
                 for _ in 0..ENQUEUED / LANES {
-                    put(&pool, kind).await?;
+                    put(&ctx, kind).await?;
                 }
                 anyhow::Ok(())
             });
@@ -231,8 +243,8 @@ impl Side {
             let mut pace = tokio::time::interval(Duration::from_millis(pause));
             for _ in 0..count {
                 pace.tick().await;
-                let pool = self.pool.clone();
-                putting.spawn(async move { put(&pool, Kind::Ours).await });
+                let ctx = self.ctx.clone();
+                putting.spawn(async move { put(&ctx, Kind::Ours).await });
             }
             while let Some(done) = putting.join_next().await {
                 done??;
@@ -348,12 +360,12 @@ impl Side {
 }
 
 /// Enqueues one job in a transaction of its own.
-async fn put(pool: &PgPool, kind: Kind) -> anyhow::Result<()> {
+async fn put(ctx: &Ctx, kind: Kind) -> anyhow::Result<()> {
     if kind == Kind::Raw {
-        sqlx::query("insert into raw_jobs (payload) values ('{}')").execute(pool).await?;
+        sqlx::query("insert into raw_jobs (payload) values ('{}')").execute(&ctx.pool).await?;
         return Ok(());
     }
-    let mut tx = pool.begin().await?;
+    let mut tx = ctx.begin().await?;
     enqueue(&mut tx, &DeleteFiles { keys: Vec::new() }).await?;
     Ok(tx.commit().await?)
 }

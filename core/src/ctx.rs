@@ -15,7 +15,7 @@ use sqlx::{
 };
 
 use crate::{
-    Config, Error, Result, auth::Keys, config::StorageConfig, limits::Limits, mailer::Mailer,
+    Config, Result, auth::Keys, config::StorageConfig, limits::Limits, mailer::Mailer,
     storage::Storage,
 };
 
@@ -79,7 +79,7 @@ impl Ctx {
 
     /// Begins a transaction; dropped without a commit, it changes nothing.
     pub async fn begin(&self) -> Result<crate::Tx<'static>> {
-        self.pool.begin().await.map_err(Error::from)
+        Ok(crate::Tx::new(self.pool.begin().await?, self.config.mail.group))
     }
 }
 

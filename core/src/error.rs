@@ -10,6 +10,7 @@ pub enum Noun {
     Competence,
     Client,
     Document,
+    Envoi,
     Equipement,
     Fichier,
     Intervention,
@@ -28,6 +29,7 @@ impl Noun {
             Self::Competence => ("Compétence introuvable.", "Skill not found."),
             Self::Client => ("Client introuvable.", "Client not found."),
             Self::Document => ("Document introuvable.", "Document not found."),
+            Self::Envoi => ("Courriel introuvable.", "Mail not found."),
             Self::Equipement => ("Équipement introuvable.", "Equipment not found."),
             Self::Fichier => ("Fichier introuvable.", "File not found."),
             Self::Intervention => ("Intervention introuvable.", "Intervention not found."),
@@ -49,6 +51,7 @@ impl Noun {
             Self::Competence => "competence_introuvable",
             Self::Client => "client_introuvable",
             Self::Document => "document_introuvable",
+            Self::Envoi => "envoi_introuvable",
             Self::Equipement => "equipement_introuvable",
             Self::Fichier => "fichier_introuvable",
             Self::Intervention => "intervention_introuvable",
@@ -94,6 +97,12 @@ pub enum Error {
     /// Something outside does not answer now (database, storage, SMTP) and may later.
     #[error("{what} indisponible : {source:#}")]
     Unavailable { what: &'static str, source: anyhow::Error },
+    /// Something outside asks to come later with this one thing, and is well otherwise (a mailbox that is full, greylisting).
+    #[error("différé : {0}")]
+    Deferred(String),
+    /// The job belongs to another attempt by now, or was cancelled: this one may not write any more.
+    #[error("la tâche n'appartient plus à cette tentative")]
+    LeaseLost,
     /// A fault of ours.
     #[error("erreur interne : {0:#}")]
     Internal(anyhow::Error),
@@ -139,7 +148,7 @@ impl Error {
             | Self::TooLarge { text, .. }
             | Self::Unsupported { text, .. }
             | Self::TooMany { text, .. } => Some(text.clone()),
-            Self::Invalid(_) | Self::Unavailable { .. } | Self::Internal(_) => None,
+            Self::Invalid(_) | Self::Unavailable { .. } | Self::Deferred(_) | Self::LeaseLost | Self::Internal(_) => None,
         }
     }
 
@@ -152,7 +161,10 @@ impl Error {
     /// Whether doing the same thing later may succeed.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable { .. } | Self::Internal(_) | Self::TooMany { .. })
+        matches!(
+            self,
+            Self::Unavailable { .. } | Self::Deferred(_) | Self::Internal(_) | Self::TooMany { .. }
+        )
     }
 }
 

@@ -31,6 +31,7 @@ pub mod storage;
 pub mod techniciens;
 pub mod telemetry;
 mod text;
+mod tx;
 pub mod users;
 
 pub use config::Config;
@@ -38,6 +39,4 @@ pub use ctx::{Clock, Ctx};
 pub use error::{Error, Noun, Result};
 pub use migrate::{MIGRATOR, Schema, migrate};
 pub use text::{Lang, Text};
-
-/// An open transaction. A function that takes one writes, and leaves the commit to its caller.
-pub type Tx<'a> = sqlx::Transaction<'a, sqlx::Postgres>;
+pub use tx::Tx;

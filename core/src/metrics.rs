@@ -40,6 +40,8 @@ metrics! {
         "erp_jobs_running", "Jobs that this process runs.", &["queue"]);
     SCHEDULE_TICKS: IntCounterVec = register_int_counter_vec!(
         "erp_schedule_ticks_total", "Ticks that this process enqueued.", &["schedule"]);
+    MAILS: IntCounterVec = register_int_counter_vec!(
+        "erp_mails_total", "Transmissions of mails, by what was recorded of them.", &["outcome"]);
     OUTSIDE: HistogramVec = register_histogram_vec!(
         "erp_outside_duration_seconds", "Calls of services outside: smtp, storage.", &["service", "outcome"], SECONDS.to_vec());
     HTTP_SECONDS: HistogramVec = register_histogram_vec!(
@@ -60,9 +62,12 @@ metrics! {
 pub fn begin(queues: &[&str], schedules: &[&str]) {
     for queue in queues {
         JOBS_RESCUED.with_label_values(&[queue]);
-        for outcome in ["done", "retry", "snooze", "dead"] {
+        for outcome in ["done", "retry", "outage", "snooze", "dead", "stale"] {
             JOBS_ENDED.with_label_values(&[*queue, outcome]);
         }
+    }
+    for outcome in ["envoyee", "en_file", "incertaine"] {
+        MAILS.with_label_values(&[outcome]);
     }
     for schedule in schedules {
         SCHEDULE_TICKS.with_label_values(&[schedule]);

@@ -1,57 +1,70 @@
 //! The state of the day, by mail.
+use chrono::{DateTime, NaiveDate, Utc};
 use erp_core::{
-    Ctx, Result,
+    Result, Tx,
     auth::unsubscribe_token,
     digest::{
         self, Ligne, Section, Visite,
         jobs::{Point, SendDigest},
     },
-    jobs::Verdict,
     local,
     mailer::{
         DigestLigne, DigestMail, DigestSection, OutgoingMail, PlanningLigne, PlanningSection,
-        Template, digest_id, lien_intervention, lien_planning, list_unsubscribe,
+        Template, lien_intervention, lien_planning, list_unsubscribe, message_id,
     },
     preferences, users,
 };
 
-use crate::emails::{patiently, renderer};
+use crate::{emails::renderer, work::Work};
 
-/// One mail for each person in charge, each a job of its own; none when there is nothing to say, or it is no morning any more.
-pub(crate) async fn send_all(ctx: Ctx, job: Point) -> Result<()> {
-    let now = ctx.clock.now();
-    if !digest::is_fresh(job.tick, now) || digest::point(&ctx.pool, now).await?.is_empty() {
+/// Opens one mail for each person in charge; none when there is nothing to say, or it is no morning any more.
+pub(crate) async fn send_all(work: Work, job: Point) -> Result<()> {
+    let now = work.clock.now();
+    if !digest::is_fresh(job.tick, now) {
         return Ok(());
     }
-    let mut tx = ctx.begin().await?;
+    let mut tx = work.begin().await?;
+    if digest::point(&mut tx, now).await?.is_empty() {
+        return Ok(());
+    }
     let readers = digest::send_all(&mut tx, now).await?;
     tx.commit().await?;
-    tracing::info!(readers, "digests enqueued");
+    tracing::info!(readers, "digests opened");
     Ok(())
 }
 
-/// Sends the digest of one person, as things stand now. Who does not want it any more, or the next day, gets none.
-pub(crate) async fn send(ctx: Ctx, job: SendDigest) -> Result<Verdict> {
-    let now = ctx.clock.now();
-    let reader = users::find(&ctx.pool, job.user_id).await?;
-    let wants = preferences::find(&ctx.pool, job.user_id).await?;
-    if let Some(pause) = wants.quiet_for(now) {
-        return Ok(Verdict::Snooze(pause));
+/// A job of the release before.
+pub(crate) async fn send(work: Work, job: SendDigest) -> Result<()> {
+    let now = work.clock.now();
+    let mut tx = work.begin().await?;
+    digest::open(&mut tx, job.user_id, job.jour, now).await?;
+    tx.commit().await
+}
+
+/// The digest of a day for one person, as things stand at `now`; `None`: it is another day, there is nothing to say, or that
+/// person does not want it any more.
+pub(crate) async fn mail(
+    work: &Work,
+    tx: &mut Tx<'_>,
+    user_id: i64,
+    jour: NaiveDate,
+    now: DateTime<Utc>,
+) -> Result<Option<OutgoingMail>> {
+    let reader = users::find(&mut **tx, user_id).await?;
+    let wants = preferences::find(&mut **tx, user_id).await?;
+    let wanted = reader.is_active && wants.wants_digest() && jour == local::day_of(now);
+    let point = digest::point(tx, now).await?;
+    if !wanted || point.is_empty() {
+        return Ok(None);
     }
-    let is_today = job.jour == local::day_of(now);
-    let wanted = reader.is_active && wants.wants_digest() && is_today;
-    let point = digest::point(&ctx.pool, now).await?;
-    if !wanted || point.is_empty() || digest::is_sent(&ctx.pool, &job).await? {
-        return Ok(Verdict::Done);
-    }
-    let frontend = &ctx.config.mail.frontend_url;
-    let token = unsubscribe_token(&ctx.keys, job.user_id, now)?;
+    let frontend = &work.config.mail.frontend_url;
+    let token = unsubscribe_token(&work.keys, user_id, now)?;
     let desabonnement =
-        format!("{}/api/v1/desabonnement?jeton={token}", ctx.config.http.public_url);
+        format!("{}/api/v1/desabonnement?jeton={token}", work.config.http.public_url);
     let mail = DigestMail {
         langue: reader.langue,
         destinataire_nom: reader.full_name.clone(),
-        jour: job.jour,
+        jour,
         ouvertes: point.ouvertes,
         en_retard: section(point.en_retard, frontend),
         echeance_du_jour: section(point.echeance_du_jour, frontend),
@@ -74,16 +87,13 @@ pub(crate) async fn send(ctx: Ctx, job: SendDigest) -> Result<Verdict> {
         lien: format!("{frontend}/interventions"),
         desabonnement: desabonnement.clone(),
     };
-    let mail = OutgoingMail {
+    Ok(Some(OutgoingMail {
         to_name: reader.full_name,
         to_email: reader.email,
-        message_id: digest_id(job.user_id, job.jour, ctx.mailer.domain()),
+        message_id: message_id(work.mailer.domain()),
         rendered: renderer()?.render(Template::DigestQuotidien, &mail)?,
         headers: list_unsubscribe(&desabonnement),
-    };
-    ctx.mailer.send(&mail).await?;
-    patiently(|| digest::record_sent(&ctx.pool, &job, now)).await?;
-    Ok(Verdict::Done)
+    }))
 }
 
 fn section(section: Section<Ligne>, frontend: &str) -> DigestSection {

@@ -1,7 +1,7 @@
 //! Checks uploaded files, prepares what is served of them, and removes what nobody refers to.
 use bytes::Bytes;
 use erp_core::{
-    Ctx, Error, Noun, Result,
+    Error, Noun, Result,
     documents::{
         self, Document, FileKind, Prepared,
         jobs::{DeleteFiles, ProcessDocument},
@@ -10,29 +10,32 @@ use erp_core::{
 };
 use tokio::sync::Semaphore;
 
-use crate::files::{self, Content};
+use crate::{
+    files::{self, Content},
+    work::Work,
+};
 
 /// Files that are decoded at once in this process.
 static DECODERS: Semaphore = Semaphore::const_new(ProcessDocument::CONCURRENCY);
 
 /// Brings a document to `ready`, or to `failed` with its reason: both are a job done. Run twice it does the same
 /// twice, on the same names, until it is recorded once.
-pub(crate) async fn process(ctx: Ctx, job: ProcessDocument) -> Result<()> {
-    let document = match begin(&ctx, job.document_id).await {
+pub(crate) async fn process(work: Work, job: ProcessDocument) -> Result<()> {
+    let document = match begin(&work, job.document_id).await {
         // Removed, perhaps while a worker before us wrote what is made of it.
         Err(Error::NotFound(Noun::Document)) => {
-            return delete_files(ctx, DeleteFiles { keys: job.keys }).await;
+            return delete_files(work, DeleteFiles { keys: job.keys }).await;
         }
         begun => begun?,
     };
     let Some(document) = document else { return Ok(()) };
     // A worker that was killed while it wrote has left a part of a file, which nobody else looks for.
     for key in document.keys() {
-        ctx.storage.remove_unfinished(&key).await?;
+        work.storage.remove_unfinished(&key).await?;
     }
-    let bytes = match ctx.storage.get(&document.key(), ctx.config.uploads.max_bytes).await {
+    let bytes = match work.storage.get(&document.key(), work.config.uploads.max_bytes).await {
         // Removed meanwhile, and its file with it.
-        Err(Error::NotFound(_)) if is_gone(&ctx, document.id).await? => return Ok(()),
+        Err(Error::NotFound(_)) if is_gone(&work, document.id).await? => return Ok(()),
         bytes => bytes?,
     };
     let kind = FileKind::from_extension(&document.extension).ok_or_else(|| {
@@ -49,31 +52,31 @@ pub(crate) async fn process(ctx: Ctx, job: ProcessDocument) -> Result<()> {
     })
     .await;
     let prepared = match examined.map_err(anyhow::Error::from)? {
-        Ok(content) => keep(&ctx, &document, content).await?,
-        Err(defect) => return fail(&ctx, document.id, defect.0).await,
+        Ok(content) => keep(&work, &document, content).await?,
+        Err(defect) => return fail(&work, document.id, defect.0).await,
     };
 
-    let mut tx = ctx.begin().await?;
+    let mut tx = work.begin().await?;
     let known = documents::make_ready(&mut tx, document.id, &prepared).await?;
     tx.commit().await?;
     // Deleted while we worked: what we wrote has no owner.
     if known {
         Ok(())
     } else {
-        delete_files(ctx, DeleteFiles { keys: document.keys().to_vec() }).await
+        delete_files(work, DeleteFiles { keys: document.keys().to_vec() }).await
     }
 }
 
 /// The document to process; `None` when that is done.
-async fn begin(ctx: &Ctx, id: i64) -> Result<Option<Document>> {
-    let mut tx = ctx.begin().await?;
+async fn begin(work: &Work, id: i64) -> Result<Option<Document>> {
+    let mut tx = work.begin().await?;
     let document = documents::begin_processing(&mut tx, id).await?;
     tx.commit().await?;
     Ok(document)
 }
 
-async fn is_gone(ctx: &Ctx, id: i64) -> Result<bool> {
-    match documents::find(&ctx.pool, id).await {
+async fn is_gone(work: &Work, id: i64) -> Result<bool> {
+    match documents::find(&work.pool, id).await {
         Ok(_) => Ok(false),
         Err(Error::NotFound(_)) => Ok(true),
         Err(error) => Err(error),
@@ -81,7 +84,7 @@ async fn is_gone(ctx: &Ctx, id: i64) -> Result<bool> {
 }
 
 /// Writes what was derived from a document, and the original without its metadata.
-async fn keep(ctx: &Ctx, document: &Document, content: Content) -> Result<Prepared> {
+async fn keep(work: &Work, document: &Document, content: Content) -> Result<Prepared> {
     let picture = match content {
         Content::Picture(picture) => *picture,
         Content::Pages(pages) => {
@@ -89,10 +92,10 @@ async fn keep(ctx: &Ctx, document: &Document, content: Content) -> Result<Prepar
         }
         Content::Sound => return Ok(Prepared::default()),
     };
-    ctx.storage.put(&document.preview_key(), Bytes::from(picture.preview)).await?;
-    ctx.storage.put(&document.thumbnail_key(), Bytes::from(picture.thumbnail)).await?;
+    work.storage.put(&document.preview_key(), Bytes::from(picture.preview)).await?;
+    work.storage.put(&document.thumbnail_key(), Bytes::from(picture.thumbnail)).await?;
     if let Some(cleaned) = picture.cleaned {
-        ctx.storage.put(&document.key(), Bytes::from(cleaned)).await?;
+        work.storage.put(&document.key(), Bytes::from(cleaned)).await?;
     }
     Ok(Prepared {
         width: i32::try_from(picture.width).ok(),
@@ -102,16 +105,16 @@ async fn keep(ctx: &Ctx, document: &Document, content: Content) -> Result<Prepar
     })
 }
 
-async fn fail(ctx: &Ctx, id: i64, reason: &str) -> Result<()> {
-    let mut tx = ctx.begin().await?;
+async fn fail(work: &Work, id: i64, reason: &str) -> Result<()> {
+    let mut tx = work.begin().await?;
     documents::fail(&mut tx, id, reason).await?;
     Ok(tx.commit().await?)
 }
 
 /// Removes files; those that are gone already are a success.
-pub(crate) async fn delete_files(ctx: Ctx, job: DeleteFiles) -> Result<()> {
+pub(crate) async fn delete_files(work: Work, job: DeleteFiles) -> Result<()> {
     for key in &job.keys {
-        ctx.storage.delete(key).await?;
+        work.storage.delete(key).await?;
     }
     Ok(())
 }

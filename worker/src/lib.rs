@@ -13,6 +13,7 @@ pub mod preview;
 mod runner;
 mod scheduler;
 mod wake;
+mod work;
 
 use std::time::Duration;
 
@@ -57,14 +58,16 @@ fn with_jobs(runner: Runner) -> Runner {
         .job(documents::process)
         .job(documents::delete_files)
         .job(emails::send)
-        .job(emails::send_group)
-        .job(digest::send)
         .job(digest::send_all)
         .job(planning::generate)
         .job(planning::remind)
         .job(interventions::late)
         .job(interventions::unassigned)
         .job(maintenance::purge)
+        // Of the release before.
+        .job(emails::adopt)
+        .job(emails::send_group)
+        .job(digest::send)
 }
 
 /// Runs the schedules and the jobs until `stop` resolves and what runs has ended.

@@ -1,9 +1,9 @@
 //! Removes what has had its time.
 use chrono::TimeDelta;
-use erp_core::{
-    Ctx, Result, auth, documents, jobs::operate, notifications, schedules::jobs::Purge,
-};
+use erp_core::{Result, auth, documents, jobs::operate, notifications, schedules::jobs::Purge};
 use futures_util::{StreamExt as _, TryStreamExt as _};
+
+use crate::{batches::batches_of, work::Work};
 
 /// An upload that is under way has no row yet; none takes a day.
 const DAY: TimeDelta = TimeDelta::days(1);
@@ -11,21 +11,42 @@ const DAY: TimeDelta = TimeDelta::days(1);
 /// What was told to whom: no event is that old.
 const TOLD: TimeDelta = TimeDelta::days(400);
 
+/// The bytes of mails that were sent.
+const BODIES: TimeDelta = TimeDelta::days(30);
+
+/// Rows that one transaction removes.
+const BATCH: usize = 1000;
+
 /// Small steps, each complete in itself: interrupted, the next night goes on.
-pub(crate) async fn purge(ctx: Ctx, _job: Purge) -> Result<()> {
-    let now = ctx.clock.now();
-    let jobs = operate::prune(&ctx.pool, now).await?;
-    let told = notifications::forget(&ctx.pool, now - TOLD).await?;
-    let accounts = auth::purge(&ctx.pool, now).await?;
-    let unfinished = ctx.storage.remove_abandoned(now - DAY).await?;
+pub(crate) async fn purge(work: Work, _job: Purge) -> Result<()> {
+    let now = work.clock.now();
+    let mut jobs = 0;
+    for (status, days) in operate::KEPT_DAYS {
+        let before = now - TimeDelta::days(*days);
+        jobs += batches_of(&work, BATCH, move |tx, n| {
+            Box::pin(operate::prune(tx, status, before, n))
+        })
+        .await?;
+    }
+    let told = batches_of(&work, BATCH, move |tx, n| {
+        Box::pin(notifications::forget(tx, now - TOLD, n))
+    })
+    .await?;
+    let bodies = batches_of(&work, BATCH, move |tx, n| {
+        Box::pin(notifications::envois::forget_bodies(tx, now - BODIES, n))
+    })
+    .await?;
+    let accounts =
+        batches_of(&work, BATCH, move |tx, n| Box::pin(auth::purge(tx, now, n))).await?;
+    let unfinished = work.storage.remove_abandoned(now - DAY).await?;
     let mut files = 0_usize;
-    let mut keys = ctx.storage.list_older_than(now - DAY).try_chunks(500).map_err(|e| e.1);
+    let mut keys = work.storage.list_older_than(now - DAY).try_chunks(500).map_err(|e| e.1);
     while let Some(keys) = keys.next().await {
-        for key in documents::without_row(&ctx.pool, &keys?).await? {
-            ctx.storage.delete(&key).await?;
+        for key in documents::without_row(&work.pool, &keys?).await? {
+            work.storage.delete(&key).await?;
             files += 1;
         }
     }
-    tracing::info!(jobs, told, accounts, unfinished, files, "purged");
+    tracing::info!(jobs, told, bodies, accounts, unfinished, files, "purged");
     Ok(())
 }

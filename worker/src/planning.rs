@@ -1,27 +1,27 @@
 //! Opens visits when they are due, and announces those of tomorrow.
 use erp_core::{
-    Ctx, Error, Result, interventions,
+    Error, Result, interventions,
     planning::{
         self,
         jobs::{Generate, Remind},
     },
 };
 
-use crate::batches;
+use crate::{batches, work::Work};
 
 /// Plannings that are looked up at once.
 const BATCH: i64 = 200;
 
 /// One transaction a visit: whatever interrupts it, each visit is there with all that belongs to it, or not yet. One that
 /// cannot be opened does not hold up the others.
-pub(crate) async fn generate(ctx: Ctx, _job: Generate) -> Result<()> {
-    let now = ctx.clock.now();
+pub(crate) async fn generate(work: Work, _job: Generate) -> Result<()> {
+    let now = work.clock.now();
     let (mut after, mut opened, mut broken) = (0, 0_usize, None);
     loop {
-        let due = planning::due(&ctx.pool, now, after, BATCH).await?;
+        let due = planning::due(&work.pool, now, after, BATCH).await?;
         for &id in &due {
             after = id;
-            match open(&ctx, id).await {
+            match open(&work, id).await {
                 Ok(visit) => opened += usize::from(visit.is_some()),
                 Err(error) if error.is_unavailable() => return Err(error),
                 Err(error) => {
@@ -37,17 +37,17 @@ pub(crate) async fn generate(ctx: Ctx, _job: Generate) -> Result<()> {
     }
 }
 
-async fn open(ctx: &Ctx, id: i64) -> Result<Option<i64>> {
-    let mut tx = ctx.begin().await?;
-    let visit = planning::open_visite(&mut tx, id, ctx.clock.now()).await?;
+async fn open(work: &Work, id: i64) -> Result<Option<i64>> {
+    let mut tx = work.begin().await?;
+    let visit = planning::open_visite(&mut tx, id, work.clock.now()).await?;
     tx.commit().await?;
     Ok(visit)
 }
 
-pub(crate) async fn remind(ctx: Ctx, _job: Remind) -> Result<()> {
-    let now = ctx.clock.now();
-    let visits = batches(&ctx, move |tx, n| Box::pin(planning::remind(tx, now, n))).await?;
-    let deadlines = batches(&ctx, move |tx, n| Box::pin(interventions::remind(tx, now, n))).await?;
+pub(crate) async fn remind(work: Work, _job: Remind) -> Result<()> {
+    let now = work.clock.now();
+    let visits = batches(&work, move |tx, n| Box::pin(planning::remind(tx, now, n))).await?;
+    let deadlines = batches(&work, move |tx, n| Box::pin(interventions::remind(tx, now, n))).await?;
     tracing::info!(visits, deadlines, "announced for tomorrow");
     Ok(())
 }

@@ -49,7 +49,7 @@ async fn a_job_tells_what_became_of_it_and_who_caused_it() {
     app.stop_smtp().await;
     app.run_jobs().await;
 
-    let job = app.job_of(&admin, "emails.send").await;
+    let job = app.job_of(&admin, "emails").await;
     assert_eq!((&job["state"], &job["attempts"]), (&json!("retrying"), &json!(1)), "{job}");
     assert!(job["payload"]["notification_id"].is_i64() && job["request_id"].is_string(), "{job}");
     let attempt = &job["history"][0];
@@ -66,7 +66,7 @@ async fn a_job_tells_what_became_of_it_and_who_caused_it() {
         ("state=retrying", 1),
         ("state=ready", 0),
         ("state=done", 0),
-        ("error=SMTP&type=emails.send", 1),
+        ("error=SMTP&type=emails", 1),
         ("error=100%25", 0),
         ("created_from=2020-01-01T00:00:00Z", 1),
         ("created_from=2999-01-01T00:00:00Z", 0),
@@ -78,7 +78,7 @@ async fn a_job_tells_what_became_of_it_and_who_caused_it() {
     app.get(&admin, "/admin/jobs?state=lost").await.expect_error(422, "donnees_invalides");
     app.get(&admin, "/admin/jobs/none").await.expect_error(404, "tache_introuvable");
 
-    let queue = app.queue(&admin, "emails.send").await;
+    let queue = app.queue(&admin, "emails").await;
     assert_eq!((&queue["retrying"], &queue["ready"]), (&json!(1), &json!(0)), "{queue}");
 }
 
@@ -91,7 +91,7 @@ async fn a_dead_job_is_run_again_when_its_cause_is_mended_and_then_never_again()
     app.delete(&admin, &format!("/users/{}", gone.id)).await.expect(204);
     app.run_jobs().await;
 
-    let job = app.job_of(&admin, "emails.send").await;
+    let job = app.job_of(&admin, "emails").await;
     assert_eq!((&job["state"], &job["attempts"]), (&json!("dead"), &json!(1)), "{job}");
     let told = app.delivery(&boss, &notification).await;
     assert_eq!((&told["statut"], &told["tentatives"]), (&json!("echouee"), &json!(0)), "{told}");
@@ -108,7 +108,7 @@ async fn a_dead_job_is_run_again_when_its_cause_is_mended_and_then_never_again()
     assert_eq!(app.delivery(&boss, &notification).await["statut"], "envoyee");
     app.post(&admin, &retry, json!({})).await.expect_error(409, "tache_non_relancable");
 
-    let job = app.job_of(&admin, "emails.send").await;
+    let job = app.job_of(&admin, "emails").await;
     let outcomes: Vec<_> =
         job["history"].as_array().unwrap().iter().map(|a| a["outcome"].clone()).collect();
     assert_eq!(outcomes, ["dead", "redriven", "done"]);
@@ -120,7 +120,7 @@ async fn a_job_is_called_off_and_taken_up_again() {
     let app = App::new().await;
     let (admin, boss) = (app.user(UserRole::Admin).await, app.user(UserRole::Responsable).await);
     let notification = app.notify(&boss, &boss).await;
-    let job = app.job_of(&admin, "emails.send").await;
+    let job = app.job_of(&admin, "emails").await;
     let path = format!("/admin/jobs/{}", job["id"].as_str().unwrap());
     app.delete(&admin, &path).await.expect_error(409, "tache_non_terminee");
     for _ in 0..2 {
@@ -153,7 +153,7 @@ async fn a_filter_is_previewed_then_done_once() {
         assert_eq!(answer["more"], false);
         answer["count"].as_i64().unwrap()
     };
-    let cancel = "/admin/jobs/cancel?type=emails.send";
+    let cancel = "/admin/jobs/cancel?type=emails";
     assert_eq!(count(Method::POST, &format!("{cancel}&preview=true")).await, 3);
     assert_eq!(count(Method::POST, "/admin/jobs/cancel?type=documents.process").await, 0);
     assert_eq!(count(Method::POST, cancel).await, 3);
@@ -186,8 +186,8 @@ async fn a_paused_queue_waits_on_every_worker_while_the_others_go_on() {
     app.post(&admin, "/admin/queues/emails.sent/pause", json!({}))
         .await
         .expect_error(404, "file_introuvable");
-    app.post(&admin, "/admin/queues/emails.send/pause", json!({})).await.expect(200);
-    let queue = app.queue(&admin, "emails.send").await;
+    app.post(&admin, "/admin/queues/emails/pause", json!({})).await.expect(200);
+    let queue = app.queue(&admin, "emails").await;
     assert_eq!((&queue["paused"], &queue["paused_by"]), (&json!(true), &json!(admin.username)));
     assert!(queue["oldest_ready_seconds"].as_f64().unwrap() >= 0.0, "{queue}");
 
@@ -199,9 +199,9 @@ async fn a_paused_queue_waits_on_every_worker_while_the_others_go_on() {
         }
         let workers = app.get(&admin, "/admin/workers").await.expect(200);
         assert_eq!(workers[0]["id"], settings.instance);
-        assert!(workers[0]["queues"].as_array().unwrap().contains(&json!("emails.send")));
+        assert!(workers[0]["queues"].as_array().unwrap().contains(&json!("emails")));
         assert_eq!(app.mails().len(), 0);
-        app.post(&admin, "/admin/queues/emails.send/resume", json!({})).await.expect(200);
+        app.post(&admin, "/admin/queues/emails/resume", json!({})).await.expect(200);
         while app.mails().is_empty() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -296,9 +296,9 @@ async fn prometheus_is_told_what_waits_and_how_long_requests_take() {
     assert_eq!(answer.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
     let text = answer.text().await.unwrap();
     for line in [
-        r#"erp_queue_jobs{queue="emails.send",state="ready"} "#,
-        r#"erp_queue_oldest_ready_seconds{queue="emails.send"} "#,
-        r#"erp_queue_paused{queue="emails.send"} 0"#,
+        r#"erp_queue_jobs{queue="emails",state="ready"} "#,
+        r#"erp_queue_oldest_ready_seconds{queue="emails"} "#,
+        r#"erp_queue_paused{queue="emails"} 0"#,
         r#"erp_http_request_duration_seconds_count{method="POST",route="/notifications",status=""#,
         r#"erp_database_connections{state="max"} "#,
         "erp_database_up 1",

@@ -91,7 +91,7 @@ async fn an_alert_whose_cause_is_gone_before_its_mail_leaves_is_not_mailed() {
     let (app, boss) = (&plant.app, &plant.boss);
     let id = plant.open(json!({"priorite": "urgente"})).await;
     app.set_clock("2026-11-24T10:00:00Z");
-    app.post(&plant.admin, "/admin/queues/emails.send/pause", json!({})).await.expect(200);
+    app.post(&plant.admin, "/admin/queues/emails/pause", json!({})).await.expect(200);
     app.post(&plant.admin, "/admin/schedules/interventions.sla/run", json!({})).await.expect(202);
     while app.told(boss).await.is_empty() {
         let soon = async {
@@ -103,7 +103,7 @@ async fn an_alert_whose_cause_is_gone_before_its_mail_leaves_is_not_mailed() {
             .unwrap();
     }
     app.step(boss, id, "cloturee").await.expect(200);
-    app.post(&plant.admin, "/admin/queues/emails.send/resume", json!({})).await.expect(200);
+    app.post(&plant.admin, "/admin/queues/emails/resume", json!({})).await.expect(200);
     app.run_jobs().await;
     let told = app.get(boss, "/notifications/user/me").await.expect(200);
     assert_eq!(

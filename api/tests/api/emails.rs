@@ -125,7 +125,7 @@ async fn an_address_that_the_server_refuses_for_good_is_given_up_and_says_why() 
     assert_eq!((&now["statut"], &now["tentatives"]), (&json!("echouee"), &json!(1)), "{now}");
     assert!(now["derniere_erreur"].as_str().unwrap().contains("550"), "{now}");
     let [(queue, state, _)] = &app.jobs().await[..] else { panic!() };
-    assert_eq!((queue.as_str(), state.as_str()), ("emails.send", "Killed"));
+    assert_eq!((queue.as_str(), state.as_str()), ("emails", "Killed"));
 }
 
 #[tokio::test]
@@ -196,6 +196,6 @@ async fn a_mail_server_that_does_not_answer_stops_no_document() {
     let settings = erp_worker::Settings::new(&app.ctx);
     Box::pin(erp_worker::run(&app.ctx, &settings, ready)).await.unwrap();
     // And what a stop finds under way is handed back, at no cost.
-    let mails = app.jobs().await.into_iter().filter(|(queue, ..)| queue == "emails.send");
+    let mails = app.jobs().await.into_iter().filter(|(queue, ..)| queue == "emails");
     assert!(mails.into_iter().all(|(_, state, attempts)| state == "Pending" && attempts == 0));
 }

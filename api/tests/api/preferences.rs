@@ -93,7 +93,7 @@ async fn leaves_in(app: &App) -> i64 {
     let due = sqlx::query_scalar!(
         r#"
             select round(extract(epoch from run_at - now()))::bigint as "seconds!" from apalis.jobs
-            where job_type = 'emails.group' and status = 'Pending'
+            where job_type = 'emails' and status = 'Pending'
         "#
     );
     due.fetch_one(&app.ctx.pool).await.unwrap()

@@ -7,7 +7,6 @@ mod token;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
-use sqlx::PgPool;
 use uuid::Uuid;
 
 pub use keys::Keys;
@@ -203,15 +202,8 @@ fn account_disabled() -> Error {
 }
 
 /// Removes tokens that have expired and failures that are forgotten, in small batches; gives how many rows.
-pub async fn purge(pool: &PgPool, now: DateTime<Utc>) -> Result<u64> {
-    const BATCH: u64 = 1000;
-    let mut purged = 0;
-    loop {
-        let tokens = store::purge_tokens(pool, now, 1000).await?;
-        let failures = store::purge_failures(pool, now, 1000).await?;
-        purged += tokens + failures;
-        if tokens.max(failures) < BATCH {
-            return Ok(purged);
-        }
-    }
+pub async fn purge(tx: &mut Tx<'_>, now: DateTime<Utc>, limit: i64) -> Result<usize> {
+    let tokens = store::purge_tokens(&mut **tx, now, limit).await?;
+    let most = tokens.max(store::purge_failures(&mut **tx, now, limit).await?);
+    Ok(usize::try_from(most).unwrap_or(usize::MAX))
 }

@@ -2,6 +2,7 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use lettre::message::header::HeaderName;
 
 use super::env::Env;
 use crate::mailer::{SmtpConfig, SmtpTls};
@@ -9,13 +10,30 @@ use crate::mailer::{SmtpConfig, SmtpTls};
 #[derive(Debug, Clone)]
 pub struct MailConfig {
     /// `SMTP_HOST` (localhost), `SMTP_PORT` (25, 587 or 465 after `SMTP_TLS`), `SMTP_USER`, `SMTP_PASSWORD`,
-    /// `SMTP_TLS`, `EMAILS_FROM_EMAIL`, `EMAILS_FROM_NAME`, `SMTP_TIMEOUT_SECONDS`.
+    /// `SMTP_TLS`, `EMAILS_FROM_EMAIL`, `EMAILS_FROM_NAME`, `SMTP_TIMEOUT_SECONDS`, `SMTP_DOT_TIMEOUT_SECONDS`,
+    /// `EMAILS_TRANSMISSIONS`, `EMAILS_IDEMPOTENCY_HEADER`.
     pub smtp: SmtpConfig,
     /// `FRONTEND_URL`, without a slash at its end: where links in mails lead.
     pub frontend_url: String,
     /// `EMAILS_GROUP_SECONDS` (600): what comes to a person within so long is one mail; 0: each its own, at once.
     pub group: TimeDelta,
+    /// `EMAILS_INCERTAINS` (`par_type`)
+    pub in_doubt: InDoubt,
 }
+
+/// What becomes of a mail that the server may have accepted, or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InDoubt {
+    /// `renvoyer`: it is sent again, under the same Message-ID.
+    Resend,
+    /// `garder`: it becomes `incertaine`; an admin may send it again.
+    Keep,
+    /// `par_type`: what somebody has to act on is sent again, information and digests are kept.
+    ByType,
+}
+
+const IN_DOUBT: &[(&str, InDoubt)] =
+    &[("par_type", InDoubt::ByType), ("renvoyer", InDoubt::Resend), ("garder", InDoubt::Keep)];
 
 impl MailConfig {
     pub(super) fn read(env: &mut Env) -> Self {
@@ -36,6 +54,7 @@ impl MailConfig {
             smtp: Self::smtp(env),
             frontend_url: frontend_url.trim_end_matches('/').to_owned(),
             group: TimeDelta::seconds(group),
+            in_doubt: env.one_of("EMAILS_INCERTAINS", IN_DOUBT, InDoubt::ByType),
         }
     }
 
@@ -61,6 +80,27 @@ impl MailConfig {
             "un nombre de secondes de 1 à 50",
             "10",
         );
+        let dot_seconds = env.parse(
+            "SMTP_DOT_TIMEOUT_SECONDS",
+            SmtpConfig::DOT_TIMEOUT.as_secs(),
+            |n| (1..=1800).contains(n),
+            "un nombre de secondes de 1 à 1800",
+            "600",
+        );
+        let transmissions = env.parse(
+            "EMAILS_TRANSMISSIONS",
+            1,
+            |n| (1..=8).contains(n),
+            "un nombre de 1 à 8",
+            "1",
+        );
+        let idempotency_header = env.text("EMAILS_IDEMPOTENCY_HEADER");
+        if let Some(name) = &idempotency_header
+            && HeaderName::new_from_ascii(name.clone()).is_err()
+        {
+            let fault = format!("« {name} » n'est pas un nom d'en-tête");
+            env.fault("EMAILS_IDEMPOTENCY_HEADER", fault, "Resend-Idempotency-Key");
+        }
         SmtpConfig {
             host: env.text("SMTP_HOST").unwrap_or_else(|| "localhost".to_owned()),
             port: env.parse("SMTP_PORT", default_port, |p| *p > 0, "un port", "587"),
@@ -70,6 +110,9 @@ impl MailConfig {
             from_email,
             from_name: env.text("EMAILS_FROM_NAME").unwrap_or_else(|| "ERP MIF Maroc".to_owned()),
             timeout: Duration::from_secs(seconds),
+            dot_timeout: Duration::from_secs(dot_seconds),
+            transmissions,
+            idempotency_header,
         }
     }
 }

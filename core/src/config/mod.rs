@@ -18,7 +18,7 @@ pub use database::DatabaseConfig;
 pub use env::{BY_FILE, Env, Secret, SettingFault};
 pub use http::HttpConfig;
 pub use log::{LogConfig, LogFormat};
-pub use mail::MailConfig;
+pub use mail::{InDoubt, MailConfig};
 pub use sources::{Source, Sources};
 pub use uploads::{StorageConfig, UploadConfig};
 pub use worker::WorkerConfig;

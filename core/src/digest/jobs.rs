@@ -11,7 +11,7 @@ scheduled! {
     Point = "digest.quotidien", attempts 8, limit Duration::from_mins(5)
 }
 
-/// Sends one person the state of a day.
+/// A job of the release before: it sends one person the state of a day. Nothing enqueues it any more.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SendDigest {
     pub user_id: i64,
@@ -21,11 +21,6 @@ pub struct SendDigest {
 
 impl Job for SendDigest {
     const QUEUE: &'static str = "emails.digest";
-    /// With pauses of up to ten minutes: some four hours. In the afternoon it is no news any more.
-    const MAX_ATTEMPTS: usize = 30;
-    const TIMEOUT: Duration = Duration::from_hours(1);
-    const CONCURRENCY: usize = 2;
-    const MAX_BACKOFF: Duration = Duration::from_mins(10);
 
     fn key(&self) -> Option<String> {
         Some(format!("{}:{}", self.user_id, self.jour))

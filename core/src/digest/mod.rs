@@ -2,12 +2,12 @@
 pub mod jobs;
 mod store;
 
-use chrono::{DateTime, Days, TimeDelta, Utc};
-use sqlx::PgPool;
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
+use sqlx::PgConnection;
 
 pub use store::{Ligne, Visite};
 
-use crate::{Result, Tx, jobs::enqueue_in, local, notifications::told, preferences};
+use crate::{Result, Tx, local, notifications::envois, preferences};
 
 /// Lines that a section of a digest shows; a mail that one reads has no more.
 const LINES: i64 = 10;
@@ -50,15 +50,15 @@ impl Point {
 }
 
 /// The state of the day at `now`.
-pub async fn point(pool: &PgPool, now: DateTime<Utc>) -> Result<Point> {
+pub async fn point(db: &mut PgConnection, now: DateTime<Utc>) -> Result<Point> {
     let (today, tonight) = local::span_of(local::day_of(now));
     let week = local::start_of(local::day_of(now) + Days::new(7));
     Ok(Point {
-        ouvertes: store::count_open(pool).await?,
-        en_retard: store::late(pool, now, LINES).await?,
-        echeance_du_jour: store::due(pool, now, tonight, LINES).await?,
-        non_affectees: store::unassigned(pool, LINES).await?,
-        visites: store::visites(pool, today, week, LINES).await?,
+        ouvertes: store::count_open(db).await?,
+        en_retard: store::late(db, now, LINES).await?,
+        echeance_du_jour: store::due(db, now, tonight, LINES).await?,
+        non_affectees: store::unassigned(db, LINES).await?,
+        visites: store::visites(db, today, week, LINES).await?,
     })
 }
 
@@ -71,28 +71,23 @@ pub fn is_fresh(tick: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
     tick.is_none_or(|tick| now - tick < MORNING && local::day_of(tick) == local::day_of(now))
 }
 
-/// Enqueues the digest of the day for everybody in charge who wants it, at the end of their quiet hours. How many; each
-/// person gets one a day, however often this is done.
+/// Opens the digest of the day for everybody in charge who wants it, to leave at the end of their quiet hours. How many are
+/// in charge; each person gets one a day, however often this is done.
 pub async fn send_all(tx: &mut Tx<'_>, now: DateTime<Utc>) -> Result<usize> {
     let readers = store::readers(&mut **tx).await?;
     for &user_id in &readers {
-        let delay = preferences::find(&mut **tx, user_id).await?.quiet_for(now);
-        let job = jobs::SendDigest { user_id, jour: local::day_of(now) };
-        enqueue_in(tx, &job, delay.unwrap_or_default()).await?;
+        open(tx, user_id, local::day_of(now), now).await?;
     }
     Ok(readers.len())
 }
 
-/// Whether the digest of a day was sent to a person, and recorded as sent.
-pub async fn is_sent(pool: &PgPool, job: &jobs::SendDigest) -> Result<bool> {
-    told::is_told(pool, &key(job), job.user_id).await
-}
-
-/// Records that it was sent.
-pub async fn record_sent(pool: &PgPool, job: &jobs::SendDigest, now: DateTime<Utc>) -> Result<()> {
-    told::claim(pool, &key(job), job.user_id, now).await.map(drop)
-}
-
-fn key(job: &jobs::SendDigest) -> String {
-    format!("digest:{}", job.jour)
+/// Opens the digest of `jour` for one person, unless that person has had it.
+pub async fn open(
+    tx: &mut Tx<'_>,
+    user_id: i64,
+    jour: NaiveDate,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let delay = preferences::find(&mut **tx, user_id).await?.quiet_for(now).unwrap_or_default();
+    envois::open_digest(tx, user_id, jour, delay, now).await.map(drop)
 }

@@ -1,6 +1,6 @@
 //! The questions that a digest asks.
 use chrono::{DateTime, Utc};
-use sqlx::{PgExecutor, PgPool};
+use sqlx::{PgConnection, PgExecutor};
 
 use super::Section;
 use crate::{Result, interventions::PrioriteIntervention, planning::FrequencePlanning};
@@ -29,34 +29,34 @@ pub struct Visite {
     total: i64,
 }
 
-pub(super) async fn count_open(pool: &PgPool) -> Result<i64> {
+pub(super) async fn count_open(db: &mut PgConnection) -> Result<i64> {
     Ok(sqlx::query_scalar!(
         r#"
             select count(*) as "count!" from interventions
             where statut in ('ouverte', 'affectee', 'en_cours', 'en_attente')
         "#
     )
-    .fetch_one(pool)
+    .fetch_one(db)
     .await?)
 }
 
 /// Past their deadline at `now`, the oldest first.
-pub(super) async fn late(pool: &PgPool, now: DateTime<Utc>, limit: i64) -> Result<Section<Ligne>> {
-    between(pool, None, now, limit).await
+pub(super) async fn late(db: &mut PgConnection, now: DateTime<Utc>, limit: i64) -> Result<Section<Ligne>> {
+    between(db, None, now, limit).await
 }
 
 /// With a deadline in `from..to`.
 pub(super) async fn due(
-    pool: &PgPool,
+    db: &mut PgConnection,
     from: DateTime<Utc>,
     to: DateTime<Utc>,
     limit: i64,
 ) -> Result<Section<Ligne>> {
-    between(pool, Some(from), to, limit).await
+    between(db, Some(from), to, limit).await
 }
 
 async fn between(
-    pool: &PgPool,
+    db: &mut PgConnection,
     from: Option<DateTime<Utc>>,
     to: DateTime<Utc>,
     limit: i64,
@@ -78,13 +78,13 @@ async fn between(
         to,
         limit,
     )
-    .fetch_all(pool)
+    .fetch_all(db)
     .await?;
     Ok(Section::of(lignes, |ligne| ligne.total))
 }
 
 /// Without a technicien: the urgent ones first, then those that have waited longest.
-pub(super) async fn unassigned(pool: &PgPool, limit: i64) -> Result<Section<Ligne>> {
+pub(super) async fn unassigned(db: &mut PgConnection, limit: i64) -> Result<Section<Ligne>> {
     let lignes = sqlx::query_as!(
         Ligne,
         r#"
@@ -98,14 +98,14 @@ pub(super) async fn unassigned(pool: &PgPool, limit: i64) -> Result<Section<Lign
         "#,
         limit,
     )
-    .fetch_all(pool)
+    .fetch_all(db)
     .await?;
     Ok(Section::of(lignes, |ligne| ligne.total))
 }
 
 /// The visits of active plannings in `from..to`, the next of each.
 pub(super) async fn visites(
-    pool: &PgPool,
+    db: &mut PgConnection,
     from: DateTime<Utc>,
     to: DateTime<Utc>,
     limit: i64,
@@ -124,7 +124,7 @@ pub(super) async fn visites(
         to,
         limit,
     )
-    .fetch_all(pool)
+    .fetch_all(db)
     .await?;
     Ok(Section::of(lignes, |ligne| ligne.total))
 }

@@ -7,7 +7,7 @@ use crate::{
     digest::jobs::{Point, SendDigest},
     documents::jobs::{DeleteFiles, ProcessDocument},
     interventions::jobs::{Late, Unassigned},
-    notifications::jobs::{SendEmail, SendGroup},
+    notifications::jobs::{SendEmail, SendGroup, SendMail},
     planning::jobs::{Generate, Remind},
     schedules::jobs::Purge,
 };
@@ -51,13 +51,15 @@ macro_rules! jobs {
 jobs![
     ProcessDocument,
     DeleteFiles,
-    SendEmail,
-    SendGroup,
-    SendDigest,
+    SendMail,
     Generate,
     Remind,
     Late,
     Unassigned,
     Point,
     Purge,
+    // Of the release before: nothing enqueues them any more.
+    SendEmail,
+    SendGroup,
+    SendDigest,
 ];

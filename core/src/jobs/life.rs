@@ -19,6 +19,10 @@ pub struct Taken {
     pub attempt: i32,
     /// Workers that died running it.
     pub rescues: i32,
+    /// Attempts in a row that met an outage of something outside; they cost no attempt.
+    pub outages: i32,
+    /// When the first of them ended.
+    pub outage_since: Option<DateTime<Utc>>,
     /// The request that caused it.
     pub request_id: Option<String>,
     /// The span in which it was enqueued (W3C Trace Context).
@@ -33,12 +37,16 @@ pub struct Taken {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     Done,
-    /// Again after a pause.
+    /// Failed by a fault of the job itself: again after a pause.
     Retry,
+    /// Something outside was away: again after a pause, at no cost.
+    Outage,
     /// Not now: again after a pause, at no cost.
     Snooze,
     /// Never again.
     Dead,
+    /// The job was somebody else's by then: nothing is recorded.
+    Stale,
 }
 
 impl Outcome {
@@ -47,8 +55,10 @@ impl Outcome {
         match self {
             Self::Done => "done",
             Self::Retry => "retry",
+            Self::Outage => "outage",
             Self::Snooze => "snooze",
             Self::Dead => "dead",
+            Self::Stale => "stale",
         }
     }
 
@@ -56,7 +66,7 @@ impl Outcome {
     fn status(self) -> &'static str {
         match self {
             Self::Done => "Done",
-            Self::Retry => "Failed",
+            Self::Retry | Self::Outage | Self::Stale => "Failed",
             Self::Snooze => "Pending",
             Self::Dead => "Killed",
         }
@@ -137,6 +147,8 @@ pub async fn take(pool: &PgPool, queue: &str, worker: &str, limit: usize) -> Res
                 returning j.*
             )
             select id, job as payload, attempts as attempt, coalesce((metadata -> 'rescues')::integer, 0) as "rescues!",
+                coalesce((metadata -> 'outages')::integer, 0) as "outages!",
+                (metadata -> 'outage_since')::timestamptz as outage_since,
                 metadata -> 'request_id' as request_id, metadata -> 'traceparent' as traceparent,
                 greatest(0, extract(epoch from lock_at - greatest(run_at, created_at)))::float8 as "waited!",
                 lock_at as "since!"
@@ -168,13 +180,19 @@ pub async fn end(db: impl PgExecutor<'_>, worker: &str, ended: &[Ended]) -> Resu
         r#"
             update apalis.jobs j
             set status = e.status,
-                attempts = j.attempts - (e.outcome = 'snooze')::integer,
+                attempts = j.attempts - (e.outcome in ('snooze', 'outage'))::integer,
                 -- A job enqueued by an older version may have been allowed fewer attempts than are now.
-                max_attempts = case when e.outcome = 'retry' then greatest(j.max_attempts, j.attempts + 1)
+                max_attempts = case when e.outcome in ('retry', 'outage') then greatest(j.max_attempts, j.attempts + 1)
                     else j.max_attempts end,
+                metadata = case e.outcome
+                    when 'outage' then coalesce(j.metadata, ''::hstore)
+                        || hstore('outages', (coalesce((j.metadata -> 'outages')::integer, 0) + 1)::text)
+                        || hstore('outage_since', coalesce(j.metadata -> 'outage_since', clock_timestamp()::text))
+                    when 'snooze' then j.metadata
+                    else delete(j.metadata, array['outages', 'outage_since']) end,
                 -- Half of the pause to all of it, so that what failed together does not come back together.
                 run_at = case
-                    when e.outcome = 'retry' then clock_timestamp() + make_interval(secs => e.pause * (0.5 + random() / 2))
+                    when e.outcome in ('retry', 'outage') then clock_timestamp() + make_interval(secs => e.pause * (0.5 + random() / 2))
                     when e.outcome = 'snooze' then clock_timestamp() + make_interval(secs => e.pause)
                     else j.run_at end,
                 last_result = jsonb_build_object(case when e.error is null then 'Ok' else 'Err' end, e.error),
@@ -283,6 +301,13 @@ pub async fn rescue(pool: &PgPool, silence: Duration) -> Result<Vec<(String, i64
 }
 
 impl Taken {
+    /// How long something outside has been away for this job, until this attempt began.
+    #[must_use]
+    pub fn outage(&self) -> Duration {
+        let lasted = self.outage_since.and_then(|since| (self.since - since).to_std().ok());
+        lasted.unwrap_or_default()
+    }
+
     /// Attempts that count, this one among them: those that were lost with their worker are not its fault.
     #[must_use]
     pub fn own_attempts(&self) -> usize {

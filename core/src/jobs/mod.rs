@@ -1,5 +1,6 @@
 //! Declaring a job, and enqueueing it in the caller's transaction. What becomes of it then: `docs/jobs.md`.
 mod known;
+mod lease;
 pub mod life;
 pub mod operate;
 
@@ -11,6 +12,7 @@ use ulid::Ulid;
 use uuid::Uuid;
 
 pub use known::QUEUES;
+pub use lease::Lease;
 
 use crate::{Result, Tx, telemetry};
 
@@ -29,13 +31,15 @@ pub enum Priority {
 /// month's code, so new fields are optional.
 pub trait Job: Serialize + DeserializeOwned + Clone + Send + Sync + Unpin + 'static {
     const QUEUE: &'static str;
-    /// After so many failed attempts the job is dead.
+    /// After so many attempts that failed by a fault of the job itself it is dead. Those that met an outage do not count.
     const MAX_ATTEMPTS: usize = 8;
+    /// When something outside (mail server, storage, database) has been away for so long, the job is dead.
+    const OUTAGE_LIMIT: Duration = Duration::from_hours(24);
     /// An attempt that takes longer has failed.
     const TIMEOUT: Duration = Duration::from_mins(1);
     /// Attempts that run at once in one process.
     const CONCURRENCY: usize = 4;
-    /// The longest pause between two attempts.
+    /// The longest pause between two attempts that failed by a fault of the job itself.
     const MAX_BACKOFF: Duration = Duration::from_hours(1);
 
     /// Jobs of one queue with the same key are one job, as long as the row of the first is kept.
@@ -119,6 +123,12 @@ pub async fn enqueue_in<J: Job>(tx: &mut Tx<'_>, job: &J, delay: Duration) -> Re
     .await?;
     Ok(())
 }
+
+/// The longest pause between two attempts while something outside is away.
+pub const OUTAGE_BACKOFF: Duration = Duration::from_mins(1);
+
+/// The longest pause between two attempts while something outside asks to come later.
+pub const DEFERRED_BACKOFF: Duration = Duration::from_mins(5);
 
 /// The pause after the `attempt`-th failure: 2 s, 4 s, 8 s… up to `longest`. Jitter is added where it is stored.
 #[must_use]

@@ -18,7 +18,7 @@ pub struct OutgoingMail {
     pub to_name: String,
     /// Address of the reader.
     pub to_email: String,
-    /// Stable over attempts, see [`super::message_id`]; sent exactly as given.
+    /// Of [`super::message_id`]; sent exactly as given.
     pub message_id: String,
     /// What it says.
     pub rendered: Rendered,
@@ -26,7 +26,31 @@ pub struct OutgoingMail {
     pub headers: Vec<(&'static str, String)>,
 }
 
+/// A mail as it travels, for ever the same from its first transmission on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frozen {
+    /// The address of its one recipient.
+    pub to_email: String,
+    pub message_id: String,
+    /// Headers and body ([RFC 5322](https://www.rfc-editor.org/rfc/rfc5322)), before dots are doubled.
+    pub bytes: Vec<u8>,
+}
+
 impl OutgoingMail {
+    /// The mail as it travels; `idempotency` names one more header that carries its id.
+    pub(super) fn freeze(&self, from: &Mailbox, idempotency: Option<&str>) -> Result<Frozen> {
+        let mut message = self.message(from)?;
+        if let Some(name) = idempotency {
+            let name = HeaderName::new_from_ascii(name.to_owned()).map_err(anyhow::Error::from)?;
+            message.headers_mut().insert_raw(HeaderValue::new(name, self.message_id.clone()));
+        }
+        Ok(Frozen {
+            to_email: self.to_email.clone(),
+            message_id: self.message_id.clone(),
+            bytes: message.formatted(),
+        })
+    }
+
     /// The whole message. An address that cannot be one is refused for good.
     pub(super) fn message(&self, from: &Mailbox) -> Result<Message> {
         let to = mailbox(&self.to_name, &self.to_email)
@@ -52,6 +76,14 @@ impl OutgoingMail {
         );
         Ok(builder.multipart(parts).map_err(anyhow::Error::from)?)
     }
+}
+
+/// An address of a recipient; one that cannot be one is refused for good.
+pub(super) fn address(email: &str) -> Result<Address> {
+    let mailbox = mailbox("", email);
+    mailbox
+        .map(|mailbox| mailbox.email)
+        .map_err(|detail| Error::refused("smtp_refuse", detail.clone(), detail))
 }
 
 /// An address with its name, or why it is not one.

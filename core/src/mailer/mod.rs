@@ -3,6 +3,7 @@
 
 pub(crate) mod clean;
 mod context;
+mod conversation;
 mod date;
 mod helpers;
 mod message;
@@ -18,18 +19,19 @@ pub use context::{
     DigestLigne, DigestMail, DigestSection, GroupeLigne, GroupeMail, NotificationMail,
     PlanningLigne, PlanningSection,
 };
+pub use conversation::{Conversation, Transmission};
 pub use date::{date, date_heure};
-pub use message::OutgoingMail;
+pub use message::{Frozen, OutgoingMail};
 pub use render::{Rendered, Renderer};
 pub use smtp::{Mailer, SmtpConfig, SmtpTls};
 pub use template::Template;
 pub use unsubscribe::list_unsubscribe;
 
-/// The `Message-ID` of a notification: the same at every attempt, so that a mail sent twice
-/// is recognised as one by those who receive it.
+/// A new `Message-ID`. It is kept with the mail from its first transmission on, so that a mail that is sent again is
+/// recognised as one by those who receive it.
 #[must_use]
-pub fn message_id(notification_id: i64, domain: &str) -> String {
-    format!("<notification-{notification_id}@{domain}>")
+pub fn message_id(domain: &str) -> String {
+    format!("<{}@{domain}>", uuid::Uuid::now_v7())
 }
 
 /// The page of an intervention in the frontend.
@@ -42,10 +44,4 @@ pub fn lien_intervention(frontend_url: &str, id: i64) -> String {
 #[must_use]
 pub fn lien_planning(frontend_url: &str, id: i64) -> String {
     format!("{}/planning/{id}", frontend_url.trim_end_matches('/'))
-}
-
-/// The `Message-ID` of somebody's digest of a day: the same at every attempt.
-#[must_use]
-pub fn digest_id(user_id: i64, jour: chrono::NaiveDate, domain: &str) -> String {
-    format!("<digest-{user_id}-{jour}@{domain}>")
 }

@@ -1,14 +1,13 @@
-//! Sends mails over SMTP, within a time limit, and tells a refusal (give up) from a server
-//! that is away (try later). Connections are kept for the next mail.
+//! The mail server, and the connections to it. How one mail travels over a connection: `conversation`.
 //!
-//! lettre's own pool is not used: the time limit abandons a conversation in its middle, and that
-//! pool would hand the connection out again, so that the next mail would take the answers of this
-//! one for its own and count as sent. Nor has it a limit for reading, or for its test of a dead
-//! connection. Here a connection comes back only after a mail that went through.
+//! lettre's connection speaks the protocol; its pool and its `send` are not used. `send` says everything from `MAIL FROM` to
+//! the final dot at once, where a mail must be claimed between `354` and the dot; the pool gives a connection back in whatever
+//! state a time limit left it, so that the next mail would take the answers of this one for its own, and has no limit for
+//! reading. Here a connection comes back only after a mail that went through.
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
@@ -17,11 +16,12 @@ use lettre::transport::smtp::Error as SmtpError;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::clean;
-use super::message::{OutgoingMail, mailbox};
-use crate::{Error, Result, metrics::outside};
+use super::message::{Frozen, OutgoingMail, mailbox};
+use crate::{Error, Result};
 
 /// Servers close what is idle for long; what is older is not worth a test.
 const IDLE_MAX: Duration = Duration::from_secs(30);
@@ -29,9 +29,6 @@ const IDLE_MAX: Duration = Duration::from_secs(30);
 const IDLE_COUNT: usize = 8;
 /// A living server answers NOOP at once.
 const TEST_LIMIT: Duration = Duration::from_secs(2);
-/// Answers that blame our login or our configuration, not this mail.
-const OUR_FAULT: [u16; 4] = [530, 534, 535, 538];
-
 /// How the connection is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SmtpTls {
@@ -73,13 +70,22 @@ pub struct SmtpConfig {
     pub from_email: String,
     /// Name of the sender; may be empty.
     pub from_name: String,
-    /// For one mail as a whole, from connecting to the last answer.
+    /// For each step up to `354`: to connect, then for each command and its answer.
     pub timeout: Duration,
+    /// For the body, the final dot and the answer to it.
+    pub dot_timeout: Duration,
+    /// Transmissions that are under way at once in this process, between the claim of a mail and the record of its end.
+    pub transmissions: usize,
+    /// A header that carries the frozen id of a mail, for relays that know a mail that comes again by it.
+    pub idempotency_header: Option<String>,
 }
 
 impl SmtpConfig {
-    /// The time limit when the configuration names none.
+    /// The time limit of a step when the configuration names none.
     pub const TIMEOUT: Duration = Duration::from_secs(10);
+    /// [RFC 5321, 4.5.3.2.6](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.2.6): a server may need so long after the
+    /// dot, and whoever gives up sooner sends the mail again although it was accepted.
+    pub const DOT_TIMEOUT: Duration = Duration::from_mins(10);
 }
 
 impl fmt::Debug for SmtpConfig {
@@ -98,12 +104,13 @@ impl fmt::Debug for SmtpConfig {
 #[derive(Clone)]
 pub struct Mailer(Arc<Inner>);
 
-struct Inner {
-    config: SmtpConfig,
-    from: Mailbox,
+pub(super) struct Inner {
+    pub(super) config: SmtpConfig,
+    pub(super) from: Mailbox,
     tls: Option<TlsParameters>,
     credentials: Option<Credentials>,
     idle: Mutex<Vec<(Instant, AsyncSmtpConnection)>>,
+    turns: Arc<Semaphore>,
 }
 
 impl fmt::Debug for Mailer {
@@ -126,8 +133,9 @@ impl Mailer {
             .user
             .clone()
             .map(|user| Credentials::new(user, config.password.clone().unwrap_or_default()));
-        let idle = Mutex::default();
-        Ok(Self(Arc::new(Inner { config: config.clone(), from, tls, credentials, idle })))
+        let turns = Arc::new(Semaphore::new(config.transmissions));
+        let (config, idle) = (config.clone(), Mutex::default());
+        Ok(Self(Arc::new(Inner { config, from, tls, credentials, idle, turns })))
     }
 
     /// The domain of the sender, for [`super::message_id`].
@@ -138,54 +146,35 @@ impl Mailer {
 
     /// Connects, greets, protects the connection and signs in as for a mail, and sends none.
     pub async fn check(&self) -> Result<()> {
-        let limit = self.0.config.timeout;
-        let call = async {
-            let mut connection = self.0.connect().await.map_err(|err| self.0.unavailable(&err))?;
-            // The answer to a farewell does not matter.
-            let _ = connection.quit().await;
-            Ok(())
-        };
-        timeout(limit, call).await.unwrap_or_else(|_elapsed| Err(self.0.too_late()))
+        let mut connection = self.0.connect().await?;
+        // The answer to a farewell does not matter.
+        let _ = timeout(self.0.config.timeout, connection.quit()).await;
+        Ok(())
     }
 
-    /// Hands `mail` over to the server, which has accepted it when this is `Ok`.
-    ///
-    /// `Refused` when the server refuses this mail for good or its address is none; anything else
-    /// that goes wrong is `Unavailable`, and may be tried again: the receiver sees by the
-    /// `Message-ID` when an answer was lost and the mail comes twice.
-    pub async fn send(&self, mail: &OutgoingMail) -> Result<()> {
-        let message = mail.message(&self.0.from)?;
-        let limit = self.0.config.timeout;
-        let call = async {
-            timeout(limit, self.0.deliver(&message))
-                .await
-                .unwrap_or_else(|_elapsed| Err(self.0.too_late()))
-        };
-        outside("smtp", call).await
+    /// The bytes that travel, and to whom. An address that cannot be one is refused for good.
+    pub fn freeze(&self, mail: &OutgoingMail) -> Result<Frozen> {
+        mail.freeze(&self.0.from, self.0.config.idempotency_header.as_deref())
+    }
+
+    /// Waits until a mail may be claimed, and keeps others waiting while the permit lives: so many mails, and no more, are in
+    /// doubt when this process is killed.
+    pub async fn turn(&self) -> Result<OwnedSemaphorePermit> {
+        Ok(self.0.turns.clone().acquire_owned().await.map_err(anyhow::Error::from)?)
+    }
+
+    pub(super) fn inner(&self) -> &Arc<Inner> {
+        &self.0
     }
 }
 
 impl Inner {
-    async fn deliver(&self, message: &lettre::Message) -> Result<()> {
-        // Taken out of the pool, so that whoever gives up in the middle closes it.
-        let mut connection = match self.reuse().await {
-            Some(connection) => connection,
-            // A refusal here is of us, not of the mail: it may pass when the operator mends it.
-            None => self.connect().await.map_err(|err| self.unavailable(&err))?,
-        };
-        match connection.send(message.envelope(), &message.formatted()).await {
-            Ok(_answer) => {
-                let mut idle = self.idle();
-                if idle.len() < IDLE_COUNT {
-                    idle.push((Instant::now(), connection));
-                }
-                Ok(())
-            }
-            Err(err) if is_final(&err) => {
-                let answer = self.explain(&err);
-                Err(Error::refused("smtp_refuse", answer.clone(), answer))
-            }
-            Err(err) => Err(self.unavailable(&err)),
+    /// A connection that greets, is protected and signed in: one of before, or a new one. A refusal here is of us, not of a
+    /// mail: it may pass when the operator mends it.
+    pub(super) async fn connection(&self) -> Result<AsyncSmtpConnection> {
+        match self.reuse().await {
+            Some(connection) => Ok(connection),
+            None => self.connect().await,
         }
     }
 
@@ -204,41 +193,57 @@ impl Inner {
         None
     }
 
-    async fn connect(&self) -> Result<AsyncSmtpConnection, SmtpError> {
-        let SmtpConfig { host, port, timeout, tls, .. } = &self.config;
+    /// Keeps a connection for the next mail.
+    pub(super) fn keep(&self, connection: AsyncSmtpConnection) {
+        let mut idle = self.idle();
+        if idle.len() < IDLE_COUNT {
+            idle.push((Instant::now(), connection));
+        }
+    }
+
+    async fn connect(&self) -> Result<AsyncSmtpConnection> {
+        let SmtpConfig { host, port, timeout: limit, tls, .. } = &self.config;
         let hello = ClientId::default();
         let wrapper = self.tls.clone().filter(|_| *tls == SmtpTls::Tls);
-        let mut connection = AsyncSmtpConnection::connect_tokio1(
+        let connect = AsyncSmtpConnection::connect_tokio1(
             (host.as_str(), *port),
-            Some(*timeout),
+            Some(*limit),
             &hello,
             wrapper,
             None,
-        )
-        .await?;
+        );
+        // The connection, the greeting, the answer to EHLO.
+        let mut connection = self.step(*limit * 3, connect).await?;
         if let (SmtpTls::Starttls, Some(tls)) = (tls, self.tls.clone()) {
-            connection.starttls(tls, &hello).await?;
+            // The command, TLS, the second EHLO.
+            self.step(*limit * 3, connection.starttls(tls, &hello)).await?;
         }
         if let Some(credentials) = &self.credentials {
-            connection.auth(DEFAULT_MECHANISMS, credentials).await?;
+            self.step(*limit * 2, connection.auth(DEFAULT_MECHANISMS, credentials)).await?;
         }
         Ok(connection)
     }
 
-    fn too_late(&self) -> Error {
-        let SmtpConfig { host, port, timeout, .. } = &self.config;
-        let late = anyhow::anyhow!("{host}:{port}: no answer within {timeout:?}");
-        Error::unavailable("smtp", late)
+    /// One step of a conversation within its limit; whatever goes wrong, the server is not available to us.
+    async fn step<T>(
+        &self,
+        limit: Duration,
+        step: impl Future<Output = Result<T, SmtpError>>,
+    ) -> Result<T> {
+        match timeout(limit, step).await {
+            Ok(done) => done.map_err(|error| self.unavailable(self.explain(&error))),
+            Err(_) => Err(self.unavailable(too_late(limit))),
+        }
     }
 
-    fn unavailable(&self, err: &SmtpError) -> Error {
+    pub(super) fn unavailable(&self, why: String) -> Error {
         let SmtpConfig { host, port, .. } = &self.config;
-        Error::unavailable("smtp", anyhow::anyhow!("{host}:{port}: {}", self.explain(err)))
+        Error::unavailable("smtp", anyhow::anyhow!("{host}:{port}: {why}"))
     }
 
     /// The server's own words after its code ("550 5.1.1 unknown user"), or the chain of causes;
     /// in one line, bounded, and without the password even if a server repeats it.
-    fn explain(&self, err: &SmtpError) -> String {
+    pub(super) fn explain(&self, err: &SmtpError) -> String {
         let source = std::error::Error::source(err);
         let mut text = match (err.status(), source) {
             (Some(code), Some(words)) => format!("{code} {words}"),
@@ -254,17 +259,11 @@ impl Inner {
         clean::shorten(&clean::one_line(&text), 500)
     }
 
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<(Instant, AsyncSmtpConnection)>> {
+    fn idle(&self) -> MutexGuard<'_, Vec<(Instant, AsyncSmtpConnection)>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Whether the server will say the same about this mail for ever: a 5xx, unless it is about our
-/// login; or an address that this server has no means to carry (the one client error there is
-/// once connected, for what we send is ASCII but for the addresses).
-fn is_final(err: &SmtpError) -> bool {
-    match err.status() {
-        Some(code) => err.is_permanent() && !OUR_FAULT.contains(&code.into()),
-        None => err.is_client(),
-    }
+pub(super) fn too_late(limit: Duration) -> String {
+    format!("no answer within {limit:?}")
 }

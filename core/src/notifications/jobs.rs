@@ -1,13 +1,55 @@
-//! What the worker does with notifications.
+//! What the worker does with mails.
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::Delivery;
+use super::envois;
 use crate::{Result, Tx, jobs::Job};
 
-/// Sends the mail of a notification, or adds it to the one that gathers for its reader.
+/// Sends one mail.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SendMail {
+    pub envoi_id: i64,
+    /// Sent again by order of an admin, after so many transmissions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    renvoi: Option<i32>,
+}
+
+impl SendMail {
+    pub(super) fn new(envoi_id: i64) -> Self {
+        Self { envoi_id, renvoi: None }
+    }
+
+    /// The same mail once more, after `transmissions`.
+    pub(super) fn again(envoi_id: i64, transmissions: i32) -> Self {
+        Self { envoi_id, renvoi: Some(transmissions) }
+    }
+}
+
+impl Job for SendMail {
+    const QUEUE: &'static str = "emails";
+    /// Ten minutes after the final dot, and the patience to record what the mail server said.
+    const TIMEOUT: Duration = Duration::from_hours(1);
+    const CONCURRENCY: usize = 4;
+
+    fn key(&self) -> Option<String> {
+        Some(match self.renvoi {
+            None => self.envoi_id.to_string(),
+            Some(transmissions) => format!("{}:{transmissions}", self.envoi_id),
+        })
+    }
+
+    async fn abandon(&self, tx: &mut Tx<'_>, reason: &str, now: DateTime<Utc>) -> Result<()> {
+        envois::abandon(tx, self.envoi_id, reason, now).await
+    }
+
+    async fn revive(&self, tx: &mut Tx<'_>) -> Result<()> {
+        envois::revive(tx, self.envoi_id).await
+    }
+}
+
+/// A job of the release before: it adds a notification to the mail that gathers for its reader. Nothing enqueues it any more.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SendEmail {
     pub notification_id: i64,
@@ -15,24 +57,9 @@ pub struct SendEmail {
 
 impl Job for SendEmail {
     const QUEUE: &'static str = "emails.send";
-    /// With pauses of up to ten minutes: some eight hours without an SMTP server.
-    const MAX_ATTEMPTS: usize = 55;
-    /// The mail server has `SMTP_TIMEOUT_SECONDS`; the rest is for a database that is away just when the mail was accepted.
-    const TIMEOUT: Duration = Duration::from_hours(1);
-    const CONCURRENCY: usize = 4;
-    const MAX_BACKOFF: Duration = Duration::from_mins(10);
-
-    async fn abandon(&self, tx: &mut Tx<'_>, reason: &str, now: DateTime<Utc>) -> Result<()> {
-        let delivery = Delivery::GivenUp(reason.to_owned());
-        super::record_delivery(&mut **tx, &[self.notification_id], &delivery, now).await
-    }
-
-    async fn revive(&self, tx: &mut Tx<'_>) -> Result<()> {
-        super::store::set_queued_again(tx, &[self.notification_id]).await
-    }
 }
 
-/// Sends a mail that has gathered notifications.
+/// A job of the release before: it sends a mail. Nothing enqueues it any more.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SendGroup {
     pub envoi_id: i64,
@@ -40,24 +67,13 @@ pub struct SendGroup {
 
 impl Job for SendGroup {
     const QUEUE: &'static str = "emails.group";
-    const MAX_ATTEMPTS: usize = SendEmail::MAX_ATTEMPTS;
-    const TIMEOUT: Duration = SendEmail::TIMEOUT;
-    const CONCURRENCY: usize = SendEmail::CONCURRENCY;
-    const MAX_BACKOFF: Duration = SendEmail::MAX_BACKOFF;
-
-    fn key(&self) -> Option<String> {
-        Some(self.envoi_id.to_string())
-    }
+    const TIMEOUT: Duration = SendMail::TIMEOUT;
 
     async fn abandon(&self, tx: &mut Tx<'_>, reason: &str, now: DateTime<Utc>) -> Result<()> {
-        let Some(given_up) = super::envois::close(tx, self.envoi_id, now).await? else {
-            return Ok(());
-        };
-        let delivery = Delivery::GivenUp(reason.to_owned());
-        super::record_delivery(&mut **tx, &given_up.waiting, &delivery, now).await
+        envois::abandon(tx, self.envoi_id, reason, now).await
     }
 
     async fn revive(&self, tx: &mut Tx<'_>) -> Result<()> {
-        super::envois::revive(tx, self.envoi_id).await
+        envois::revive(tx, self.envoi_id).await
     }
 }

@@ -7,18 +7,16 @@ pub(crate) mod told;
 mod types;
 
 use chrono::{DateTime, Utc};
-use sqlx::PgPool;
-
 pub use routage::{Annonce, Cercle, Evenement, TABLE, announce};
-pub use store::{Facts, counts, facts, find, list, record_delivery};
+pub use store::{Facts, counts, facts, find, list};
 pub use types::{
-    CanalNotification, CountsOut, Delivery, NewNotification, NotificationFilter, NotificationOut,
+    CanalNotification, CountsOut, NewNotification, NotificationFilter, NotificationOut,
     OwnFilter, SORTABLE, StatutNotification, TypeNotification,
 };
 
-use crate::{Error, Noun, Result, Tx, error::OnConstraint as _, jobs::enqueue};
+use crate::{Error, Noun, Result, Tx, error::OnConstraint as _};
 
-/// Records a notification. With `email` its mail goes out by a job, unless its reader does not want such mails; in the
+/// Records a notification. With `email` it joins the next mail of its reader when `tx` commits, unless its reader does not want such mails; in the
 /// journal it is there at once.
 pub async fn create(
     tx: &mut Tx<'_>,
@@ -32,7 +30,7 @@ pub async fn create(
             Error::NotFound(Noun::Intervention)
         })?;
     if notification.canal == CanalNotification::Email {
-        enqueue(tx, &jobs::SendEmail { notification_id: notification.id }).await?;
+        tx.mail(new.user_id, notification.id, now);
     }
     Ok(notification)
 }
@@ -58,16 +56,10 @@ pub async fn settle(
     store::settle(tx, intervention_id, types, now).await
 }
 
-/// Forgets which mails gathered what and who was told of what, if it was before `before`, in small batches; how much.
-pub async fn forget(pool: &PgPool, before: DateTime<Utc>) -> Result<u64> {
-    const BATCH: i64 = 1000;
-    let mut gone = 0;
-    loop {
-        let envois = envois::forget(pool, before, BATCH).await?;
-        let told = told::forget(pool, before, BATCH).await?;
-        gone += envois + told;
-        if envois.max(told) < BATCH.unsigned_abs() {
-            return Ok(gone);
-        }
-    }
+/// Forgets which mails gathered what and who was told of what, if it was before `before`, at most `limit` of each. Gives
+/// the greater of the two counts: below `limit` there is nothing left.
+pub async fn forget(tx: &mut Tx<'_>, before: DateTime<Utc>, limit: i64) -> Result<usize> {
+    let envois = envois::forget(tx, before, limit).await?;
+    let most = envois.max(told::forget(tx, before, limit).await?);
+    Ok(usize::try_from(most).unwrap_or(usize::MAX))
 }

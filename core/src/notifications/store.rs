@@ -3,7 +3,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor, PgPool, Postgres, QueryBuilder};
 
 use super::{
-    CanalNotification, Cercle, CountsOut, Delivery, NewNotification, NotificationFilter,
+    CanalNotification, Cercle, CountsOut, NewNotification, NotificationFilter,
     NotificationOut, SORTABLE, StatutNotification, TypeNotification, routage::Destinataire,
 };
 use crate::{
@@ -119,46 +119,6 @@ pub async fn facts(db: impl PgExecutor<'_>, ids: &[i64]) -> Result<Vec<Facts>> {
     )
     .fetch_all(db)
     .await?)
-}
-
-/// Records how an attempt to send ended. One that was sent stays sent.
-pub async fn record_delivery(
-    db: impl PgExecutor<'_>,
-    ids: &[i64],
-    delivery: &Delivery,
-    now: DateTime<Utc>,
-) -> Result<()> {
-    let (statut, erreur, date_envoi, attempts) = match delivery {
-        Delivery::Sent => (StatutNotification::Envoyee, None, Some(now), 1),
-        Delivery::Failed(error) => (StatutNotification::EnFile, Some(error), None, 1),
-        Delivery::GivenUp(error) => (StatutNotification::Echouee, Some(error), None, 0),
-    };
-    sqlx::query!(
-        r#"
-            update notifications
-            set statut = $2, derniere_erreur = $3, date_envoi = $4, tentatives = tentatives + $5
-            where id = any($1) and statut <> 'envoyee'
-        "#,
-        ids,
-        statut as StatutNotification,
-        erreur,
-        date_envoi,
-        attempts,
-    )
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
-/// Takes back deliveries that were given up; nothing happens to a notification that is gone, or was sent.
-pub(super) async fn set_queued_again(tx: &mut PgConnection, ids: &[i64]) -> Result<()> {
-    sqlx::query!(
-        "update notifications set statut = 'en_file' where id = any($1) and statut = 'echouee'",
-        ids,
-    )
-    .execute(tx)
-    .await?;
-    Ok(())
 }
 
 pub(super) async fn insert(

@@ -1,19 +1,8 @@
 //! Who was told of what: SQL of the `evenements_notifies` table, and nothing else.
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgExecutor, PgPool};
+use sqlx::{PgConnection, PgExecutor};
 
 use crate::Result;
-
-/// Whether a person has been told of something.
-pub(crate) async fn is_told(db: impl PgExecutor<'_>, cle: &str, user_id: i64) -> Result<bool> {
-    Ok(sqlx::query_scalar!(
-        r#"select exists (select from evenements_notifies where cle = $1 and user_id = $2) as "it!""#,
-        cle,
-        user_id,
-    )
-    .fetch_one(db)
-    .await?)
-}
 
 /// Takes it upon itself to tell a person of something. `false`: the person has been told.
 pub(crate) async fn claim(
@@ -52,7 +41,7 @@ pub(super) async fn name_claim(
 }
 
 /// Forgets what was told before `before`, at most `limit`; how much.
-pub(super) async fn forget(pool: &PgPool, before: DateTime<Utc>, limit: i64) -> Result<u64> {
+pub(super) async fn forget(tx: &mut PgConnection, before: DateTime<Utc>, limit: i64) -> Result<u64> {
     let done = sqlx::query!(
         r#"
                 delete from evenements_notifies where (cle, user_id) in (
@@ -61,5 +50,5 @@ pub(super) async fn forget(pool: &PgPool, before: DateTime<Utc>, limit: i64) -> 
         before,
         limit,
     );
-    Ok(done.execute(pool).await?.rows_affected())
+    Ok(done.execute(tx).await?.rows_affected())
 }

@@ -44,6 +44,7 @@ enumeration! {
         EnFile = "en_file",
         Envoyee = "envoyee",
         Echouee = "echouee",
+        Incertaine = "incertaine",
     }
 }
 enumeration_field!(StatutNotification);
@@ -174,15 +175,4 @@ impl OwnFilter {
             page: self.page,
         }
     }
-}
-
-/// How one attempt to send a mail ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Delivery {
-    /// The mail server has taken it.
-    Sent,
-    /// The attempt failed; there may be another.
-    Failed(String),
-    /// There will be no other attempt.
-    GivenUp(String),
 }

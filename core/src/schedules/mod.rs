@@ -5,7 +5,7 @@ mod store;
 mod types;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::{Acquire as _, PgExecutor};
+use sqlx::PgExecutor;
 
 pub use cron::Cron;
 pub use store::list;
@@ -69,7 +69,7 @@ pub async fn tick(tx: &mut Tx<'_>) -> Result<Vec<(String, DateTime<Utc>)>> {
     for schedule in store::due(tx, &names()).await? {
         let name = schedule.name.clone();
         // One that is broken does not hold up the others.
-        let mut savepoint = tx.begin().await?;
+        let mut savepoint = tx.savepoint().await?;
         match tick_one(&mut savepoint, schedule).await {
             Ok(tick) => {
                 savepoint.commit().await?;

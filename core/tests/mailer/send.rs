@@ -1,13 +1,13 @@
-//! Sending: accepted, refused, later, silent, away, and connections that die between two mails.
+//! Sending: accepted, refused, later, silent, away, in doubt, and connections that die between two mails.
 
 use std::sync::atomic::Ordering::SeqCst;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use erp_core::mailer::{
-    Mailer, OutgoingMail, Renderer, SmtpConfig, SmtpTls, Template, list_unsubscribe, message_id,
-    samples,
+    Mailer, OutgoingMail, Renderer, SmtpConfig, SmtpTls, Template, Transmission, list_unsubscribe,
+    message_id, samples,
 };
-use erp_core::{Error, Lang};
+use erp_core::{Error, Lang, Result};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
 use super::server;
@@ -22,7 +22,22 @@ fn config(port: u16) -> SmtpConfig {
         from_email: "erp@mif-maroc.example".into(),
         from_name: "ERP MIF Maroc – Équipe".into(),
         timeout: Duration::from_secs(2),
+        dot_timeout: Duration::from_secs(20),
+        transmissions: 1,
+        idempotency_header: None,
     }
+}
+
+/// Freezes a mail and sends it, without a claim between.
+async fn transmit(mailer: &Mailer, mail: &OutgoingMail) -> Result<Transmission> {
+    let frozen = mailer.freeze(mail)?;
+    Ok(mailer.open(&frozen.to_email).await?.transmit(&frozen.bytes).await)
+}
+
+/// The same for a mail that the server is to accept.
+async fn send(mailer: &Mailer, mail: &OutgoingMail) -> Result<()> {
+    assert_eq!(transmit(mailer, mail).await?, Transmission::Accepted);
+    Ok(())
 }
 
 fn mail(to_email: &str) -> OutgoingMail {
@@ -30,7 +45,7 @@ fn mail(to_email: &str) -> OutgoingMail {
     OutgoingMail {
         to_name: "Zoé Benchekroun".into(),
         to_email: to_email.into(),
-        message_id: message_id(42, "mif-maroc.example"),
+        message_id: "<42@mif-maroc.example>".into(),
         rendered: Renderer::new()
             .and_then(|renderer| renderer.render(Template::NotificationRetard, &context))
             .expect("it renders"),
@@ -44,13 +59,13 @@ async fn an_accepted_mail_arrives_whole_and_the_connection_is_kept() {
     let mailer = Mailer::new(&config(port)).unwrap();
     assert_eq!(mailer.domain(), "mif-maroc.example");
     for _ in 0..3 {
-        mailer.send(&mail("zoe@exemple.ma")).await.unwrap();
+        send(&mailer, &mail("zoe@exemple.ma")).await.unwrap();
     }
     assert_eq!(seen.connections.load(SeqCst), 1);
     let mails = seen.mails.lock().unwrap();
     assert_eq!(mails.len(), 3);
     for expected in [
-        "Message-ID: <notification-42@mif-maroc.example>\r\n",
+        "Message-ID: <42@mif-maroc.example>\r\n",
         "Auto-Submitted: auto-generated\r\n",
         "X-Auto-Response-Suppress: All\r\n",
         "X-Notification-Id: 42\r\n",
@@ -76,7 +91,7 @@ async fn a_digest_can_be_stopped_with_one_click() {
         headers: list_unsubscribe(&context.desabonnement),
         ..mail("zoe@exemple.ma")
     };
-    Mailer::new(&config(port)).unwrap().send(&mail).await.unwrap();
+    send(&Mailer::new(&config(port)).unwrap(), &mail).await.unwrap();
     let mails = seen.mails.lock().unwrap();
     // However long the address: a program that follows it must find it whole.
     assert!(context.desabonnement.len() > 300);
@@ -94,7 +109,7 @@ async fn a_digest_can_be_stopped_with_one_click() {
 async fn a_550_is_final_and_says_why() {
     let (port, _seen) = server::start().await;
     let error =
-        Mailer::new(&config(port)).unwrap().send(&mail("550@exemple.ma")).await.unwrap_err();
+        send(&Mailer::new(&config(port)).unwrap(), &mail("550@exemple.ma")).await.unwrap_err();
     let Error::Refused { code: "smtp_refuse", text } = error else { panic!("{error}") };
     let detail = text.fr;
     assert_eq!(detail, "550 5.1.1 unknown user");
@@ -104,46 +119,89 @@ async fn a_550_is_final_and_says_why() {
 async fn an_address_that_is_none_never_reaches_the_server() {
     let (port, seen) = server::start().await;
     let mailer = Mailer::new(&config(port)).unwrap();
-    let error = mailer.send(&mail("zoe@exemple.ma>\r\nRCPT TO:<x@y.ma")).await.unwrap_err();
+    let error = send(&mailer, &mail("zoe@exemple.ma>\r\nRCPT TO:<x@y.ma")).await.unwrap_err();
     assert!(matches!(error, Error::Refused { .. }), "{error}");
     // A server without SMTPUTF8 has no means to carry this one.
-    let error = mailer.send(&mail("zoé@exemple.ma")).await.unwrap_err();
+    let error = send(&mailer, &mail("zoé@exemple.ma")).await.unwrap_err();
     assert!(matches!(error, Error::Refused { .. }), "{error}");
     assert_eq!(seen.mails.lock().unwrap().len(), 0);
 }
 
 #[tokio::test]
-async fn a_451_may_be_tried_again() {
+async fn who_asks_to_come_later_is_not_away() {
     let (port, _seen) = server::start().await;
     let mailer = Mailer::new(&config(port)).unwrap();
-    let error = mailer.send(&mail("451@exemple.ma")).await.unwrap_err();
-    assert!(matches!(error, Error::Unavailable { what: "smtp", .. }), "{error}");
+    let error = send(&mailer, &mail("451@exemple.ma")).await.unwrap_err();
+    assert!(matches!(error, Error::Deferred(_)), "{error}");
     assert!(error.to_string().contains("451 4.7.1 greylisted"), "{error}");
-    mailer.send(&mail("zoe@exemple.ma")).await.unwrap();
+    send(&mailer, &mail("zoe@exemple.ma")).await.unwrap();
 }
 
 #[tokio::test]
 async fn silence_ends_with_the_time_limit_and_does_not_spoil_the_next_mail() {
     let (port, seen) = server::start().await;
     let mailer = Mailer::new(&config(port)).unwrap();
-    mailer.send(&mail("zoe@exemple.ma")).await.unwrap();
-    let start = Instant::now();
-    let error = mailer.send(&mail("muet@exemple.ma")).await.unwrap_err();
+    send(&mailer, &mail("zoe@exemple.ma")).await.unwrap();
+    let error = send(&mailer, &mail("muet@exemple.ma")).await.unwrap_err();
     assert!(matches!(error, Error::Unavailable { .. }), "{error}");
-    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
-    mailer.send(&mail("zoe@exemple.ma")).await.unwrap();
+    send(&mailer, &mail("zoe@exemple.ma")).await.unwrap();
     assert_eq!(seen.mails.lock().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn the_answer_to_the_dot_may_take_longer_than_any_other() {
+    let (port, seen) = server::start().await;
+    // The server takes three seconds for it; each other step has two.
+    send(&Mailer::new(&config(port)).unwrap(), &mail("lent@exemple.ma")).await.unwrap();
+    assert_eq!(seen.mails.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn what_the_server_says_after_the_dot_is_certain_and_silence_is_not() {
+    let (port, seen) = server::start().await;
+    let mut config = config(port);
+    config.dot_timeout = Duration::from_secs(1);
+    let mailer = Mailer::new(&config).unwrap();
+    let outcome = async |to: &str| transmit(&mailer, &mail(to)).await.unwrap();
+    let Transmission::Refused(why) = outcome("554.point@exemple.ma").await else { panic!() };
+    assert_eq!(why, "554 5.7.1 no spam");
+    let Transmission::Deferred(why) = outcome("451.point@exemple.ma").await else { panic!() };
+    assert_eq!(why, "451 4.3.0 later");
+    assert_eq!(seen.mails.lock().unwrap().len(), 0);
+    // Accepted, and nobody told us: the connection is cut, or the answer takes too long.
+    assert!(matches!(outcome("coupe@exemple.ma").await, Transmission::InDoubt(_)));
+    assert!(matches!(outcome("lent@exemple.ma").await, Transmission::InDoubt(_)));
+    send(&mailer, &mail("zoe@exemple.ma")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_conversation_that_is_dropped_sends_nothing() {
+    let (port, seen) = server::start().await;
+    let mailer = Mailer::new(&config(port)).unwrap();
+    drop(mailer.open("zoe@exemple.ma").await.unwrap());
+    send(&mailer, &mail("zoe@exemple.ma")).await.unwrap();
+    assert_eq!(seen.mails.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn a_relay_that_knows_mails_by_a_header_gets_their_id_in_it() {
+    let mut config = config(25);
+    config.idempotency_header = Some("Resend-Idempotency-Key".into());
+    let frozen = Mailer::new(&config).unwrap().freeze(&mail("zoe@exemple.ma")).unwrap();
+    let text = String::from_utf8(frozen.bytes).unwrap();
+    assert!(text.contains("\r\nResend-Idempotency-Key: <42@mif-maroc.example>\r\n"), "{text}");
+    assert_ne!(message_id("mif-maroc.example"), message_id("mif-maroc.example"));
 }
 
 #[tokio::test]
 async fn a_server_that_is_away_may_come_back() {
     let closed = server::listen(|_stream| async { Ok(()) }).await;
     let error =
-        Mailer::new(&config(closed)).unwrap().send(&mail("zoe@exemple.ma")).await.unwrap_err();
+        send(&Mailer::new(&config(closed)).unwrap(), &mail("zoe@exemple.ma")).await.unwrap_err();
     assert!(matches!(error, Error::Unavailable { .. }), "{error}");
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let error =
-        Mailer::new(&config(free)).unwrap().send(&mail("zoe@exemple.ma")).await.unwrap_err();
+        send(&Mailer::new(&config(free)).unwrap(), &mail("zoe@exemple.ma")).await.unwrap_err();
     assert!(matches!(error, Error::Unavailable { .. }), "{error}");
     assert!(error.to_string().to_lowercase().contains("refused"), "{error}");
 }
@@ -154,7 +212,7 @@ async fn a_connection_that_died_between_two_mails_is_no_failure() {
     seen.hangs_up.store(true, SeqCst);
     let mailer = Mailer::new(&config(port)).unwrap();
     for _ in 0..3 {
-        mailer.send(&mail("zoe@exemple.ma")).await.unwrap();
+        send(&mailer, &mail("zoe@exemple.ma")).await.unwrap();
     }
     assert_eq!(seen.connections.load(SeqCst), 3);
 }
@@ -164,11 +222,11 @@ async fn connections_that_nobody_answers_on_cost_one_short_wait() {
     let (port, seen) = server::start().await;
     let mailer = Mailer::new(&config(port)).unwrap();
     let to = mail("zoe@exemple.ma");
-    let (a, b, c) = tokio::join!(mailer.send(&to), mailer.send(&to), mailer.send(&to));
+    let (a, b, c) = tokio::join!(send(&mailer, &to), send(&mailer, &to), send(&mailer, &to));
     assert!(a.is_ok() && b.is_ok() && c.is_ok());
     assert_eq!(seen.connections.load(SeqCst), 3);
     seen.goes_deaf.store(true, SeqCst);
-    mailer.send(&to).await.unwrap();
+    send(&mailer, &to).await.unwrap();
     assert_eq!(seen.connections.load(SeqCst), 4);
     assert_eq!(seen.mails.lock().unwrap().len(), 4);
 }
@@ -199,7 +257,7 @@ async fn a_wrong_password_is_for_the_operator_and_stays_secret() {
     config.user = Some("erp".into());
     config.password = Some("azerty-42".into());
     let mailer = Mailer::new(&config).unwrap();
-    let error = mailer.send(&mail("zoe@exemple.ma")).await.unwrap_err();
+    let error = send(&mailer, &mail("zoe@exemple.ma")).await.unwrap_err();
     assert!(matches!(error, Error::Unavailable { .. }), "{error}");
     assert!(error.to_string().ends_with("535 5.7.8 no: *** ***"), "{error}");
     assert!(!format!("{mailer:?} {config:?} {error:?}").contains("azerty"));
@@ -210,7 +268,7 @@ async fn without_starttls_nothing_is_said_in_clear() {
     let (port, seen) = server::start().await;
     let mut config = config(port);
     config.tls = SmtpTls::Starttls;
-    let error = Mailer::new(&config).unwrap().send(&mail("zoe@exemple.ma")).await.unwrap_err();
+    let error = send(&Mailer::new(&config).unwrap(), &mail("zoe@exemple.ma")).await.unwrap_err();
     assert!(matches!(error, Error::Unavailable { .. }), "{error}");
     assert!(error.to_string().contains("STARTTLS"), "{error}");
     assert_eq!(seen.mails.lock().unwrap().len(), 0);

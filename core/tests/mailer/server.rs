@@ -1,5 +1,6 @@
 //! A small SMTP server on `mailin`. The recipient's address says how it shall behave:
-//! `451@`, `550@` answer with that code, `muet@` is never answered.
+//! `451@`, `550@` answer with that code, `muet@` is never answered; after the dot `451.point@`, `554.point@` answer with that
+//! code, `lent@` is accepted after three seconds, and `coupe@` without a word.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
@@ -22,10 +23,12 @@ pub struct Seen {
 struct Inbox {
     seen: Arc<Seen>,
     mail: Vec<u8>,
+    to: String,
 }
 
 impl Handler for Inbox {
     fn rcpt(&mut self, to: &str) -> Response {
+        to.clone_into(&mut self.to);
         match to.split('@').next() {
             Some("451") => Response::custom(451, "4.7.1 greylisted, come back later".into()),
             Some("550") => Response::custom(550, "5.1.1 unknown user".into()),
@@ -38,6 +41,11 @@ impl Handler for Inbox {
     }
     fn data_end(&mut self) -> Response {
         let mail = String::from_utf8(std::mem::take(&mut self.mail)).expect("ASCII");
+        match self.to.split('@').next() {
+            Some("451.point") => return Response::custom(451, "4.3.0 later".into()),
+            Some("554.point") => return Response::custom(554, "5.7.1 no spam".into()),
+            _ => {}
+        }
         self.seen.mails.lock().expect("no test panicked").push(mail);
         response::OK
     }
@@ -73,9 +81,10 @@ where
 
 async fn session(stream: impl AsyncRead + AsyncWrite + Unpin, seen: Arc<Seen>) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
-    let inbox = Inbox { seen: Arc::clone(&seen), mail: Vec::new() };
+    let inbox = Inbox { seen: Arc::clone(&seen), mail: Vec::new(), to: String::new() };
     let mut session = SessionBuilder::new("essai").build(IpAddr::V4(Ipv4Addr::LOCALHOST), inbox);
     let mut reply = session.greeting();
+    let mut to = String::new();
     loop {
         let mut bytes = Vec::new();
         if !matches!(reply.action, Action::NoReply) {
@@ -93,7 +102,16 @@ async fn session(stream: impl AsyncRead + AsyncWrite + Unpin, seen: Arc<Seen>) -
         if line.starts_with(b"NOOP") && seen.goes_deaf.load(SeqCst) {
             return std::future::pending().await;
         }
+        if line.starts_with(b"RCPT") {
+            to = String::from_utf8_lossy(&line).into_owned();
+        }
         reply = session.process(&line);
+        if line == b".\r\n" && to.contains("lent@") {
+            tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+        }
+        if line == b".\r\n" && to.contains("coupe@") {
+            return Ok(());
+        }
         if seen.hangs_up.load(SeqCst) && seen.mails.lock().expect("no test panicked").len() > count
         {
             let mut last = Vec::new();

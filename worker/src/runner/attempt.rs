@@ -7,7 +7,7 @@ use std::{
 use erp_core::{
     Ctx, Error, Result,
     jobs::{
-        self, CAUSE, Cause, Verdict,
+        self, CAUSE, Cause, Lease, OUTAGE_BACKOFF, Verdict,
         life::{Ended, Outcome, Taken},
     },
     metrics, telemetry,
@@ -16,6 +16,7 @@ use futures_util::FutureExt as _;
 use tracing::Instrument as _;
 
 use super::Handler;
+use crate::work::Work;
 
 /// `work` within `limit`; late or panicked it has failed like any other.
 pub(super) async fn guarded(
@@ -25,7 +26,7 @@ pub(super) async fn guarded(
     match tokio::time::timeout(limit, AssertUnwindSafe(work).catch_unwind()).await {
         Ok(Ok(result)) => result,
         Ok(Err(panic)) => Err(Error::Internal(anyhow::anyhow!("panicked: {}", said(&*panic)))),
-        Err(_) => Err(Error::unavailable("worker", anyhow::anyhow!("not done within {limit:?}"))),
+        Err(_) => Err(Error::Internal(anyhow::anyhow!("not done within {limit:?}"))),
     }
 }
 
@@ -38,8 +39,8 @@ fn said(panic: &(dyn std::any::Any + Send)) -> &str {
         .unwrap_or("no message")
 }
 
-/// Runs `job` once, and says what is to become of it.
-pub(super) async fn run(ctx: Ctx, handler: &Handler, job: &Taken) -> Ended {
+/// Runs `job` once, under `lease`, and says what is to become of it.
+pub(super) async fn run(ctx: Ctx, handler: &Handler, job: &Taken, lease: Lease) -> Ended {
     let queue = handler.queue;
     let request_id = job.request_id.as_deref().unwrap_or_default();
     // Of the highest level: whatever is logged of an attempt says which.
@@ -51,7 +52,7 @@ pub(super) async fn run(ctx: Ctx, handler: &Handler, job: &Taken) -> Ended {
         metrics::JOB_WAIT.with_label_values(&[queue]).observe(job.waited);
         let result = match job.is_spent(handler.max_attempts) {
             Some(why) => Err(Error::Internal(anyhow::anyhow!(why))),
-            None => (handler.run)(ctx, &job.payload).await,
+            None => (handler.run)(Work::new(ctx, Some(lease)), &job.payload).await,
         };
         let ended = judge(handler, job, result);
         let duration = started.elapsed();
@@ -61,8 +62,8 @@ pub(super) async fn run(ctx: Ctx, handler: &Handler, job: &Taken) -> Ended {
         let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let error = ended.error.as_deref();
         match ended.outcome {
-            Outcome::Done | Outcome::Snooze => tracing::info!(duration_ms, outcome, "job"),
-            Outcome::Retry => tracing::warn!(duration_ms, outcome, error, "job"),
+            Outcome::Done | Outcome::Snooze | Outcome::Stale => tracing::info!(duration_ms, outcome, "job"),
+            Outcome::Retry | Outcome::Outage => tracing::warn!(duration_ms, outcome, error, "job"),
             Outcome::Dead => tracing::error!(duration_ms, outcome, error, "job"),
         }
         ended
@@ -76,6 +77,16 @@ fn judge(handler: &Handler, job: &Taken, result: Result<Verdict>) -> Ended {
     let (outcome, pause, error) = match result {
         Ok(Verdict::Done) => (Outcome::Done, Duration::ZERO, None),
         Ok(Verdict::Snooze(pause)) => (Outcome::Snooze, pause, None),
+        Err(Error::LeaseLost) => (Outcome::Stale, Duration::ZERO, None),
+        // It costs time, not attempts: the job is as good as before.
+        Err(error @ (Error::Unavailable { .. } | Error::Deferred(_))) => {
+            let outages = usize::try_from(job.outages).unwrap_or(0) + 1;
+            let longest =
+                if error.is_unavailable() { OUTAGE_BACKOFF } else { jobs::DEFERRED_BACKOFF };
+            let again = job.outage() < handler.outage_limit;
+            let outcome = if again { Outcome::Outage } else { Outcome::Dead };
+            (outcome, jobs::backoff(outages, longest), Some(format!("{error:#}")))
+        }
         Err(error) => {
             let again = error.is_transient()
                 && attempt < handler.max_attempts

@@ -25,7 +25,7 @@ use self::{
     recorder::Recorder,
     source::{Held, Source},
 };
-use crate::{Settings, wake::Wake};
+use crate::{Settings, wake::Wake, work::Work};
 
 /// Why the workers could not run to their end.
 pub type StopError = MonitorError;
@@ -36,7 +36,7 @@ const FOR_JOBS: f64 = 0.8;
 const FOR_REST: f64 = 0.1;
 
 /// Runs one attempt of a job of one type; erased, so that all types share what follows.
-type Run = Arc<dyn Fn(Ctx, &[u8]) -> BoxFuture<'static, Result<Verdict>> + Send + Sync>;
+type Run = Arc<dyn Fn(Work, &[u8]) -> BoxFuture<'static, Result<Verdict>> + Send + Sync>;
 /// [`Job::abandon`], erased.
 type Abandon =
     for<'a> fn(&'a Ctx, &'a mut Tx<'static>, &'a [u8], &'a str) -> BoxFuture<'a, Result<()>>;
@@ -47,6 +47,8 @@ struct Handler {
     queue: &'static str,
     max_attempts: usize,
     max_backoff: Duration,
+    outage_limit: Duration,
+    timeout: Duration,
     run: Run,
     abandon: Abandon,
 }
@@ -83,7 +85,7 @@ impl Runner {
     pub(crate) fn job<J: Job, V, F, Fut>(self, handler: F) -> Self
     where
         V: Into<Verdict> + 'static,
-        F: Fn(Ctx, J) -> Fut + Send + Sync + 'static,
+        F: Fn(Work, J) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<V>> + Send + 'static,
     {
         let config = &self.ctx.config.worker;
@@ -91,14 +93,16 @@ impl Runner {
             return self;
         }
         let concurrency = config.concurrency.unwrap_or(J::CONCURRENCY);
-        let run: Run = Arc::new(move |ctx, payload| match decode::<J>(payload) {
-            Ok(job) => guarded(J::TIMEOUT, handler(ctx, job).map(|r| r.map(Into::into))).boxed(),
+        let run: Run = Arc::new(move |work, payload| match decode::<J>(payload) {
+            Ok(job) => guarded(J::TIMEOUT, handler(work, job).map(|r| r.map(Into::into))).boxed(),
             Err(error) => std::future::ready(Err(error)).boxed(),
         });
         let handler = Handler {
             queue: J::QUEUE,
             max_attempts: J::MAX_ATTEMPTS,
             max_backoff: J::MAX_BACKOFF,
+            outage_limit: J::OUTAGE_LIMIT,
+            timeout: J::TIMEOUT,
             run,
             abandon: abandon::<J>,
         };
@@ -135,7 +139,7 @@ impl Runner {
     pub(crate) async fn perform(&self, queue: &str, payload: &[u8]) -> Result<Verdict> {
         let handler = self.handlers.iter().find(|handler| handler.queue == queue);
         let handler = handler.ok_or_else(|| anyhow::anyhow!("no handler for {queue}"))?;
-        (handler.run)(self.ctx.clone(), payload).await
+        (handler.run)(Work::new(self.ctx.clone(), None), payload).await
     }
 
     /// Runs everything until `stop` resolves and what runs has ended, or the time for that is over. What is held then
@@ -146,6 +150,15 @@ impl Runner {
     ) -> Result<(), StopError> {
         let Self { ctx, settings, wake, process, recorder, monitor, handlers } = self;
         let queues = handlers.iter().map(|handler| handler.queue).collect::<Vec<_>>().join(",");
+        // What waits for something outside comes to its end, or to a point where it can be handed back.
+        let stop = {
+            let process = process.clone();
+            async move {
+                let stopped = stop.await;
+                process.wind_down();
+                stopped
+            }
+        };
         let done = tokio::select! {
             done = monitor.run_with_signal(stop) => done,
             never = wake.listen(&ctx.pool) => match never {},

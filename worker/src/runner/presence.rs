@@ -64,7 +64,7 @@ async fn beat(
     let before = process.attempts();
     let held: HashSet<_> = life::held(&ctx.pool, &process.name).await?.into_iter().collect();
     for attempt in before.difference(&held) {
-        process.abort(attempt);
+        process.stop(attempt);
     }
     hand_back_strays(ctx, process, &held, strays).await?;
     let Some(rescue_after) = rescue_after else { return Ok(()) };

@@ -3,11 +3,13 @@ use std::{
     collections::{HashMap, HashSet},
     convert::Infallible,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use chrono::{DateTime, Utc};
-use erp_core::{Ctx, metrics};
+use erp_core::{Ctx, jobs::Lease, metrics};
 use tokio::{sync::watch, task::AbortHandle};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Handler, attempt,
@@ -27,7 +29,20 @@ pub(super) struct Process {
 
 /// An attempt: its job, and when it was taken.
 pub(super) type Key = (String, DateTime<Utc>);
-type Attempts = HashMap<Key, Option<AbortHandle>>;
+type Attempts = HashMap<Key, Option<Running>>;
+
+/// The ways to stop an attempt.
+struct Running {
+    /// Asks it to come to an end.
+    cancel: CancellationToken,
+    /// Drops it where it stands.
+    task: AbortHandle,
+    /// Since when it has been asked.
+    asked: Option<Instant>,
+}
+
+/// What does not look whether it is asked to stop is dropped after so long.
+const GRACE: Duration = Duration::from_secs(3);
 
 impl Process {
     pub(super) fn new(name: String) -> Self {
@@ -44,17 +59,20 @@ impl Process {
     ) -> Result<(), Infallible> {
         let Held { job, slot } = held;
         let key = (job.id.clone(), job.since);
+        let lease = Lease::new(job.id.clone(), job.attempt, job.since, handler.timeout);
+        let cancel = lease.cancel.clone();
         let running = metrics::JOBS_RUNNING.with_label_values(&[handler.queue]);
         running.inc();
         #[expect(clippy::disallowed_methods, reason = "a job it is, with its row")]
         let task = tokio::spawn({
             let handler = handler.clone();
             async move {
-                let ended = attempt::run(ctx, &handler, &job).await;
+                let ended = attempt::run(ctx, &handler, &job, lease).await;
                 (ended, job)
             }
         });
-        self.lock().insert(key.clone(), Some(task.abort_handle()));
+        let attempt = Running { cancel, task: task.abort_handle(), asked: None };
+        self.lock().insert(key.clone(), Some(attempt));
         let done = task.await;
         running.dec();
         match done {
@@ -74,17 +92,28 @@ impl Process {
         self.lock().keys().cloned().collect()
     }
 
-    /// Stops an attempt, if it still runs.
-    pub(super) fn abort(&self, key: &Key) {
-        if let Some(Some(task)) = self.lock().get(key) {
-            task.abort();
-            tracing::warn!(job.id = key.0, "stopped: cancelled, or given to another worker");
+    /// Asks an attempt to stop, and drops it when it has not come to its end a few seconds later. It can write nothing any
+    /// more: its lease is lost.
+    pub(super) fn stop(&self, key: &Key) {
+        if let Some(Some(attempt)) = self.lock().get_mut(key) {
+            if attempt.asked.is_none() {
+                tracing::warn!(job.id = key.0, "stopped: cancelled, or given to another worker");
+            }
+            attempt.cancel.cancel();
+            if attempt.asked.get_or_insert_with(Instant::now).elapsed() >= GRACE {
+                attempt.task.abort();
+            }
         }
     }
 
-    /// Stops all that runs.
+    /// Asks all that runs to come to an end.
+    pub(super) fn wind_down(&self) {
+        self.lock().values().flatten().for_each(|attempt| attempt.cancel.cancel());
+    }
+
+    /// Drops all that runs.
     pub(super) fn abort_all(&self) {
-        self.lock().values().flatten().for_each(AbortHandle::abort);
+        self.lock().values().flatten().for_each(|attempt| attempt.task.abort());
     }
 
     pub(super) fn forget(&self, key: &Key) {

@@ -4,11 +4,11 @@
 mod store;
 mod types;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgPool;
 
-pub use store::{list, workers};
+pub use store::{list, prune, workers};
 pub use types::{
     BulkOut, JobAttempt, JobBulk, JobDetail, JobFilter, JobList, JobOut, JobState, QueueOut,
     WorkerOut,
@@ -160,22 +160,8 @@ async fn must_exist(tx: &mut Tx<'_>, name: &str) -> Result<()> {
     Err(Error::NotFound(Noun::Queue))
 }
 
-/// Removes finished jobs in small batches, each a transaction of its own: done or cancelled for seven days, dead for thirty.
-/// Gives how many.
-pub async fn prune(pool: &PgPool, now: DateTime<Utc>) -> Result<u64> {
-    const BATCH: i64 = 1000;
-    let mut pruned = 0;
-    for (status, days) in [("Done", 7), ("Cancelled", 7), ("Killed", 30)] {
-        loop {
-            let gone = store::prune(pool, status, now - TimeDelta::days(days), BATCH).await?;
-            pruned += gone;
-            if gone < BATCH.unsigned_abs() {
-                break;
-            }
-        }
-    }
-    Ok(pruned)
-}
+/// How long finished jobs are kept, by their state in apalis's table.
+pub const KEPT_DAYS: &[(&str, i64)] = &[("Done", 7), ("Cancelled", 7), ("Killed", 30)];
 
 fn detail(row: Row) -> JobDetail {
     let payload = serde_json::from_slice(&row.payload)

@@ -96,7 +96,7 @@ pub(super) async fn redrive(tx: &mut PgConnection, id: &str) -> Result<()> {
                     run_at = case when status = 'Cancelled' and attempts_log -> -1 ->> 'worker' is not null
                         then greatest(now(), done_at + interval '10 seconds') else now() end,
                     done_at = null, lock_by = null, lock_at = null,
-                    metadata = delete(coalesce(metadata, ''::hstore), 'rescues'),
+                    metadata = delete(coalesce(metadata, ''::hstore), array['rescues', 'outages', 'outage_since']),
                     attempts_log = attempts_log || jsonb_build_object('attempt', attempts, 'worker', null,
                         'started_at', null, 'ended_at', clock_timestamp(), 'outcome', 'redriven', 'error', null)
                 where id = $1
@@ -255,12 +255,12 @@ pub async fn workers(pool: &PgPool) -> Result<Vec<WorkerOut>> {
 }
 
 /// Removes up to `limit` jobs that ended as `status` before `before`.
-pub(super) async fn prune(
-    db: impl PgExecutor<'_>,
+pub async fn prune(
+    tx: &mut PgConnection,
     status: &str,
     before: DateTime<Utc>,
     limit: i64,
-) -> Result<u64> {
+) -> Result<usize> {
     let pruned = sqlx::query!(
         r#"
             delete from apalis.jobs where id in (
@@ -275,7 +275,7 @@ pub(super) async fn prune(
         before,
         limit,
     )
-    .execute(db)
+    .execute(tx)
     .await?;
-    Ok(pruned.rows_affected())
+    Ok(usize::try_from(pruned.rows_affected()).unwrap_or(usize::MAX))
 }

@@ -1,64 +1,123 @@
-//! One mail for what comes to a person within a while (`EMAILS_GROUP_SECONDS`): a mail gathers for some seconds, and the
-//! next one leaves no sooner than the while after it. In a person's quiet hours none leaves.
+//! Mails: one row each, from the moment it gathers to its end.
+//!
+//! One mail is for what comes to a person within a while (`EMAILS_GROUP_SECONDS`): it gathers for some seconds, and the next
+//! one leaves no sooner than the while after it. When its transmission begins, its id and its bytes are frozen; what comes
+//! later is another mail. A mail has one job, enqueued in the transaction that opens it.
+mod admin;
 mod store;
+mod types;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
-pub(super) use store::{forget, revive, waiting};
-pub use store::{is_admitted, reader, record_departure};
+pub use admin::{list, resend};
+pub(super) use store::forget;
+pub use store::{find, forget_bodies, frozen, must_arrive};
+pub use types::{Envoi, EnvoiFilter, EnvoiOut, Fin, SORTABLE, StatutEnvoi};
 
-use super::jobs::SendGroup;
-use crate::{Result, Tx, jobs::enqueue_in, preferences};
+use super::{jobs::SendMail, told};
+use crate::{Result, Tx, jobs::enqueue_in, mailer::Frozen, preferences};
 
 /// How long a mail gathers before it leaves: assignments made one after the other are one mail, and nobody waits.
 const GATHER: TimeDelta = TimeDelta::seconds(5);
 
-/// What a mail is made of.
-#[derive(Debug, Clone)]
-pub struct Contents {
-    /// The notifications that wait to be sent, by id.
-    pub waiting: Vec<i64>,
-    /// The first of all that it has gathered: it names the mail, at every attempt.
-    pub first: i64,
-}
-
-/// Adds the mail of a notification to the one that gathers for its reader, or begins another. Nothing happens to one that
-/// was added before.
-pub async fn admit(
+/// Adds notifications to the mail that gathers for their reader, or opens one. With a `window` of zero each is a mail of its
+/// own, at once.
+///
+/// The mail is locked until `tx` ends: whoever freezes it waits, and sees what is added.
+pub(crate) async fn admit(
     tx: &mut Tx<'_>,
-    notification_id: i64,
     user_id: i64,
-    group: TimeDelta,
+    notifications: &[i64],
+    window: TimeDelta,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    // From here on the row is ours: whoever closes it waits, and sees what is added.
+    if window == TimeDelta::zero() {
+        for &notification in notifications {
+            let envoi_id = store::open_closed(tx, user_id, now).await?;
+            store::add(tx, envoi_id, &[notification]).await?;
+            enqueue_in(tx, &SendMail::new(envoi_id), std::time::Duration::ZERO).await?;
+        }
+        return Ok(());
+    }
     let (envoi_id, is_new) = store::open(tx, user_id, now).await?;
-    store::add(tx, envoi_id, notification_id).await?;
+    store::add(tx, envoi_id, notifications).await?;
     if !is_new {
         return Ok(());
     }
     let last = store::last_departure(tx, user_id).await?;
-    let gathered = (now + GATHER.min(group)).max(last.map_or(now, |last| last + group));
+    let gathered = (now + GATHER.min(window)).max(last.map_or(now, |last| last + window));
     let wants = preferences::find(&mut **tx, user_id).await?;
     let part_le = wants.quiet_until(gathered).unwrap_or(gathered);
     store::set_departure(tx, envoi_id, part_le).await?;
     let delay = (part_le - now).to_std().unwrap_or_default();
-    enqueue_in(tx, &SendGroup { envoi_id }, delay).await
+    enqueue_in(tx, &SendMail::new(envoi_id), delay).await
 }
 
-/// Closes a mail, so that nothing more is added, and gives what it is made of; `None`: there is nothing left of it.
-pub async fn close(tx: &mut Tx<'_>, envoi_id: i64, now: DateTime<Utc>) -> Result<Option<Contents>> {
-    store::close(tx, envoi_id, now).await?;
-    let waiting = waiting(tx, envoi_id).await?;
-    let first = store::first(tx, envoi_id).await?;
-    Ok(first.filter(|_| !waiting.is_empty()).map(|first| Contents { waiting, first }))
-}
-
-/// Lets a mail that could not be sent gather again; where another one gathers already, that one takes it over. So a long
-/// outage of the mail server ends in one mail a person.
-pub async fn reopen(tx: &mut Tx<'_>, envoi_id: i64) -> Result<()> {
-    if !store::reopen(tx, envoi_id).await? {
-        store::hand_over(tx, envoi_id).await?;
+/// Adds a notification that has no mail yet to one; for the jobs of the release before, each of which is about one.
+pub async fn adopt(tx: &mut Tx<'_>, notification_id: i64, now: DateTime<Utc>) -> Result<()> {
+    if let Some(user_id) = store::reader_without_mail(tx, notification_id).await? {
+        tx.mail(user_id, notification_id, now);
     }
     Ok(())
+}
+
+/// Opens the digest of a day for a person, to leave after `delay`; `false`: that person has it already, or had it.
+pub async fn open_digest(
+    tx: &mut Tx<'_>,
+    user_id: i64,
+    jour: NaiveDate,
+    delay: std::time::Duration,
+    now: DateTime<Utc>,
+) -> Result<bool> {
+    if !told::claim(&mut **tx, &format!("digest:{jour}"), user_id, now).await? {
+        return Ok(false);
+    }
+    let envoi_id = store::open_digest(tx, user_id, jour, now).await?;
+    enqueue_in(tx, &SendMail::new(envoi_id), delay).await?;
+    Ok(true)
+}
+
+/// Closes a mail, so that nothing more is added, and locks it; gives the notifications in it that wait to be sent, by id.
+pub async fn close(tx: &mut Tx<'_>, envoi_id: i64, now: DateTime<Utc>) -> Result<Vec<i64>> {
+    store::close(tx, envoi_id, now).await?;
+    store::waiting(tx, envoi_id).await
+}
+
+/// Claims a mail for one transmission: from the commit on, and until [`record`], its end is in doubt. The first time its
+/// recipient, id and bytes are frozen as given; `frozen` must be those from then on.
+pub async fn claim(
+    tx: &mut Tx<'_>,
+    envoi_id: i64,
+    frozen: &Frozen,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    store::claim(tx, envoi_id, frozen, now).await
+}
+
+/// Records how a transmission ended, or that a mail will not be sent; its notifications follow.
+pub async fn record(tx: &mut Tx<'_>, envoi_id: i64, fin: &Fin, now: DateTime<Utc>) -> Result<()> {
+    // The notifications first: whoever holds one of them may want to add another to the mail of its reader.
+    store::record_notifications(tx, envoi_id, fin, now).await?;
+    store::record(tx, envoi_id, fin, now).await
+}
+
+/// Its job will not be done: what was never begun has failed, and of what was begun the end stays in doubt.
+pub(super) async fn abandon(
+    tx: &mut Tx<'_>,
+    envoi_id: i64,
+    reason: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let Some(envoi) = store::find(&mut **tx, envoi_id).await? else { return Ok(()) };
+    let reason = reason.to_owned();
+    match envoi.statut {
+        StatutEnvoi::EnFile => record(tx, envoi_id, &Fin::Echouee(reason), now).await,
+        StatutEnvoi::EnTransmission => record(tx, envoi_id, &Fin::Incertaine(reason), now).await,
+        _ => Ok(()),
+    }
+}
+
+/// Takes back [`abandon`]: the mail waits again, as it was frozen if it was.
+pub(super) async fn revive(tx: &mut Tx<'_>, envoi_id: i64) -> Result<()> {
+    store::revive(tx, envoi_id).await.map(drop)
 }

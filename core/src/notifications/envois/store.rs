@@ -1,49 +1,112 @@
 //! SQL of `envois` and `envoi_notifications`, and nothing else.
-use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgExecutor, PgPool};
+use chrono::{DateTime, NaiveDate, Utc};
+use sqlx::{PgConnection, PgExecutor};
 
-use crate::Result;
+use super::{Envoi, Fin, StatutEnvoi};
+use crate::{
+    Error, Result,
+    mailer::Frozen,
+    notifications::{StatutNotification, TypeNotification},
+};
 
-/// Whether a notification is in a mail that gathers, or was sent.
-pub async fn is_admitted(db: impl PgExecutor<'_>, notification_id: i64) -> Result<bool> {
+/// A mail; `None`: it is gone.
+pub async fn find(db: impl PgExecutor<'_>, envoi_id: i64) -> Result<Option<Envoi>> {
+    // A worker of the release before records a departure by `parti_le` alone.
+    Ok(sqlx::query_as!(
+        Envoi,
+        r#"
+            select e.id, e.user_id, e.jour, e.message_id is not null as "is_frozen!", u.email,
+                case when e.statut = 'en_file' and e.parti_le is not null then 'envoyee' else e.statut end
+                    as "statut!: StatutEnvoi"
+            from envois e join users u on u.id = e.user_id
+            where e.id = $1
+        "#,
+        envoi_id,
+    )
+    .fetch_optional(db)
+    .await?)
+}
+
+/// The state of a mail, locked, and how often its transmission was begun.
+pub(super) async fn find_for_update(
+    tx: &mut PgConnection,
+    envoi_id: i64,
+) -> Result<Option<(StatutEnvoi, i32)>> {
+    let row = sqlx::query!(
+        r#"select statut as "statut: StatutEnvoi", transmissions from envois where id = $1 for update"#,
+        envoi_id,
+    );
+    Ok(row.fetch_optional(tx).await?.map(|row| (row.statut, row.transmissions)))
+}
+
+/// The bytes of a mail that was frozen; `None`: it was not, or they were removed after their time.
+pub async fn frozen(db: impl PgExecutor<'_>, envoi_id: i64) -> Result<Option<Frozen>> {
+    let row = sqlx::query!(
+        r#"
+            select destinataire as "destinataire!", message_id as "message_id!", corps as "corps!"
+            from envois
+            where id = $1 and destinataire is not null and message_id is not null and corps is not null
+        "#,
+        envoi_id,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|row| Frozen {
+        to_email: row.destinataire,
+        message_id: row.message_id,
+        bytes: row.corps,
+    }))
+}
+
+/// Whether a mail holds something that somebody has to act on, so that it had better arrive twice than not at all.
+pub async fn must_arrive(db: impl PgExecutor<'_>, envoi_id: i64) -> Result<bool> {
+    use TypeNotification::{Affectation, Alerte, Rappel, Retard};
+    let types = [Affectation, Rappel, Retard, Alerte].map(|type_| type_.as_str().to_owned());
     Ok(sqlx::query_scalar!(
-        r#"select exists (select from envoi_notifications where notification_id = $1) as "it!""#,
-        notification_id,
+        r#"
+            select exists (
+                select from envoi_notifications en join notifications n on n.id = en.notification_id
+                where en.envoi_id = $1 and n.type = any($2)) as "it!"
+        "#,
+        envoi_id,
+        &types,
     )
     .fetch_one(db)
     .await?)
 }
 
-/// Whose mail it is; `None`: it is gone.
-pub async fn reader(db: impl PgExecutor<'_>, envoi_id: i64) -> Result<Option<i64>> {
-    Ok(sqlx::query_scalar!("select user_id from envois where id = $1", envoi_id)
-        .fetch_optional(db)
-        .await?)
+/// The reader of a notification that is to go out by mail and is in none.
+pub(super) async fn reader_without_mail(
+    tx: &mut PgConnection,
+    notification_id: i64,
+) -> Result<Option<i64>> {
+    Ok(sqlx::query_scalar!(
+        r#"
+            select user_id from notifications n
+            where id = $1 and canal = 'email' and statut = 'en_file'
+              and not exists (select from envoi_notifications where notification_id = n.id)
+            for update
+        "#,
+        notification_id,
+    )
+    .fetch_optional(tx)
+    .await?)
 }
 
-/// Records that the mail server took a mail.
-pub async fn record_departure(
-    db: impl PgExecutor<'_>,
-    envoi_id: i64,
-    now: DateTime<Utc>,
-) -> Result<()> {
-    sqlx::query!("update envois set parti_le = $2 where id = $1", envoi_id, now)
-        .execute(db)
-        .await?;
-    Ok(())
-}
-
-/// When the last mail of a person left.
+/// When the last mail of notifications left for a person.
 pub(super) async fn last_departure(
     tx: &mut PgConnection,
     user_id: i64,
 ) -> Result<Option<DateTime<Utc>>> {
-    Ok(sqlx::query_scalar!("select max(parti_le) from envois where user_id = $1", user_id)
-        .fetch_one(tx)
-        .await?)
+    Ok(sqlx::query_scalar!(
+        "select max(parti_le) from envois where user_id = $1 and jour is null",
+        user_id
+    )
+    .fetch_one(tx)
+    .await?)
 }
 
-/// The mail that gathers for a person, locked, and whether it was begun just now.
+/// The mail that gathers for a person, locked, and whether it was opened just now.
 pub(super) async fn open(
     tx: &mut PgConnection,
     user_id: i64,
@@ -63,6 +126,37 @@ pub(super) async fn open(
     Ok((row.id, row.is_new))
 }
 
+/// A mail that gathers nothing more than what it is opened for.
+pub(super) async fn open_closed(
+    tx: &mut PgConnection,
+    user_id: i64,
+    now: DateTime<Utc>,
+) -> Result<i64> {
+    Ok(sqlx::query_scalar!(
+        "insert into envois (user_id, part_le, ferme_le) values ($1, $2, $2) returning id",
+        user_id,
+        now,
+    )
+    .fetch_one(tx)
+    .await?)
+}
+
+pub(super) async fn open_digest(
+    tx: &mut PgConnection,
+    user_id: i64,
+    jour: NaiveDate,
+    now: DateTime<Utc>,
+) -> Result<i64> {
+    Ok(sqlx::query_scalar!(
+        "insert into envois (user_id, part_le, ferme_le, jour) values ($1, $2, $2, $3) returning id",
+        user_id,
+        now,
+        jour,
+    )
+    .fetch_one(tx)
+    .await?)
+}
+
 pub(super) async fn set_departure(
     tx: &mut PgConnection,
     envoi_id: i64,
@@ -74,11 +168,20 @@ pub(super) async fn set_departure(
     Ok(())
 }
 
-pub(super) async fn add(tx: &mut PgConnection, envoi_id: i64, notification_id: i64) -> Result<()> {
+pub(super) async fn add(
+    tx: &mut PgConnection,
+    envoi_id: i64,
+    notification_ids: &[i64],
+) -> Result<()> {
+    // One that was deleted in the same transaction has nothing to say.
     sqlx::query!(
-        "insert into envoi_notifications (envoi_id, notification_id) values ($1, $2) on conflict do nothing",
+        r#"
+            insert into envoi_notifications (envoi_id, notification_id)
+            select $1, id from notifications where id = any($2)
+            on conflict do nothing
+        "#,
         envoi_id,
-        notification_id,
+        notification_ids,
     )
     .execute(tx)
     .await?;
@@ -96,15 +199,12 @@ pub(super) async fn close(tx: &mut PgConnection, envoi_id: i64, now: DateTime<Ut
     Ok(())
 }
 
-/// The notifications of a mail that wait to be sent.
-pub(in crate::notifications) async fn waiting(
-    tx: &mut PgConnection,
-    envoi_id: i64,
-) -> Result<Vec<i64>> {
+/// The notifications of a mail that wait to be sent, by id.
+pub(super) async fn waiting(tx: &mut PgConnection, envoi_id: i64) -> Result<Vec<i64>> {
     Ok(sqlx::query_scalar!(
         r#"
             select n.id from envoi_notifications en join notifications n on n.id = en.notification_id
-            where en.envoi_id = $1 and n.canal = 'email' and n.statut <> 'envoyee'
+            where en.envoi_id = $1 and n.canal = 'email' and n.statut = 'en_file'
             order by n.id
         "#,
         envoi_id,
@@ -113,23 +213,110 @@ pub(in crate::notifications) async fn waiting(
     .await?)
 }
 
-/// The first notification that a mail has gathered, sent or not.
-pub(super) async fn first(tx: &mut PgConnection, envoi_id: i64) -> Result<Option<i64>> {
-    Ok(sqlx::query_scalar!(
-        "select min(notification_id) from envoi_notifications where envoi_id = $1",
-        envoi_id
-    )
-    .fetch_one(tx)
-    .await?)
-}
-
-/// Opens a mail again, unless another one gathers for the same person.
-pub(super) async fn reopen(tx: &mut PgConnection, envoi_id: i64) -> Result<bool> {
+pub(super) async fn claim(
+    tx: &mut PgConnection,
+    envoi_id: i64,
+    frozen: &Frozen,
+    now: DateTime<Utc>,
+) -> Result<()> {
     let done = sqlx::query!(
         r#"
-            update envois e set ferme_le = null
-            where id = $1 and not exists (
-                select from envois o where o.user_id = e.user_id and o.ferme_le is null and o.id <> e.id)
+            update envois
+            set statut = 'en_transmission', transmissions = transmissions + 1, transmis_le = $2,
+                destinataire = coalesce(destinataire, $3), message_id = coalesce(message_id, $4), corps = coalesce(corps, $5)
+            where id = $1 and statut in ('en_file', 'en_transmission') and (message_id is null or message_id = $4)
+        "#,
+        envoi_id,
+        now,
+        frozen.to_email,
+        frozen.message_id,
+        frozen.bytes,
+    )
+    .execute(tx)
+    .await?;
+    if done.rows_affected() == 1 {
+        return Ok(());
+    }
+    Err(Error::Internal(anyhow::anyhow!("mail {envoi_id} is not to be sent, or is another one")))
+}
+
+/// Records the end of a mail for the notifications in it that wait, or whose end is in doubt.
+pub(super) async fn record_notifications(
+    tx: &mut PgConnection,
+    envoi_id: i64,
+    fin: &Fin,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let (statut, attempts) = match fin {
+        Fin::Envoyee => (StatutNotification::Envoyee, 1),
+        Fin::EnFile(_) => (StatutNotification::EnFile, 1),
+        Fin::Echouee(_) => (StatutNotification::Echouee, 0),
+        Fin::Incertaine(_) => (StatutNotification::Incertaine, 1),
+        // What waited had been read, deleted or settled meanwhile.
+        Fin::Annulee => return Ok(()),
+    };
+    let sent = matches!(fin, Fin::Envoyee).then_some(now);
+    sqlx::query!(
+        r#"
+            update notifications
+            set statut = $2, derniere_erreur = $3, date_envoi = $4, tentatives = tentatives + $5
+            where id in (select notification_id from envoi_notifications where envoi_id = $1)
+              and canal = 'email' and statut in ('en_file', 'incertaine')
+        "#,
+        envoi_id,
+        statut as StatutNotification,
+        fin.reason(),
+        sent,
+        attempts,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn record(
+    tx: &mut PgConnection,
+    envoi_id: i64,
+    fin: &Fin,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let sent = matches!(fin, Fin::Envoyee).then_some(now);
+    sqlx::query!(
+        r#"
+            update envois
+            set statut = $2, derniere_erreur = $3, parti_le = coalesce(parti_le, $4),
+                -- What may be tried again gathers on, unless it is frozen.
+                ferme_le = case when $2 = 'en_file' then ferme_le else coalesce(ferme_le, $5) end
+            where id = $1
+        "#,
+        envoi_id,
+        fin.statut() as StatutEnvoi,
+        fin.reason(),
+        sent,
+        now,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// A mail that was given up, or whose end is in doubt, waits again, and so do its notifications. The bytes of one that was
+/// frozen are sent as they are.
+pub(super) async fn revive(tx: &mut PgConnection, envoi_id: i64) -> Result<bool> {
+    sqlx::query!(
+        r#"
+            update notifications set statut = 'en_file'
+            where id in (select notification_id from envoi_notifications where envoi_id = $1)
+              and statut in ('echouee', 'incertaine')
+        "#,
+        envoi_id,
+    )
+    .execute(&mut *tx)
+    .await?;
+    let done = sqlx::query!(
+        r#"
+            update envois set statut = 'en_file'
+            where id = $1 and statut in ('echouee', 'incertaine') and (message_id is null or corps is not null)
         "#,
         envoi_id,
     )
@@ -138,37 +325,38 @@ pub(super) async fn reopen(tx: &mut PgConnection, envoi_id: i64) -> Result<bool>
     Ok(done.rows_affected() == 1)
 }
 
-/// Gives what waits in a mail to the one that gathers for the same person. That one is locked first: should it be closed
-/// just now, nothing is moved, and the mail is tried again as it is.
-pub(super) async fn hand_over(tx: &mut PgConnection, envoi_id: i64) -> Result<()> {
-    sqlx::query!(
-        r#"
-            with gathering as (
-                select o.id from envois o join envois e on e.user_id = o.user_id
-                where e.id = $1 and o.ferme_le is null
-                for update of o
-            )
-            update envoi_notifications set envoi_id = gathering.id from gathering where envoi_id = $1
-        "#,
-        envoi_id,
-    )
-    .execute(tx)
-    .await?;
-    Ok(())
-}
-
-/// Takes back that the notifications of a mail were given up.
-pub(in crate::notifications) async fn revive(tx: &mut PgConnection, envoi_id: i64) -> Result<()> {
-    let ids = waiting(&mut *tx, envoi_id).await?;
-    super::super::store::set_queued_again(tx, &ids).await
-}
-
 /// Forgets mails that were closed before `before`, at most `limit`; how many.
-pub async fn forget(pool: &PgPool, before: DateTime<Utc>, limit: i64) -> Result<u64> {
+pub(in crate::notifications) async fn forget(
+    tx: &mut PgConnection,
+    before: DateTime<Utc>,
+    limit: i64,
+) -> Result<u64> {
     let done = sqlx::query!(
-        "delete from envois where id in (select id from envois where ferme_le < $1 limit $2)",
+        r#"
+            delete from envois where id in (
+                select id from envois where ferme_le < $1 and statut not in ('en_file', 'en_transmission') limit $2)
+        "#,
         before,
         limit,
     );
-    Ok(done.execute(pool).await?.rows_affected())
+    Ok(done.execute(tx).await?.rows_affected())
+}
+
+/// Removes the bytes of mails that were sent before `before`, at most `limit`; how many.
+pub async fn forget_bodies(
+    tx: &mut PgConnection,
+    before: DateTime<Utc>,
+    limit: i64,
+) -> Result<usize> {
+    let done = sqlx::query!(
+        r#"
+            update envois set corps = null where id in (
+                select id from envois
+                where ferme_le < $1 and corps is not null and statut in ('envoyee', 'annulee') limit $2)
+        "#,
+        before,
+        limit,
+    );
+    let gone = done.execute(tx).await?.rows_affected();
+    Ok(usize::try_from(gone).unwrap_or(usize::MAX))
 }

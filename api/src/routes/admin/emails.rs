@@ -1,0 +1,51 @@
+//! Mails: what waits, what has left, what is in doubt.
+use axum::{extract::State, http::StatusCode, response::Response};
+use erp_core::{
+    Ctx,
+    notifications::envois::{self, EnvoiFilter, EnvoiOut},
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    ApiError,
+    extract::{Query, RowId},
+    list::Here,
+};
+
+pub(super) fn router() -> OpenApiRouter<Ctx> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(resend))
+}
+
+/// The mails, newest first. What becomes of a mail whose end is in doubt: `docs/jobs.md`.
+#[utoipa::path(
+    get, path = "/admin/emails", tag = "admin", operation_id = "emails_list",
+    params(Query<EnvoiFilter>),
+    responses(
+        (status = 200, body = [EnvoiOut], description = "Done."),
+    ),
+)]
+async fn list(
+    State(ctx): State<Ctx>,
+    here: Here,
+    Query(filter): Query<EnvoiFilter>,
+) -> Result<Response, ApiError> {
+    Ok(here.list(&filter.page, &envois::list(&ctx.pool, &filter).await?))
+}
+
+/// Sends a mail again that is `incertaine` or `echouee`: the same bytes under the same Message-ID, if it was transmitted
+/// before.
+#[utoipa::path(
+    post, path = "/admin/emails/{id}/renvoyer", tag = "admin", operation_id = "emails_resend",
+    params(("id" = i64, Path)),
+    responses(
+        (status = 202, description = "It waits to be sent."),
+        (status = 404, description = "envoi_introuvable"),
+        (status = 409, description = "envoi_non_renvoyable"),
+    ),
+)]
+async fn resend(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<StatusCode, ApiError> {
+    let mut tx = ctx.begin().await?;
+    envois::resend(&mut tx, id).await?;
+    tx.commit().await?;
+    Ok(StatusCode::ACCEPTED)
+}

@@ -1,0 +1,45 @@
+//! Mails for operators: the list, and what is sent again because they say so.
+use sqlx::PgPool;
+
+use super::{EnvoiFilter, EnvoiOut, SORTABLE, StatutEnvoi, store};
+use crate::{
+    Error, Noun, Result, Tx,
+    jobs::enqueue,
+    notifications::jobs::SendMail,
+    page::{self, Listed},
+};
+
+/// What a list shows of a mail: not its bytes.
+const COLUMNS: &str = "(select id, user_id, statut, jour, destinataire, message_id, transmissions, transmis_le, part_le, \
+    parti_le, derniere_erreur from envois) as envois";
+
+pub async fn list(pool: &PgPool, filter: &EnvoiFilter) -> Result<Listed<EnvoiOut>> {
+    page::list(pool, COLUMNS, SORTABLE, &filter.page, |query| {
+        query.push(" where true");
+        if let Some(statut) = filter.statut {
+            query.push(" and statut = ").push_bind(statut);
+        }
+        if let Some(user_id) = filter.user_id {
+            query.push(" and user_id = ").push_bind(user_id);
+        }
+    })
+    .await
+}
+
+/// Sends a mail again whose end is in doubt, or that was given up: the same bytes under the same Message-ID if it was
+/// transmitted before.
+///
+/// 409 `envoi_non_renvoyable`: it is under way, has left, has nothing to say any more, or its bytes were removed.
+pub async fn resend(tx: &mut Tx<'_>, envoi_id: i64) -> Result<()> {
+    let envoi = store::find_for_update(tx, envoi_id).await?;
+    let (statut, transmissions) = envoi.ok_or(Error::NotFound(Noun::Envoi))?;
+    let stopped = matches!(statut, StatutEnvoi::Incertaine | StatutEnvoi::Echouee);
+    if !stopped || !store::revive(tx, envoi_id).await? {
+        return Err(Error::conflict(
+            "envoi_non_renvoyable",
+            "Ce courriel est en route, déjà parti, sans objet ou trop ancien : il ne peut pas être renvoyé.",
+            "This mail is under way, has left, is void or too old: it cannot be sent again.",
+        ));
+    }
+    enqueue(tx, &SendMail::again(envoi_id, transmissions)).await
+}

@@ -1,0 +1,123 @@
+//! What a mail is, in the program and to operators.
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::Serialize;
+
+use crate::{
+    described, enumeration, enumeration_field,
+    input::{Fields, Id, Input},
+    page::Page,
+};
+
+enumeration! {
+    StatutEnvoi {
+        EnFile = "en_file",
+        EnTransmission = "en_transmission",
+        Envoyee = "envoyee",
+        Echouee = "echouee",
+        Incertaine = "incertaine",
+        Annulee = "annulee",
+    }
+}
+enumeration_field!(StatutEnvoi);
+
+/// A mail, as the job that sends it reads it.
+#[derive(Debug, Clone)]
+pub struct Envoi {
+    pub id: i64,
+    pub user_id: i64,
+    pub statut: StatutEnvoi,
+    /// Of a digest: the local day that it is about.
+    pub jour: Option<NaiveDate>,
+    /// Whether its bytes are frozen.
+    pub is_frozen: bool,
+    /// The address of its reader today.
+    pub email: String,
+}
+
+/// How a transmission ended, or why a mail will not be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fin {
+    /// The mail server has accepted it.
+    Envoyee,
+    /// It waits for another attempt, for this reason; the server has not accepted it, or it is to be sent again anyway.
+    EnFile(String),
+    /// It is given up, for this reason.
+    Echouee(String),
+    /// The server may have accepted it; an admin decides.
+    Incertaine(String),
+    /// There is nothing to say any more.
+    Annulee,
+}
+
+impl Fin {
+    /// `envoyee`, `en_file`…
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        self.statut().as_str()
+    }
+
+    pub(super) fn statut(&self) -> StatutEnvoi {
+        match self {
+            Self::Envoyee => StatutEnvoi::Envoyee,
+            Self::EnFile(_) => StatutEnvoi::EnFile,
+            Self::Echouee(_) => StatutEnvoi::Echouee,
+            Self::Incertaine(_) => StatutEnvoi::Incertaine,
+            Self::Annulee => StatutEnvoi::Annulee,
+        }
+    }
+
+    pub(super) fn reason(&self) -> Option<&str> {
+        match self {
+            Self::EnFile(reason) | Self::Echouee(reason) | Self::Incertaine(reason) => Some(reason),
+            Self::Envoyee | Self::Annulee => None,
+        }
+    }
+}
+
+/// A mail, as operators see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow, utoipa::ToSchema)]
+pub struct EnvoiOut {
+    pub id: i64,
+    pub user_id: i64,
+    /// `en_transmission`: a worker has begun to send it, and its end is not recorded yet. `incertaine`: the mail server may
+    /// have accepted it; it can be sent again. `annulee`: there was nothing to say any more.
+    pub statut: StatutEnvoi,
+    /// Of a digest: the local day that it is about. Null: a mail of notifications.
+    pub jour: Option<NaiveDate>,
+    /// Frozen when its transmission began, like all that follows.
+    pub destinataire: Option<String>,
+    pub message_id: Option<String>,
+    /// Transmissions that were begun: more than one is the same mail sent again.
+    pub transmissions: i32,
+    /// When the last transmission began.
+    pub transmis_le: Option<DateTime<Utc>>,
+    /// It does not leave before.
+    pub part_le: DateTime<Utc>,
+    /// When the mail server accepted it.
+    pub parti_le: Option<DateTime<Utc>>,
+    pub derniere_erreur: Option<String>,
+}
+
+/// The fields that a list of mails can be sorted by.
+pub const SORTABLE: &[&str] = &["id"];
+
+/// A list of mails.
+#[derive(Debug, Clone)]
+pub struct EnvoiFilter {
+    pub statut: Option<StatutEnvoi>,
+    pub user_id: Option<i64>,
+    pub page: Page,
+}
+
+described!(EnvoiFilter);
+
+impl Input for EnvoiFilter {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let statut = fields.optional("statut");
+        let user_id = fields.optional::<Id>("user_id");
+        let mut page = Page::read(fields, SORTABLE)?;
+        // The latest first, as with jobs.
+        page.sort.get_or_insert_with(|| "-id".to_owned());
+        Some(Self { statut: statut?, user_id: user_id?.map(|id| id.0), page })
+    }
+}

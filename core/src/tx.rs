@@ -1,0 +1,70 @@
+//! The transaction of routes and jobs.
+use std::{
+    collections::BTreeMap,
+    ops::{Deref, DerefMut},
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::{Connection as _, PgConnection, Postgres, Transaction};
+
+use crate::{Result, notifications::envois};
+
+/// An open transaction. A function that takes one writes, and leaves the commit to its caller. Dropped without a commit it
+/// changes nothing.
+///
+/// Only [`crate::Ctx::begin`] makes one, and for a job handler only its lease does: so a write that asks for a `Tx` cannot
+/// be made past the lease of an attempt.
+pub struct Tx<'a> {
+    inner: Transaction<'a, Postgres>,
+    /// `EMAILS_GROUP_SECONDS`
+    mail_window: TimeDelta,
+    /// By reader: the notifications that are to go out by mail, and when they were made.
+    mails: BTreeMap<i64, (DateTime<Utc>, Vec<i64>)>,
+}
+
+impl<'a> Tx<'a> {
+    pub(crate) fn new(inner: Transaction<'a, Postgres>, mail_window: TimeDelta) -> Self {
+        Self { inner, mail_window, mails: BTreeMap::new() }
+    }
+
+    /// Adds a notification to the next mail of its reader, when this transaction commits.
+    pub(crate) fn mail(&mut self, user_id: i64, notification_id: i64, now: DateTime<Utc>) {
+        self.mails.entry(user_id).or_insert_with(|| (now, Vec::new())).1.push(notification_id);
+    }
+
+    /// Makes everything that was written durable, mails and their jobs included.
+    ///
+    /// The mails are opened or joined last and in the order of their readers: each locks a row of its reader, and two
+    /// transactions that tell the same people in another order must not wait for each other.
+    pub async fn commit(mut self) -> Result<()> {
+        let (window, mails) = (self.mail_window, std::mem::take(&mut self.mails));
+        for (user_id, (now, notifications)) in mails {
+            envois::admit(&mut self, user_id, &notifications, window, now).await?;
+        }
+        Ok(self.inner.commit().await?)
+    }
+
+    /// Begins a part of this transaction that can be taken back alone. Its mails are opened when it commits.
+    pub async fn savepoint(&mut self) -> Result<Tx<'_>> {
+        Ok(Tx::new(self.inner.begin().await?, self.mail_window))
+    }
+
+    /// Takes everything back at once, where dropping does so when the connection is used next.
+    pub async fn rollback(self) -> Result<()> {
+        Ok(self.inner.rollback().await?)
+    }
+}
+
+impl Deref for Tx<'_> {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.inner
+    }
+}
+
+impl DerefMut for Tx<'_> {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.inner
+    }
+}

@@ -1,0 +1,1 @@
+drop index envois_statut_idx;

@@ -1,0 +1,115 @@
+//! What a mail says: written when it is frozen, of what is known then.
+use chrono::{DateTime, Utc};
+use erp_core::{
+    Error, Result, Tx,
+    mailer::{
+        Frozen, GroupeLigne, GroupeMail, NotificationMail, OutgoingMail, Rendered, Template,
+        lien_intervention, lien_planning, message_id,
+    },
+    notifications::{self, Facts, TypeNotification, envois::Envoi},
+};
+
+use super::renderer;
+use crate::{digest, work::Work};
+
+/// Notifications that one mail shows; it says how many there are.
+const SHOWN: usize = 50;
+
+/// A mail as it travels, of the notifications that wait in it, or of the state of its day; `None`: there is nothing to say.
+pub(super) async fn mail(
+    work: &Work,
+    tx: &mut Tx<'_>,
+    envoi: &Envoi,
+    waiting: &[i64],
+    now: DateTime<Utc>,
+) -> Result<Option<Frozen>> {
+    let mail = match envoi.jour {
+        Some(jour) => digest::mail(work, tx, envoi.user_id, jour, now).await?,
+        None => of_notifications(work, tx, waiting).await?,
+    };
+    mail.map(|mail| work.mailer.freeze(&mail)).transpose()
+}
+
+async fn of_notifications(
+    work: &Work,
+    tx: &mut Tx<'_>,
+    waiting: &[i64],
+) -> Result<Option<OutgoingMail>> {
+    let facts = notifications::facts(&mut **tx, &waiting[..waiting.len().min(SHOWN)]).await?;
+    let Some(reader) = facts.first() else { return Ok(None) };
+    if !reader.is_active {
+        return Err(Error::refused(
+            "destinataire_desactive",
+            "Le compte du destinataire est désactivé.",
+            "The recipient's account is disabled.",
+        ));
+    }
+    Ok(Some(OutgoingMail {
+        to_name: reader.full_name.clone(),
+        to_email: reader.email.clone(),
+        message_id: message_id(work.mailer.domain()),
+        rendered: render(work, &facts, waiting.len())?,
+        headers: Vec::new(),
+    }))
+}
+
+fn render(work: &Work, facts: &[Facts], total: usize) -> Result<Rendered> {
+    let frontend = &work.config.mail.frontend_url;
+    let Facts { langue, full_name, .. } = facts[0].clone();
+    if let ([one], 1) = (facts, total) {
+        let mail = NotificationMail {
+            langue,
+            destinataire_nom: full_name,
+            intervention_id: one.intervention_id,
+            titre: titre(one),
+            equipement: one.equipement.clone(),
+            localisation: one.localisation.clone(),
+            priorite: one.priorite.map(|p| p.to_string()),
+            date_limite: one.date_limite.or(one.date_visite),
+            technicien: one.technicien.clone(),
+            contenu: said(one),
+            lien: lien(one, frontend),
+        };
+        return renderer()?.render(Template::notification(one.type_.as_str()), &mail);
+    }
+    let lignes = facts.iter().map(|one| GroupeLigne {
+        type_: one.type_.to_string(),
+        titre: titre(one),
+        intervention_id: one.intervention_id,
+        equipement: one.equipement.clone(),
+        localisation: one.localisation.clone(),
+        date_limite: one.date_limite.or(one.date_visite),
+        contenu: said(one),
+        lien: lien(one, frontend),
+    });
+    let mail = GroupeMail {
+        langue,
+        destinataire_nom: full_name,
+        lignes: lignes.collect(),
+        total: i64::try_from(total).unwrap_or(i64::MAX),
+        lien: format!("{frontend}/notifications"),
+    };
+    renderer()?.render(Template::NotificationGroupee, &mail)
+}
+
+fn titre(one: &Facts) -> String {
+    let of_planning = one.frequence.map(|frequence| frequence.maintenance(one.langue).to_owned());
+    one.titre.clone().or(of_planning).unwrap_or_else(|| "Maintenance".to_owned())
+}
+
+/// What somebody wrote; of a closed intervention its report. What the system wrote of a visit the mail says better.
+fn said(one: &Facts) -> Option<String> {
+    match one.type_ {
+        TypeNotification::Rappel if one.planning_id.is_some() => None,
+        TypeNotification::Cloture => one.contenu.clone().or_else(|| one.rapport.clone()),
+        _ => one.contenu.clone(),
+    }
+}
+
+fn lien(one: &Facts, frontend: &str) -> String {
+    match (one.intervention_id, one.planning_id) {
+        (Some(id), _) => lien_intervention(frontend, id),
+        (None, Some(id)) => lien_planning(frontend, id),
+        (None, None) => frontend.to_owned(),
+    }
+}

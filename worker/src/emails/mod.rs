@@ -1,0 +1,182 @@
+//! Sends mails: one attempt at one mail, from the question whether it may leave to the record of its end.
+//!
+//! Up to the server's `354` several conversations run at once and leave nothing in doubt. Then a mail is claimed: its id and
+//! its bytes are committed as `en_transmission`, the body and the dot are sent, and what the server says is committed. One
+//! mail at a time in a process is between claim and record (`EMAILS_TRANSMISSIONS`), so that a process that is killed leaves
+//! one mail in doubt, and it is known which.
+mod compose;
+mod record;
+
+use std::{
+    sync::LazyLock,
+    time::{Duration, Instant},
+};
+
+use anyhow::anyhow;
+use erp_core::{
+    Error, Result,
+    config::InDoubt,
+    jobs::Verdict,
+    mailer::{Conversation, Frozen, Renderer, Transmission},
+    notifications::{
+        envois::{self, Envoi, Fin, StatutEnvoi},
+        jobs::{SendEmail, SendGroup, SendMail},
+    },
+    preferences,
+};
+
+use self::record::{patiently, record};
+use crate::work::Work;
+
+static RENDERER: LazyLock<Result<Renderer>> = LazyLock::new(Renderer::new);
+
+/// A process that was frozen for longer between claim and dot does not send: others may hold it for dead by now.
+const FRESH: Duration = Duration::from_secs(5);
+
+pub(crate) fn renderer() -> Result<&'static Renderer> {
+    RENDERER.as_ref().map_err(|error| anyhow!("{error}").into())
+}
+
+/// A job of the release before.
+pub(crate) async fn adopt(work: Work, job: SendEmail) -> Result<()> {
+    let mut tx = work.begin().await?;
+    envois::adopt(&mut tx, job.notification_id, work.clock.now()).await?;
+    tx.commit().await
+}
+
+/// A job of the release before.
+pub(crate) async fn send_group(work: Work, job: SendGroup) -> Result<Verdict> {
+    attempt(&work, job.envoi_id).await
+}
+
+pub(crate) async fn send(work: Work, job: SendMail) -> Result<Verdict> {
+    attempt(&work, job.envoi_id).await
+}
+
+async fn attempt(work: &Work, envoi_id: i64) -> Result<Verdict> {
+    let Some(envoi) = envois::find(&work.pool, envoi_id).await? else { return Ok(Verdict::Done) };
+    match envoi.statut {
+        StatutEnvoi::EnFile => {}
+        // An attempt before this one began to send it, and was not there to record its end.
+        StatutEnvoi::EnTransmission if must_arrive(work, envoi_id).await? => {}
+        StatutEnvoi::EnTransmission => {
+            let reason = "le processus qui l'envoyait a disparu avant la réponse du serveur";
+            record(work, envoi_id, &Fin::Incertaine(reason.to_owned())).await?;
+            return Ok(Verdict::Done);
+        }
+        _ => return Ok(Verdict::Done),
+    }
+    // The server may have been away until now.
+    if let Some(pause) = quiet(work, &envoi).await? {
+        return Ok(Verdict::Snooze(pause));
+    }
+    let conversation = tokio::select! {
+        opened = work.mailer.open(&envoi.email) => opened,
+        () = work.cancelled() => return Ok(Verdict::Snooze(Duration::ZERO)),
+    };
+    match conversation {
+        Ok(conversation) => transmit(work, &envoi, conversation).await,
+        Err(error) => {
+            // A refusal for good is recorded with the death of the job.
+            if error.is_transient() {
+                record(work, envoi_id, &Fin::EnFile(error.to_string())).await?;
+            }
+            Err(error)
+        }
+    }
+}
+
+/// How long the quiet hours of its reader hold a mail back. What was begun is not news any more.
+async fn quiet(work: &Work, envoi: &Envoi) -> Result<Option<Duration>> {
+    if envoi.is_frozen {
+        return Ok(None);
+    }
+    let wants = preferences::find(&work.pool, envoi.user_id).await?;
+    Ok(wants.quiet_for(work.clock.now()))
+}
+
+/// Claims the mail, sends it, and records what the server said.
+async fn transmit(work: &Work, envoi: &Envoi, conversation: Conversation) -> Result<Verdict> {
+    let turn = tokio::select! {
+        turn = work.mailer.turn() => turn?,
+        () = work.cancelled() => return Ok(Verdict::Snooze(Duration::ZERO)),
+    };
+    let claimed = Instant::now();
+    let frozen = match claim(work, envoi, &conversation).await {
+        Ok(Claim::Frozen(frozen)) => frozen,
+        Ok(Claim::Nothing) => return Ok(Verdict::Done),
+        Ok(Claim::OtherAddress) => return Ok(Verdict::Snooze(Duration::ZERO)),
+        Err(error) if error.is_unavailable() => {
+            // The commit may have arrived although its answer did not. Nothing was sent, and that is known now only.
+            record(work, envoi.id, &Fin::EnFile(error.to_string())).await?;
+            return Err(error);
+        }
+        Err(error) => return Err(error),
+    };
+    let outcome = if claimed.elapsed() < FRESH {
+        conversation.transmit(&frozen.bytes).await
+    } else {
+        drop(conversation);
+        Transmission::Deferred("le processus était à l'arrêt : rien n'a été envoyé".to_owned())
+    };
+    let ended = conclude(work, envoi.id, outcome).await;
+    drop(turn);
+    ended
+}
+
+/// What a claim came to.
+enum Claim {
+    /// These bytes are to be sent now.
+    Frozen(Frozen),
+    /// There is nothing to say any more.
+    Nothing,
+    /// Its reader has another address by now.
+    OtherAddress,
+}
+
+async fn claim(work: &Work, envoi: &Envoi, conversation: &Conversation) -> Result<Claim> {
+    let now = work.clock.now();
+    let mut tx = work.begin().await?;
+    let waiting = envois::close(&mut tx, envoi.id, now).await?;
+    let frozen = match envois::frozen(&mut *tx, envoi.id).await? {
+        Some(frozen) => Some(frozen),
+        None => compose::mail(work, &mut tx, envoi, &waiting, now).await?,
+    };
+    let Some(frozen) = frozen else {
+        envois::record(&mut tx, envoi.id, &Fin::Annulee, now).await?;
+        tx.commit().await?;
+        return Ok(Claim::Nothing);
+    };
+    if !conversation.is_to(&frozen.to_email) {
+        return Ok(Claim::OtherAddress);
+    }
+    envois::claim(&mut tx, envoi.id, &frozen, now).await?;
+    tx.commit().await?;
+    Ok(Claim::Frozen(frozen))
+}
+
+/// Records how a transmission ended, and says what is to become of the job.
+async fn conclude(work: &Work, envoi_id: i64, outcome: Transmission) -> Result<Verdict> {
+    let (fin, then) = match outcome {
+        Transmission::Accepted => (Fin::Envoyee, Ok(Verdict::Done)),
+        Transmission::Deferred(why) => (Fin::EnFile(why.clone()), Err(Error::Deferred(why))),
+        Transmission::Refused(why) => {
+            (Fin::EnFile(why.clone()), Err(Error::refused("smtp_refuse", why.clone(), why)))
+        }
+        Transmission::InDoubt(why) if patiently(|| must_arrive(work, envoi_id)).await? => {
+            (Fin::EnFile(why.clone()), Err(Error::unavailable("smtp", anyhow!(why))))
+        }
+        Transmission::InDoubt(why) => (Fin::Incertaine(why), Ok(Verdict::Done)),
+    };
+    record(work, envoi_id, &fin).await?;
+    then
+}
+
+/// Whether a mail whose end is in doubt is sent again (`EMAILS_INCERTAINS`).
+async fn must_arrive(work: &Work, envoi_id: i64) -> Result<bool> {
+    match work.config.mail.in_doubt {
+        InDoubt::Resend => Ok(true),
+        InDoubt::Keep => Ok(false),
+        InDoubt::ByType => envois::must_arrive(&work.pool, envoi_id).await,
+    }
+}

@@ -1,0 +1,53 @@
+//! What a job handler works with.
+use std::sync::Arc;
+
+use erp_core::{
+    Clock, Config, Ctx, Result, Tx, auth::Keys, jobs::Lease, mailer::Mailer, storage::Storage,
+};
+use sqlx::PgPool;
+
+/// The means of one attempt: those of a route, but that it writes under its lease. Cheap to clone.
+#[derive(Clone)]
+pub struct Work {
+    /// For reading. What writes takes a [`Tx`], and only [`Work::begin`] makes one.
+    pub(crate) pool: PgPool,
+    pub(crate) clock: Clock,
+    pub(crate) storage: Storage,
+    pub(crate) mailer: Mailer,
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) config: Arc<Config>,
+    ctx: Ctx,
+    lease: Option<Lease>,
+}
+
+impl Work {
+    /// The means of the attempt that holds `lease`; without one, of a job that is done by hand and has no row.
+    pub(crate) fn new(ctx: Ctx, lease: Option<Lease>) -> Self {
+        Self {
+            pool: ctx.pool.clone(),
+            clock: ctx.clock.clone(),
+            storage: ctx.storage.clone(),
+            mailer: ctx.mailer.clone(),
+            keys: ctx.keys.clone(),
+            config: ctx.config.clone(),
+            ctx,
+            lease,
+        }
+    }
+
+    /// Begins a transaction that this attempt may still write in; `LeaseLost` if it may not.
+    pub(crate) async fn begin(&self) -> Result<Tx<'static>> {
+        match &self.lease {
+            Some(lease) => lease.begin(&self.ctx).await,
+            None => self.ctx.begin().await,
+        }
+    }
+
+    /// Resolves when the attempt is to come to an end.
+    pub(crate) async fn cancelled(&self) {
+        match &self.lease {
+            Some(lease) => lease.cancel.cancelled().await,
+            None => std::future::pending().await,
+        }
+    }
+}
