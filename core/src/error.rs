@@ -148,7 +148,11 @@ impl Error {
             | Self::TooLarge { text, .. }
             | Self::Unsupported { text, .. }
             | Self::TooMany { text, .. } => Some(text.clone()),
-            Self::Invalid(_) | Self::Unavailable { .. } | Self::Deferred(_) | Self::LeaseLost | Self::Internal(_) => None,
+            Self::Invalid(_)
+            | Self::Unavailable { .. }
+            | Self::Deferred(_)
+            | Self::LeaseLost
+            | Self::Internal(_) => None,
         }
     }
 

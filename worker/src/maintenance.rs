@@ -23,21 +23,18 @@ pub(crate) async fn purge(work: Work, _job: Purge) -> Result<()> {
     let mut jobs = 0;
     for (status, days) in operate::KEPT_DAYS {
         let before = now - TimeDelta::days(*days);
-        jobs += batches_of(&work, BATCH, move |tx, n| {
-            Box::pin(operate::prune(tx, status, before, n))
-        })
-        .await?;
+        jobs +=
+            batches_of(&work, BATCH, move |tx, n| Box::pin(operate::prune(tx, status, before, n)))
+                .await?;
     }
-    let told = batches_of(&work, BATCH, move |tx, n| {
-        Box::pin(notifications::forget(tx, now - TOLD, n))
-    })
-    .await?;
+    let told =
+        batches_of(&work, BATCH, move |tx, n| Box::pin(notifications::forget(tx, now - TOLD, n)))
+            .await?;
     let bodies = batches_of(&work, BATCH, move |tx, n| {
         Box::pin(notifications::envois::forget_bodies(tx, now - BODIES, n))
     })
     .await?;
-    let accounts =
-        batches_of(&work, BATCH, move |tx, n| Box::pin(auth::purge(tx, now, n))).await?;
+    let accounts = batches_of(&work, BATCH, move |tx, n| Box::pin(auth::purge(tx, now, n))).await?;
     let unfinished = work.storage.remove_abandoned(now - DAY).await?;
     let mut files = 0_usize;
     let mut keys = work.storage.list_older_than(now - DAY).try_chunks(500).map_err(|e| e.1);

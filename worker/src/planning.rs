@@ -47,7 +47,8 @@ async fn open(work: &Work, id: i64) -> Result<Option<i64>> {
 pub(crate) async fn remind(work: Work, _job: Remind) -> Result<()> {
     let now = work.clock.now();
     let visits = batches(&work, move |tx, n| Box::pin(planning::remind(tx, now, n))).await?;
-    let deadlines = batches(&work, move |tx, n| Box::pin(interventions::remind(tx, now, n))).await?;
+    let deadlines =
+        batches(&work, move |tx, n| Box::pin(interventions::remind(tx, now, n))).await?;
     tracing::info!(visits, deadlines, "announced for tomorrow");
     Ok(())
 }

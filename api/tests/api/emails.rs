@@ -5,8 +5,17 @@ use serde_json::{Value, json};
 use crate::support::{App, User};
 
 async fn notification(app: &App, boss: &User, to: &User) -> Value {
+    notification_of(app, boss, to, "information").await
+}
+
+/// One that somebody has to act on.
+async fn urgent(app: &App, boss: &User, to: &User) -> Value {
+    notification_of(app, boss, to, "alerte").await
+}
+
+async fn notification_of(app: &App, boss: &User, to: &User, type_: &str) -> Value {
     let new = json!({
-        "type": "information", "canal": "email", "contenu": "La pièce est arrivée.",
+        "type": type_, "canal": "email", "contenu": "La pièce est arrivée.",
         "intervention_id": app.intervention(boss).await, "user_id": to.id,
     });
     app.post(boss, "/notifications", new).await.expect(201)
@@ -44,11 +53,13 @@ async fn an_assignment_sends_its_mail_in_two_parts_with_a_link() {
     assert_eq!((&told[0]["type"], &told[0]["statut"]), (&json!("affectation"), &json!("envoyee")));
     assert_eq!((&told[0]["tentatives"], &told[0]["derniere_erreur"]), (&json!(1), &Value::Null));
     assert!(told[0]["date_envoi"].is_string());
-    let message_id = mail.message_id.as_deref().unwrap();
+    let listed = app.get(&app.user(UserRole::Admin).await, "/admin/emails").await.expect(200);
     assert_eq!(
-        message_id.trim_matches(['<', '>']),
-        format!("notification-{}@mif-maroc.example", told[0]["id"])
+        (&listed[0]["statut"], &listed[0]["transmissions"], &listed[0]["destinataire"]),
+        (&json!("envoyee"), &json!(1), &json!(mail.to[0]))
     );
+    let message_id = listed[0]["message_id"].as_str().unwrap().trim_matches(['<', '>']);
+    assert_eq!(mail.message_id.as_deref().unwrap().trim_matches(['<', '>']), message_id);
 }
 
 #[tokio::test]
@@ -128,28 +139,104 @@ async fn an_address_that_the_server_refuses_for_good_is_given_up_and_says_why() 
     assert_eq!((queue.as_str(), state.as_str()), ("emails", "Killed"));
 }
 
+/// Leaves all mails as a worker leaves them that dies between the server's acceptance and the record of it.
+async fn die_after_the_dot(app: &App) {
+    for leaves in [
+        "update notifications set statut = 'en_file', date_envoi = null where canal = 'email'",
+        "update envois set statut = 'en_transmission', parti_le = null",
+        "update apalis.jobs set status = 'Pending'",
+    ] {
+        sqlx::raw_sql(leaves).execute(&app.ctx.pool).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_mail_sent_again_after_a_crash_is_the_same_mail() {
     let app = App::new().await;
     let (boss, reader) =
         (app.user(UserRole::Responsable).await, app.user(UserRole::Technicien).await);
-    let made = notification(&app, &boss, &reader).await;
+    let made = urgent(&app, &boss, &reader).await;
     app.run_jobs().await;
-    // What a worker leaves that dies between the server's acceptance and the record of it.
-    sqlx::query!("update notifications set statut = 'en_file', date_envoi = null")
-        .execute(&app.ctx.pool)
-        .await
-        .unwrap();
-    sqlx::query!("update apalis.jobs set status = 'Pending'").execute(&app.ctx.pool).await.unwrap();
+    die_after_the_dot(&app).await;
     app.run_jobs().await;
-    let ids: Vec<_> = app.mails().into_iter().map(|m| m.message_id).collect();
-    assert_eq!(ids.len(), 2);
-    assert_eq!(ids[0], ids[1]);
+    let mails = app.mails();
+    let [first, second] = mails.as_slice() else { panic!("{} mails", mails.len()) };
+    assert_eq!((&first.message_id, &first.raw), (&second.message_id, &second.raw));
     // And one that is recorded is not sent again.
     sqlx::query!("update apalis.jobs set status = 'Pending'").execute(&app.ctx.pool).await.unwrap();
     app.run_jobs().await;
     assert_eq!(app.mails().len(), 2);
     assert_eq!(as_it_is(&app, &boss, &made["id"]).await["statut"], "envoyee");
+}
+
+#[tokio::test]
+async fn what_comes_after_a_mail_in_doubt_is_another_mail() {
+    let app = App::with(&[("EMAILS_GROUP_SECONDS", "1")]).await;
+    let (boss, reader) =
+        (app.user(UserRole::Responsable).await, app.user(UserRole::Technicien).await);
+    urgent(&app, &boss, &reader).await;
+    app.skip_backoff().await;
+    app.run_jobs().await;
+    die_after_the_dot(&app).await;
+    let late = urgent(&app, &boss, &reader).await;
+    app.skip_backoff().await;
+    app.run_jobs().await;
+    app.skip_backoff().await;
+    app.run_jobs().await;
+    let mut mails: Vec<_> = app.mails().into_iter().map(|m| (m.message_id, m.raw)).collect();
+    assert_eq!(mails.len(), 3);
+    mails.sort();
+    mails.dedup();
+    assert_eq!(mails.len(), 2, "one id, one content");
+    assert_eq!(as_it_is(&app, &boss, &late["id"]).await["statut"], "envoyee");
+}
+
+#[tokio::test]
+async fn a_mail_in_doubt_is_kept_or_sent_again_by_what_it_says() {
+    let app = App::new().await;
+    let (boss, admin) = (app.user(UserRole::Responsable).await, app.user(UserRole::Admin).await);
+    let reader = app.user(UserRole::Technicien).await;
+    let news = notification(&app, &boss, &reader).await;
+    app.run_jobs().await;
+    die_after_the_dot(&app).await;
+    app.run_jobs().await;
+    assert_eq!(app.mails().len(), 1, "information is not worth a second mail");
+    let now = as_it_is(&app, &boss, &news["id"]).await;
+    assert_eq!(now["statut"], "incertaine", "{now}");
+    let kept = app.get(&admin, "/admin/emails?statut=incertaine").await.expect(200);
+    assert_eq!(kept.as_array().unwrap().len(), 1);
+
+    let again = format!("/admin/emails/{}/renvoyer", kept[0]["id"]);
+    app.post(&boss, &again, json!({})).await.expect(403);
+    app.post(&admin, &again, json!({})).await.expect(202);
+    app.post(&admin, &again, json!({})).await.expect(409);
+    app.run_jobs().await;
+    let mails = app.mails();
+    let [first, second] = mails.as_slice() else { panic!("{} mails", mails.len()) };
+    assert_eq!((&first.message_id, &first.raw), (&second.message_id, &second.raw));
+    assert_eq!(as_it_is(&app, &boss, &news["id"]).await["statut"], "envoyee");
+    let refused = app.post(&admin, &again, json!({})).await.expect(409);
+    assert_eq!(refused["code"], "envoi_non_renvoyable");
+    app.post(&admin, "/admin/emails/999999/renvoyer", json!({})).await.expect(404);
+}
+
+#[tokio::test]
+async fn a_mail_that_is_called_off_while_it_is_sent_stays_in_doubt() {
+    let app = App::new().await;
+    let (boss, admin) = (app.user(UserRole::Responsable).await, app.user(UserRole::Admin).await);
+    let reader = app.user(UserRole::Technicien).await;
+    let made = urgent(&app, &boss, &reader).await;
+    app.run_jobs().await;
+    die_after_the_dot(&app).await;
+    let job = app.job_of(&admin, "emails").await;
+    let cancel = format!("/admin/jobs/{}/cancel", job["id"].as_str().unwrap());
+    app.post(&admin, &cancel, json!({})).await.expect(200);
+    app.run_jobs().await;
+    assert_eq!(as_it_is(&app, &boss, &made["id"]).await["statut"], "incertaine");
+    // Later notifications of the same person are not held up by it.
+    let later = urgent(&app, &boss, &reader).await;
+    app.run_jobs().await;
+    assert_eq!(as_it_is(&app, &boss, &later["id"]).await["statut"], "envoyee");
 }
 
 #[tokio::test]

@@ -41,7 +41,11 @@ pub(super) async fn count_open(db: &mut PgConnection) -> Result<i64> {
 }
 
 /// Past their deadline at `now`, the oldest first.
-pub(super) async fn late(db: &mut PgConnection, now: DateTime<Utc>, limit: i64) -> Result<Section<Ligne>> {
+pub(super) async fn late(
+    db: &mut PgConnection,
+    now: DateTime<Utc>,
+    limit: i64,
+) -> Result<Section<Ligne>> {
     between(db, None, now, limit).await
 }
 

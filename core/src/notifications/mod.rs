@@ -10,8 +10,8 @@ use chrono::{DateTime, Utc};
 pub use routage::{Annonce, Cercle, Evenement, TABLE, announce};
 pub use store::{Facts, counts, facts, find, list};
 pub use types::{
-    CanalNotification, CountsOut, NewNotification, NotificationFilter, NotificationOut,
-    OwnFilter, SORTABLE, StatutNotification, TypeNotification,
+    CanalNotification, CountsOut, NewNotification, NotificationFilter, NotificationOut, OwnFilter,
+    SORTABLE, StatutNotification, TypeNotification,
 };
 
 use crate::{Error, Noun, Result, Tx, error::OnConstraint as _};

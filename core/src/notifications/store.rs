@@ -3,8 +3,8 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor, PgPool, Postgres, QueryBuilder};
 
 use super::{
-    CanalNotification, Cercle, CountsOut, NewNotification, NotificationFilter,
-    NotificationOut, SORTABLE, StatutNotification, TypeNotification, routage::Destinataire,
+    CanalNotification, Cercle, CountsOut, NewNotification, NotificationFilter, NotificationOut,
+    SORTABLE, StatutNotification, TypeNotification, routage::Destinataire,
 };
 use crate::{
     Error, Lang, Noun, Result,

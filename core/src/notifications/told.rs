@@ -41,7 +41,11 @@ pub(super) async fn name_claim(
 }
 
 /// Forgets what was told before `before`, at most `limit`; how much.
-pub(super) async fn forget(tx: &mut PgConnection, before: DateTime<Utc>, limit: i64) -> Result<u64> {
+pub(super) async fn forget(
+    tx: &mut PgConnection,
+    before: DateTime<Utc>,
+    limit: i64,
+) -> Result<u64> {
     let done = sqlx::query!(
         r#"
                 delete from evenements_notifies where (cle, user_id) in (

@@ -77,10 +77,7 @@ async fn attempt(work: &Work, envoi_id: i64) -> Result<Verdict> {
     match conversation {
         Ok(conversation) => transmit(work, &envoi, conversation).await,
         Err(error) => {
-            // A refusal for good is recorded with the death of the job.
-            if error.is_transient() {
-                record(work, envoi_id, &Fin::EnFile(error.to_string())).await?;
-            }
+            record(work, envoi_id, &Fin::EnFile(error.to_string())).await?;
             Err(error)
         }
     }

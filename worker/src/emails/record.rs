@@ -29,9 +29,7 @@ pub(super) async fn record(work: &Work, envoi_id: i64, fin: &Fin) -> Result<()> 
 }
 
 /// Repeats `step` while the database does not answer: another attempt would send again what was accepted.
-pub(super) async fn patiently<T, F: Future<Output = Result<T>>>(
-    step: impl Fn() -> F,
-) -> Result<T> {
+pub(super) async fn patiently<T, F: Future<Output = Result<T>>>(step: impl Fn() -> F) -> Result<T> {
     loop {
         match step().await {
             Err(error) if error.is_unavailable() => {

@@ -62,7 +62,9 @@ pub(super) async fn run(ctx: Ctx, handler: &Handler, job: &Taken, lease: Lease) 
         let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let error = ended.error.as_deref();
         match ended.outcome {
-            Outcome::Done | Outcome::Snooze | Outcome::Stale => tracing::info!(duration_ms, outcome, "job"),
+            Outcome::Done | Outcome::Snooze | Outcome::Stale => {
+                tracing::info!(duration_ms, outcome, "job")
+            }
             Outcome::Retry | Outcome::Outage => tracing::warn!(duration_ms, outcome, error, "job"),
             Outcome::Dead => tracing::error!(duration_ms, outcome, error, "job"),
         }

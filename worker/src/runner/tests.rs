@@ -170,6 +170,10 @@ fn outage() -> Error {
     Error::unavailable("essai", anyhow::anyhow!("away"))
 }
 
+fn fault() -> Error {
+    Error::Internal(anyhow::anyhow!("a fault of the job"))
+}
+
 #[tokio::test]
 async fn a_passing_failure_waits_in_the_database_and_then_succeeds() {
     let bench = Bench::new().await;
@@ -179,7 +183,7 @@ async fn a_passing_failure_waits_in_the_database_and_then_succeeds() {
         let runs = runs.clone();
         bench.runner().job(move |_, _: Probe| {
             let run = runs.fetch_add(1, SeqCst);
-            async move { if run == 0 { Err(outage()) } else { Ok(()) } }
+            async move { if run == 0 { Err(fault()) } else { Ok(()) } }
         })
     };
     bench.drain(runner()).await;
@@ -196,13 +200,115 @@ async fn the_last_attempt_ends_in_death_and_the_business_is_told_why() {
     let bench = Bench::new().await;
     bench.enqueue(1).await;
     for _ in 0..4 {
-        bench.drain(bench.runner().job(|_, _: Probe| async { fails(outage()) })).await;
+        bench.drain(bench.runner().job(|_, _: Probe| async { fails(fault()) })).await;
         bench.skip_backoff().await;
     }
     assert_eq!(bench.job().await, ("Killed".into(), 3, false));
     assert_eq!(bench.history().await, ["retry", "retry", "dead"]);
     let told = bench.told().await;
-    assert!(told.len() == 1 && told[0].contains("away"), "{told:?}");
+    assert!(told.len() == 1 && told[0].contains("a fault of the job"), "{told:?}");
+}
+
+#[tokio::test]
+async fn an_outage_costs_time_and_no_attempt_until_its_deadline() {
+    let bench = Bench::new().await;
+    bench.enqueue(1).await;
+    let away = || bench.runner().job(|_, _: Probe| async { fails(outage()) });
+    // More often than the job has attempts.
+    for _ in 0..5 {
+        bench.drain(away()).await;
+        assert_eq!(bench.job().await, ("Failed".into(), 0, true));
+        bench.skip_backoff().await;
+    }
+    // A fault of its own counts from one, and ends the outage.
+    bench.drain(bench.runner().job(|_, _: Probe| async { fails(fault()) })).await;
+    assert_eq!(bench.job().await, ("Failed".into(), 1, true));
+    bench.skip_backoff().await;
+    bench.drain(away()).await;
+    sqlx::query!("update apalis.jobs set metadata = metadata || hstore('outage_since', (now() - interval '25 hours')::text)")
+        .execute(&bench.db.pool)
+        .await
+        .unwrap();
+    bench.skip_backoff().await;
+    bench.drain(away()).await;
+    assert_eq!(bench.job().await.0, "Killed");
+    let history = bench.history().await;
+    assert_eq!(history[4..], ["outage", "retry", "outage", "dead"], "{history:?}");
+    assert!(bench.told().await[0].contains("away"));
+}
+
+#[tokio::test]
+async fn an_attempt_that_lost_its_job_writes_nothing() {
+    let bench = Bench::with(&[("SHUTDOWN_TIMEOUT", "1")]).await;
+    bench.enqueue(1).await;
+    let (begun, lost) =
+        (Arc::new(tokio::sync::Notify::new()), Arc::new(tokio::sync::Notify::new()));
+    let outcome = Arc::new(Mutex::new(None));
+    let runner = bench.runner().job({
+        let (begun, lost, outcome) = (begun.clone(), lost.clone(), outcome.clone());
+        move |work: Work, _: Slow| {
+            let (begun, lost, outcome) = (begun.clone(), lost.clone(), outcome.clone());
+            async move {
+                let mut tx = work.begin().await?;
+                sqlx::query!("insert into competences (nom) values ('held')")
+                    .execute(&mut *tx)
+                    .await?;
+                tx.commit().await?;
+                begun.notify_one();
+                lost.notified().await;
+                let tx = work.begin().await;
+                *outcome.lock().unwrap() =
+                    Some(tx.as_ref().is_err_and(|e| matches!(e, Error::LeaseLost)));
+                let mut tx = tx?;
+                sqlx::query!("insert into competences (nom) values ('stale')")
+                    .execute(&mut *tx)
+                    .await?;
+                tx.commit().await
+            }
+        }
+    });
+    let pool = bench.db.pool.clone();
+    let taken_over = async {
+        begun.notified().await;
+        // As another worker does that has taken the job over and runs it.
+        sqlx::query!("update apalis.jobs set lock_by = 'another', lock_at = clock_timestamp()")
+            .execute(&pool)
+            .await
+            .unwrap();
+        lost.notify_one();
+        while outcome.lock().unwrap().is_none() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Ok(())
+    };
+    Box::pin(runner.run_until(taken_over)).await.unwrap();
+    assert_eq!(*outcome.lock().unwrap(), Some(true));
+    assert_eq!(bench.told().await, ["held"]);
+    let row =
+        sqlx::query!("select status, lock_by from apalis.jobs").fetch_one(&pool).await.unwrap();
+    assert_eq!((row.status.as_str(), row.lock_by.as_deref()), ("Running", Some("another")));
+}
+
+#[tokio::test]
+async fn nobody_takes_a_job_over_while_its_attempt_writes() {
+    let bench = Bench::with(&[("SHUTDOWN_TIMEOUT", "1")]).await;
+    bench.enqueue(1).await;
+    life::heartbeat(&bench.ctx.pool, "silent", "").await.unwrap();
+    let taken = life::take(&bench.ctx.pool, Probe::QUEUE, "silent", 1).await.unwrap();
+    let [job] = taken.as_slice() else { panic!("{taken:?}") };
+    let lease = erp_core::jobs::Lease::new(job.id.clone(), 1, job.since, Duration::from_mins(1));
+    let tx = lease.begin(&bench.ctx).await.unwrap();
+    sqlx::query!(
+        "update apalis.workers set last_seen = now() - interval '1 hour' where id = 'silent'"
+    )
+    .execute(&bench.db.pool)
+    .await
+    .unwrap();
+    let rescued = life::rescue(&bench.ctx.pool, Duration::from_mins(1)).await.unwrap();
+    assert_eq!(rescued, [], "it is written to at the moment");
+    tx.commit().await.unwrap();
+    bench.rescue().await;
+    assert!(matches!(lease.begin(&bench.ctx).await, Err(Error::LeaseLost)));
 }
 
 #[tokio::test]
