@@ -32,6 +32,11 @@ impl<'a> Tx<'a> {
         self.mails.entry(user_id).or_insert_with(|| (now, Vec::new())).1.push(notification_id);
     }
 
+    /// Takes back the mails of this transaction: what it tells of is past, and its readers have heard of it.
+    pub fn discard_mails(&mut self) {
+        self.mails.clear();
+    }
+
     /// Makes everything that was written durable, mails and their jobs included.
     ///
     /// The mails are opened or joined last and in the order of their readers: each locks a row of its reader, and two

@@ -174,7 +174,7 @@ async fn a_rolling_restart_under_load_loses_and_doubles_nothing() {
     }
     let ended = || {
         sqlx::query_scalar!(
-            r#"select count(*) as "count!" from apalis.jobs where status = 'Done' and attempts = 1 and job_type = 'emails.send'"#
+            r#"select count(*) as "count!" from apalis.jobs where status = 'Done' and attempts = 1 and job_type = 'emails'"#
         )
     };
     let started = Instant::now();

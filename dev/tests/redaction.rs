@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use erp_core::{auth, digest::jobs::SendDigest, jobs::enqueue};
+use erp_core::{auth, digest};
 use erp_dev::{
     postgres::{Config, Postgres},
     samples,
@@ -83,7 +83,7 @@ async fn get(system: &System, url: &str) -> StatusCode {
 }
 
 /// What must be in the log, or the test has seen nothing.
-const KNOWN: [&str; 5] = ["DEBUG", "WARN", "emails.digest", "535", "the database does not answer"];
+const KNOWN: [&str; 5] = ["DEBUG", "WARN", "emails", "535", "the database does not answer"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_happens_no_secret_is_logged() {
@@ -219,7 +219,7 @@ async fn mails_and_links(system: &System, secrets: &mut Vec<String>) {
     // A digest has such a link of its own.
     let mut tx = ctx.begin().await.unwrap();
     let jour = ctx.clock.now().date_naive();
-    enqueue(&mut tx, &SendDigest { user_id: boss, jour }).await.unwrap();
+    digest::open(&mut tx, boss, jour, ctx.clock.now()).await.unwrap();
     tx.commit().await.unwrap();
     let token = auth::unsubscribe_token(&ctx.keys, boss, ctx.clock.now()).unwrap();
     let link = format!("{base}/desabonnement?jeton={token}");
@@ -228,7 +228,7 @@ async fn mails_and_links(system: &System, secrets: &mut Vec<String>) {
     secrets.push(token);
     let refused = || {
         sqlx::query_scalar::<_, i64>(
-            "select count(*) from apalis.jobs where job_type = 'emails.digest' and attempts > 0",
+            "select count(*) from apalis.jobs where job_type = 'emails' and attempts_log <> '[]'",
         )
     };
     let started = Instant::now();

@@ -51,9 +51,9 @@ async fn a_job_tells_what_became_of_it_and_who_caused_it() {
 
     let job = app.job_of(&admin, "emails").await;
     assert_eq!((&job["state"], &job["attempts"]), (&json!("retrying"), &json!(0)), "{job}");
-    assert!(job["payload"]["notification_id"].is_i64() && job["request_id"].is_string(), "{job}");
+    assert!(job["payload"]["envoi_id"].is_i64() && job["request_id"].is_string(), "{job}");
     let attempt = &job["history"][0];
-    assert_eq!(attempt["outcome"], "retry");
+    assert_eq!(attempt["outcome"], "outage");
     assert!(attempt["worker"].is_string() && attempt["started_at"].is_string(), "{attempt}");
     assert!(attempt["error"].as_str().unwrap().contains("smtp"), "{attempt}");
     assert_eq!(job["error"], attempt["error"]);

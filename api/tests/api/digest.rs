@@ -71,8 +71,10 @@ async fn everybody_in_charge_gets_the_state_of_the_day_once() {
     assert!(!text.contains("Finie") && !text.contains("Demain"), "{text}");
     let english = mails.iter().find(|m| m.to == [other.email.clone()]).unwrap();
     assert!(english.text.as_deref().unwrap().contains("Quarterly maintenance"));
-    let id = format!("digest-{}-2026-11-24@mif-maroc.example", boss.id);
-    assert_eq!(mail.message_id.as_deref().unwrap().trim_matches(['<', '>']), id);
+    let sent = app.get(&admin, "/admin/emails").await.expect(200);
+    let row = sent.as_array().unwrap().iter().find(|m| m["user_id"] == boss.id).unwrap();
+    assert_eq!((&row["jour"], &row["statut"]), (&json!("2026-11-24"), &json!("envoyee")), "{row}");
+    assert!(row["message_id"].as_str().unwrap().contains(mail.message_id.as_deref().unwrap()));
 }
 
 #[tokio::test]

@@ -269,9 +269,6 @@ async fn an_outage_of_the_mail_server_ends_in_one_mail_a_person() {
     assert!(mails[0].subject.starts_with('8'), "{}", mails[0].subject);
     let list = app.get(&boss, "/notifications").await.expect(200);
     assert!(list.as_array().unwrap().iter().all(|n| n["statut"] == "envoyee"), "{list}");
-    let ids: Vec<_> = list.as_array().unwrap().iter().map(|n| n["id"].as_i64().unwrap()).collect();
-    let first = format!("notification-{}@", ids.iter().min().unwrap());
-    assert!(mails[0].message_id.as_deref().unwrap().contains(&first), "{:?}", mails[0].message_id);
 }
 
 #[tokio::test]

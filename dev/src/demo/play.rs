@@ -6,8 +6,7 @@ use erp_core::{
     Ctx, Tx,
     input::Fields,
     interventions::{self, InterventionCreate, PrioriteIntervention},
-    jobs::Job as _,
-    notifications::{self, NewNotification, jobs::SendEmail},
+    notifications::{self, NewNotification},
 };
 use serde_json::{Value, json};
 
@@ -136,8 +135,7 @@ async fn tell(
 
 /// Makes the past over: its mails were sent at the time, and most of them have been read.
 ///
-/// The operations have enqueued these mails, as they should. Nobody has seen the jobs, since the
-/// transaction has not ended; and the database had no users, so that all there are are ours.
+/// The database had no users, so that all notifications there are are ours.
 pub(super) async fn settle(tx: &mut Tx<'_>, now: DateTime<Utc>) -> anyhow::Result<()> {
     sqlx::query!(
         r#"
@@ -151,8 +149,6 @@ pub(super) async fn settle(tx: &mut Tx<'_>, now: DateTime<Utc>) -> anyhow::Resul
     )
     .execute(&mut **tx)
     .await?;
-    sqlx::query!("delete from apalis.jobs where job_type = $1", SendEmail::QUEUE)
-        .execute(&mut **tx)
-        .await?;
+    tx.discard_mails();
     Ok(())
 }

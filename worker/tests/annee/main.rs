@@ -42,7 +42,7 @@ async fn compare(from: &str, to: &str) {
     }
     println!(
         "{} mails of notifications for {} of them",
-        plant.group_mails(),
+        plant.group_mails().await,
         made.mailed_notifications()
     );
     assert_eq!(made, expected);

@@ -303,23 +303,37 @@ impl Plant {
             late: count("retard", "responsable", "intervention").await,
             unassigned: unassigned[0],
             unassigned_admin: unassigned[1],
-            digests: self.mails("<digest-").len(),
+            digests: self.mails(true).await,
         }
     }
 
     /// Mails that told of notifications.
-    pub fn group_mails(&self) -> usize {
-        self.mails("<notification-").len()
+    pub async fn group_mails(&self) -> usize {
+        self.mails(false).await
     }
 
-    fn mails(&self, kind: &str) -> Vec<String> {
-        let ids = self.sink.messages().unwrap().into_iter().filter_map(|mail| mail.message_id);
-        let mut ids: Vec<_> = ids.filter(|id| id.starts_with(kind)).collect();
-        let all = ids.len();
-        ids.sort();
-        ids.dedup();
-        assert_eq!(ids.len(), all, "a mail came twice");
-        ids
+    /// The digests, or the mails of notifications: each that is recorded as sent arrived, and arrived once.
+    async fn mails(&self, digests: bool) -> usize {
+        let messages = self.sink.messages().unwrap().into_iter();
+        let mut arrived: Vec<_> = messages
+            .filter_map(|mail| Some(mail.message_id?.trim_matches(['<', '>']).to_owned()))
+            .collect();
+        let all = arrived.len();
+        arrived.sort();
+        arrived.dedup();
+        assert_eq!(arrived.len(), all, "a mail came twice");
+        let sent = sqlx::query_scalar!(
+            r#"
+                select message_id as "message_id!" from envois
+                where (jour is not null) = $1 and statut = 'envoyee'
+            "#,
+            digests,
+        );
+        let sent = sent.fetch_all(&self.ctx.pool).await.unwrap();
+        for id in &sent {
+            assert!(arrived.binary_search(&id.trim_matches(['<', '>']).to_owned()).is_ok(), "{id}");
+        }
+        sent.len()
     }
 }
 
