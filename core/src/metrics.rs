@@ -9,7 +9,7 @@ use prometheus::{
 };
 use tokio::time::timeout;
 
-use crate::{Ctx, Result, jobs::operate};
+use crate::{Ctx, Result, jobs::operate, reconcile};
 
 /// Of what [`render`] gives.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -52,6 +52,9 @@ metrics! {
         "erp_queue_oldest_ready_seconds", "Age of the job that has been ready the longest; 0 when none is.", &["queue"]);
     QUEUE_PAUSED: IntGaugeVec = register_int_gauge_vec!(
         "erp_queue_paused", "1 while an operator has paused the queue.", &["queue"]);
+    RECONCILER: IntGaugeVec = register_int_gauge_vec!(
+        "erp_reconciler_findings", "What the last nightly comparison of rows and jobs found, and what of it was mended.",
+        &["finding", "mended"]);
     DATABASE_UP: IntGauge = register_int_gauge!(
         "erp_database_up", "Whether the database answered this process just now.");
     POOL: IntGaugeVec = register_int_gauge_vec!(
@@ -107,6 +110,14 @@ pub async fn render(ctx: &Ctx) -> Result<String> {
         }
         QUEUE_OLDEST.with_label_values(&[name]).set(queue.oldest_ready_seconds.unwrap_or(0.0));
         QUEUE_PAUSED.with_label_values(&[name]).set(i64::from(queue.paused));
+    }
+    RECONCILER.reset();
+    let findings = timeout(Duration::from_secs(2), reconcile::findings(&ctx.pool)).await;
+    for finding in findings.into_iter().flatten().flatten() {
+        let rest = finding.found - finding.mended;
+        for (mended, count) in [("true", finding.mended), ("false", rest)] {
+            RECONCILER.with_label_values(&[&finding.finding, mended]).set(i64::from(count));
+        }
     }
     let (size, idle) = (i64::from(ctx.pool.size()), ctx.pool.num_idle());
     let idle = i64::try_from(idle).unwrap_or(i64::MAX).min(size);

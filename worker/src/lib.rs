@@ -10,6 +10,7 @@ mod interventions;
 mod maintenance;
 mod planning;
 pub mod preview;
+mod reconcile;
 mod runner;
 mod scheduler;
 mod wake;
@@ -64,6 +65,7 @@ fn with_jobs(runner: Runner) -> Runner {
         .job(interventions::late)
         .job(interventions::unassigned)
         .job(maintenance::purge)
+        .job(reconcile::reconcile)
         // Of the release before.
         .job(emails::adopt)
         .job(emails::send_group)

@@ -11,7 +11,7 @@ use crate::support::{App, User};
 
 impl App {
     /// A notification to `to`, whose mail waits to be sent.
-    async fn notify(&self, boss: &User, to: &User) -> Value {
+    pub async fn notify(&self, boss: &User, to: &User) -> Value {
         let intervention_id = self.intervention(boss).await;
         let new = json!({
             "type": "information", "canal": "email", "contenu": "Réunion à 8 h 30.",

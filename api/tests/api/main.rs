@@ -24,6 +24,7 @@ mod openapi;
 mod planning;
 mod preferences;
 mod rbac;
+mod reconcile;
 mod refused_files;
 mod s3;
 #[path = "../../../core/tests/support/s3_server.rs"]

@@ -96,7 +96,8 @@ impl MailConfig {
         );
         let idempotency_header = env.text("EMAILS_IDEMPOTENCY_HEADER");
         if let Some(name) = &idempotency_header
-            && HeaderName::new_from_ascii(name.clone()).is_err()
+            && (!name.bytes().all(|byte| byte.is_ascii_graphic())
+                || HeaderName::new_from_ascii(name.clone()).is_err())
         {
             let fault = format!("« {name} » n'est pas un nom d'en-tête");
             env.fault("EMAILS_IDEMPOTENCY_HEADER", fault, "Resend-Idempotency-Key");

@@ -48,7 +48,7 @@ impl WorkerConfig {
         });
         for unknown in queues.iter().flatten().filter(|queue| !QUEUES.contains(&queue.as_str())) {
             let fault = format!("« {unknown} » n'est pas une file ; il y a {}", QUEUES.join(", "));
-            env.fault("WORKER_QUEUES", fault, "emails.send,emails.group,emails.digest");
+            env.fault("WORKER_QUEUES", fault, "emails,documents.process");
         }
         let scheduler = env.parse("ENABLE_SCHEDULER", true, |_| true, "true ou false", "true");
         let bind_addr = env.parse(

@@ -9,6 +9,7 @@ use crate::{
     interventions::jobs::{Late, Unassigned},
     notifications::jobs::{SendEmail, SendGroup, SendMail},
     planning::jobs::{Generate, Remind},
+    reconcile::jobs::Reconcile,
     schedules::jobs::Purge,
 };
 
@@ -58,6 +59,7 @@ jobs![
     Unassigned,
     Point,
     Purge,
+    Reconcile,
     // Of the release before: nothing enqueues them any more.
     SendEmail,
     SendGroup,

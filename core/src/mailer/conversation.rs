@@ -16,8 +16,8 @@ use super::message::address;
 use super::smtp::{Inner, Mailer, too_late};
 use crate::{Error, Result, metrics::outside};
 
-/// The server closes the connection: it is the server that is unwell, not the mail.
-const CLOSING: u16 = 421;
+/// Answers about us or the server, not about this mail: it closes the connection, or wants another login.
+const NOT_THIS_MAIL: [u16; 5] = [421, 530, 534, 535, 538];
 
 /// A connection on which the server has said `354`: it waits for the body of a mail to one recipient. Dropped, the
 /// connection is closed, and the mail was not sent.
@@ -106,7 +106,7 @@ impl Inner {
         match timeout(limit, connection.command(command)).await {
             Ok(Ok(_positive)) => Ok(Ok(())),
             Ok(Err(error)) => match error.status().map(u16::from) {
-                Some(code) if code != CLOSING => Ok(Err(error)),
+                Some(code) if !NOT_THIS_MAIL.contains(&code) => Ok(Err(error)),
                 _ => Err(self.unavailable(self.explain(&error))),
             },
             Err(_) => Err(self.unavailable(too_late(limit))),

@@ -11,9 +11,9 @@ use crate::{Result, Tx, jobs::Job};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SendMail {
     pub envoi_id: i64,
-    /// Sent again by order of an admin, after so many transmissions.
+    /// Tells a job that sends a mail again from the one that it was opened with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    renvoi: Option<i32>,
+    renvoi: Option<String>,
 }
 
 impl SendMail {
@@ -21,9 +21,9 @@ impl SendMail {
         Self { envoi_id, renvoi: None }
     }
 
-    /// The same mail once more, after `transmissions`.
-    pub(super) fn again(envoi_id: i64, transmissions: i32) -> Self {
-        Self { envoi_id, renvoi: Some(transmissions) }
+    /// One more job for the same mail. `renvoi` says which: another one of the same is the same job.
+    pub(super) fn again(envoi_id: i64, renvoi: String) -> Self {
+        Self { envoi_id, renvoi: Some(renvoi) }
     }
 }
 
@@ -34,9 +34,9 @@ impl Job for SendMail {
     const CONCURRENCY: usize = 4;
 
     fn key(&self) -> Option<String> {
-        Some(match self.renvoi {
+        Some(match &self.renvoi {
             None => self.envoi_id.to_string(),
-            Some(transmissions) => format!("{}:{transmissions}", self.envoi_id),
+            Some(renvoi) => format!("{}:{renvoi}", self.envoi_id),
         })
     }
 

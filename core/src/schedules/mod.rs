@@ -16,6 +16,7 @@ use crate::{
     interventions::jobs as interventions,
     jobs::{Job as _, enqueue},
     planning::jobs as planning,
+    reconcile::jobs as reconcile,
 };
 
 /// A tick that is late by less is late, not missed: of a schedule of every second, none is left out because a worker
@@ -45,6 +46,7 @@ schedules![
     interventions::Unassigned,
     digest::jobs::Point,
     jobs::Purge,
+    reconcile::Reconcile,
 ];
 
 fn names() -> Vec<String> {

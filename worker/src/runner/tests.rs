@@ -271,6 +271,7 @@ async fn an_attempt_that_lost_its_job_writes_nothing() {
     let taken_over = async {
         begun.notified().await;
         // As another worker does that has taken the job over and runs it.
+        life::heartbeat(&pool, "another", "").await.unwrap();
         sqlx::query!("update apalis.jobs set lock_by = 'another', lock_at = clock_timestamp()")
             .execute(&pool)
             .await

@@ -41,5 +41,6 @@ pub async fn resend(tx: &mut Tx<'_>, envoi_id: i64) -> Result<()> {
             "This mail is under way, has left, is void or too old: it cannot be sent again.",
         ));
     }
-    enqueue(tx, &SendMail::again(envoi_id, transmissions)).await
+    let renvoi = format!("renvoi-{transmissions}");
+    enqueue(tx, &SendMail::again(envoi_id, renvoi)).await
 }

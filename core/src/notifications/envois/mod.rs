@@ -15,7 +15,12 @@ pub use store::{find, forget_bodies, frozen, must_arrive};
 pub use types::{Envoi, EnvoiFilter, EnvoiOut, Fin, SORTABLE, StatutEnvoi};
 
 use super::{jobs::SendMail, told};
-use crate::{Result, Tx, jobs::enqueue_in, mailer::Frozen, preferences};
+use crate::{
+    Result, Tx,
+    jobs::{enqueue, enqueue_in},
+    mailer::Frozen,
+    preferences,
+};
 
 /// How long a mail gathers before it leaves: assignments made one after the other are one mail, and nobody waits.
 const GATHER: TimeDelta = TimeDelta::seconds(5);
@@ -59,6 +64,20 @@ pub async fn adopt(tx: &mut Tx<'_>, notification_id: i64, now: DateTime<Utc>) ->
         tx.mail(user_id, notification_id, now);
     }
     Ok(())
+}
+
+/// Takes a notification out of its mail, which will not be sent any more.
+pub(crate) async fn leave(tx: &mut Tx<'_>, notification_id: i64) -> Result<()> {
+    store::leave(tx, notification_id).await
+}
+
+/// Gives a mail another job, one a day at the most.
+pub(crate) async fn enqueue_again(
+    tx: &mut Tx<'_>,
+    envoi_id: i64,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    enqueue(tx, &SendMail::again(envoi_id, format!("rapprochement-{}", now.date_naive()))).await
 }
 
 /// Opens the digest of a day for a person, to leave after `delay`; `false`: that person has it already, or had it.

@@ -93,6 +93,13 @@ pub(super) async fn reader_without_mail(
     .await?)
 }
 
+pub(super) async fn leave(tx: &mut PgConnection, notification_id: i64) -> Result<()> {
+    sqlx::query!("delete from envoi_notifications where notification_id = $1", notification_id)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
 /// When the last mail of notifications left for a person.
 pub(super) async fn last_departure(
     tx: &mut PgConnection,

@@ -1,0 +1,9 @@
+//! What the worker does every night.
+use std::time::Duration;
+
+use crate::schedules::jobs::scheduled;
+
+scheduled! {
+    /// Finds rows without a job and jobs without a subject.
+    Reconcile = "maintenance.reconcile", attempts 5, limit Duration::from_mins(30)
+}

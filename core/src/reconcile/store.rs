@@ -1,0 +1,167 @@
+//! SQL over the rows of the business and their jobs, and that of `reconciliations`.
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgPool};
+
+use super::Kind;
+use crate::Result;
+
+/// What the reconciler found when it last looked.
+#[derive(Debug, Clone)]
+pub struct Finding {
+    pub finding: String,
+    pub found: i32,
+    pub mended: i32,
+    pub checked_at: DateTime<Utc>,
+}
+
+/// Every finding, by name; those of zero, too.
+pub async fn findings(pool: &PgPool) -> Result<Vec<Finding>> {
+    let findings = sqlx::query_as!(
+        Finding,
+        "select finding, found, mended, checked_at from reconciliations order by finding limit 100"
+    );
+    Ok(findings.fetch_all(pool).await?)
+}
+
+pub(super) async fn record(
+    tx: &mut PgConnection,
+    kind: Kind,
+    found: usize,
+    mended: usize,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    sqlx::query!(
+        r#"
+            insert into reconciliations (finding, found, mended, checked_at) values ($1, $2, $3, $4)
+            on conflict (finding) do update
+            set found = excluded.found, mended = excluded.mended, checked_at = excluded.checked_at
+        "#,
+        kind.as_str(),
+        i32::try_from(found).unwrap_or(i32::MAX),
+        i32::try_from(mended).unwrap_or(i32::MAX),
+        now,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Mails that wait, or are being sent, since before `before`, for which no job is alive.
+pub(super) async fn mails_without_job(
+    pool: &PgPool,
+    before: DateTime<Utc>,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<i64>> {
+    // A job names its mail at the beginning of its key.
+    Ok(sqlx::query_scalar!(
+        r#"
+            with alive as materialized (
+                select split_part(idempotency_key, ':', 1) as mail from apalis.jobs
+                where job_type in ('emails', 'emails.group')
+                  and (status in ('Pending', 'Running', 'Queued') or status = 'Failed' and attempts < max_attempts)
+            )
+            select id from envois
+            where statut in ('en_file', 'en_transmission') and parti_le is null
+              and greatest(part_le, transmis_le) < $1 and id > $2
+              and id::text not in (select mail from alive where mail is not null)
+            order by id limit $3
+        "#,
+        before,
+        after,
+        limit,
+    )
+    .fetch_all(pool)
+    .await?)
+}
+
+/// Notifications that wait for a mail since before `before`, and are in none that will still be sent.
+pub(super) async fn notifications_without_mail(
+    pool: &PgPool,
+    before: DateTime<Utc>,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<i64>> {
+    // The jobs of the release before add a notification to a mail when they run.
+    Ok(sqlx::query_scalar!(
+        r#"
+            with alive as materialized (
+                select (convert_from(job, 'UTF8')::jsonb ->> 'notification_id')::bigint as notification from apalis.jobs
+                where job_type = 'emails.send'
+                  and (status in ('Pending', 'Running', 'Queued') or status = 'Failed' and attempts < max_attempts)
+            )
+            select n.id from notifications n
+            where n.canal = 'email' and n.statut = 'en_file' and n.date_creation < $1 and n.id > $2
+              and not exists (
+                select from envoi_notifications en join envois e on e.id = en.envoi_id
+                where en.notification_id = n.id and e.statut in ('en_file', 'en_transmission') and e.parti_le is null)
+              and n.id not in (select notification from alive where notification is not null)
+            order by n.id limit $3
+        "#,
+        before,
+        after,
+        limit,
+    )
+    .fetch_all(pool)
+    .await?)
+}
+
+/// Documents that wait to be processed since before `before`, for which no job is alive.
+pub(super) async fn documents_without_job(
+    pool: &PgPool,
+    before: DateTime<Utc>,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<i64>> {
+    Ok(sqlx::query_scalar!(
+        r#"
+            with alive as materialized (
+                select (convert_from(job, 'UTF8')::jsonb ->> 'document_id')::bigint as document from apalis.jobs
+                where job_type = 'documents.process'
+                  and (status in ('Pending', 'Running', 'Queued') or status = 'Failed' and attempts < max_attempts)
+            )
+            select id from documents
+            where status in ('pending', 'processing') and date_upload < $1 and id > $2
+              and id not in (select document from alive where document is not null)
+            order by id limit $3
+        "#,
+        before,
+        after,
+        limit,
+    )
+    .fetch_all(pool)
+    .await?)
+}
+
+/// The mails and documents that jobs name which have been alive since before `before`, and that are gone.
+pub(super) async fn jobs_without_subject(
+    pool: &PgPool,
+    before: DateTime<Utc>,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<i64>> {
+    Ok(sqlx::query_scalar!(
+        r#"
+            with alive as materialized (
+                select job_type, convert_from(job, 'UTF8')::jsonb as payload from apalis.jobs
+                where job_type in ('emails', 'emails.group', 'documents.process') and created_at < $1
+                  and (status in ('Pending', 'Running', 'Queued') or status = 'Failed' and attempts < max_attempts)
+            ),
+            named as (
+                select job_type, (payload ->> case job_type when 'documents.process' then 'document_id' else 'envoi_id' end)::bigint
+                    as id
+                from alive
+            )
+            select id as "id!" from named
+            where id > $2 and case job_type
+                when 'documents.process' then not exists (select from documents d where d.id = named.id)
+                else not exists (select from envois e where e.id = named.id) end
+            order by id limit $3
+        "#,
+        before,
+        after,
+        limit,
+    )
+    .fetch_all(pool)
+    .await?)
+}

@@ -1,0 +1,2 @@
+delete from schedules where name = 'maintenance.reconcile';
+drop table reconciliations;
