@@ -69,7 +69,7 @@ pub fn begin(queues: &[&str], schedules: &[&str]) {
             JOBS_ENDED.with_label_values(&[*queue, outcome]);
         }
     }
-    for outcome in ["envoyee", "en_file", "incertaine"] {
+    for outcome in ["envoyee", "en_file", "en_transmission", "incertaine"] {
         MAILS.with_label_values(&[outcome]);
     }
     for schedule in schedules {

@@ -48,7 +48,7 @@ impl Mailer {
     /// `Deferred` when it asks to come later with a mail to this recipient (greylisting, a full mailbox); anything else,
     /// a refusal of our login or our sender included, is `Unavailable`.
     pub async fn open(&self, to: &str) -> Result<Conversation> {
-        outside("smtp", self.begin(to)).await
+        Box::pin(outside("smtp", self.begin(to))).await
     }
 
     async fn begin(&self, to: &str) -> Result<Conversation> {
@@ -60,7 +60,7 @@ impl Mailer {
         let refused = mailer.command(&mut connection, Mail::new(Some(sender), options)).await?;
         if let Err(error) = refused {
             // About our sender, or about this server at the moment: the mail is as good as any other.
-            return Err(mailer.unavailable(mailer.explain(&error)));
+            return Err(mailer.unavailable(&mailer.explain(&error)));
         }
         let refused = mailer.command(&mut connection, Rcpt::new(to.clone(), Vec::new())).await?;
         refused.map_err(|error| mailer.of_this_mail(&error))?;
@@ -107,9 +107,9 @@ impl Inner {
             Ok(Ok(_positive)) => Ok(Ok(())),
             Ok(Err(error)) => match error.status().map(u16::from) {
                 Some(code) if !NOT_THIS_MAIL.contains(&code) => Ok(Err(error)),
-                _ => Err(self.unavailable(self.explain(&error))),
+                _ => Err(self.unavailable(&self.explain(&error))),
             },
-            Err(_) => Err(self.unavailable(too_late(limit))),
+            Err(_) => Err(self.unavailable(&too_late(limit))),
         }
     }
 

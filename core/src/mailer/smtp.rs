@@ -231,12 +231,12 @@ impl Inner {
         step: impl Future<Output = Result<T, SmtpError>>,
     ) -> Result<T> {
         match timeout(limit, step).await {
-            Ok(done) => done.map_err(|error| self.unavailable(self.explain(&error))),
-            Err(_) => Err(self.unavailable(too_late(limit))),
+            Ok(done) => done.map_err(|error| self.unavailable(&self.explain(&error))),
+            Err(_) => Err(self.unavailable(&too_late(limit))),
         }
     }
 
-    pub(super) fn unavailable(&self, why: String) -> Error {
+    pub(super) fn unavailable(&self, why: &str) -> Error {
         let SmtpConfig { host, port, .. } = &self.config;
         Error::unavailable("smtp", anyhow::anyhow!("{host}:{port}: {why}"))
     }

@@ -206,13 +206,19 @@ pub(super) async fn settle(
     let types: Vec<_> = types.iter().map(|type_| type_.as_str().to_owned()).collect();
     sqlx::query!(
         r#"
+            with held as (
+                select id from notifications n
+                where intervention_id = $1 and type = any($2) and (not read or statut <> 'envoyee')
+                  and exists (select from evenements_notifies e where e.notification_id = n.id)
+                order by id
+                for no key update
+            )
             update notifications n
             set read = true,
                 canal = case statut when 'envoyee' then canal else 'log' end,
                 date_envoi = case statut when 'envoyee' then date_envoi else $3 end,
                 statut = 'envoyee'
-            where intervention_id = $1 and type = any($2) and (not read or statut <> 'envoyee')
-              and exists (select from evenements_notifies e where e.notification_id = n.id)
+            from held where n.id = held.id
         "#,
         intervention_id,
         &types,

@@ -10,12 +10,7 @@ use sqlx::PgPool;
 
 pub use store::{Finding, findings};
 
-use crate::{
-    Result, Tx, documents,
-    jobs::enqueue,
-    notifications::envois,
-    planning,
-};
+use crate::{Result, Tx, documents, jobs::enqueue, notifications::envois, planning};
 
 /// What has moved since is being worked on.
 const STILL: TimeDelta = TimeDelta::hours(1);

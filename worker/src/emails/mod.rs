@@ -30,6 +30,10 @@ use crate::work::Work;
 
 static RENDERER: LazyLock<Result<Renderer>> = LazyLock::new(Renderer::new);
 
+/// A conversation that has waited for its turn for so long is begun anew: a server closes one on which nothing comes
+/// ([RFC 5321, 4.5.3.2.7](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.2.7): after five minutes at the earliest).
+const TURN_LIMIT: Duration = Duration::from_mins(2);
+
 /// A process that was frozen for longer between claim and dot does not send: others may hold it for dead by now.
 const FRESH: Duration = Duration::from_secs(5);
 
@@ -66,6 +70,10 @@ async fn attempt(work: &Work, envoi_id: i64) -> Result<Verdict> {
         }
         _ => return Ok(Verdict::Done),
     }
+    if !envoi.has_contents {
+        record(work, envoi_id, &Fin::Annulee).await?;
+        return Ok(Verdict::Done);
+    }
     // The server may have been away until now.
     if let Some(pause) = quiet(work, &envoi).await? {
         return Ok(Verdict::Snooze(pause));
@@ -77,9 +85,17 @@ async fn attempt(work: &Work, envoi_id: i64) -> Result<Verdict> {
     match conversation {
         Ok(conversation) => transmit(work, &envoi, conversation).await,
         Err(error) => {
-            record(work, envoi_id, &Fin::EnFile(error.to_string())).await?;
+            record(work, envoi_id, &not_now(&envoi, error.to_string())).await?;
             Err(error)
         }
+    }
+}
+
+/// What this attempt could not, another one will. That does not decide what became of the attempt before.
+fn not_now(envoi: &Envoi, why: String) -> Fin {
+    match envoi.statut {
+        StatutEnvoi::EnTransmission => Fin::EnDoute(why),
+        _ => Fin::EnFile(why),
     }
 }
 
@@ -96,6 +112,7 @@ async fn quiet(work: &Work, envoi: &Envoi) -> Result<Option<Duration>> {
 async fn transmit(work: &Work, envoi: &Envoi, conversation: Conversation) -> Result<Verdict> {
     let turn = tokio::select! {
         turn = work.mailer.turn() => turn?,
+        () = tokio::time::sleep(TURN_LIMIT) => return Ok(Verdict::Snooze(Duration::ZERO)),
         () = work.cancelled() => return Ok(Verdict::Snooze(Duration::ZERO)),
     };
     let claimed = Instant::now();
@@ -105,7 +122,7 @@ async fn transmit(work: &Work, envoi: &Envoi, conversation: Conversation) -> Res
         Ok(Claim::OtherAddress) => return Ok(Verdict::Snooze(Duration::ZERO)),
         Err(error) if error.is_unavailable() => {
             // The commit may have arrived although its answer did not. Nothing was sent, and that is known now only.
-            record(work, envoi.id, &Fin::EnFile(error.to_string())).await?;
+            record(work, envoi.id, &not_now(envoi, error.to_string())).await?;
             return Err(error);
         }
         Err(error) => return Err(error),
@@ -116,7 +133,7 @@ async fn transmit(work: &Work, envoi: &Envoi, conversation: Conversation) -> Res
         drop(conversation);
         Transmission::Deferred("le processus était à l'arrêt : rien n'a été envoyé".to_owned())
     };
-    let ended = conclude(work, envoi.id, outcome).await;
+    let ended = conclude(work, envoi, outcome).await;
     drop(turn);
     ended
 }
@@ -153,19 +170,20 @@ async fn claim(work: &Work, envoi: &Envoi, conversation: &Conversation) -> Resul
 }
 
 /// Records how a transmission ended, and says what is to become of the job.
-async fn conclude(work: &Work, envoi_id: i64, outcome: Transmission) -> Result<Verdict> {
+async fn conclude(work: &Work, envoi: &Envoi, outcome: Transmission) -> Result<Verdict> {
     let (fin, then) = match outcome {
         Transmission::Accepted => (Fin::Envoyee, Ok(Verdict::Done)),
-        Transmission::Deferred(why) => (Fin::EnFile(why.clone()), Err(Error::Deferred(why))),
+        Transmission::Deferred(why) => (not_now(envoi, why.clone()), Err(Error::Deferred(why))),
         Transmission::Refused(why) => {
-            (Fin::EnFile(why.clone()), Err(Error::refused("smtp_refuse", why.clone(), why)))
+            let refused = Error::refused("smtp_refuse", why.clone(), why.clone());
+            (not_now(envoi, why), Err(refused))
         }
-        Transmission::InDoubt(why) if patiently(|| must_arrive(work, envoi_id)).await? => {
-            (Fin::EnFile(why.clone()), Err(Error::unavailable("smtp", anyhow!(why))))
+        Transmission::InDoubt(why) if patiently(|| must_arrive(work, envoi.id)).await? => {
+            (Fin::EnDoute(why.clone()), Err(Error::unavailable("smtp", anyhow!(why))))
         }
         Transmission::InDoubt(why) => (Fin::Incertaine(why), Ok(Verdict::Done)),
     };
-    record(work, envoi_id, &fin).await?;
+    record(work, envoi.id, &fin).await?;
     then
 }
 

@@ -15,7 +15,11 @@ pub async fn find(db: impl PgExecutor<'_>, envoi_id: i64) -> Result<Option<Envoi
     Ok(sqlx::query_as!(
         Envoi,
         r#"
-            select e.id, e.user_id, e.jour, e.message_id is not null as "is_frozen!", u.email,
+            select e.id, e.user_id, e.jour, e.message_id is not null as "is_frozen!",
+                coalesce(e.destinataire, u.email) as "email!",
+                e.message_id is not null or e.jour is not null or exists (
+                    select from envoi_notifications en join notifications n on n.id = en.notification_id
+                    where en.envoi_id = e.id and n.canal = 'email' and n.statut = 'en_file') as "has_contents!",
                 case when e.statut = 'en_file' and e.parti_le is not null then 'envoyee' else e.statut end
                     as "statut!: StatutEnvoi"
             from envois e join users u on u.id = e.user_id
@@ -256,19 +260,26 @@ pub(super) async fn record_notifications(
 ) -> Result<()> {
     let (statut, attempts) = match fin {
         Fin::Envoyee => (StatutNotification::Envoyee, 1),
-        Fin::EnFile(_) => (StatutNotification::EnFile, 1),
+        Fin::EnFile(_) | Fin::EnDoute(_) => (StatutNotification::EnFile, 1),
         Fin::Echouee(_) => (StatutNotification::Echouee, 0),
         Fin::Incertaine(_) => (StatutNotification::Incertaine, 1),
         // What waited had been read, deleted or settled meanwhile.
         Fin::Annulee => return Ok(()),
     };
     let sent = matches!(fin, Fin::Envoyee).then_some(now);
+    // In the order of ids, as whoever settles alerts.
     sqlx::query!(
         r#"
-            update notifications
+            with held as (
+                select id from notifications
+                where id in (select notification_id from envoi_notifications where envoi_id = $1)
+                  and canal = 'email' and statut in ('en_file', 'incertaine')
+                order by id
+                for no key update
+            )
+            update notifications n
             set statut = $2, derniere_erreur = $3, date_envoi = $4, tentatives = tentatives + $5
-            where id in (select notification_id from envoi_notifications where envoi_id = $1)
-              and canal = 'email' and statut in ('en_file', 'incertaine')
+            from held where n.id = held.id
         "#,
         envoi_id,
         statut as StatutNotification,

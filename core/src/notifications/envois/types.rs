@@ -30,7 +30,9 @@ pub struct Envoi {
     pub jour: Option<NaiveDate>,
     /// Whether its bytes are frozen.
     pub is_frozen: bool,
-    /// The address of its reader today.
+    /// Whether there is anything to say, as far as is known before it is frozen.
+    pub has_contents: bool,
+    /// The address that it was frozen with; else that of its reader today.
     pub email: String,
 }
 
@@ -39,8 +41,10 @@ pub struct Envoi {
 pub enum Fin {
     /// The mail server has accepted it.
     Envoyee,
-    /// It waits for another attempt, for this reason; the server has not accepted it, or it is to be sent again anyway.
+    /// It waits for another attempt, for this reason: the server has not accepted it.
     EnFile(String),
+    /// The server may have accepted it; it is to be sent again.
+    EnDoute(String),
     /// It is given up, for this reason.
     Echouee(String),
     /// The server may have accepted it; an admin decides.
@@ -60,6 +64,7 @@ impl Fin {
         match self {
             Self::Envoyee => StatutEnvoi::Envoyee,
             Self::EnFile(_) => StatutEnvoi::EnFile,
+            Self::EnDoute(_) => StatutEnvoi::EnTransmission,
             Self::Echouee(_) => StatutEnvoi::Echouee,
             Self::Incertaine(_) => StatutEnvoi::Incertaine,
             Self::Annulee => StatutEnvoi::Annulee,
@@ -68,7 +73,10 @@ impl Fin {
 
     pub(super) fn reason(&self) -> Option<&str> {
         match self {
-            Self::EnFile(reason) | Self::Echouee(reason) | Self::Incertaine(reason) => Some(reason),
+            Self::EnFile(reason)
+            | Self::EnDoute(reason)
+            | Self::Echouee(reason)
+            | Self::Incertaine(reason) => Some(reason),
             Self::Envoyee | Self::Annulee => None,
         }
     }
