@@ -63,7 +63,7 @@ pub(super) async fn run(ctx: Ctx, handler: &Handler, job: &Taken, lease: Lease) 
         let error = ended.error.as_deref();
         match ended.outcome {
             Outcome::Done | Outcome::Snooze | Outcome::Stale => {
-                tracing::info!(duration_ms, outcome, "job")
+                tracing::info!(duration_ms, outcome, "job");
             }
             Outcome::Retry | Outcome::Outage => tracing::warn!(duration_ms, outcome, error, "job"),
             Outcome::Dead => tracing::error!(duration_ms, outcome, error, "job"),
