@@ -173,8 +173,7 @@ impl Line {
     /// Waits while the line is silent; `None`: it is cut.
     async fn open(&mut self) -> Option<State> {
         let number = self.number;
-        let state =
-            *self.state.wait_for(|s| s.network_of(number) != Network::Silent).await.ok()?;
+        let state = *self.state.wait_for(|s| s.network_of(number) != Network::Silent).await.ok()?;
         (state.network_of(number) != Network::Cut).then_some(state)
     }
 

@@ -158,7 +158,8 @@ impl Inbox {
 
     fn moment(&self, step: Step, line: &[u8]) -> Moment {
         let mail = self.lock();
-        let to = if step == Step::Rcpt { address(line).into_iter().collect() } else { mail.to.clone() };
+        let to =
+            if step == Step::Rcpt { address(line).into_iter().collect() } else { mail.to.clone() };
         Moment { step, from: mail.from.clone(), to }
     }
 }

@@ -98,7 +98,10 @@ impl Client {
     pub async fn mail(&self) -> Mail {
         loop {
             let n = self.next.fetch_add(1, Relaxed);
-            if let Some(id) = self.tell(TYPES[n % TYPES.len()], self.people[n % self.people.len()], &token(n)).await {
+            if let Some(id) = self
+                .tell(TYPES[n % TYPES.len()], self.people[n % self.people.len()], &token(n))
+                .await
+            {
                 let mail = Mail { id, token: token(n), at: Instant::now() };
                 self.accepted.lock().unwrap().mails.push(mail.clone());
                 return mail;

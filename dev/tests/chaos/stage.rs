@@ -49,7 +49,8 @@ impl Worker {
     }
 
     fn program(system: &System, settings: &[(&'static str, String)]) -> Program {
-        let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let settings: Vec<_> =
+            settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
         system.worker_with(&settings)
     }
 }

@@ -123,7 +123,10 @@ fn mail(to: &str) -> Message {
 }
 
 async fn code(client: &Client, to: &str) -> Option<u16> {
-    client.send(mail(to)).await.map_or_else(|e| e.status().map(Into::into), |r| Some(r.code().into()))
+    client
+        .send(mail(to))
+        .await
+        .map_or_else(|e| e.status().map(Into::into), |r| Some(r.code().into()))
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use erp_dev::{
 
 use crate::support::{
     System,
-    faults::{Fate, changed_contents, copies, port_of, through, token, until},
+    faults::{Fate, changed_contents, copies, free_port, port_of, through, token, until},
 };
 
 /// What a process sends at once.
@@ -35,8 +35,10 @@ async fn mails_that_others_sent_are_left_alone_by_the_worker_that_was_cut_off() 
     // Before 354: none of these conversations hands a mail over.
     let gate = Gate::default();
     relay.play(script::always(Step::Rcpt, Act::Hold(gate.clone())));
-    let cut_off = through(system.database_url(), &proxy, "");
-    let _cut_off = system.worker_to(&relay, &[("DATABASE_URL", &cut_off), PATIENT]);
+    let (cut_off, port) = (through(system.database_url(), &proxy, ""), free_port());
+    let address = format!("127.0.0.1:{port}");
+    let settings = [("DATABASE_URL", cut_off.as_str()), ("WORKER_BIND_ADDR", &address), PATIENT];
+    let _cut_off = system.worker_to(&relay, &settings);
     for (n, person) in people.iter().enumerate() {
         system.tell("information", *person, &intervention, &token(n)).await;
     }
@@ -54,6 +56,8 @@ async fn mails_that_others_sent_are_left_alone_by_the_worker_that_was_cut_off() 
         tokio::time::sleep(Duration::from_millis(125)).await;
     }
     proxy.set(Network::Pass);
+    until("the first worker runs nothing any more", async || is_idle(&system, &address).await)
+        .await;
 
     for round in 1..=LATER {
         for (n, person) in people.iter().enumerate() {
@@ -70,6 +74,17 @@ async fn mails_that_others_sent_are_left_alone_by_the_worker_that_was_cut_off() 
         assert_eq!(copies(&relay, &token(n)), 1, "{}", token(n));
     }
     assert!(changed_contents(&relay.accepted()).is_empty());
+}
+
+/// Whether a worker has no mail in its hands, as it says itself; false also when it does not say.
+async fn is_idle(system: &System, address: &str) -> bool {
+    let Ok(answer) = system.client.get(format!("http://{address}/metrics")).send().await else {
+        return false;
+    };
+    let metrics = answer.text().await.unwrap();
+    let mut running =
+        metrics.lines().filter(|line| line.starts_with("erp_jobs_running{queue=\"emails"));
+    running.all(|line| line.ends_with(" 0"))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

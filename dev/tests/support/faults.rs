@@ -40,6 +40,11 @@ pub fn through(url: &str, proxy: &Proxy, parameters: &str) -> String {
     format!("{start}:{}/{rest}{parameters}", proxy.port())
 }
 
+/// A port that nobody has.
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
 /// The port of a database.
 pub fn port_of(url: &str) -> u16 {
     let (_, rest) = url.rsplit_once(':').unwrap();
@@ -105,7 +110,8 @@ impl System {
             "role": role, "password": "atlas pompe quai 4",
         });
         let new = UserCreate::read(&mut Fields::json(new.as_object().unwrap().clone())).unwrap();
-        let hash = HASH.get_or_init(|| async { users::hash_password(new.password.clone()).await.unwrap() });
+        let hash = HASH
+            .get_or_init(|| async { users::hash_password(new.password.clone()).await.unwrap() });
         let hash = hash.await;
         let (mut tx, now) = (self.ctx.begin().await.unwrap(), self.ctx.clock.now());
         let user = users::create(&mut tx, &new, hash, now).await.unwrap();
@@ -130,7 +136,11 @@ impl System {
         let response = self.client.get(url).bearer_auth(&self.token).send().await.unwrap();
         let rows: Value = response.json().await.unwrap();
         let fate = |row: &Value| Fate::of(row["statut"].as_str().unwrap());
-        rows.as_array().unwrap().iter().map(|row| (row["id"].as_i64().unwrap(), fate(row))).collect()
+        rows.as_array()
+            .unwrap()
+            .iter()
+            .map(|row| (row["id"].as_i64().unwrap(), fate(row)))
+            .collect()
     }
 
     /// Waits until nothing more is to happen to what a person was told.
@@ -144,10 +154,8 @@ impl System {
     /// A worker whose mails go to `relay`, with settings of its own.
     pub fn worker_to(&self, relay: &Relay, settings: &[(&str, &str)]) -> Program {
         let port = relay.port().to_string();
-        let settings: Vec<_> = [("SMTP_PORT", port.as_str())]
-            .into_iter()
-            .chain(settings.iter().copied())
-            .collect();
+        let settings: Vec<_> =
+            [("SMTP_PORT", port.as_str())].into_iter().chain(settings.iter().copied()).collect();
         self.worker_with(&settings)
     }
 }

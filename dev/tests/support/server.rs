@@ -1,11 +1,9 @@
 //! A Postgres of one's own, that can be stopped, killed and moved.
-use std::net::TcpListener;
-
 use erp_dev::postgres::{Config, Postgres};
 use rustix::process::{Pid, Signal, kill_process};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, postgres::PgPoolOptions};
 
-use super::System;
+use super::{System, faults::free_port};
 
 pub struct Server {
     config: Config,
@@ -71,8 +69,7 @@ impl Server {
 
     /// With the same data on another port.
     pub fn start_elsewhere(&mut self) {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        self.config.port = Some(free);
+        self.config.port = Some(free_port());
         self.start_again();
     }
 
