@@ -135,7 +135,7 @@ async fn arrive<D: Desk>(
 async fn gone(stream: &mut BufReader<TcpStream>) {
     if stream.fill_buf().await.is_ok_and(|said| !said.is_empty()) {
         // It talks on before it was answered: it will be heard.
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -6,7 +6,7 @@ use erp_dev::{
     faults::{Network, TableLock},
     mail_sink::{
         Step,
-        relay::{Act, script},
+        relay::{Act, Script, script},
     },
 };
 use rustix::process::Signal;
@@ -168,23 +168,10 @@ impl Fault {
                 sleep(plan.brief).await;
                 stage.smtp.set(Network::Pass);
             }
-            Self::SlowDot => {
-                stage.relay.play(script::slow_dot(SLOW_DOT));
-                sleep(plan.brief.max(SLOW_DOT)).await;
-            }
-            Self::Greylist => {
-                stage.relay.play(script::greylist());
-                sleep(plan.brief).await;
-            }
-            Self::Busy => {
-                stage.relay.play(script::busy());
-                sleep(plan.brief).await;
-            }
-            Self::Later => {
-                let steps = [Step::Hello, Step::Mail, Step::Rcpt, Step::Data, Step::Dot];
-                let step = steps[dice.below(steps.len())];
-                stage.relay.play(script::always(step, Act::Answer(451, "4.3.0 Plus tard")));
-                sleep(plan.brief).await;
+            Self::SlowDot | Self::Greylist | Self::Busy | Self::Later => {
+                stage.relay.play(self.script(dice));
+                let slow = if self == Self::SlowDot { SLOW_DOT } else { Duration::ZERO };
+                sleep(plan.brief.max(slow)).await;
             }
             Self::Refused => {
                 let id = client.tell_the_refused().await;
@@ -206,5 +193,20 @@ impl Fault {
         }
         stage.relay.behave();
         true
+    }
+
+    /// What the mail server does meanwhile.
+    fn script(self, dice: &mut Dice) -> Script {
+        match self {
+            Self::SlowDot => script::slow_dot(SLOW_DOT),
+            Self::Greylist => script::greylist(),
+            Self::Busy => script::busy(),
+            Self::Later => {
+                let steps = [Step::Hello, Step::Mail, Step::Rcpt, Step::Data, Step::Dot];
+                let step = steps[dice.below(steps.len())];
+                script::always(step, Act::Answer(451, "4.3.0 Plus tard"))
+            }
+            _ => script::well(),
+        }
     }
 }

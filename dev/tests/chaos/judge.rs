@@ -39,7 +39,7 @@ pub async fn judge(stage: &Stage, client: &Client, episodes: &[Episode], plan: &
         .iter()
         .map(|row| (row["id"].as_i64().unwrap(), Fate::of(row["statut"].as_str().unwrap())))
         .collect();
-    let accepted = client.accepted.lock().unwrap();
+    let accepted = std::mem::take(&mut *client.accepted.lock().unwrap());
     let mails = Mails::read(stage.relay.accepted());
     let mut tolls = tolls(episodes);
     mails.count_doubles(&mut tolls, episodes);
@@ -48,8 +48,8 @@ pub async fn judge(stage: &Stage, client: &Client, episodes: &[Episode], plan: &
 
     let has_fate = |id: i64, fate| fates.get(&id).is_some_and(|found| *found == fate);
     let lost = accepted.mails.iter().filter(|mail| {
-        let seen = mails.first.contains_key(&mail.token);
-        !(seen && has_fate(mail.id, Fate::Sent)) && !has_fate(mail.id, Fate::InDoubt)
+        let arrived = mails.first.contains_key(&mail.token) && has_fate(mail.id, Fate::Sent);
+        !(arrived || has_fate(mail.id, Fate::InDoubt))
     });
     let (stuck, lost): (Vec<_>, Vec<_>) = lost.partition(|mail| has_fate(mail.id, Fate::Open));
     let (lost, stuck) = (lost.len(), stuck.len());

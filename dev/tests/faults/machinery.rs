@@ -188,7 +188,7 @@ async fn a_connection_lost_after_the_dot_leaves_a_mail_and_one_lost_before_354_n
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         assert_eq!(relay.accepted().len(), 3, "it is kept before it is answered");
-        gate.release(Turn::Answer(451, "x".to_owned()));
+        assert!(gate.release(Turn::Answer(451, "x".to_owned())));
     });
     assert_eq!(answer, Some(451));
     assert_eq!(relay.accepted().len(), 2, "what is refused in the end was not accepted");

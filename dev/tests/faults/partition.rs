@@ -105,7 +105,7 @@ async fn a_mail_that_was_called_off_stays_so_and_the_next_one_leaves() {
     let response = system.client.post(url).bearer_auth(&admin).send().await.unwrap();
     assert!(response.status().is_success(), "{}", response.text().await.unwrap());
     // The worker has not heard of it yet, and has an end of its own to tell.
-    gate.release(Turn::Close);
+    assert!(gate.release(Turn::Close));
     for round in 1..=LATER {
         system.tell("information", person, &intervention, &token(round)).await;
         tokio::time::sleep(Duration::from_millis(500)).await;

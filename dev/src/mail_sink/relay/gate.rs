@@ -19,6 +19,7 @@ impl Gate {
     }
 
     /// The conversation that has waited longest goes on with `turn`; false: none waits.
+    #[must_use = "a test that lets nobody through waits for ever"]
     pub fn release(&self, turn: Turn) -> bool {
         let mut turn = turn;
         while let Some(waiting) = self.lock().pop_front() {
