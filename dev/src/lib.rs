@@ -7,6 +7,7 @@
 mod cargo;
 #[cfg(feature = "system")]
 pub mod demo;
+pub mod faults;
 pub mod mail_sink;
 pub mod postgres;
 pub mod queries;

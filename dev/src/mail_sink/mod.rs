@@ -3,9 +3,12 @@
 //!
 //! Two kinds of recipients are refused, so that failures can be tried: a local part that begins
 //! with `temporaire.` gets 451 (try again later), one that begins with `refuse.` gets 550 (never).
+//! A server that misbehaves in every other way is in [`relay`].
 
+mod desk;
 mod message;
 mod page;
+pub mod relay;
 mod smtp;
 mod store;
 
@@ -13,10 +16,11 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::Context as _;
-use tokio::net::TcpSocket;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+pub use desk::{Moment, Step, Turn};
 pub use message::Message;
 use store::Store;
 
@@ -44,12 +48,7 @@ impl MailSink {
     ) -> anyhow::Result<MailSink> {
         let address = address.into();
         let store = Store::open(dir.as_ref())?;
-        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-        // A port whose last connections the kernel still remembers is free all the same; on
-        // Windows the option would let two programs share it.
-        socket.set_reuseaddr(cfg!(not(windows)))?;
-        socket.bind(address).with_context(|| format!("cannot listen on {address}"))?;
-        let listener = socket.listen(128)?;
+        let listener = listen(address)?;
         let address = listener.local_addr()?;
         let (stop, stopped) = oneshot::channel();
         let server = tokio::spawn(smtp::serve(listener, store.clone(), stopped));
@@ -82,4 +81,14 @@ impl MailSink {
         let _ = self.stop.send(());
         let _ = self.server.await;
     }
+}
+
+/// A port that accepts connections from now on.
+fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A port whose last connections the kernel still remembers is free all the same; on
+    // Windows the option would let two programs share it.
+    socket.set_reuseaddr(cfg!(not(windows)))?;
+    socket.bind(address).with_context(|| format!("cannot listen on {address}"))?;
+    Ok(socket.listen(128)?)
 }

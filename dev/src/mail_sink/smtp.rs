@@ -2,6 +2,7 @@
 //! size so that a broken client cannot hold a connection or fill the memory.
 
 use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mailin::{Action, Handler, Response, SessionBuilder, response};
@@ -10,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-use super::store::Store;
+use super::desk::{Arrived, Desk, Moment, Step, Turn};
 
 const MAIL_LIMIT: usize = 32 << 20;
 const LINE_LIMIT: u64 = 64 << 10;
@@ -21,14 +22,14 @@ const IDLE_LIMIT: Duration = Duration::from_mins(5);
 
 /// Takes connections until told to stop, or until `stop` is dropped; then neither the port nor
 /// any connection is left.
-pub(super) async fn serve(listener: TcpListener, store: Store, stop: oneshot::Receiver<()>) {
+pub(super) async fn serve(listener: TcpListener, desk: impl Desk, stop: oneshot::Receiver<()>) {
     let mut sessions = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
     loop {
         tokio::select! {
             _ = &mut stop => break,
             accepted = listener.accept(), if sessions.len() < SESSION_LIMIT => match accepted {
-                Ok((stream, peer)) => { sessions.spawn(session(stream, peer.ip(), store.clone())); }
+                Ok((stream, peer)) => { sessions.spawn(session(stream, peer.ip(), desk.clone())); }
                 // Out of file descriptors, most likely: wait for some to come back.
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
             },
@@ -39,12 +40,17 @@ pub(super) async fn serve(listener: TcpListener, store: Store, stop: oneshot::Re
     sessions.shutdown().await;
 }
 
-async fn session(stream: TcpStream, peer: IpAddr, store: Store) -> std::io::Result<()> {
-    let begin = || SessionBuilder::new("erp-dev").build(peer, Inbox::new(store.clone()));
+async fn session(stream: TcpStream, peer: IpAddr, desk: impl Desk) -> std::io::Result<()> {
+    let inbox = Inbox::default();
     let mut stream = BufReader::new(stream);
-    let mut session = begin();
+    let mut session = SessionBuilder::new("erp-dev").build(peer, inbox.clone());
     let mut line = Vec::new();
-    reply(&mut stream, &session.greeting()).await?;
+    let mut in_data = false;
+    match desk.at(inbox.moment(Step::Greeting, &line)).await {
+        Turn::Go => reply(&mut stream, &session.greeting()).await?,
+        Turn::Answer(code, text) => return reply(&mut stream, &refusal(code, &text)).await,
+        Turn::Close => return Ok(()),
+    }
     loop {
         line.clear();
         let mut limited = (&mut stream).take(LINE_LIMIT);
@@ -58,17 +64,78 @@ async fn session(stream: TcpStream, peer: IpAddr, store: Store) -> std::io::Resu
         if !line.ends_with(b"\n") {
             return reply(&mut stream, &refusal(500, "5.5.2 Ligne trop longue")).await;
         }
+        if in_data && line == b".\r\n" {
+            session.process(&line);
+            in_data = false;
+            if !arrive(&mut stream, &desk, &inbox).await? {
+                return Ok(());
+            }
+            continue;
+        }
+        if let Some(step) = Step::of(&line).filter(|_| !in_data) {
+            match desk.at(inbox.moment(step, &line)).await {
+                Turn::Go => {}
+                // The parser never hears of a command that was refused.
+                Turn::Answer(code, text) => {
+                    reply(&mut stream, &refusal(code, &text)).await?;
+                    if code == response::NO_SERVICE.code {
+                        return Ok(());
+                    }
+                    continue;
+                }
+                Turn::Close => return Ok(()),
+            }
+        }
         let answer = session.process(&line);
+        in_data |= answer.code == response::START_DATA.code;
         match answer.action {
             Action::NoReply => {}
             Action::Close => return reply(&mut stream, &answer).await,
             Action::Reply | Action::UpgradeTls => reply(&mut stream, &answer).await?,
         }
-        // After a refusal at the end of the data the parser would go on reading data.
-        if line == b".\r\n" && answer.is_error {
-            session = begin();
-            session.process(b"HELO again\r\n");
+    }
+}
+
+/// A mail is there whole: it is kept, and then answered; false when the connection is to be closed.
+async fn arrive<D: Desk>(
+    stream: &mut BufReader<TcpStream>,
+    desk: &D,
+    inbox: &Inbox,
+) -> std::io::Result<bool> {
+    let moment = inbox.moment(Step::Dot, &[]);
+    let mail = std::mem::take(&mut *inbox.lock());
+    if mail.too_large {
+        reply(stream, &refusal(552, "5.3.4 Message trop volumineux")).await?;
+        return Ok(true);
+    }
+    let Ok(kept) = desk.keep(&mail) else {
+        reply(stream, &response::INTERNAL_ERROR).await?;
+        return Ok(true);
+    };
+    let turn = tokio::select! {
+        turn = desk.at(moment) => turn,
+        () = gone(stream) => return Ok(false),
+    };
+    match turn {
+        Turn::Go => {
+            reply(stream, &response::OK).await?;
+            desk.answered(kept);
+            Ok(true)
         }
+        Turn::Answer(code, text) => {
+            desk.give_back(kept);
+            reply(stream, &refusal(code, &text)).await?;
+            Ok(code != response::NO_SERVICE.code)
+        }
+        Turn::Close => Ok(false),
+    }
+}
+
+/// Until the client has closed its connection.
+async fn gone(stream: &mut BufReader<TcpStream>) {
+    if stream.fill_buf().await.is_ok_and(|said| !said.is_empty()) {
+        // It talks on before it was answered: it will be heard.
+        std::future::pending::<()>().await;
     }
 }
 
@@ -80,27 +147,33 @@ fn refusal(code: u16, text: &str) -> Response {
     Response::custom(code, text.into())
 }
 
-/// The mail that one connection is sending.
-struct Inbox {
-    store: Store,
-    from: String,
-    to: Vec<String>,
-    body: Vec<u8>,
-    too_large: bool,
-}
+/// The mail that one connection is sending, filled by the parser.
+#[derive(Clone, Default)]
+struct Inbox(Arc<Mutex<Arrived>>);
 
 impl Inbox {
-    fn new(store: Store) -> Inbox {
-        Inbox { store, from: String::new(), to: vec![], body: vec![], too_large: false }
+    fn lock(&self) -> MutexGuard<'_, Arrived> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn moment(&self, step: Step, line: &[u8]) -> Moment {
+        let mail = self.lock();
+        let to =
+            if step == Step::Rcpt { address(line).into_iter().collect() } else { mail.to.clone() };
+        Moment { step, from: mail.from.clone(), to }
+    }
+}
+
+/// What stands between the angle brackets of a command.
+fn address(line: &[u8]) -> Option<String> {
+    let line = String::from_utf8_lossy(line);
+    let (_, rest) = line.split_once('<')?;
+    rest.split_once('>').map(|(address, _)| address.to_owned())
 }
 
 impl Handler for Inbox {
     fn mail(&mut self, _: IpAddr, _: &str, from: &str) -> Response {
-        self.from = from.into();
-        self.to.clear();
-        self.body.clear();
-        self.too_large = false;
+        *self.lock() = Arrived { from: from.into(), ..Arrived::default() };
         response::OK
     }
 
@@ -111,29 +184,20 @@ impl Handler for Inbox {
         if to.starts_with("refuse.") {
             return refusal(550, "5.1.1 Destinataire inconnu");
         }
-        if self.to.len() == RECIPIENT_LIMIT {
+        let mut mail = self.lock();
+        if mail.to.len() == RECIPIENT_LIMIT {
             return response::OUT_OF_SPACE;
         }
-        self.to.push(to.into());
+        mail.to.push(to.into());
         response::OK
     }
 
-    // Never an error here: the parser would answer in the middle of the data.
     fn data(&mut self, line: &[u8]) -> std::io::Result<()> {
-        self.too_large |= self.body.len() + line.len() > MAIL_LIMIT;
-        if !self.too_large {
-            self.body.extend_from_slice(line);
+        let mut mail = self.lock();
+        mail.too_large |= mail.body.len() + line.len() > MAIL_LIMIT;
+        if !mail.too_large {
+            mail.body.extend_from_slice(line);
         }
         Ok(())
-    }
-
-    fn data_end(&mut self) -> Response {
-        if self.too_large {
-            return refusal(552, "5.3.4 Message trop volumineux");
-        }
-        match self.store.add(&self.from, &self.to, &std::mem::take(&mut self.body)) {
-            Ok(()) => response::OK,
-            Err(_) => response::INTERNAL_ERROR,
-        }
     }
 }

@@ -9,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 
+use super::desk::{Arrived, Desk};
 use super::message::{Envelope, Message};
 
 /// Keeps mails of the same millisecond apart, and in their order.
@@ -16,6 +17,14 @@ static SEQUENCE: AtomicU64 = AtomicU64::new(0);
 
 #[derive(Clone, Debug)]
 pub(super) struct Store(Arc<Path>);
+
+impl Desk for Store {
+    type Kept = ();
+
+    fn keep(&self, mail: &Arrived) -> std::io::Result<()> {
+        self.add(&mail.from, &mail.to, &mail.body)
+    }
+}
 
 impl Store {
     pub fn open(dir: &Path) -> anyhow::Result<Store> {

@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test program uses its part")]
 
 pub mod command;
+pub mod faults;
+pub mod server;
 
 use std::{
     fs::File,
