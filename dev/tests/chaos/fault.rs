@@ -22,9 +22,8 @@ use crate::support::faults::{Fate, until};
 /// A slow relay: longer than ten seconds, which are enough for every other step.
 const SLOW_DOT: Duration = Duration::from_secs(12);
 
-/// Mails of one process that are between the final dot and their record at once. As many as it sends at once, until they
-/// are claimed before the dot: then as many as `EMAILS_TRANSMISSIONS`, 1.
-const IN_DOUBT_PER_PROCESS: usize = 4;
+/// Mails of one process that are between claim and record at once: `EMAILS_TRANSMISSIONS`.
+const IN_DOUBT_PER_PROCESS: usize = 1;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
@@ -86,10 +85,11 @@ impl Fault {
     ];
 
     /// Mails that one such fault may leave in doubt, sent twice or marked: what was between the final dot and its record when
-    /// a process died, and what a server accepted without being heard (RFC 1047). Nothing else leaves any.
+    /// a process died or fell silent, and what a server accepted without being heard (RFC 1047). Nothing else leaves any.
     pub fn in_doubt(self, plan: &Plan) -> usize {
         match self {
-            Self::Kill => IN_DOUBT_PER_PROCESS,
+            // To the others, who cannot know better, a process that falls silent is dead.
+            Self::Kill | Self::Freeze | Self::Partition => IN_DOUBT_PER_PROCESS,
             Self::LostAnswer => 1,
             // The answer to the final dot may be on the way to each worker when the network is cut.
             Self::RelayAway => plan.workers * IN_DOUBT_PER_PROCESS,

@@ -34,7 +34,6 @@ async fn what_is_accepted_is_done_once_whatever_dies() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "fails until a stale attempt changes nothing, the final dot has its own limit and outages cost no attempts"]
 async fn what_is_accepted_is_done_once_whatever_breaks() {
     chaos(Plan::short()).await;
 }

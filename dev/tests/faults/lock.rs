@@ -65,7 +65,6 @@ impl Handover {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "fails until 57014 counts as an outage: the mail leaves again"]
 async fn a_record_that_the_statement_limit_ends_is_written_later() {
     let system = System::start().await;
     let mail = Handover::begin(&system, &[]).await;
@@ -84,7 +83,6 @@ async fn a_record_that_the_statement_limit_ends_is_written_later() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "fails until 55P03 counts as an outage: the mail leaves again"]
 async fn a_record_that_the_lock_limit_ends_is_written_later() {
     let system = System::start().await;
     let url = format!("{}&options=-c%20lock_timeout%3D1s", system.database_url());
@@ -97,7 +95,6 @@ async fn a_record_that_the_lock_limit_ends_is_written_later() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "fails until 25006 counts as an outage: the mail leaves again"]
 async fn a_record_that_a_server_of_replicas_refuses_is_written_later() {
     let server = Server::start().await;
     let system = server.system().await;

@@ -42,13 +42,11 @@ async fn what_comes_after_a_lost_answer_is_another_mail(type_: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "fails until a mail is frozen when its transmission begins: the second one has the Message-ID of the first"]
 async fn what_comes_after_an_alert_whose_answer_was_lost_is_another_mail() {
     what_comes_after_a_lost_answer_is_another_mail("alerte").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "fails until a mail is frozen when its transmission begins: the second one has the Message-ID of the first"]
 async fn what_comes_after_an_information_whose_answer_was_lost_is_another_mail() {
     what_comes_after_a_lost_answer_is_another_mail("information").await;
 }

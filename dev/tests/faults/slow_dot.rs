@@ -15,7 +15,6 @@ use crate::support::{
 const SLOW: Duration = Duration::from_secs(12);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "fails until the final dot has a limit of its own: each mail leaves again after 10 s"]
 async fn a_final_dot_that_is_answered_late_is_waited_for() {
     let system = System::start().await;
     let relay = Relay::start().unwrap();

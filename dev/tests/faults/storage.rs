@@ -9,7 +9,6 @@ use crate::support::{System, faults::until};
 const FAULT: Duration = Duration::from_secs(15);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "fails until outages cost time and no attempts: the photo is given up after eight"]
 async fn a_photo_waits_for_room_on_the_disk_however_long_it_is_full() {
     let disk = match SmallDisk::mount(8) {
         Ok(disk) => disk,
