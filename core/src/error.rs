@@ -251,7 +251,10 @@ mod tests {
 
     #[test]
     fn what_passes_by_itself_is_away_and_a_fault_of_ours_is_not() {
-        for code in ["08006", "25006", "40001", "40P01", "53100", "53300", "55P03", "57014", "57P01", "57P03", "58030"] {
+        for code in [
+            "08006", "25006", "40001", "40P01", "53100", "53300", "55P03", "57014", "57P01",
+            "57P03", "58030",
+        ] {
             assert!(is_away_code(code), "{code}");
         }
         // A constraint, a syntax error, a table that is not there, a transaction that has failed before, a wrong password.

@@ -1,15 +1,22 @@
 //! What Prometheus is told (`docs/metrics.md`): counted where it happens, the state of the queues asked of the database
 //! when somebody looks.
-use std::{sync::LazyLock, time::Duration};
+use std::{
+    sync::{LazyLock, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use prometheus::{
-    Encoder as _, GaugeVec, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, TextEncoder,
-    register_gauge_vec, register_histogram_vec, register_int_counter_vec, register_int_gauge,
-    register_int_gauge_vec,
+    Encoder as _, Gauge, GaugeVec, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, TextEncoder,
+    register_gauge, register_gauge_vec, register_histogram_vec, register_int_counter_vec,
+    register_int_gauge, register_int_gauge_vec,
 };
+use sqlx::{Connection as _, PgConnection};
 use tokio::time::timeout;
 
-use crate::{Ctx, Result, jobs::operate};
+use crate::{
+    Ctx, Result,
+    jobs::operate::{self, QueueOut},
+};
 
 /// Of what [`render`] gives.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -36,6 +43,8 @@ metrics! {
         "erp_job_wait_seconds", "How long jobs were ready before a worker took them.", &["queue"], SECONDS.to_vec());
     JOBS_RESCUED: IntCounterVec = register_int_counter_vec!(
         "erp_jobs_rescued_total", "Jobs that this process took from workers that vanished.", &["queue"]);
+    JOBS_UNTOLD: IntCounterVec = register_int_counter_vec!(
+        "erp_jobs_untold_total", "Deaths of jobs of which the business could not be told.", &["queue"]);
     JOBS_RUNNING: IntGaugeVec = register_int_gauge_vec!(
         "erp_jobs_running", "Jobs that this process runs.", &["queue"]);
     SCHEDULE_TICKS: IntCounterVec = register_int_counter_vec!(
@@ -50,6 +59,8 @@ metrics! {
         "erp_queue_oldest_ready_seconds", "Age of the job that has been ready the longest; 0 when none is.", &["queue"]);
     QUEUE_PAUSED: IntGaugeVec = register_int_gauge_vec!(
         "erp_queue_paused", "1 while an operator has paused the queue.", &["queue"]);
+    QUEUES_AGE: Gauge = register_gauge!(
+        "erp_queue_counts_age_seconds", "How old what is shown of the queues is: 0 unless the database was too slow just now.");
     DATABASE_UP: IntGauge = register_int_gauge!(
         "erp_database_up", "Whether the database answered this process just now.");
     POOL: IntGaugeVec = register_int_gauge_vec!(
@@ -60,6 +71,7 @@ metrics! {
 pub fn begin(queues: &[&str], schedules: &[&str]) {
     for queue in queues {
         JOBS_RESCUED.with_label_values(&[queue]);
+        JOBS_UNTOLD.with_label_values(&[queue]);
         for outcome in ["done", "retry", "snooze", "dead"] {
             JOBS_ENDED.with_label_values(&[*queue, outcome]);
         }
@@ -81,14 +93,79 @@ pub async fn outside<T, E>(
     result
 }
 
-/// The whole in Prometheus's text format. Without a database that answers within two seconds: what this process knows.
+/// For the database to answer at all: past it, it is down.
+const ANSWER: Duration = Duration::from_secs(2);
+/// For the queues to be counted: past it, what was counted before is shown on, with its age.
+const COUNT: Duration = Duration::from_secs(1);
+/// Counts of before are shown for so long.
+const SHOWN: Duration = Duration::from_secs(60);
+
+/// When the queues were last counted.
+static COUNTED: Mutex<Option<Instant>> = Mutex::new(None);
+
+/// The whole in Prometheus's text format, within some three seconds. Of a database that is down: what this process knows. One
+/// that answers and does not count in time is slow, not down.
 pub async fn render(ctx: &Ctx) -> Result<String> {
-    let queues = timeout(Duration::from_secs(2), operate::queues(&ctx.pool)).await;
+    let up = timeout(ANSWER, async {
+        let mut connection = ctx.aside.pool().acquire().await?;
+        connection.ping().await?;
+        Ok::<_, sqlx::Error>(connection)
+    })
+    .await;
+    let counted = match up {
+        Ok(Ok(mut connection)) => {
+            DATABASE_UP.set(1);
+            // Longer than the server's own limit for it: only a server that vanished just now is later.
+            timeout(2 * COUNT, count(&mut connection))
+                .await
+                .unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {:?}", 2 * COUNT).into()))
+        }
+        _ => {
+            DATABASE_UP.set(0);
+            Err(anyhow::anyhow!("the database does not answer").into())
+        }
+    };
+    show(counted);
+    let (size, idle) = (i64::from(ctx.pool.size()), ctx.pool.num_idle());
+    let idle = i64::try_from(idle).unwrap_or(i64::MAX).min(size);
+    POOL.with_label_values(&["used"]).set(size - idle);
+    POOL.with_label_values(&["idle"]).set(idle);
+    POOL.with_label_values(&["max"]).set(i64::from(ctx.config.database.max_connections));
+
+    let mut text = Vec::new();
+    TextEncoder::new().encode(&prometheus::gather(), &mut text).map_err(anyhow::Error::from)?;
+    Ok(String::from_utf8(text).map_err(anyhow::Error::from)?)
+}
+
+/// The queues, or an error when the server has ended the counting after [`COUNT`].
+async fn count(connection: &mut PgConnection) -> Result<Vec<QueueOut>> {
+    let mut tx = connection.begin().await?;
+    let limit = format!("{}ms", COUNT.as_millis());
+    sqlx::query_scalar!("select set_config('statement_timeout', $1, true)", limit)
+        .fetch_one(&mut *tx)
+        .await?;
+    let queues = operate::queues(&mut *tx).await?;
+    tx.rollback().await?;
+    Ok(queues)
+}
+
+/// Shows `counted`; instead of an error what was counted before, as long as it is not too old.
+fn show(counted: Result<Vec<QueueOut>>) {
+    let mut last = COUNTED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Err(error) = &counted {
+        tracing::warn!(%error, "the queues were not counted");
+    } else {
+        *last = Some(Instant::now());
+    }
+    let age = last.map(|at| at.elapsed());
+    QUEUES_AGE.set(age.map_or(f64::NAN, |age| age.as_secs_f64()));
+    if counted.is_err() && age.is_some_and(|age| age < SHOWN) {
+        return;
+    }
     QUEUE_JOBS.reset();
     QUEUE_OLDEST.reset();
     QUEUE_PAUSED.reset();
-    DATABASE_UP.set(i64::from(matches!(queues, Ok(Ok(_)))));
-    for queue in queues.into_iter().flatten().flatten() {
+    for queue in counted.into_iter().flatten() {
         let name = queue.name.as_str();
         let counts = [
             ("ready", queue.ready),
@@ -103,15 +180,6 @@ pub async fn render(ctx: &Ctx) -> Result<String> {
         QUEUE_OLDEST.with_label_values(&[name]).set(queue.oldest_ready_seconds.unwrap_or(0.0));
         QUEUE_PAUSED.with_label_values(&[name]).set(i64::from(queue.paused));
     }
-    let (size, idle) = (i64::from(ctx.pool.size()), ctx.pool.num_idle());
-    let idle = i64::try_from(idle).unwrap_or(i64::MAX).min(size);
-    POOL.with_label_values(&["used"]).set(size - idle);
-    POOL.with_label_values(&["idle"]).set(idle);
-    POOL.with_label_values(&["max"]).set(i64::from(ctx.config.database.max_connections));
-
-    let mut text = Vec::new();
-    TextEncoder::new().encode(&prometheus::gather(), &mut text).map_err(anyhow::Error::from)?;
-    Ok(String::from_utf8(text).map_err(anyhow::Error::from)?)
 }
 
 #[cfg(test)]
