@@ -70,9 +70,9 @@ impl Pair {
         let port = self.port();
         drop(self.first.take());
         let folder = self.folders.path().join("first");
-        let copied =
-            Command::new("cp").arg("-a").arg(&folder).arg(self.folders.path().join("second"));
-        assert!({ copied }.status().unwrap().success());
+        let mut copy = Command::new("cp");
+        copy.arg("-a").arg(&folder).arg(self.folders.path().join("second"));
+        assert!(copy.status().unwrap().success());
         let [first, second] = ["first", "second"].map(|name| self.config(name));
         let first = Config { port: Some(port), ..first };
         let start = || (Postgres::start(&first).unwrap(), Postgres::start(&second).unwrap());
@@ -324,5 +324,31 @@ async fn a_million_dead_jobs_are_counted_as_ten_thousand_or_more() {
             "{text}"
         );
         assert!(text.contains("erp_database_up 1"), "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement: by hand, with --release"]
+async fn what_the_relay_costs() {
+    const STATEMENTS: u32 = 20_000;
+    let pair = Pair::new().await;
+    let url = pair.first.as_ref().unwrap().url("erp");
+    let settings =
+        [("DATABASE_URL", url.as_str()), ("SECRET_KEY", "the key of tests, long enough to sign")];
+    let config = erp_core::Config::read(erp_core::config::Env::from_pairs(&settings)).unwrap();
+    let relayed = erp_core::database::pool(&config.database).unwrap();
+    let direct = PgPool::connect(&url).await.unwrap();
+    for (what, pool) in
+        [("direct", &direct), ("relayed", &relayed), ("direct", &direct), ("relayed", &relayed)]
+    {
+        let mut connection = pool.acquire().await.unwrap();
+        let started = Instant::now();
+        for _ in 0..STATEMENTS {
+            connection.ping().await.unwrap();
+        }
+        println!(
+            "{what}: {:.1} µs a round trip",
+            started.elapsed().as_secs_f64() * 1e6 / f64::from(STATEMENTS)
+        );
     }
 }
