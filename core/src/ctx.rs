@@ -1,21 +1,19 @@
 //! The one context of routes and jobs.
-use std::{
-    str::FromStr as _,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
 };
 
 use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
-use sqlx::{
-    Connection as _, PgPool,
-    postgres::{PgConnectOptions, PgPoolOptions},
-};
+use sqlx::PgPool;
 
 use crate::{
-    Config, Result, auth::Keys, config::StorageConfig, limits::Limits, mailer::Mailer,
+    Config, Result,
+    auth::Keys,
+    config::StorageConfig,
+    database::{self, Reserved},
+    limits::Limits,
+    mailer::Mailer,
     storage::Storage,
 };
 
@@ -23,6 +21,8 @@ use crate::{
 #[derive(Clone)]
 pub struct Ctx {
     pub pool: PgPool,
+    /// For `/metrics`, which must tell of a pool that is exhausted.
+    pub aside: Arc<Reserved>,
     pub clock: Clock,
     pub storage: Storage,
     pub mailer: Mailer,
@@ -34,36 +34,14 @@ pub struct Ctx {
 impl Ctx {
     /// Everything made from `config`. Connects to nothing yet: a database that is away delays no start-up.
     pub fn new(config: Config) -> Result<Self> {
-        // No statement of ours takes so long; one that does has met a lock or a plan that nobody meant.
-        let options = PgConnectOptions::from_str(config.database.url.reveal())?
-            .application_name("erp")
-            .options([
-                ("statement_timeout", "30s"),
-                ("idle_in_transaction_session_timeout", "60s"),
-                // Compiling a plan takes longer than any of our queries.
-                ("jit", "off"),
-            ]);
-        let pool = PgPoolOptions::new()
-            .max_connections(config.database.max_connections)
-            .acquire_timeout(Duration::from_secs(5))
-            // A ping before each use costs as much as most of our queries. One that was used a moment ago is alive; should
-            // it not be, its request is answered 503, as those that come while Postgres is away.
-            .test_before_acquire(false)
-            .before_acquire(|connection, meta| {
-                Box::pin(async move {
-                    if meta.idle_for >= Duration::from_secs(1) {
-                        connection.ping().await?;
-                    }
-                    Ok(true)
-                })
-            })
-            .connect_lazy_with(options);
+        let pool = database::pool(&config.database)?;
         Self::with_pool(config, pool)
     }
 
     /// The same on a pool made elsewhere.
     pub fn with_pool(config: Config, pool: PgPool) -> Result<Self> {
         Ok(Self {
+            aside: Arc::new(Reserved::beside(&pool)),
             pool,
             clock: Clock::default(),
             storage: match &config.uploads.storage {

@@ -156,7 +156,7 @@ impl Error {
         }
     }
 
-    /// Whether something outside does not answer at the moment.
+    /// Whether something outside does not answer at the moment. Of the database: [`is_away`].
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
         matches!(self, Self::Unavailable { .. })
@@ -188,21 +188,42 @@ impl From<anyhow::Error> for Error {
     }
 }
 
-/// Whether the database could not be reached, or sent us away: classes 08 (connection), 53 (resources),
-/// 57P (operator intervention: shutdown, start-up) and 40 (deadlock, serialization) of the
-/// [error codes](https://www.postgresql.org/docs/current/errcodes-appendix.html) pass by themselves.
-fn is_away(error: &sqlx::Error) -> bool {
+/// Whether `error` says that the database is away, or cannot serve now: doing the same thing later may succeed, and nothing
+/// about the statement itself is at fault. The one place that decides it; what is away costs time, not attempts.
+///
+/// By [SQLSTATE](https://www.postgresql.org/docs/current/errcodes-appendix.html), a class where all of it passes by itself:
+///
+/// | Code | |
+/// |---|---|
+/// | `08` | the connection failed |
+/// | `25006` | read only: a standby, or the primary of before a failover |
+/// | `25P03`, `25P04` | the session was ended: a transaction was idle, or open, for too long |
+/// | `40` | a deadlock, or a serialization failure: somebody else went first |
+/// | `53` | no connection left (`53300`), the disk or the memory full |
+/// | `55P03` | a lock was not available within `lock_timeout` |
+/// | `57014` | canceled: `statement_timeout`, or an administrator |
+/// | `57P` | shut down, crashed, or starting up |
+/// | `58` | the server's own disk or system failed |
+#[must_use]
+pub fn is_away(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        // An answer that does not fit: the connection broke in the middle of one.
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::BeginFailed
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed
-        | sqlx::Error::Tls(_) => true,
-        sqlx::Error::Database(e) => e.code().is_some_and(|code| {
-            ["08", "53", "40", "57P"].iter().any(|class| code.starts_with(class))
-        }),
+        | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Database(e) => e.code().is_some_and(|code| is_away_code(&code)),
         _ => false,
     }
+}
+
+fn is_away_code(code: &str) -> bool {
+    const CLASSES: [&str; 5] = ["08", "40", "53", "57P", "58"];
+    const CODES: [&str; 5] = ["25006", "25P03", "25P04", "55P03", "57014"];
+    CLASSES.iter().any(|class| code.starts_with(class)) || CODES.contains(&code)
 }
 
 /// Lets the database refuse: a violated constraint, by its name, becomes an error of the business.
@@ -237,5 +258,32 @@ impl ConstraintName for Error {
             }
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_by_itself_is_away_and_a_fault_of_ours_is_not() {
+        for code in [
+            "08006", "25006", "40001", "40P01", "53100", "53300", "55P03", "57014", "57P01",
+            "57P03", "58030",
+        ] {
+            assert!(is_away_code(code), "{code}");
+        }
+        // A constraint, a syntax error, a table that is not there, a transaction that has failed before, a wrong password.
+        for code in ["23505", "42601", "42P01", "25P02", "22P02", "55000", "P0001", "28P01"] {
+            assert!(!is_away_code(code), "{code}");
+        }
+        for error in [
+            sqlx::Error::PoolTimedOut,
+            sqlx::Error::Protocol("unexpected message".to_owned()),
+            sqlx::Error::Io(std::io::ErrorKind::UnexpectedEof.into()),
+        ] {
+            assert!(Error::from(error).is_unavailable());
+        }
+        assert!(!Error::from(sqlx::Error::RowNotFound).is_unavailable());
     }
 }

@@ -6,6 +6,7 @@ pub mod clients;
 pub mod config;
 mod ctx;
 pub mod dashboard;
+pub mod database;
 pub mod digest;
 pub mod documents;
 pub mod equipements;

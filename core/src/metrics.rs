@@ -1,15 +1,23 @@
 //! What Prometheus is told (`docs/metrics.md`): counted where it happens, the state of the queues asked of the database
 //! when somebody looks.
-use std::{sync::LazyLock, time::Duration};
+use std::{
+    sync::{LazyLock, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use prometheus::{
-    Encoder as _, GaugeVec, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, TextEncoder,
-    register_gauge_vec, register_histogram_vec, register_int_counter_vec, register_int_gauge,
-    register_int_gauge_vec,
+    Encoder as _, Gauge, GaugeVec, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, TextEncoder,
+    register_gauge, register_gauge_vec, register_histogram_vec, register_int_counter_vec,
+    register_int_gauge, register_int_gauge_vec,
 };
+use sqlx::{Connection as _, PgConnection};
 use tokio::time::timeout;
 
-use crate::{Ctx, Result, jobs::operate, reconcile};
+use crate::{
+    Ctx, Result,
+    jobs::operate::{self, QueueOut},
+    reconcile::{self, Finding},
+};
 
 /// Of what [`render`] gives.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -36,6 +44,8 @@ metrics! {
         "erp_job_wait_seconds", "How long jobs were ready before a worker took them.", &["queue"], SECONDS.to_vec());
     JOBS_RESCUED: IntCounterVec = register_int_counter_vec!(
         "erp_jobs_rescued_total", "Jobs that this process took from workers that vanished.", &["queue"]);
+    JOBS_UNTOLD: IntCounterVec = register_int_counter_vec!(
+        "erp_jobs_untold_total", "Deaths of jobs of which the business could not be told.", &["queue"]);
     JOBS_RUNNING: IntGaugeVec = register_int_gauge_vec!(
         "erp_jobs_running", "Jobs that this process runs.", &["queue"]);
     SCHEDULE_TICKS: IntCounterVec = register_int_counter_vec!(
@@ -55,6 +65,8 @@ metrics! {
     RECONCILER: IntGaugeVec = register_int_gauge_vec!(
         "erp_reconciler_findings", "What the last nightly comparison of rows and jobs found, and what of it was mended.",
         &["finding", "mended"]);
+    QUEUES_AGE: Gauge = register_gauge!(
+        "erp_queue_counts_age_seconds", "How old what is shown of the queues is: 0 unless the database was too slow just now.");
     DATABASE_UP: IntGauge = register_int_gauge!(
         "erp_database_up", "Whether the database answered this process just now.");
     POOL: IntGaugeVec = register_int_gauge_vec!(
@@ -65,6 +77,7 @@ metrics! {
 pub fn begin(queues: &[&str], schedules: &[&str]) {
     for queue in queues {
         JOBS_RESCUED.with_label_values(&[queue]);
+        JOBS_UNTOLD.with_label_values(&[queue]);
         for outcome in ["done", "retry", "outage", "snooze", "dead", "stale"] {
             JOBS_ENDED.with_label_values(&[*queue, outcome]);
         }
@@ -89,14 +102,84 @@ pub async fn outside<T, E>(
     result
 }
 
-/// The whole in Prometheus's text format. Without a database that answers within two seconds: what this process knows.
+/// For the database to answer at all: past it, it is down.
+const ANSWER: Duration = Duration::from_secs(2);
+/// For the queues to be counted: past it, what was counted before is shown on, with its age.
+const COUNT: Duration = Duration::from_secs(1);
+/// Counts of before are shown for so long.
+const SHOWN: Duration = Duration::from_secs(60);
+
+/// When the queues were last counted.
+static COUNTED: Mutex<Option<Instant>> = Mutex::new(None);
+
+/// The whole in Prometheus's text format, within some three seconds. Of a database that is down: what this process knows. One
+/// that answers and does not count in time is slow, not down.
 pub async fn render(ctx: &Ctx) -> Result<String> {
-    let queues = timeout(Duration::from_secs(2), operate::queues(&ctx.pool)).await;
+    let up = timeout(ANSWER, async {
+        let mut connection = ctx.aside.pool().acquire().await?;
+        connection.ping().await?;
+        Ok::<_, sqlx::Error>(connection)
+    })
+    .await;
+    let counted = match up {
+        Ok(Ok(mut connection)) => {
+            DATABASE_UP.set(1);
+            // Longer than the server's own limit for it: only a server that vanished just now is later.
+            timeout(2 * COUNT, count(&mut connection))
+                .await
+                .unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {:?}", 2 * COUNT).into()))
+        }
+        _ => {
+            DATABASE_UP.set(0);
+            Err(anyhow::anyhow!("the database does not answer").into())
+        }
+    };
+    show(counted);
+    let (size, idle) = (i64::from(ctx.pool.size()), ctx.pool.num_idle());
+    let idle = i64::try_from(idle).unwrap_or(i64::MAX).min(size);
+    POOL.with_label_values(&["used"]).set(size - idle);
+    POOL.with_label_values(&["idle"]).set(idle);
+    POOL.with_label_values(&["max"]).set(i64::from(ctx.config.database.max_connections));
+
+    let mut text = Vec::new();
+    TextEncoder::new().encode(&prometheus::gather(), &mut text).map_err(anyhow::Error::from)?;
+    Ok(String::from_utf8(text).map_err(anyhow::Error::from)?)
+}
+
+/// What the database says of queues, and of the last night.
+type Counted = (Vec<QueueOut>, Vec<Finding>);
+
+/// Asks the database, or is an error when the server has ended the counting after [`COUNT`].
+async fn count(connection: &mut PgConnection) -> Result<Counted> {
+    let mut tx = connection.begin().await?;
+    let limit = format!("{}ms", COUNT.as_millis());
+    sqlx::query_scalar!("select set_config('statement_timeout', $1, true)", limit)
+        .fetch_one(&mut *tx)
+        .await?;
+    let queues = operate::queues(&mut *tx).await?;
+    let findings = reconcile::findings(&mut *tx).await?;
+    tx.rollback().await?;
+    Ok((queues, findings))
+}
+
+/// Shows `counted`; instead of an error what was counted before, as long as it is not too old.
+fn show(counted: Result<Counted>) {
+    let mut last = COUNTED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Err(error) = &counted {
+        tracing::warn!(%error, "the queues were not counted");
+    } else {
+        *last = Some(Instant::now());
+    }
+    let age = last.map(|at| at.elapsed());
+    QUEUES_AGE.set(age.map_or(f64::NAN, |age| age.as_secs_f64()));
+    if counted.is_err() && age.is_some_and(|age| age < SHOWN) {
+        return;
+    }
     QUEUE_JOBS.reset();
     QUEUE_OLDEST.reset();
     QUEUE_PAUSED.reset();
-    DATABASE_UP.set(i64::from(matches!(queues, Ok(Ok(_)))));
-    for queue in queues.into_iter().flatten().flatten() {
+    let (queues, findings) = counted.unwrap_or_default();
+    for queue in queues {
         let name = queue.name.as_str();
         let counts = [
             ("ready", queue.ready),
@@ -112,22 +195,11 @@ pub async fn render(ctx: &Ctx) -> Result<String> {
         QUEUE_PAUSED.with_label_values(&[name]).set(i64::from(queue.paused));
     }
     RECONCILER.reset();
-    let findings = timeout(Duration::from_secs(2), reconcile::findings(&ctx.pool)).await;
-    for finding in findings.into_iter().flatten().flatten() {
-        let rest = finding.found - finding.mended;
-        for (mended, count) in [("true", finding.mended), ("false", rest)] {
-            RECONCILER.with_label_values(&[&finding.finding, mended]).set(i64::from(count));
+    for Finding { finding, found, mended, .. } in findings {
+        for (label, count) in [("true", mended), ("false", found - mended)] {
+            RECONCILER.with_label_values(&[finding.as_str(), label]).set(i64::from(count));
         }
     }
-    let (size, idle) = (i64::from(ctx.pool.size()), ctx.pool.num_idle());
-    let idle = i64::try_from(idle).unwrap_or(i64::MAX).min(size);
-    POOL.with_label_values(&["used"]).set(size - idle);
-    POOL.with_label_values(&["idle"]).set(idle);
-    POOL.with_label_values(&["max"]).set(i64::from(ctx.config.database.max_connections));
-
-    let mut text = Vec::new();
-    TextEncoder::new().encode(&prometheus::gather(), &mut text).map_err(anyhow::Error::from)?;
-    Ok(String::from_utf8(text).map_err(anyhow::Error::from)?)
 }
 
 #[cfg(test)]

@@ -1,8 +1,14 @@
 //! Wakes the workers of a queue when a job may run: one listening connection for the whole process.
-use std::{collections::HashMap, convert::Infallible, sync::Arc, time::Duration};
+use std::{collections::HashMap, convert::Infallible, io, sync::Arc, time::Duration};
 
-use sqlx::{PgPool, postgres::PgListener};
-use tokio::sync::Notify;
+use erp_core::database::Reserved;
+use sqlx::{Acquire as _, Connection as _, PgPool, postgres::PgListener};
+use tokio::{sync::Notify, time::timeout};
+
+/// After so long without a notification the connection is asked whether it lives.
+const QUIET: Duration = Duration::from_secs(5);
+/// For its answer.
+const ANSWER: Duration = Duration::from_secs(4);
 
 /// The queues of this process, by name.
 #[derive(Default)]
@@ -23,25 +29,38 @@ impl Wake {
         self.0.entry(name).or_default().clone()
     }
 
-    /// Listens for ever. While the connection is lost the workers go on by polling.
+    /// Listens for ever, on a connection of its own. While it is lost the workers go on by polling.
     pub(crate) async fn listen(&self, pool: &PgPool) -> Infallible {
+        let mut line = Reserved::beside(pool);
         loop {
-            if let Err(error) = self.listen_once(pool).await {
-                tracing::warn!(%error, "not listening for jobs, polling meanwhile");
-            }
+            let Err(error) = self.listen_on(line.pool()).await;
+            tracing::warn!(%error, "not listening for jobs, polling meanwhile");
+            line.renew();
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
     }
 
-    async fn listen_once(&self, pool: &PgPool) -> sqlx::Result<()> {
+    /// Until the connection is lost, or does not answer: nothing comes over one whose host has vanished, and nothing says so.
+    async fn listen_on(&self, pool: &PgPool) -> sqlx::Result<Infallible> {
         let mut listener = PgListener::connect_with(pool).await?;
+        listener.eager_reconnect(false);
         listener.listen("erp_jobs").await?;
+        // What came while nobody listened, too.
+        self.0.values().for_each(|bell| bell.0.notify_one());
         loop {
-            // What came while nobody listened, too: when the listener has connected again without a word.
-            self.0.values().for_each(|bell| bell.0.notify_one());
-            while let Some(notification) = listener.try_recv().await? {
-                if let Some(bell) = self.0.get(notification.payload()) {
-                    bell.0.notify_one();
+            match timeout(QUIET, listener.try_recv()).await {
+                Ok(Ok(Some(notification))) => {
+                    if let Some(bell) = self.0.get(notification.payload()) {
+                        bell.0.notify_one();
+                    }
+                }
+                Ok(Ok(None)) => return Err(io::Error::from(io::ErrorKind::ConnectionReset).into()),
+                Ok(Err(error)) => return Err(error),
+                Err(_) => {
+                    let ping = async { listener.acquire().await?.ping().await };
+                    timeout(ANSWER, ping)
+                        .await
+                        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
                 }
             }
         }

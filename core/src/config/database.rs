@@ -1,5 +1,5 @@
 //! Where the database is.
-use std::{fmt, str::FromStr as _};
+use std::{fmt, str::FromStr as _, time::Duration};
 
 use sqlx::postgres::PgConnectOptions;
 
@@ -11,6 +11,8 @@ pub struct DatabaseConfig {
     pub url: Secret,
     /// `DATABASE_MAX_CONNECTIONS` of this process (10).
     pub max_connections: u32,
+    /// `DATABASE_STATEMENT_SECONDS`: what one statement may take (10); the server ends it then.
+    pub statement_limit: Duration,
 }
 
 impl fmt::Debug for DatabaseConfig {
@@ -18,6 +20,7 @@ impl fmt::Debug for DatabaseConfig {
         f.debug_struct("DatabaseConfig")
             .field("place", &self.place())
             .field("max_connections", &self.max_connections)
+            .field("statement_limit", &self.statement_limit)
             .finish_non_exhaustive()
     }
 }
@@ -41,7 +44,18 @@ impl DatabaseConfig {
             "un nombre de 2 à 500",
             "10",
         );
-        Self { url: Secret::new(Self::url(env)), max_connections }
+        let statement = env.parse(
+            "DATABASE_STATEMENT_SECONDS",
+            10,
+            |n| (1..=600).contains(n),
+            "un nombre de secondes de 1 à 600",
+            "10",
+        );
+        Self {
+            url: Secret::new(Self::url(env)),
+            max_connections,
+            statement_limit: Duration::from_secs(statement),
+        }
     }
 
     fn url(env: &mut Env) -> String {

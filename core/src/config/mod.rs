@@ -136,7 +136,7 @@ mod tests {
             ("LOG_FORMAT", "xml"),
             ("MAX_UPLOAD_BYTES", "-1"),
             ("SLA_HOURS", "urgente=2,haute=demain"),
-            ("WORKER_QUEUES", "emails.send,email.group"),
+            ("WORKER_QUEUES", "emails,email.group"),
         ])
         .unwrap_err();
         for name in [

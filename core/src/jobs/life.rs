@@ -85,16 +85,27 @@ pub struct Ended {
     pub error: Option<String>,
 }
 
-/// Says that process `worker` lives. The first time it makes it known.
-pub async fn heartbeat(pool: &PgPool, worker: &str, queues: &str) -> Result<()> {
+/// The longest pause between two beats of a process that counts as heard of all the time, for one that holds others for dead
+/// after `silence`. Who was away for less has not missed anybody's whole silence.
+fn gap(silence: Duration) -> f64 {
+    silence.as_secs_f64() / 2.0
+}
+
+/// Says that process `worker` lives. The first time it makes it known. `silence` as for [`rescue`]: after half of it without
+/// a beat the process has to be heard of anew, by the clock of the database, before it may rescue.
+pub async fn heartbeat(pool: &PgPool, worker: &str, queues: &str, silence: Duration) -> Result<()> {
     sqlx::query!(
         r#"
-            insert into apalis.workers (id, worker_type, storage_name, layers, last_seen, started_at)
-            values ($1, 'erp-worker', 'PgStorage', $2, clock_timestamp(), clock_timestamp())
-            on conflict (id) do update set last_seen = clock_timestamp()
+            insert into apalis.workers as w (id, worker_type, storage_name, layers, last_seen, started_at, heard_since)
+            values ($1, 'erp-worker', 'PgStorage', $2, clock_timestamp(), clock_timestamp(), clock_timestamp())
+            on conflict (id) do update set
+                heard_since = case when w.last_seen < clock_timestamp() - make_interval(secs => $3)
+                    then clock_timestamp() else w.heard_since end,
+                last_seen = clock_timestamp()
         "#,
         worker,
         queues,
+        gap(silence),
     )
     .execute(pool)
     .await?;
@@ -266,8 +277,11 @@ pub async fn hand_back(
 }
 
 /// Makes ready the jobs of processes that have been silent for longer than `silence`; gives how many of each queue.
-/// Who could not be heard of lately cannot hold others for dead: whoever calls this has been heard of for as long itself.
-pub async fn rescue(pool: &PgPool, silence: Duration) -> Result<Vec<(String, i64)>> {
+///
+/// Nothing unless process `rescuer` has itself been heard of for as long without a gap, up to now: to one that was frozen, or
+/// cut off, all others seem silent, and they may have been frozen with it. Both are asked of the database in the statement
+/// that rescues, so that no pause between a look and the act matters.
+pub async fn rescue(pool: &PgPool, rescuer: &str, silence: Duration) -> Result<Vec<(String, i64)>> {
     let rows = sqlx::query!(
         r#"
             with lost as (
@@ -275,6 +289,10 @@ pub async fn rescue(pool: &PgPool, silence: Duration) -> Result<Vec<(String, i64
                 join apalis.workers w on w.id = j.lock_by
                 where j.status = 'Running'
                   and w.last_seen < clock_timestamp() - make_interval(secs => $1)
+                  and exists (
+                    select from apalis.workers me
+                    where me.id = $2 and me.heard_since < clock_timestamp() - make_interval(secs => $1)
+                      and me.last_seen > clock_timestamp() - make_interval(secs => $3))
                 limit 1000
                 for update of j skip locked
             ),
@@ -294,6 +312,8 @@ pub async fn rescue(pool: &PgPool, silence: Duration) -> Result<Vec<(String, i64
             select job_type as "job_type!", count as "count!", pg_notify('erp_jobs', job_type) from counts
         "#,
         silence.as_secs_f64(),
+        rescuer,
+        gap(silence),
     )
     .fetch_all(pool)
     .await?;

@@ -1,6 +1,6 @@
 //! SQL over the rows of the business and their jobs, and that of `reconciliations`.
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgExecutor, PgPool};
 
 use super::Kind;
 use crate::Result;
@@ -15,12 +15,12 @@ pub struct Finding {
 }
 
 /// Every finding, by name; those of zero, too.
-pub async fn findings(pool: &PgPool) -> Result<Vec<Finding>> {
+pub async fn findings(db: impl PgExecutor<'_>) -> Result<Vec<Finding>> {
     let findings = sqlx::query_as!(
         Finding,
         "select finding, found, mended, checked_at from reconciliations order by finding limit 100"
     );
-    Ok(findings.fetch_all(pool).await?)
+    Ok(findings.fetch_all(db).await?)
 }
 
 pub(super) async fn record(

@@ -31,7 +31,7 @@ pub(super) async fn guarded(
 }
 
 /// The message of a panic.
-fn said(panic: &(dyn std::any::Any + Send)) -> &str {
+pub(super) fn said(panic: &(dyn std::any::Any + Send)) -> &str {
     panic
         .downcast_ref::<&str>()
         .copied()

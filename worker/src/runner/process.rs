@@ -78,7 +78,12 @@ impl Process {
         match done {
             Ok((ended, job)) => {
                 self.lock().insert(key, None);
-                recorder.record(Record { ended, payload: job.payload, abandon: handler.abandon });
+                recorder.record(Record {
+                    queue: handler.queue,
+                    ended,
+                    payload: job.payload,
+                    abandon: handler.abandon,
+                });
             }
             // Ours no longer: whoever took it away has said what becomes of it.
             Err(_aborted) => self.forget(&key),

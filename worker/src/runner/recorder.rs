@@ -1,17 +1,19 @@
 //! Records how attempts ended: many in one statement, and again until the database has them.
-use std::{sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use erp_core::{
     Ctx, Result,
     jobs::life::{self, Ended, Outcome},
+    metrics,
 };
+use futures_util::FutureExt as _;
 use tokio::{
     sync::{Mutex, mpsc},
     task::JoinHandle,
     time::timeout,
 };
 
-use super::{Abandon, process::Process};
+use super::{Abandon, attempt::said, process::Process};
 
 /// In one statement.
 const BATCH: usize = 200;
@@ -23,6 +25,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 
 /// An attempt that ended, with what its business is told should the job be dead.
 pub(super) struct Record {
+    pub(super) queue: &'static str,
     pub(super) ended: Ended,
     pub(super) payload: Vec<u8>,
     pub(super) abandon: Abandon,
@@ -108,7 +111,15 @@ async fn bury(ctx: &Ctx, process: &Process, record: &Record) -> Result<()> {
         return Ok(());
     }
     let reason = record.ended.error.as_deref().unwrap_or_default();
-    match (record.abandon)(ctx, &mut tx, &record.payload, reason).await {
+    let abandoned = (record.abandon)(ctx, &mut tx, &record.payload, reason);
+    let told = match AssertUnwindSafe(abandoned).catch_unwind().await {
+        Ok(told) => told,
+        Err(panic) => {
+            tx.rollback().await?;
+            return bury_untold(ctx, process, record, said(&*panic)).await;
+        }
+    };
+    match told {
         Ok(()) => Ok(tx.commit().await?),
         Err(error) if error.is_unavailable() => Err(error),
         Err(error) => {
@@ -127,4 +138,23 @@ async fn bury(ctx: &Ctx, process: &Process, record: &Record) -> Result<()> {
             life::end(&ctx.pool, &process.name, &[again]).await.map(drop)
         }
     }
+}
+
+/// Records a death whose telling panicked, without the telling: the code would panic again, and this task records for all
+/// others. What the job was about does not know; the log, the job's error and a metric say so.
+async fn bury_untold(ctx: &Ctx, process: &Process, record: &Record, panic: &str) -> Result<()> {
+    let reason = record.ended.error.as_deref().unwrap_or_default();
+    let dead = Ended {
+        error: Some(format!("{reason}; telling of it panicked: {panic}")),
+        ..record.ended.clone()
+    };
+    life::end(&ctx.pool, &process.name, &[dead]).await?;
+    metrics::JOBS_UNTOLD.with_label_values(&[record.queue]).inc();
+    tracing::error!(
+        panic,
+        job.id = record.ended.id,
+        job.type = record.queue,
+        "a job is dead, and what it was about was not told: the telling panicked"
+    );
+    Ok(())
 }

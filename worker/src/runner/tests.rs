@@ -15,6 +15,9 @@ use serde::{Deserialize, Serialize};
 
 use super::*;
 
+/// After which a process is held for dead here.
+const SILENCE: Duration = Duration::from_mins(1);
+
 /// A job that does what the test says.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Probe {
@@ -28,6 +31,7 @@ impl Job for Probe {
 
     /// What the business is told is seen in `competences`, a table as good as any.
     async fn abandon(&self, tx: &mut Tx<'_>, reason: &str, _now: DateTime<Utc>) -> Result<()> {
+        assert!(self.n != UNTELLABLE, "nobody can be told");
         let told = format!("{} {reason}", self.n);
         sqlx::query!("insert into competences (nom) values ($1)", told).execute(&mut **tx).await?;
         Ok(())
@@ -43,6 +47,9 @@ impl Job for Slow {
     const TIMEOUT: Duration = Duration::from_hours(1);
     const CONCURRENCY: usize = 1;
 }
+
+/// The number of a job whose `abandon` panics.
+const UNTELLABLE: usize = 404;
 
 struct Bench {
     ctx: Ctx,
@@ -133,7 +140,7 @@ impl Bench {
 
     /// Leaves the one job as a worker leaves it that took it and was killed an hour ago.
     async fn orphan(&self) {
-        life::heartbeat(&self.ctx.pool, "dead", "").await.unwrap();
+        life::heartbeat(&self.ctx.pool, "dead", "", SILENCE).await.unwrap();
         let taken = life::take(&self.ctx.pool, Probe::QUEUE, "dead", 1).await.unwrap();
         assert_eq!(taken.len(), 1);
         sqlx::query!(
@@ -146,8 +153,24 @@ impl Bench {
 
     /// The rescue alone, as a worker's heartbeat does it.
     async fn rescue(&self) {
-        let rescued = life::rescue(&self.ctx.pool, Duration::from_mins(1)).await.unwrap();
+        self.heard("rescuer", 3600, 0).await;
+        let rescued = life::rescue(&self.ctx.pool, "rescuer", SILENCE).await.unwrap();
         assert_eq!(rescued, [(Probe::QUEUE.to_owned(), 1)]);
+    }
+
+    /// Leaves `worker` as one that has been heard of without a gap since so many seconds ago, and until so many.
+    async fn heard(&self, worker: &str, since: i32, until: i32) {
+        life::heartbeat(&self.ctx.pool, worker, "", SILENCE).await.unwrap();
+        sqlx::query!(
+            "update apalis.workers set heard_since = now() - make_interval(secs => $2), last_seen = now() - make_interval(secs => $3)
+             where id = $1",
+            worker,
+            f64::from(since),
+            f64::from(until),
+        )
+        .execute(&self.db.pool)
+        .await
+        .unwrap();
     }
 
     /// Outcomes of the attempts of the one job, oldest first.
@@ -345,6 +368,36 @@ async fn a_panic_and_a_hang_cost_one_attempt_and_no_worker() {
 }
 
 #[tokio::test]
+async fn a_death_whose_telling_panics_is_recorded_and_so_is_what_ends_after_it() {
+    let bench = Bench::new().await;
+    let mut tx = bench.ctx.begin().await.unwrap();
+    for n in [UNTELLABLE, 1, 2] {
+        enqueue(&mut tx, &Probe { n }).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    let untold = erp_core::metrics::JOBS_UNTOLD.with_label_values(&[Probe::QUEUE]);
+    let before = untold.get();
+    let runner = bench.runner().job(|_, job: Probe| async move {
+        if job.n == 2 { Ok(()) } else { fails(Error::refused("non", "non", "no")) }
+    });
+    bench.drain(runner).await;
+    let rows = sqlx::query!(
+        r#"
+            select status, convert_from(job, 'utf8')::jsonb ->> 'n' as "n!", last_result ->> 'Err' as error
+            from apalis.jobs order by id
+        "#
+    )
+    .fetch_all(&bench.db.pool)
+    .await
+    .unwrap();
+    let states: Vec<_> = rows.iter().map(|r| (r.n.as_str(), r.status.as_str())).collect();
+    assert_eq!(states, [("404", "Killed"), ("1", "Killed"), ("2", "Done")]);
+    assert!(rows[0].error.as_deref().unwrap().contains("nobody can be told"), "{rows:?}");
+    assert_eq!(bench.told().await.len(), 1, "the other was told");
+    assert_eq!(untold.get() - before, 1);
+}
+
+#[tokio::test]
 async fn a_payload_that_no_code_knows_is_kept_and_backed_off_and_then_dead() {
     let bench = Bench::new().await;
     bench.enqueue(1).await;
@@ -374,6 +427,27 @@ async fn the_job_of_a_dead_worker_is_taken_up_and_counted_as_a_rescue() {
             .unwrap();
     assert_eq!((row.status.as_str(), row.attempts, row.rescues.as_deref()), ("Done", 2, Some("1")));
     assert_eq!(bench.history().await, ["lost", "done"]);
+}
+
+#[tokio::test]
+async fn who_was_not_heard_of_itself_holds_nobody_for_dead() {
+    let bench = Bench::new().await;
+    bench.enqueue(1).await;
+    bench.orphan().await;
+    let rescue = |worker| life::rescue(&bench.ctx.pool, worker, SILENCE);
+    // One that the database does not know, one that has just come, one that was frozen until now, and one that has beaten
+    // again since, which is heard of anew from then on.
+    assert_eq!(rescue("nobody").await.unwrap(), []);
+    bench.heard("young", 30, 0).await;
+    assert_eq!(rescue("young").await.unwrap(), []);
+    bench.heard("frozen", 3600, 40).await;
+    assert_eq!(rescue("frozen").await.unwrap(), []);
+    life::heartbeat(&bench.ctx.pool, "frozen", "", SILENCE).await.unwrap();
+    assert_eq!(rescue("frozen").await.unwrap(), []);
+    // A pause within the half of the silence is none.
+    bench.heard("steady", 3600, 20).await;
+    life::heartbeat(&bench.ctx.pool, "steady", "", SILENCE).await.unwrap();
+    assert_eq!(rescue("steady").await.unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ mod types;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::PgPool;
+use sqlx::{PgExecutor, PgPool};
 
 pub use store::{list, prune, workers};
 pub use types::{
@@ -135,9 +135,9 @@ fn has_ended(state: JobState) -> bool {
 }
 
 /// The queues, with what waits in them.
-pub async fn queues(pool: &PgPool) -> Result<Vec<QueueOut>> {
+pub async fn queues(db: impl PgExecutor<'_>) -> Result<Vec<QueueOut>> {
     let known: Vec<_> = known::QUEUES.iter().map(|&q| q.to_owned()).collect();
-    store::queues(pool, &known, MOST_COUNTED).await
+    store::queues(db, &known, MOST_COUNTED).await
 }
 
 /// Lets no worker take a job of queue `name` any more, by order of user `by`. What runs ends.

@@ -135,7 +135,11 @@ pub(super) async fn delete(tx: &mut PgConnection, ids: &[String]) -> Result<()> 
 }
 
 /// Every queue that is known, paused, or has a job that is not done. Each count reads at most `most` index entries.
-pub(super) async fn queues(pool: &PgPool, known: &[String], most: i64) -> Result<Vec<QueueOut>> {
+pub(super) async fn queues(
+    db: impl PgExecutor<'_>,
+    known: &[String],
+    most: i64,
+) -> Result<Vec<QueueOut>> {
     // Few distinct types among many rows: the recursion asks the index for the next one.
     let queues = sqlx::query_as!(
         QueueOut,
@@ -190,7 +194,7 @@ pub(super) async fn queues(pool: &PgPool, known: &[String], most: i64) -> Result
         known,
         most,
     )
-    .fetch_all(pool)
+    .fetch_all(db)
     .await?;
     Ok(queues)
 }

@@ -1,0 +1,1 @@
+alter table apalis.workers drop column heard_since;

@@ -1,0 +1,1 @@
+drop index apalis.erp_jobs_dead;
