@@ -294,7 +294,7 @@ async fn an_attempt_that_lost_its_job_writes_nothing() {
     let taken_over = async {
         begun.notified().await;
         // As another worker does that has taken the job over and runs it.
-        life::heartbeat(&pool, "another", "").await.unwrap();
+        life::heartbeat(&pool, "another", "", SILENCE).await.unwrap();
         sqlx::query!("update apalis.jobs set lock_by = 'another', lock_at = clock_timestamp()")
             .execute(&pool)
             .await
@@ -317,7 +317,7 @@ async fn an_attempt_that_lost_its_job_writes_nothing() {
 async fn nobody_takes_a_job_over_while_its_attempt_writes() {
     let bench = Bench::with(&[("SHUTDOWN_TIMEOUT", "1")]).await;
     bench.enqueue(1).await;
-    life::heartbeat(&bench.ctx.pool, "silent", "").await.unwrap();
+    life::heartbeat(&bench.ctx.pool, "silent", "", SILENCE).await.unwrap();
     let taken = life::take(&bench.ctx.pool, Probe::QUEUE, "silent", 1).await.unwrap();
     let [job] = taken.as_slice() else { panic!("{taken:?}") };
     let lease = erp_core::jobs::Lease::new(job.id.clone(), 1, job.since, Duration::from_mins(1));
@@ -328,7 +328,8 @@ async fn nobody_takes_a_job_over_while_its_attempt_writes() {
     .execute(&bench.db.pool)
     .await
     .unwrap();
-    let rescued = life::rescue(&bench.ctx.pool, Duration::from_mins(1)).await.unwrap();
+    bench.heard("rescuer", 3600, 0).await;
+    let rescued = life::rescue(&bench.ctx.pool, "rescuer", SILENCE).await.unwrap();
     assert_eq!(rescued, [], "it is written to at the moment");
     tx.commit().await.unwrap();
     bench.rescue().await;
