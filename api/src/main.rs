@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use erp_core::{Config, Ctx, auth, health, limits, local, mailer, shutdown, telemetry};
+use erp_core::{Config, Ctx, auth, health, limits, local, mailer, roots, shutdown, telemetry};
 
 use commands::{accounts, keys, schema};
 
@@ -88,6 +88,7 @@ fn check(config: &Config) -> anyhow::Result<()> {
     auth::Keys::new(&config.auth)?;
     mailer::Mailer::new(&config.mail.smtp)?;
     println!("{}", local::rules::copies());
+    println!("{}", roots::in_words());
     println!("Les réglages sont bons.");
     Ok(())
 }

@@ -24,6 +24,7 @@ pub mod notifications;
 pub mod page;
 pub mod planning;
 pub mod preferences;
+pub mod roots;
 pub mod schedules;
 pub mod seed;
 pub mod shutdown;

@@ -31,8 +31,7 @@ pub(super) async fn examine(config: &Config, report: &mut Report) {
             let todo =
                 "vérifiez que Postgres est lancé, et DATABASE_URL ou les variables POSTGRES_";
             report.line("base", &Verdict::bad(found, todo));
-            for name in ["schéma", "files", "workers", "planifications", "heure légale", "horloge"]
-            {
+            for name in ["schéma", "files", "workers", "planifications", "fuseaux", "horloge"] {
                 report.line(name, &Verdict::Skipped(AWAY));
             }
             return;
@@ -46,14 +45,14 @@ pub(super) async fn examine(config: &Config, report: &mut Report) {
     });
     report.line("schéma", &schema);
     if matches!(schema, Verdict::Bad { .. }) {
-        for name in ["files", "workers", "planifications", "heure légale"] {
+        for name in ["files", "workers", "planifications", "fuseaux"] {
             report.line(name, &Verdict::Skipped(BEHIND));
         }
     } else {
         report.check("files", LIMIT, jobs::queues(&pool)).await;
         report.check("workers", LIMIT, jobs::workers(&pool, config.worker.rescue_after)).await;
         report.check("planifications", LIMIT, jobs::schedules(&pool)).await;
-        report.check("heure légale", LIMIT, hours::examine(&pool)).await;
+        report.check("fuseaux", LIMIT, hours::examine(&pool)).await;
     }
     report.check("horloge", LIMIT, clock(&pool)).await;
     // What does not close in time is closed by the end of the process.

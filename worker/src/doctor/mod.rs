@@ -19,7 +19,7 @@ const BEYOND_SETTINGS: [&str; 9] = [
     "files",
     "workers",
     "planifications",
-    "heure légale",
+    "fuseaux",
     "horloge",
     "fichiers",
     "smtp",

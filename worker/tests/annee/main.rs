@@ -46,7 +46,7 @@ async fn over_the_change_of_september_2026_every_visit_and_alert_comes_once() {
     }
     // Between the 12:30 and the 13:30 of the old rules, and after the 7:30 of both.
     reckoning::ARRIVAL.set("2026-10-01T12:17:00Z".parse().unwrap());
-    compare("2026-08-20T00:00:00Z", "2026-10-20T00:00:00Z").await;
+    compare("2026-09-08T00:00:00Z", "2026-10-12T00:00:00Z").await;
 }
 
 async fn compare(from: &str, to: &str) {
