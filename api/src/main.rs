@@ -87,7 +87,7 @@ async fn main() -> ExitCode {
 fn check(config: &Config) -> anyhow::Result<()> {
     auth::Keys::new(&config.auth)?;
     mailer::Mailer::new(&config.mail.smtp)?;
-    println!("{}", local::rules::copies());
+    println!("fuseaux horaires : {}", local::rules::copies());
     println!("{}", roots::in_words());
     println!("Les réglages sont bons.");
     Ok(())

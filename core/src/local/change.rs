@@ -234,8 +234,8 @@ pub async fn instances(db: impl PgExecutor<'_>) -> Result<Vec<Instance>> {
     store::instances(db).await
 }
 
-/// The release that Postgres seems to have, told by how it reckons Morocco's clock over the years: `rules`, one that was in
-/// force before, or none of these. It matters to nothing here.
+/// The release that Postgres seems to have, told by how it reckons Morocco's clock over the years: `rules`, those of the
+/// database, one that was in force before, or none of these. It matters to nothing here.
 pub async fn of_postgres(pool: &sqlx::PgPool, rules: &Rules) -> Result<Option<Version>> {
     let begin = DateTime::from_timestamp(1_700_000_000, 0).unwrap_or_default();
     let times: Vec<_> = (0..500).map(|n| begin + TimeDelta::days(10 * n)).collect();
@@ -246,9 +246,9 @@ pub async fn of_postgres(pool: &sqlx::PgPool, rules: &Rules) -> Result<Option<Ve
     if like(rules.casablanca()) {
         return Ok(Some(rules.version.clone()));
     }
-    let former = store::former(pool).await?.into_iter().filter_map(|(version, tzif)| {
+    let known = store::all(pool).await?.into_iter().filter_map(|(version, tzif)| {
         let zones = HashMap::from([(CASABLANCA.to_owned(), tzif)]);
         Rules::of_database(Version::parse(&version)?, zones).ok()
     });
-    Ok(former.into_iter().find(|rules| like(rules.casablanca())).map(|rules| rules.version))
+    Ok(known.into_iter().find(|rules| like(rules.casablanca())).map(|rules| rules.version))
 }

@@ -255,13 +255,10 @@ impl fmt::Display for Copies {
             Ok(system) => {
                 let [s, b] = [(system, bundle), (bundle, system)]
                     .map(|(one, other)| if one < other { ", plus ancien" } else { "" });
-                write!(f, "fuseaux horaires : système {system}{s}, copie embarquée {bundle}{b}")
+                write!(f, "système {system}{s}, copie embarquée {bundle}{b}")
             }
             Err(error) => {
-                write!(
-                    f,
-                    "fuseaux horaires : copie embarquée {bundle}, système inutilisable ({error})"
-                )
+                write!(f, "copie embarquée {bundle}, système inutilisable ({error})")
             }
         }
     }

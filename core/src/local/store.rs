@@ -358,13 +358,16 @@ pub(super) async fn offsets_of_postgres(
     .await?)
 }
 
-/// The rules that were in force before, the latest first.
-pub(super) async fn former(db: impl PgExecutor<'_>) -> Result<Vec<(String, Vec<u8>)>> {
+/// The rules that are in force, and those that were before, the latest first.
+pub(super) async fn all(db: impl PgExecutor<'_>) -> Result<Vec<(String, Vec<u8>)>> {
     let rows = sqlx::query!(
         r#"
-            select version_avant as "version!", tzif_avant as "tzif!" from regles_horaires_journal
-            where version_avant is not null and tzif_avant is not null order by id desc limit 20
-        "#
+            (select version as "version!", tzif as "tzif!" from regles_horaires where zone = $1)
+            union all
+            (select version_avant, tzif_avant from regles_horaires_journal
+             where version_avant is not null and tzif_avant is not null order by id desc limit 20)
+        "#,
+        CASABLANCA,
     )
     .fetch_all(db)
     .await?;

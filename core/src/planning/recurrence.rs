@@ -131,7 +131,7 @@ mod tests {
     use FrequencePlanning::{Annuel, Hebdomadaire, Journalier, Mensuel, Semestriel, Trimestriel};
 
     use super::*;
-    use crate::local::testing::{RULES_2025B, use_rules};
+    use crate::local::testing::{RULES_2025B, RULES_2026C, use_rules};
 
     const ALL: [FrequencePlanning; 6] =
         [Journalier, Hebdomadaire, Mensuel, Trimestriel, Semestriel, Annuel];
@@ -200,6 +200,20 @@ mod tests {
         let later = before.next(Mensuel);
         assert_eq!(later.date.to_rfc3339(), "2026-03-14T09:00:00+00:00");
         assert_eq!(later.next(Mensuel).date.to_rfc3339(), "2026-04-14T08:00:00+00:00");
+    }
+
+    #[test]
+    fn over_20_september_2026_the_hour_on_the_wall_stays() {
+        let _rules = use_rules(RULES_2026C);
+        let mut visit = visit("2026-09-18T09:00:00");
+        let mut dates = Vec::new();
+        for _ in 0..4 {
+            dates.push(visit.date.format("%dT%H:%MZ").to_string());
+            visit = visit.next(Journalier);
+        }
+        assert_eq!(dates, ["18T08:00Z", "19T08:00Z", "20T09:00Z", "21T09:00Z"]);
+        let friday = instant("2026-09-18T12:00:00".parse().unwrap());
+        assert_eq!(visit.limite(Journalier, friday).to_rfc3339(), "2026-09-22T23:59:59+00:00");
     }
 
     #[test]
