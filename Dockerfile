@@ -39,8 +39,15 @@ RUN cargo build --release --locked -p erp-api -p erp-worker \
     && install -D -t /out/bin target/release/erp-api target/release/erp-worker \
     && mkdir -p /out/data/uploads
 
-# 3. Debian sans Debian : glibc, libgcc, certificats racine (S3 en TLS), fuseaux horaires ; ni shell ni paquets, et un
-# utilisateur 65532 qui n'est pas root.
+# 3. Ce qui vieillit plus vite que les programmes, du jour de la construction : les fuseaux horaires (le Maroc change d'heure par
+# décret) et les certificats racine. CREATED change à chaque construction : cette couche n'est jamais celle d'hier.
+FROM debian:trixie-slim AS jour
+ARG CREATED=1970-01-01T00:00:00Z
+# hadolint ignore=DL3008
+RUN echo "$CREATED" && apt-get update && apt-get install -y --no-install-recommends ca-certificates tzdata \
+    && rm -rf /var/lib/apt/lists/* && head -n 1 /usr/share/zoneinfo/tzdata.zi
+
+# 4. Debian sans Debian : glibc, libgcc ; ni shell ni paquets, et un utilisateur 65532 qui n'est pas root.
 FROM gcr.io/distroless/cc-debian13:nonroot
 COPY --from=build /out/bin/ /usr/local/bin/
 # Le seul endroit où les programmes écrivent (rien dans /tmp : un fichier en cours d'envoi est à côté de sa place). Un volume neuf
@@ -51,6 +58,8 @@ WORKDIR /data
 # En chiffres : Kubernetes vérifie runAsNonRoot sans lire /etc/passwd.
 USER 65532:65532
 EXPOSE 8000 8001
+COPY --from=jour /usr/share/zoneinfo/ /usr/share/zoneinfo/
+COPY --from=jour /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 # Sans shell ni curl, le programme s'interroge lui-même. Un worker remplace cette commande par `erp-worker health`,
 # `migrate` par aucune (voir docker-compose.yml) ; Kubernetes l'ignore et a ses propres sondes.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 CMD ["erp-api", "health"]

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use erp_core::{Config, Ctx, auth, health, limits, mailer, shutdown, telemetry};
+use erp_core::{Config, Ctx, auth, health, limits, local, mailer, roots, shutdown, telemetry};
 
 use commands::{accounts, keys, schema};
 
@@ -87,6 +87,8 @@ async fn main() -> ExitCode {
 fn check(config: &Config) -> anyhow::Result<()> {
     auth::Keys::new(&config.auth)?;
     mailer::Mailer::new(&config.mail.smtp)?;
+    println!("fuseaux horaires : {}", local::rules::copies());
+    println!("{}", roots::in_words());
     println!("Les réglages sont bons.");
     Ok(())
 }
@@ -114,6 +116,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let grace = ctx.config.worker.shutdown_timeout;
     tokio::select! {
         () = erp_api::serve(listener, service, stop_requested(), grace) => {}
+        never = local::change::keep(ctx.clone(), "erp-api") => match never {},
         () = limits::keep_exchanging(ctx) => {}
     }
     tracing::info!("stopped");

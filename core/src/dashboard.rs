@@ -1,10 +1,15 @@
 //! The numbers of the day, read only: how many interventions, machines and people, and how fast things go.
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::{PgExecutor, types::Json};
 use utoipa::ToSchema;
 
-use crate::Result;
+use crate::{Result, local};
+
+/// How many months the numbers go back to, the present one among them.
+const MONTHS: u32 = 6;
+/// Repairs that were closed in so long a time count for the mean.
+const RECENT: TimeDelta = TimeDelta::days(90);
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Stats {
@@ -79,6 +84,10 @@ pub async fn stats(
     only: Option<i64>,
     now: DateTime<Utc>,
 ) -> Result<Stats> {
+    let months = local::months_until(now, MONTHS);
+    let bounds: Vec<_> = months.iter().map(|day| local::start_of(*day)).collect();
+    let names: Vec<_> =
+        months[..MONTHS as usize].iter().map(|d| d.format("%Y-%m").to_string()).collect();
     let stats = sqlx::query_scalar!(
         r#"
             with vues as not materialized (
@@ -106,41 +115,40 @@ pub async fn stats(
                        ) as priorites,
                        coalesce(round(100.0 * count(*) filter (where terminee) / nullif(count(*), 0), 1), 0) as taux,
                        round(extract(epoch from avg(date_cloture - date_creation) filter (
-                           where terminee and type = 'corrective' and date_cloture > $1 - interval '90 days'
+                           where terminee and type = 'corrective' and date_cloture > $6
                              and date_cloture <= $1)) / 3600, 2) as mttr
                 from vues
             ),
+            -- $3 and $4: when each month begins, and when the last of them ends. A month is the place of its beginning.
             mois as (
-                select debut, to_char(debut, 'YYYY-MM') as month
-                from date_trunc('month', $1 at time zone 'Africa/Casablanca') as present,
-                     generate_series(present - interval '5 months', present, interval '1 month') as debut
+                select place, month from unnest($4::text[]) with ordinality as noms (month, place)
             ),
             -- Two scans, and not one for each month.
             evenements as (
-                select date_trunc('month', date_creation at time zone 'Africa/Casablanca') as debut, false as fin
+                select width_bucket(date_creation, $3::timestamptz[]) as place, false as fin
                 from vues
-                where date_creation >= (select min(debut) at time zone 'Africa/Casablanca' from mois)
+                where date_creation >= $5
                 union all
-                select date_trunc('month', date_cloture at time zone 'Africa/Casablanca'), true
+                select width_bucket(date_cloture, $3::timestamptz[]), true
                 from vues
-                where terminee and date_cloture >= (select min(debut) at time zone 'Africa/Casablanca' from mois)
+                where terminee and date_cloture >= $5
             ),
             evolution as (
-                select debut, month, count(*) filter (where not fin) as total, count(*) filter (where fin) as terminees
-                from mois left join evenements using (debut)
-                group by debut, month
+                select place, month, count(*) filter (where not fin) as total, count(*) filter (where fin) as terminees
+                from mois left join evenements using (place)
+                group by place, month
             )
             select jsonb_build_object(
                 'interventions', totaux.interventions || (
                     select jsonb_build_object('total_mensuel', total, 'terminees_mensuel', terminees)
                     from evolution
-                    order by debut desc
+                    order by place desc
                     limit 1
                 ),
                 'taux_resolution', totaux.taux,
                 'evolution_mensuelle', (
                     select jsonb_agg(
-                        jsonb_build_object('month', month, 'total', total, 'terminees', terminees) order by debut)
+                        jsonb_build_object('month', month, 'total', total, 'terminees', terminees) order by place)
                     from evolution
                 ),
                 'priorites', totaux.priorites,
@@ -164,6 +172,10 @@ pub async fn stats(
         "#,
         now,
         only,
+        &bounds,
+        &names,
+        bounds[0],
+        now - RECENT,
     )
     .fetch_one(db)
     .await?;

@@ -26,6 +26,7 @@ pub mod page;
 pub mod planning;
 pub mod preferences;
 pub mod reconcile;
+pub mod roots;
 pub mod schedules;
 pub mod seed;
 pub mod shutdown;

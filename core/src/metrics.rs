@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use crate::{
     Ctx, Result,
     jobs::operate::{self, QueueOut},
+    local,
     reconcile::{self, Finding},
 };
 
@@ -71,6 +72,8 @@ metrics! {
         "erp_database_up", "Whether the database answered this process just now.");
     POOL: IntGaugeVec = register_int_gauge_vec!(
         "erp_database_connections", "Connections of this process: used, idle, and the most there may be.", &["state"]);
+    TIME_ZONE_RULES: IntGaugeVec = register_int_gauge_vec!(
+        "erp_time_zone_rules", "Release of the time zone rules, as a number (202606 for 2026f).", &["copy"]);
 }
 
 /// Shows at 0 what has not happened yet: a counter that is born with its first event shows no increase to whoever watches.
@@ -140,6 +143,12 @@ pub async fn render(ctx: &Ctx) -> Result<String> {
     POOL.with_label_values(&["used"]).set(size - idle);
     POOL.with_label_values(&["idle"]).set(idle);
     POOL.with_label_values(&["max"]).set(i64::from(ctx.config.database.max_connections));
+
+    let (used, copies) = (local::in_force(), local::rules::copies());
+    TIME_ZONE_RULES.with_label_values(&["in_force"]).set(used.version.number());
+    TIME_ZONE_RULES.with_label_values(&["bundle"]).set(copies.bundle.number());
+    let system = copies.system.map_or(0, |version| version.number());
+    TIME_ZONE_RULES.with_label_values(&["system"]).set(system);
 
     let mut text = Vec::new();
     TextEncoder::new().encode(&prometheus::gather(), &mut text).map_err(anyhow::Error::from)?;

@@ -15,7 +15,8 @@ pub mod queries;
 pub mod run;
 pub mod samples;
 #[cfg(feature = "system")]
-mod test_db;
+pub mod test_db;
+pub mod zoneinfo;
 
 pub use mail_sink::MailSink;
 pub use postgres::Postgres;

@@ -15,7 +15,7 @@ use std::{
 use serde_json::Value;
 
 /// Words of the guide in capitals that are no settings of the programs.
-const NO_SETTINGS: [&str; 12] = [
+const NO_SETTINGS: [&str; 14] = [
     "ADMIN_PASSWORD",
     "ADMIN_USERNAME",
     "API_URL",
@@ -28,6 +28,8 @@ const NO_SETTINGS: [&str; 12] = [
     "SAUVEGARDE_PG",
     "SECRET_KEY_FILE",
     "SECRET_KEY_PREVIOUS_FILE",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
 ];
 
 fn root() -> PathBuf {

@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use erp_core::{Ctx, Schema, metrics, migrate};
+use erp_core::{Ctx, Schema, local, metrics, migrate};
 use serde_json::json;
 use tokio::{net::TcpListener, time::timeout};
 
@@ -45,7 +45,8 @@ async fn ready(State(ctx): State<Ctx>) -> Response {
         _ => (StatusCode::SERVICE_UNAVAILABLE, "does not answer", "unknown"),
     };
     let said = if status == StatusCode::OK { "ok" } else { "unavailable" };
-    let checks = json!({ "database": database, "schema": schema });
+    let checks =
+        json!({ "database": database, "schema": schema, "time_zones": local::rules::in_words() });
     (status, Json(json!({ "status": said, "checks": checks }))).into_response()
 }
 

@@ -21,6 +21,7 @@ use std::time::Duration;
 use erp_core::{
     Ctx, Error,
     jobs::{QUEUES, Verdict},
+    local::change,
     metrics, schedules,
 };
 use uuid::Uuid;
@@ -83,6 +84,7 @@ pub async fn run(
     tokio::select! {
         done = runner => done,
         never = scheduler::run(ctx), if ctx.config.worker.scheduler => match never {},
+        never = change::keep(ctx.clone(), "erp-worker") => match never {},
     }
 }
 

@@ -5,7 +5,7 @@ use axum::{
     http::{StatusCode, header},
     response::IntoResponse,
 };
-use erp_core::{Ctx, Schema, metrics, migrate};
+use erp_core::{Ctx, Schema, local, metrics, migrate};
 use serde::Serialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -69,6 +69,8 @@ struct Checks {
     database: &'static str,
     schema: &'static str,
     storage: &'static str,
+    /// The release of the time zone database that dates are reckoned by: `2026f`. Never a reason for 503.
+    time_zones: String,
 }
 
 /// Whether requests can be served: 503 names the check that failed.
@@ -90,7 +92,8 @@ async fn ready(State(ctx): State<Ctx>) -> impl IntoResponse {
         Err(_) => ("indisponible", "inconnu"),
     };
     let storage = if storage.is_ok() { "ok" } else { "indisponible" };
-    let checks = Checks { database, schema, storage };
+    let time_zones = local::rules::in_words();
+    let checks = Checks { database, schema, storage, time_zones };
     if good {
         Json(Readiness { status: "ok", checks }).into_response()
     } else {

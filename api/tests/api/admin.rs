@@ -230,7 +230,7 @@ async fn an_admin_decides_when_schedules_come_due() {
         .await
         .expect(200);
     let next: DateTime<Utc> = edited["next_run_at"].as_str().unwrap().parse().unwrap();
-    let local = next.with_timezone(&chrono_tz::Europe::Paris);
+    let local = erp_core::local::zone("Europe/Paris").unwrap().wall(next);
     assert_eq!(local.format("%a %H:%M:%S").to_string(), "Sun 04:30:00");
     assert!(next > Utc::now() && next <= Utc::now() + TimeDelta::days(8));
 

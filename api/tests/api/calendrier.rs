@@ -24,6 +24,11 @@ async fn read(app: &App, url: &Value) -> String {
         assert_eq!(text.matches(once).count(), 1, "{once} in {text}");
     }
     assert!(!text.replace("\r\n", "").contains(['\r', '\n']), "{text}");
+    // In UTC: a phone needs to know nothing of Morocco's clocks.
+    assert!(!text.contains("TZID"), "{text}");
+    let mut times =
+        text.split("\r\n").filter(|l| l.starts_with("DTSTART") || l.starts_with("DTEND"));
+    assert!(times.all(|line| line.ends_with('Z')), "{text}");
     text.replace("\r\n ", "")
 }
 

@@ -1,10 +1,14 @@
 //! The numbers of the day, counted on what people did.
 use chrono::{DateTime, Datelike as _, Months, TimeDelta, Utc};
-use chrono_tz::Africa::Casablanca;
-use erp_core::users::UserRole;
+use erp_core::{Clock, local, users::UserRole};
 use serde_json::{Value, json};
 
 use crate::support::{App, User};
+
+/// The system in the last minutes of a year, or in the first of the next: in Morocco it is 00:40.
+async fn app() -> App {
+    App::at(Clock::stopped_at("2026-12-31T23:40:00Z".parse().unwrap()), &[]).await
+}
 
 async fn stats(app: &App, user: &User) -> Value {
     app.get(user, "/dashboard/stats").await.expect(200)
@@ -25,20 +29,19 @@ async fn happened(app: &App, id: i64, opened: DateTime<Utc>, closed: Option<Date
 
 /// The month in Morocco, `ago` months before that of `now`.
 fn month(now: DateTime<Utc>, ago: u32) -> String {
-    let first = now.with_timezone(&Casablanca).date_naive().with_day(1).unwrap();
+    let first = local::day_of(now).with_day(1).unwrap();
     (first - Months::new(ago)).format("%Y-%m").to_string()
 }
 
 /// The first instant of that month.
 fn begin(now: DateTime<Utc>, ago: u32) -> DateTime<Utc> {
-    let first = now.with_timezone(&Casablanca).date_naive().with_day(1).unwrap() - Months::new(ago);
-    let midnight = first.and_hms_opt(0, 0, 0).unwrap();
-    midnight.and_local_timezone(Casablanca).unwrap().to_utc()
+    let first = local::day_of(now).with_day(1).unwrap() - Months::new(ago);
+    local::start_of(first)
 }
 
 #[tokio::test]
 async fn an_empty_system_has_a_dashboard_of_zeros() {
-    let app = App::new().await;
+    let app = app().await;
     let user = app.user(UserRole::Technicien).await;
     let now = app.ctx.clock.now();
     let zero = |ago| json!({"month": month(now, ago), "total": 0, "terminees": 0});
@@ -61,7 +64,7 @@ async fn an_empty_system_has_a_dashboard_of_zeros() {
 
 #[tokio::test]
 async fn each_thing_is_counted_where_it_belongs() {
-    let app = App::new().await;
+    let app = app().await;
     let (boss, admin) = (app.user(UserRole::Responsable).await, app.user(UserRole::Admin).await);
     let (_, technicien_id) = app.technicien().await;
     let machine = app.equipement(&boss).await;
@@ -129,7 +132,7 @@ async fn each_thing_is_counted_where_it_belongs() {
 
 #[tokio::test]
 async fn months_are_those_of_morocco_and_begin_there_at_midnight() {
-    let app = App::new().await;
+    let app = app().await;
     let boss = app.user(UserRole::Responsable).await;
     let now = app.ctx.clock.now();
     let second = TimeDelta::seconds(1);
@@ -159,7 +162,7 @@ async fn months_are_those_of_morocco_and_begin_there_at_midnight() {
 
 #[tokio::test]
 async fn only_recent_repairs_count_for_the_mean_time() {
-    let app = App::new().await;
+    let app = app().await;
     let boss = app.user(UserRole::Responsable).await;
     let now = app.ctx.clock.now();
     let id = app.intervention(&boss).await;
@@ -172,7 +175,7 @@ async fn only_recent_repairs_count_for_the_mean_time() {
 
 #[tokio::test]
 async fn a_client_gets_the_numbers_of_its_own() {
-    let app = App::new().await;
+    let app = app().await;
     let boss = app.user(UserRole::Responsable).await;
     let client = json!({"nom_entreprise": "Sucrerie du Gharb"});
     let client = app.post(&boss, "/clients", client).await.expect(201);

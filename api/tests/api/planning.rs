@@ -1,11 +1,15 @@
 //! Preventive maintenance: dates that follow the calendar, and who sees them.
 use chrono::{DateTime, Months, TimeDelta, Utc};
-use chrono_tz::Africa::Casablanca;
-use erp_core::users::UserRole;
+use erp_core::{Clock, local, users::UserRole};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{App, User};
+
+/// The system on a day of November 2026.
+async fn app() -> App {
+    App::at(Clock::stopped_at("2026-11-24T09:00:00Z".parse().unwrap()), &[]).await
+}
 
 /// A monthly planning of a machine of its own, with `fields`.
 async fn plan(app: &App, boss: &User, fields: Value) -> Value {
@@ -20,7 +24,7 @@ fn time(value: &Value) -> DateTime<Utc> {
 
 #[tokio::test]
 async fn a_planning_is_made_edited_found_and_removed() {
-    let app = App::new().await;
+    let app = app().await;
     let boss = app.user(UserRole::Responsable).await;
     let fields = json!({"frequence": "MENSUELLE", "prochaine_date": "2027-05-10T08:00:00Z", "commentaire": "Graissage"});
     let made = plan(&app, &boss, fields).await;
@@ -77,7 +81,7 @@ async fn a_planning_is_made_edited_found_and_removed() {
 
 #[tokio::test]
 async fn a_planning_without_a_date_begins_a_period_after_the_last_visit_or_now() {
-    let app = App::new().await;
+    let app = app().await;
     let boss = app.user(UserRole::Responsable).await;
     let last = json!({"derniere_date": "2027-08-31T09:00:00Z", "frequence": "semestrielle"});
     let made = plan(&app, &boss, last).await;
@@ -85,7 +89,7 @@ async fn a_planning_without_a_date_begins_a_period_after_the_last_visit_or_now()
     assert_eq!(made["prochaine_date"], "2028-02-29T10:00:00Z", "{made}");
 
     // Counted on the wall; an hour more where the clocks go forward just then.
-    let local = |t: DateTime<Utc>| t.with_timezone(&Casablanca).naive_local();
+    let local = local::wall;
     let before = local(app.ctx.clock.now());
     let made = plan(&app, &boss, json!({})).await;
     let (next, after) = (local(time(&made["prochaine_date"])), local(app.ctx.clock.now()));
@@ -95,7 +99,7 @@ async fn a_planning_without_a_date_begins_a_period_after_the_last_visit_or_now()
 
 #[tokio::test]
 async fn the_31st_comes_back_after_february() {
-    let app = App::new().await;
+    let app = app().await;
     let boss = app.user(UserRole::Responsable).await;
     let made = plan(&app, &boss, json!({"derniere_date": "2026-12-31T09:00:00Z"})).await;
     assert_eq!(made["prochaine_date"], "2027-01-31T09:00:00Z");
@@ -119,7 +123,7 @@ async fn the_31st_comes_back_after_february() {
 
 #[tokio::test]
 async fn a_new_date_comes_in_the_query_or_in_the_body() {
-    let app = App::new().await;
+    let app = app().await;
     let boss = app.user(UserRole::Responsable).await;
     let made = plan(&app, &boss, json!({"prochaine_date": "2027-05-10T08:00:00Z"})).await;
     let path = format!("/planning/{}/dates", made["id"]);
@@ -148,7 +152,7 @@ async fn a_new_date_comes_in_the_query_or_in_the_body() {
 
 #[tokio::test]
 async fn what_cannot_be_planned_is_refused() {
-    let app = App::new().await;
+    let app = app().await;
     let boss = app.user(UserRole::Responsable).await;
     let unknown = json!({"frequence": "annuel", "equipement_id": 987_654});
     app.post(&boss, "/planning", unknown).await.expect_error(404, "equipement_introuvable");
@@ -166,7 +170,7 @@ async fn what_cannot_be_planned_is_refused() {
 
 #[tokio::test]
 async fn a_client_sees_the_plannings_of_its_own_machines() {
-    let app = App::new().await;
+    let app = app().await;
     let boss = app.user(UserRole::Responsable).await;
     let client = json!({"nom_entreprise": "Conserverie d'Agadir"});
     let client = app.post(&boss, "/clients", client).await.expect(201);

@@ -11,7 +11,11 @@ use erp_dev::{MailSink, TestDb, mail_sink::Message};
 use erp_worker::Settings;
 use reqwest::{Client, Method, RequestBuilder, StatusCode, multipart};
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, sync::OnceCell, task::JoinHandle};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    sync::OnceCell,
+    task::JoinHandle,
+};
 
 /// The password of every user of a test.
 pub const PASSWORD: &str = "atlas pompe quai 4";
@@ -32,6 +36,8 @@ pub struct App {
     pub files: tempfile::TempDir,
     pub smtp_port: u16,
     sink: Option<MailSink>,
+    /// Keeps the port of a mail server that is away: nobody answers there, and no other test gets it.
+    kept_port: Option<TcpSocket>,
     mails: tempfile::TempDir,
     server: JoinHandle<()>,
     _db: TestDb,
@@ -128,7 +134,18 @@ impl App {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let smtp_port = sink.smtp_port();
-        Self { ctx, url, client, files, smtp_port, sink: Some(sink), mails, server, _db: db }
+        Self {
+            ctx,
+            url,
+            client,
+            files,
+            smtp_port,
+            sink: Some(sink),
+            kept_port: None,
+            mails,
+            server,
+            _db: db,
+        }
     }
 
     /// A new user of `role` with the usual password, signed in.
@@ -341,11 +358,16 @@ impl App {
     /// The mail server goes away.
     pub async fn stop_smtp(&mut self) {
         self.sink.take().unwrap().stop().await;
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_reuseaddr(true).unwrap();
+        socket.bind(([127, 0, 0, 1], self.smtp_port).into()).unwrap();
+        self.kept_port = Some(socket);
     }
 
     /// The mail server is back, on the same port, with the mails it had.
     pub fn start_smtp(&mut self) {
         let address = ([127, 0, 0, 1], self.smtp_port);
+        self.kept_port = None;
         self.sink = Some(MailSink::start(address, self.mails.path()).unwrap());
     }
 

@@ -1,6 +1,6 @@
 //! What a calendar holds, as iCalendar (RFC 5545). Times are UTC, which every program shows in its own zone. Visits are
-//! single events, not a rule: no rule of the format says "the 31st, else the last day, at the same hour of a clock that
-//! Ramadan moves".
+//! single events, not a rule: no rule of the format says "the 31st, else the last day", and a phone would reckon a rule by
+//! its own idea of Morocco's clocks.
 use chrono::{DateTime, TimeDelta, Utc};
 use icalendar::{Calendar, Component as _, Event, EventLike as _};
 

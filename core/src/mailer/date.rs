@@ -2,9 +2,8 @@
 //! Four small tables replace a locale crate.
 
 use chrono::{DateTime, Datelike, NaiveDate, Timelike, Utc};
-use chrono_tz::Africa::Casablanca;
 
-use crate::Lang;
+use crate::{Lang, local};
 
 const MOIS: [&str; 12] = [
     "janvier",
@@ -53,13 +52,12 @@ pub fn date(jour: NaiveDate, langue: Lang) -> String {
     format!("{jour_nom} {numero} {mois} {}", jour.year())
 }
 
-/// « mardi 24 novembre 2026 à 09 h 30 », or "Tuesday 24 November 2026 at 09:30", in the local time
-/// of Morocco: one hour ahead of UTC, and on UTC during Ramadan. The hour does not break over two
-/// lines.
+/// « mardi 24 novembre 2026 à 09 h 30 », or "Tuesday 24 November 2026 at 09:30", by the clock in
+/// Morocco ([`local`]). The hour does not break over two lines.
 #[must_use]
 pub fn date_heure(instant: DateTime<Utc>, langue: Lang) -> String {
-    let local = instant.with_timezone(&Casablanca);
-    let (jour, heure, minute) = (date(local.date_naive(), langue), local.hour(), local.minute());
+    let local = local::wall(instant);
+    let (jour, heure, minute) = (date(local.date(), langue), local.hour(), local.minute());
     match langue {
         Lang::Fr => format!("{jour} à\u{a0}{heure:02}\u{a0}h\u{a0}{minute:02}"),
         Lang::En => format!("{jour} at\u{a0}{heure:02}:{minute:02}"),
@@ -76,10 +74,11 @@ mod tests {
     }
 
     #[test]
-    fn an_ordinary_day_is_one_hour_ahead_of_utc() {
+    fn the_hour_is_that_of_the_rules() {
+        // On UTC since 20 September 2026, and an hour ahead before.
         assert_eq!(
             lu("2026-11-24T08:30:00Z"),
-            ["mardi 24 novembre 2026 à 09 h 30", "Tuesday 24 November 2026 at 09:30"]
+            ["mardi 24 novembre 2026 à 08 h 30", "Tuesday 24 November 2026 at 08:30"]
         );
         assert_eq!(
             lu("2026-08-31T23:05:00Z"),

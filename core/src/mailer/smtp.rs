@@ -21,7 +21,7 @@ use tokio::time::timeout;
 
 use super::clean;
 use super::message::{Frozen, OutgoingMail, mailbox};
-use crate::{Error, Result};
+use crate::{Error, Result, roots};
 
 /// Servers close what is idle for long; what is older is not worth a test.
 const IDLE_MAX: Duration = Duration::from_secs(30);
@@ -126,7 +126,9 @@ impl Mailer {
         let tls = match config.tls {
             SmtpTls::None => None,
             SmtpTls::Starttls | SmtpTls::Tls => {
-                Some(TlsParameters::new(config.host.clone()).map_err(anyhow::Error::from)?)
+                let parameters = TlsParameters::builder(config.host.clone())
+                    .certificate_store(roots::for_mail());
+                Some(parameters.build().map_err(anyhow::Error::from)?)
             }
         };
         let credentials = config

@@ -8,10 +8,10 @@ mod visites;
 
 use chrono::{DateTime, Utc};
 
-use crate::{Error, Noun, Result, Tx, error::OnConstraint as _};
+use crate::{Error, Noun, Result, Tx, error::OnConstraint as _, local::change};
 
 pub use rappels::remind;
-pub use recurrence::Echeance;
+pub use recurrence::{END_OF_DAY, Echeance};
 pub use store::{CalendarRow, calendar, find, list};
 pub use types::{
     FrequencePlanning, NouvelleDate, Planning, PlanningCreate, PlanningFilter, PlanningPatch,
@@ -21,6 +21,7 @@ pub use visites::{apercu, due, open_visite};
 
 /// Plans the visits of a machine. Without a date the next one is a period after the last one, or after `now`.
 pub async fn create(tx: &mut Tx<'_>, new: &PlanningCreate, now: DateTime<Utc>) -> Result<Planning> {
+    change::in_step(tx).await?;
     let echeance = match new.prochaine_date {
         Some(date) => Echeance::at(date),
         None => Echeance::at(new.derniere_date.unwrap_or(now)).next(new.frequence),
@@ -33,6 +34,7 @@ pub async fn create(tx: &mut Tx<'_>, new: &PlanningCreate, now: DateTime<Utc>) -
 
 /// Changes the fields that `patch` names. Another frequency counts from the next visit on, whose date stays.
 pub async fn update(tx: &mut Tx<'_>, id: i64, patch: PlanningPatch) -> Result<Planning> {
+    change::in_step(tx).await?;
     let old = store::find_for_update(tx, id).await?;
     let echeance = old.echeance();
     let echeance = echeance.moved_to(patch.prochaine_date.or_keep(echeance.date));
@@ -49,6 +51,7 @@ pub async fn update(tx: &mut Tx<'_>, id: i64, patch: PlanningPatch) -> Result<Pl
 /// Closes the visit that was due and plans the one after it at `date`. When that is the day on which it would have been
 /// anyway, the visits that follow keep their day of the month.
 pub async fn move_on(tx: &mut Tx<'_>, id: i64, date: DateTime<Utc>) -> Result<Planning> {
+    change::in_step(tx).await?;
     let old = store::find_for_update(tx, id).await?;
     let echeance = old.echeance().next(old.frequence).moved_to(date);
     let new = Planning { derniere_date: Some(old.prochaine_date), ..old };

@@ -3,13 +3,12 @@
 //!
 //! * A month has no such day: its last one, and the day comes back in the next month that has it (31 January,
 //!   28 February, 31 March).
-//! * Morocco changes its clocks around Ramadan. The local hour is kept, so the hour in UTC moves. What becomes of an hour
+//! * Where Morocco changes its clocks the local hour is kept, so the hour in UTC moves. What becomes of an hour
 //!   that does not exist that night, or exists twice: [`crate::local`]. The visit after it is back at its own hour.
 use chrono::{DateTime, Datelike as _, Days, Months, NaiveDate, NaiveTime, Utc};
-use chrono_tz::Africa::Casablanca;
 
 use super::FrequencePlanning;
-use crate::local::{day_of, instant};
+use crate::local::{day_of, instant, wall};
 
 /// How far one visit is from the next.
 enum Step {
@@ -42,7 +41,8 @@ impl FrequencePlanning {
     }
 }
 
-const END_OF_DAY: NaiveTime = NaiveTime::from_hms_opt(23, 59, 59).unwrap();
+/// What a deadline that is a day has for its hour.
+pub const END_OF_DAY: NaiveTime = NaiveTime::from_hms_opt(23, 59, 59).unwrap();
 
 /// When a visit is due, and what the visits after it return to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +60,7 @@ impl Echeance {
     pub fn at(date: DateTime<Utc>) -> Self {
         // As Postgres keeps it: without nanoseconds, a leap second being the first of the next minute.
         let date = DateTime::from_timestamp_micros(date.timestamp_micros()).unwrap_or(date);
-        let local = date.with_timezone(&Casablanca);
+        let local = wall(date);
         Self { date, jour: local.day(), heure: local.time() }
     }
 
@@ -126,22 +126,23 @@ fn with_day(date: NaiveDate, jour: u32) -> NaiveDate {
 
 #[cfg(test)]
 mod tests {
-    use chrono::{MappedLocalTime, NaiveDateTime, TimeZone as _};
+    use chrono::NaiveDateTime;
 
     use FrequencePlanning::{Annuel, Hebdomadaire, Journalier, Mensuel, Semestriel, Trimestriel};
 
     use super::*;
+    use crate::local::testing::{RULES_2025B, RULES_2026C, use_rules};
 
     const ALL: [FrequencePlanning; 6] =
         [Journalier, Hebdomadaire, Mensuel, Trimestriel, Semestriel, Annuel];
 
     /// A visit at this local time, which must exist.
     fn visit(local: &str) -> Echeance {
-        Echeance::at(Casablanca.from_local_datetime(&local.parse().unwrap()).unwrap().to_utc())
+        Echeance::at(instant(local.parse().unwrap()))
     }
 
     fn local(echeance: Echeance) -> NaiveDateTime {
-        echeance.date.with_timezone(&Casablanca).naive_local()
+        wall(echeance.date)
     }
 
     /// The local times of `n` visits after `from`.
@@ -156,6 +157,7 @@ mod tests {
 
     #[test]
     fn the_31st_comes_back_after_each_shorter_month() {
+        let _rules = use_rules(RULES_2025B);
         assert_eq!(
             after(visit("2027-01-31T09:00:00"), Mensuel, 4),
             ["2027-02-28 09:00", "2027-03-31 09:00", "2027-04-30 09:00", "2027-05-31 09:00"]
@@ -173,6 +175,7 @@ mod tests {
 
     #[test]
     fn the_29th_of_february_comes_back_every_four_years() {
+        let _rules = use_rules(RULES_2025B);
         assert_eq!(
             after(visit("2024-02-29T09:00:00"), Annuel, 4),
             ["2025-02-28 09:00", "2026-02-28 09:00", "2027-02-28 09:00", "2028-02-29 09:00"]
@@ -181,6 +184,7 @@ mod tests {
 
     #[test]
     fn the_day_is_that_of_morocco() {
+        let _rules = use_rules(RULES_2025B);
         // In Casablanca it is 00:30 on 1 February.
         let visit = Echeance::at("2027-01-31T23:30:00Z".parse().unwrap());
         assert_eq!(after(visit, Mensuel, 1), ["2027-03-01 00:30"]);
@@ -188,6 +192,7 @@ mod tests {
 
     #[test]
     fn ramadan_moves_the_hour_in_utc_and_not_on_the_wall() {
+        let _rules = use_rules(RULES_2025B);
         // Ramadan 2026: the clocks change on 15 February and on 22 March.
         let before = visit("2026-02-14T09:00:00");
         assert_eq!(before.date.to_rfc3339(), "2026-02-14T08:00:00+00:00");
@@ -198,7 +203,22 @@ mod tests {
     }
 
     #[test]
+    fn over_20_september_2026_the_hour_on_the_wall_stays() {
+        let _rules = use_rules(RULES_2026C);
+        let mut visit = visit("2026-09-18T09:00:00");
+        let mut dates = Vec::new();
+        for _ in 0..4 {
+            dates.push(visit.date.format("%dT%H:%MZ").to_string());
+            visit = visit.next(Journalier);
+        }
+        assert_eq!(dates, ["18T08:00Z", "19T08:00Z", "20T09:00Z", "21T09:00Z"]);
+        let friday = instant("2026-09-18T12:00:00".parse().unwrap());
+        assert_eq!(visit.limite(Journalier, friday).to_rfc3339(), "2026-09-22T23:59:59+00:00");
+    }
+
+    #[test]
     fn an_hour_that_does_not_exist_is_read_as_before_the_change_and_comes_back_the_next_day() {
+        let _rules = use_rules(RULES_2025B);
         let visit = visit("2026-03-21T02:30:00");
         assert_eq!(after(visit, Journalier, 2), ["2026-03-22 03:30", "2026-03-23 02:30"]);
         assert_eq!(visit.next(Journalier).date.to_rfc3339(), "2026-03-22T02:30:00+00:00");
@@ -206,6 +226,7 @@ mod tests {
 
     #[test]
     fn of_an_hour_that_exists_twice_the_first_is_meant() {
+        let _rules = use_rules(RULES_2025B);
         let visit = visit("2026-02-14T02:30:00");
         assert_eq!(visit.next(Journalier).date.to_rfc3339(), "2026-02-15T01:30:00+00:00");
         assert_eq!(after(visit, Journalier, 2), ["2026-02-15 02:30", "2026-02-16 02:30"]);
@@ -213,6 +234,7 @@ mod tests {
 
     #[test]
     fn a_visit_moved_within_its_day_keeps_its_day_of_the_month() {
+        let _rules = use_rules(RULES_2025B);
         let february = visit("2027-01-31T09:00:00").next(Mensuel);
         let later = february.moved_to(visit("2027-02-28T15:00:00").date);
         assert_eq!(after(later, Mensuel, 1), ["2027-03-31 15:00"]);
@@ -229,6 +251,7 @@ mod tests {
 
     #[test]
     fn a_visit_that_was_missed_once_is_made_up_for_and_ten_are_one() {
+        let _rules = use_rules(RULES_2025B);
         // In time: one period on, be it at the end of the same day.
         assert_eq!(
             held("2026-11-24T23:30:00", Journalier, "2026-11-25T00:00:00"),
@@ -246,9 +269,10 @@ mod tests {
 
     #[test]
     fn a_visit_may_be_late_by_a_tenth_of_its_period() {
+        let _rules = use_rules(RULES_2025B);
         let limite = |frequence, due: &str, now: &str| {
             let limite = visit(due).limite(frequence, visit(now).date);
-            limite.with_timezone(&Casablanca).format("%F %T").to_string()
+            wall(limite).format("%F %T").to_string()
         };
         let day = "2026-11-24T09:00:00";
         assert_eq!(limite(Journalier, day, day), "2026-11-24 23:59:59");
@@ -260,6 +284,7 @@ mod tests {
 
     #[test]
     fn a_leap_second_is_the_first_of_the_next_minute() {
+        let _rules = use_rules(RULES_2025B);
         let visit = Echeance::at("2016-12-31T23:59:60.5Z".parse().unwrap());
         assert_eq!(visit.date.to_rfc3339(), "2017-01-01T00:00:00.500+00:00");
         assert_eq!(local(visit).time(), visit.heure);
@@ -269,6 +294,7 @@ mod tests {
     /// that the calendar says, the hour the one on the wall wherever it exists, and time only goes forward.
     #[test]
     fn over_the_years_days_and_hours_stay_what_they_are_meant_to_be() {
+        let _rules = use_rules(RULES_2025B);
         let hours = [(0, 0), (1, 59), (2, 0), (2, 30), (3, 0), (9, 15), (23, 59)];
         let hours = hours.map(|(h, m)| NaiveTime::from_hms_opt(h, m, 0).unwrap());
         let begin = NaiveDate::from_ymd_opt(2023, 1, 1).unwrap();
@@ -295,8 +321,8 @@ mod tests {
                     assert_eq!(next.heure, heure);
                     if local(next).time() != heure {
                         assert_eq!(local(next).time() - heure, chrono::TimeDelta::hours(1));
-                        let missing = Casablanca.from_local_datetime(&next_day.and_time(heure));
-                        assert_eq!(missing, MappedLocalTime::None);
+                        let missing = next_day.and_time(heure);
+                        assert_ne!(wall(instant(missing)), missing);
                         moved += 1;
                     }
                 }
@@ -308,6 +334,7 @@ mod tests {
     /// Twelve months are a year and three months a quarter, whatever the day they start from.
     #[test]
     fn many_short_periods_are_one_long_period() {
+        let _rules = use_rules(RULES_2025B);
         let begin = NaiveDate::from_ymd_opt(2023, 1, 1).unwrap();
         let hour = NaiveTime::from_hms_opt(9, 0, 0).unwrap();
         for day in begin.iter_days().take(4 * 366) {

@@ -1,8 +1,9 @@
 //! When a schedule comes due next: cron expressions in a time zone, with its clock changes.
 use std::str::FromStr as _;
 
-use chrono::{DateTime, FixedOffset, NaiveDateTime, Offset as _, SubsecRound as _, TimeDelta, Utc};
-use chrono_tz::{GapInfo, Tz};
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::local::Zone;
 
 /// The names of the days, as cron numbers them: 0 and 7 are Sunday.
 const DAYS: [&str; 8] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"];
@@ -33,60 +34,49 @@ impl Cron {
         Ok(Self { schedule, every_hour })
     }
 
-    /// The first tick later than `after`, by the clocks of `zone`. A time that a clock change leaves out comes at the end
-    /// of the gap; one that it brings twice comes the first time. None: there is no more (a 30 February).
+    /// The first tick later than `after`, by the clocks of `zone`. What a change of the clocks does to a time is said in
+    /// [`Zone::instant`]: one that is left out comes as much later, and one that is shown twice comes the first time.
+    /// None: there is no more (a 30 February).
     #[must_use]
-    pub fn next(&self, after: DateTime<Utc>, zone: Tz) -> Option<DateTime<Utc>> {
+    pub fn next(&self, after: DateTime<Utc>, zone: &Zone) -> Option<DateTime<Utc>> {
         if self.every_hour {
             return self.next_by_time(after, zone);
         }
-        let local = after.with_timezone(&zone).naive_local();
-        self.schedule
-            // A tick inside a gap lies, on the dial, before the time that its end shows.
-            .after(&(local - TimeDelta::hours(3)).and_utc())
-            .map(|dial| instant(dial.naive_utc(), zone))
-            .take(100_000)
-            .find(|tick| tick.is_some_and(|tick| tick > after))?
+        // A tick that the clocks left out lies, on the dial, before the time that they showed then.
+        let from = (zone.wall(after) - TimeDelta::hours(3)).and_utc();
+        let mut next: Option<DateTime<Utc>> = None;
+        for dial in self.schedule.after(&from).take(100_000) {
+            // After a change, a later time on the dial may be an earlier instant.
+            if next.is_some_and(|next| dial.naive_utc() > zone.wall(next)) {
+                break;
+            }
+            let tick = zone.instant(dial.naive_utc());
+            if tick > after && next.is_none_or(|next| tick < next) {
+                next = Some(tick);
+            }
+        }
+        next
     }
 
     /// The same for a schedule that goes by the passing of time: between two changes of the clock it knows one offset,
     /// and days are those of the offset in force.
-    fn next_by_time(&self, after: DateTime<Utc>, zone: Tz) -> Option<DateTime<Utc>> {
-        let (mut from, mut known) = (after, offset(after, zone));
+    fn next_by_time(&self, after: DateTime<Utc>, zone: &Zone) -> Option<DateTime<Utc>> {
+        let mut from = after;
         loop {
-            let tick = self.schedule.after(&from.with_timezone(&known)).next()?.to_utc();
-            if offset(tick, zone) == known {
-                return Some(tick);
+            let begin = from + TimeDelta::seconds(1);
+            let offset = zone.offset(begin);
+            let tick = self.schedule.after(&from.with_timezone(&offset)).next()?.to_utc();
+            match zone.next_change(begin) {
+                Some(change) if change <= tick => from = change - TimeDelta::seconds(1),
+                _ => return Some(tick),
             }
-            let changed = change(from, tick, known, zone);
-            (from, known) = (changed - TimeDelta::seconds(1), offset(changed, zone));
         }
     }
-}
 
-/// The first second later than `from` at which `zone` has another offset than `old`, given that at `to` it has.
-fn change(
-    mut from: DateTime<Utc>,
-    mut to: DateTime<Utc>,
-    old: FixedOffset,
-    zone: Tz,
-) -> DateTime<Utc> {
-    while (to - from).num_seconds() > 1 {
-        let middle = from + (to - from) / 2;
-        if offset(middle, zone) == old { from = middle } else { to = middle }
-    }
-    to.trunc_subsecs(0)
-}
-
-fn offset(time: DateTime<Utc>, zone: Tz) -> FixedOffset {
-    time.with_timezone(&zone).offset().fix()
-}
-
-/// The instant at which the clocks of `zone` show `dial`, for the first time; the end of the gap when they never do.
-fn instant(dial: NaiveDateTime, zone: Tz) -> Option<DateTime<Utc>> {
-    match dial.and_local_timezone(zone).earliest() {
-        Some(time) => Some(time.to_utc()),
-        None => GapInfo::new(&dial, &zone)?.end.map(|end| end.to_utc()),
+    /// Whether it goes by the passing of time, and not by the hour that the clock shows.
+    #[must_use]
+    pub fn is_by_time(&self) -> bool {
+        self.every_hour
     }
 }
 
@@ -112,16 +102,20 @@ fn named_part(part: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use chrono_tz::{Africa::Casablanca, Europe::Paris};
-
     use super::*;
+    use crate::local::testing::{self, RULES_2025B};
 
-    fn ticks(cron: &str, zone: Tz, after: &str, count: usize) -> Vec<String> {
-        let cron = Cron::parse(cron).unwrap();
+    const CASABLANCA: &str = crate::local::CASABLANCA;
+    const PARIS: &str = "Europe/Paris";
+
+    /// By the rules of 2025b, which has the changes of Ramadan.
+    fn ticks(cron: &str, zone: &str, after: &str, count: usize) -> Vec<String> {
+        let (cron, zone) =
+            (Cron::parse(cron).unwrap(), testing::rules(RULES_2025B).zone(zone).unwrap());
         let mut now: DateTime<Utc> = after.parse().unwrap();
         let mut next = || {
-            now = cron.next(now, zone)?;
-            Some(now.with_timezone(&zone).format("%m-%d %H:%M:%S").to_string())
+            now = cron.next(now, &zone)?;
+            Some(zone.wall(now).format("%m-%d %H:%M:%S").to_string())
         };
         (0..count).map_while(|_| next()).collect()
     }
@@ -129,18 +123,18 @@ mod tests {
     #[test]
     fn five_fields_are_those_of_every_cron() {
         assert_eq!(
-            ticks("30 7 * * 1-5", Casablanca, "2026-11-20T12:00:00Z", 3),
+            ticks("30 7 * * 1-5", CASABLANCA, "2026-11-20T12:00:00Z", 3),
             ["11-23 07:30:00", "11-24 07:30:00", "11-25 07:30:00"],
             "1 is Monday"
         );
-        assert_eq!(ticks("0 3 * * 0,7", Casablanca, "2026-11-20T12:00:00Z", 1), ["11-22 03:00:00"]);
+        assert_eq!(ticks("0 3 * * 0,7", CASABLANCA, "2026-11-20T12:00:00Z", 1), ["11-22 03:00:00"]);
         assert_eq!(
-            ticks("*/15 * * * *", Casablanca, "2026-11-24T05:59:59Z", 2),
+            ticks("*/15 * * * *", CASABLANCA, "2026-11-24T05:59:59Z", 2),
             ["11-24 07:00:00", "11-24 07:15:00"],
             "the clocks of Casablanca are an hour ahead"
         );
         assert_eq!(
-            ticks("* * * * * *", Casablanca, "2026-11-24T05:59:59Z", 2),
+            ticks("* * * * * *", CASABLANCA, "2026-11-24T05:59:59Z", 2),
             ["11-24 07:00:00", "11-24 07:00:01"]
         );
     }
@@ -160,34 +154,43 @@ mod tests {
             assert!(Cron::parse(bad).is_err(), "{bad}");
         }
         assert_eq!(
-            ticks("0 0 30 2 *", Casablanca, "2026-01-01T00:00:00Z", 1),
+            ticks("0 0 30 2 *", CASABLANCA, "2026-01-01T00:00:00Z", 1),
             Vec::<String>::new()
         );
     }
 
     #[test]
-    fn a_time_that_the_clock_leaves_out_comes_at_the_end_of_the_gap() {
-        // Paris, 28 March 2027: 02:00 is 03:00.
+    fn a_time_that_the_clock_leaves_out_comes_as_much_later() {
+        // PARIS, 28 March 2027: 02:00 is 03:00.
         assert_eq!(
-            ticks("30 2 * * *", Paris, "2027-03-26T12:00:00Z", 3),
-            ["03-27 02:30:00", "03-28 03:00:00", "03-29 02:30:00"]
+            ticks("30 2 * * *", PARIS, "2027-03-26T12:00:00Z", 3),
+            ["03-27 02:30:00", "03-28 03:30:00", "03-29 02:30:00"]
         );
         // Casablanca after Ramadan, 14 March 2027: 02:00 is 03:00.
         assert_eq!(
-            ticks("30 2 * * *", Casablanca, "2027-03-13T12:00:00Z", 2),
-            ["03-14 03:00:00", "03-15 02:30:00"]
+            ticks("30 2 * * *", CASABLANCA, "2027-03-13T12:00:00Z", 2),
+            ["03-14 03:30:00", "03-15 02:30:00"]
+        );
+    }
+
+    #[test]
+    fn what_is_left_out_and_what_is_shown_then_are_one_tick() {
+        // Paris, 28 March 2027: 02:20 is 03:20, which comes once, and 03:40 after it.
+        assert_eq!(
+            ticks("20,40 2,3 * * *", PARIS, "2027-03-28T00:30:00Z", 3),
+            ["03-28 03:20:00", "03-28 03:40:00", "03-29 02:20:00"]
         );
     }
 
     #[test]
     fn a_time_that_the_clock_brings_twice_comes_once() {
-        // Paris, 25 October 2026: 03:00 is 02:00 again. Casablanca before Ramadan, 7 February 2027: likewise.
+        // PARIS, 25 October 2026: 03:00 is 02:00 again. Casablanca before Ramadan, 7 February 2027: likewise.
         assert_eq!(
-            ticks("30 2 * * *", Paris, "2026-10-24T12:00:00Z", 2),
+            ticks("30 2 * * *", PARIS, "2026-10-24T12:00:00Z", 2),
             ["10-25 02:30:00", "10-26 02:30:00"]
         );
         assert_eq!(
-            ticks("30 2 * * *", Casablanca, "2027-02-06T12:00:00Z", 2),
+            ticks("30 2 * * *", CASABLANCA, "2027-02-06T12:00:00Z", 2),
             ["02-07 02:30:00", "02-08 02:30:00"]
         );
     }
@@ -196,30 +199,32 @@ mod tests {
     fn what_comes_every_hour_of_some_days_begins_with_the_day() {
         // Casablanca, Sunday 14 March 2027: the clocks go forward between Friday and Monday.
         assert_eq!(
-            ticks("0 * * * MON-FRI", Casablanca, "2027-03-12T23:00:00Z", 2),
+            ticks("0 * * * MON-FRI", CASABLANCA, "2027-03-12T23:00:00Z", 2),
             ["03-15 00:00:00", "03-15 01:00:00"]
         );
         assert_eq!(
-            ticks("0 * 1 * *", Paris, "2027-03-01T22:30:00Z", 2),
+            ticks("0 * 1 * *", PARIS, "2027-03-01T22:30:00Z", 2),
             ["04-01 00:00:00", "04-01 01:00:00"]
         );
-        // Paris, 28 March 2027: that day has no 02:00.
+        // PARIS, 28 March 2027: that day has no 02:00.
         assert_eq!(
-            ticks("0 * * * SUN", Paris, "2027-03-27T12:00:00Z", 4),
+            ticks("0 * * * SUN", PARIS, "2027-03-27T12:00:00Z", 4),
             ["03-28 00:00:00", "03-28 01:00:00", "03-28 03:00:00", "03-28 04:00:00"]
         );
     }
 
     #[test]
     fn what_comes_every_hour_goes_by_the_passing_of_time() {
+        let rules = testing::rules(RULES_2025B);
         for (cron, minutes) in [("0 * * * *", 60), ("*/15 * * * *", 15)] {
             let cron = Cron::parse(cron).unwrap();
             for day in ["2026-10-24", "2027-02-06", "2027-03-13", "2027-03-27"] {
                 let mut now: DateTime<Utc> = format!("{day}T12:00:00Z").parse().unwrap();
-                for zone in [Casablanca, Paris] {
+                for zone in [CASABLANCA, PARIS] {
+                    let zone = rules.zone(zone).unwrap();
                     for _ in 0..(48 * 60 / minutes) {
-                        let next = cron.next(now, zone).unwrap();
-                        assert_eq!((next - now).num_minutes(), minutes, "{now} {zone}");
+                        let next = cron.next(now, &zone).unwrap();
+                        assert_eq!((next - now).num_minutes(), minutes, "{now} {zone:?}");
                         now = next;
                     }
                 }

@@ -15,6 +15,7 @@ use crate::{
     Error, Noun, Result, Tx, digest,
     interventions::jobs as interventions,
     jobs::{Job as _, enqueue},
+    local::{self, change},
     planning::jobs as planning,
     reconcile::jobs as reconcile,
 };
@@ -67,6 +68,7 @@ pub async fn seconds_to_next(db: impl PgExecutor<'_>) -> Result<Option<f64>> {
 /// Enqueues the job of every schedule that is due, and reckons when it will be again. The rows are locked, and the
 /// jobs are there if and only if the schedules have moved on. Gives the ticks.
 pub async fn tick(tx: &mut Tx<'_>) -> Result<Vec<(String, DateTime<Utc>)>> {
+    change::in_step(tx).await?;
     let mut ticks = Vec::new();
     for schedule in store::due(tx, &names()).await? {
         let name = schedule.name.clone();
@@ -108,6 +110,7 @@ async fn tick_one(tx: &mut Tx<'_>, mut schedule: Schedule) -> Result<Option<Date
 
 /// Changes when a schedule comes due; from now on it goes by its new dates.
 pub async fn update(tx: &mut Tx<'_>, name: &str, patch: SchedulePatch) -> Result<Schedule> {
+    change::in_step(tx).await?;
     let mut schedule = store::find_for_update(tx, name).await?;
     let now = store::now(tx).await?;
     // A tick that is due by the old dates is not lost by the edit.
@@ -127,6 +130,7 @@ pub async fn update(tx: &mut Tx<'_>, name: &str, patch: SchedulePatch) -> Result
         ));
     }
     store::save(tx, &schedule).await?;
+    change::remember(tx, &schedule.timezone).await?;
     Ok(schedule)
 }
 
@@ -140,7 +144,7 @@ pub async fn run_now(tx: &mut Tx<'_>, name: &str) -> Result<Schedule> {
 fn next(schedule: &Schedule, after: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
     // Checked when they were written; should a migration have brought nonsense, it is our fault.
     let cron = Cron::parse(&schedule.cron).map_err(anyhow::Error::msg)?;
-    let zone =
-        schedule.timezone.parse().map_err(|e| anyhow::anyhow!("{}: {e}", schedule.timezone))?;
-    Ok(cron.next(after, zone))
+    let zone = local::zone(&schedule.timezone)
+        .ok_or_else(|| anyhow::anyhow!("{}: no such time zone", schedule.timezone))?;
+    Ok(cron.next(after, &zone))
 }

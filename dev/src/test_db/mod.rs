@@ -4,11 +4,14 @@
 mod cluster;
 mod template;
 
-use std::time::Duration;
+use std::{sync::LazyLock, time::Duration};
 
 use anyhow::Context as _;
+use erp_core::local::{Rules, rules};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool, Row as _};
+
+use crate::zoneinfo;
 
 /// Classes of advisory locks in the maintenance database of the cluster.
 const TEMPLATE_LOCK: i32 = 4711;
@@ -29,13 +32,31 @@ pub struct TestDb {
     _owner: PgConnection,
 }
 
+static RULES: LazyLock<()> =
+    LazyLock::new(|| use_rules("2126a", zoneinfo::RULES_2025B).expect("a tree of zoneinfo"));
+
+/// This process reckons by these rules from now on, unless it has a later `version` already.
+pub fn use_rules(version: &str, morocco: zoneinfo::Changes) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    zoneinfo::write(folder.path(), version, morocco)?;
+    let rules = Rules::of_folder(folder.path())?;
+    // Read while the tree is there; other zones are those of the program.
+    for zone in ["Europe/Paris", "UTC"] {
+        rules.zone(zone).context("a zone of the tree")?;
+    }
+    rules::raise(rules);
+    Ok(())
+}
+
 impl TestDb {
-    /// Waits for nobody: the pool grows by a database when all are in use.
+    /// Waits for nobody: the pool grows by a database when all are in use. From the first one on this process reckons
+    /// by the rules of time zones of 2025b, whatever the machine has, with the changes of Ramadan for years to come.
     ///
     /// # Panics
     ///
     /// When there is no PostgreSQL to be had, or the migrations fail.
     pub async fn new() -> TestDb {
+        LazyLock::force(&RULES);
         match TestDb::take().await {
             Ok(db) => db,
             Err(error) => panic!("no test database: {error:#}"),

@@ -9,7 +9,7 @@ use erp_core::{
 use sqlx::{Connection as _, PgConnection, PgPool, postgres::PgPoolOptions};
 use tokio::time::timeout;
 
-use super::{LIMIT, Report, Verdict, jobs};
+use super::{LIMIT, Report, Verdict, hours, jobs};
 
 /// Tokens and calendars count in minutes; ten seconds is a clock that nobody sets.
 const SKEW: TimeDelta = TimeDelta::seconds(10);
@@ -31,7 +31,7 @@ pub(super) async fn examine(config: &Config, report: &mut Report) {
             let todo =
                 "vérifiez que Postgres est lancé, et DATABASE_URL ou les variables POSTGRES_";
             report.line("base", &Verdict::bad(found, todo));
-            for name in ["schéma", "files", "workers", "planifications", "horloge"] {
+            for name in ["schéma", "files", "workers", "planifications", "fuseaux", "horloge"] {
                 report.line(name, &Verdict::Skipped(AWAY));
             }
             return;
@@ -45,13 +45,14 @@ pub(super) async fn examine(config: &Config, report: &mut Report) {
     });
     report.line("schéma", &schema);
     if matches!(schema, Verdict::Bad { .. }) {
-        for name in ["files", "workers", "planifications"] {
+        for name in ["files", "workers", "planifications", "fuseaux"] {
             report.line(name, &Verdict::Skipped(BEHIND));
         }
     } else {
         report.check("files", LIMIT, jobs::queues(&pool)).await;
         report.check("workers", LIMIT, jobs::workers(&pool, config.worker.rescue_after)).await;
         report.check("planifications", LIMIT, jobs::schedules(&pool)).await;
+        report.check("fuseaux", LIMIT, hours::examine(&pool)).await;
     }
     report.check("horloge", LIMIT, clock(&pool)).await;
     // What does not close in time is closed by the end of the process.

@@ -1,5 +1,6 @@
 //! `erp-worker doctor`: whether all that the system stands on is well, one line each, and what to do where it is not.
 mod database;
+mod hours;
 mod jobs;
 mod outside;
 
@@ -12,8 +13,17 @@ use tokio::time::timeout;
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// What is looked at once the settings are good.
-const BEYOND_SETTINGS: [&str; 8] =
-    ["base", "schéma", "files", "workers", "planifications", "horloge", "fichiers", "smtp"];
+const BEYOND_SETTINGS: [&str; 9] = [
+    "base",
+    "schéma",
+    "files",
+    "workers",
+    "planifications",
+    "fuseaux",
+    "horloge",
+    "fichiers",
+    "smtp",
+];
 
 /// What a check has found.
 #[derive(Debug)]

@@ -7,11 +7,14 @@
 mod plant;
 mod reckoning;
 
-use std::{collections::BinaryHeap, time::Instant};
+use std::{cmp::Reverse, collections::BinaryHeap, process::Command, time::Instant};
 
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
-use erp_core::schedules::{self, Cron};
+use erp_core::{
+    local::{self, change},
+    schedules::{self, Cron},
+};
+use erp_dev::{test_db, zoneinfo};
 
 use plant::Plant;
 use reckoning::Counts;
@@ -27,6 +30,23 @@ async fn around_a_ramadan_every_visit_and_alert_comes_once() {
 #[ignore = "takes minutes: by hand"]
 async fn in_a_year_every_visit_and_alert_comes_once() {
     compare("2027-06-01T00:00:00Z", "2028-06-01T00:00:00Z").await;
+}
+
+/// Morocco stayed on UTC from 20 September 2026 on, and the programs were told on 1 October: what is planned keeps its hour
+/// on the wall, nothing comes twice and nothing is left out.
+#[tokio::test]
+async fn over_the_change_of_september_2026_every_visit_and_alert_comes_once() {
+    const NAME: &str = "over_the_change_of_september_2026_every_visit_and_alert_comes_once";
+    // The rules are those of a whole process: this test has one of its own.
+    if std::env::var_os("ERP_TEST_OF_ITS_OWN").is_none() {
+        let mut own = Command::new(std::env::current_exe().unwrap());
+        own.args([NAME, "--exact", "--nocapture"]).env("ERP_TEST_OF_ITS_OWN", "1");
+        assert!(own.status().unwrap().success());
+        return;
+    }
+    // Between the 12:30 and the 13:30 of the old rules, and after the 7:30 of both.
+    reckoning::ARRIVAL.set("2026-10-01T12:17:00Z".parse().unwrap());
+    compare("2026-09-08T00:00:00Z", "2026-10-12T00:00:00Z").await;
 }
 
 async fn compare(from: &str, to: &str) {
@@ -50,26 +70,54 @@ async fn compare(from: &str, to: &str) {
     assert!(made.lines().iter().all(|(name, n)| *n > 0 || nothing.may_be_zero(name)), "{made:?}");
 }
 
+/// A tick to come, the earliest first; of the same time, by name.
+type Due = BinaryHeap<Reverse<(DateTime<Utc>, String)>>;
+
 /// Lets time pass; how many ticks there were.
 async fn live(plant: &Plant, from: DateTime<Utc>, to: DateTime<Utc>) -> usize {
     let schedules = schedules::list(&plant.ctx.pool).await.unwrap();
     let next = |name: &str, after| {
         let schedule = schedules.iter().find(|s| s.name == name).unwrap();
-        let zone: Tz = schedule.timezone.parse().unwrap();
-        Cron::parse(&schedule.cron).unwrap().next(after, zone).filter(|tick| *tick < to)
+        let zone = local::zone(&schedule.timezone).unwrap();
+        Cron::parse(&schedule.cron).unwrap().next(after, &zone)
     };
-    // Earliest first; of the same time, by name.
-    let mut due: BinaryHeap<_> = schedules
+    let mut due: Due = schedules
         .iter()
-        .filter_map(|s| Some(std::cmp::Reverse((next(&s.name, from)?, s.name.clone()))))
+        .filter_map(|s| Some(Reverse((next(&s.name, from)?, s.name.clone()))))
         .collect();
+    let mut arrival = Some(reckoning::ARRIVAL.get());
     let mut ticks = 0;
-    while let Some(std::cmp::Reverse((tick, name))) = due.pop() {
+    while let Some(Reverse((tick, name))) = due.pop() {
+        if arrival.is_some_and(|arrival| arrival < tick) {
+            plant.people_act_until(arrival.take().unwrap()).await;
+            due.push(Reverse((tick, name)));
+            due = other_rules(plant, due).await;
+            continue;
+        }
+        if tick >= to {
+            continue;
+        }
         plant.people_act_until(tick).await;
         plant.ctx.clock.set(tick);
         plant.run(&name, tick).await;
-        due.extend(next(&name, tick).map(|next| std::cmp::Reverse((next, name))));
+        due.extend(next(&name, tick).map(|next| Reverse((next, name))));
         ticks += 1;
     }
     ticks
+}
+
+/// The rules of 2026c arrive, as they do in a worker whose system is updated. Gives when everything comes due by them.
+async fn other_rules(plant: &Plant, due: Due) -> Due {
+    for Reverse((tick, name)) in due {
+        sqlx::query!("update schedules set next_run_at = $2 where name = $1", name, tick)
+            .execute(&plant.ctx.pool)
+            .await
+            .unwrap();
+    }
+    test_db::use_rules("2126c", zoneinfo::RULES_2026C).unwrap();
+    let mut tx = plant.ctx.begin().await.unwrap();
+    change::in_step(&mut tx).await.unwrap();
+    tx.commit().await.unwrap();
+    let after = schedules::list(&plant.ctx.pool).await.unwrap();
+    after.into_iter().filter_map(|s| Some(Reverse((s.next_run_at?, s.name)))).collect()
 }

@@ -1,14 +1,14 @@
 //! The plant that is simulated: its people, machines and plannings, and what the people do of themselves.
 use std::cell::RefCell;
 
-use chrono::{DateTime, Days, NaiveDate, TimeDelta, TimeZone as _, Utc};
-use chrono_tz::Africa::Casablanca;
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use erp_core::{
     Clock, Config, Ctx, Tx,
     config::Env,
     equipements::{self, EquipementFields},
     input::Fields,
     interventions::{self, Actor, InterventionCreate, StatutIntervention},
+    local,
     planning::{self, PlanningCreate},
     techniciens::{self, TechnicienCreate},
     users::{self, PasswordHash, UserCreate},
@@ -84,7 +84,7 @@ fn script(from: DateTime<Utc>) -> Script {
         ("semestriel", 6, 0, 18, 25),
         ("annuel", 12, 0, 36, 20),
     ];
-    let day = from.with_timezone(&Casablanca).date_naive();
+    let day = local::day_of(from);
     let mut plannings = Vec::new();
     for (frequence, months, days, tolerance, count) in KINDS {
         for n in 0..count {
@@ -359,7 +359,7 @@ async fn machine(tx: &mut Tx<'_>, nom: &str) -> i64 {
 async fn plan(tx: &mut Tx<'_>, planned: &Planned, now: DateTime<Utc>) -> i64 {
     let machine = machine(tx, &format!("Pompe {}", planned.index)).await;
     let time = planned.first.and_hms_opt(planned.hour, 30, 0).unwrap();
-    let first = Casablanca.from_local_datetime(&time).unwrap().to_utc();
+    let first = local::instant(time);
     let new: PlanningCreate = input(json!({
         "frequence": planned.frequence, "equipement_id": machine, "prochaine_date": first,
     }));

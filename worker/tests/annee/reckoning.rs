@@ -1,8 +1,8 @@
 //! How many visits, alerts and digests there must be, worked out by counting days on a calendar.
-use chrono::{
-    DateTime, Datelike as _, Days, NaiveDate, NaiveTime, TimeDelta, TimeZone as _, Utc, Weekday,
-};
-use chrono_tz::Africa::Casablanca;
+use std::cell::Cell;
+
+use chrono::{DateTime, Datelike as _, Days, NaiveDate, NaiveTime, TimeDelta, Utc, Weekday};
+use erp_dev::zoneinfo::{Changes, RULES_2025B, RULES_2026C, minutes_ahead};
 
 use crate::plant::{INTERVENTIONS, ONE_IN, Planned, Rest, Script};
 
@@ -181,14 +181,27 @@ fn days(from: DateTime<Utc>, to: DateTime<Utc>) -> impl Iterator<Item = NaiveDat
     day(from).iter_days().take_while(move |day| *day <= last)
 }
 
+thread_local! {
+    /// When the rules of 2026c arrived; until then those of 2025b are all that anybody knows.
+    pub static ARRIVAL: Cell<DateTime<Utc>> = const { Cell::new(DateTime::<Utc>::MAX_UTC) };
+}
+
 fn day(time: DateTime<Utc>) -> NaiveDate {
-    time.with_timezone(&Casablanca).date_naive()
+    let rules = if time < ARRIVAL.get() { RULES_2025B } else { RULES_2026C };
+    (time.naive_utc() + TimeDelta::minutes(minutes_ahead(rules, time).into())).date()
+}
+
+/// What had its hour before new rules arrived has had it; what comes after them comes by them.
+fn at(day: NaiveDate, hour: u32, minute: u32) -> DateTime<Utc> {
+    let wall = day.and_time(NaiveTime::from_hms_opt(hour, minute, 0).unwrap());
+    let by_old = shown_at(wall.and_utc(), RULES_2025B);
+    if by_old <= ARRIVAL.get() { by_old } else { shown_at(wall.and_utc(), RULES_2026C) }
 }
 
 /// No change of the clocks touches these hours.
-fn at(day: NaiveDate, hour: u32, minute: u32) -> DateTime<Utc> {
-    let time = NaiveTime::from_hms_opt(hour, minute, 0).unwrap();
-    Casablanca.from_local_datetime(&day.and_time(time)).unwrap().to_utc()
+fn shown_at(wall: DateTime<Utc>, rules: Changes) -> DateTime<Utc> {
+    let ahead = |minutes: i32| wall - TimeDelta::minutes(minutes.into());
+    [0, 60].into_iter().find(|m| minutes_ahead(rules, ahead(*m)) == *m).map(ahead).unwrap()
 }
 
 /// The first full so many minutes at `time` or later.

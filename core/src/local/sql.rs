@@ -1,0 +1,146 @@
+//! Postgres reckons no local time: its rules of time zones are another copy, of another age. What asks it to is found here.
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// What depends on a zone that is named, or on the setting `timezone`.
+const LOCAL: [&str; 13] = [
+    "at time zone",
+    "timezone(",
+    "set time zone",
+    "set timezone",
+    "timezone=",
+    "localtime",
+    "current_date",
+    "date_trunc(",
+    "date_part(",
+    "to_char(",
+    "::date",
+    "::timestamp",
+    "::time",
+];
+
+/// An interval of days is one by the calendar of the setting.
+const CALENDAR: [&str; 4] = ["day", "week", "month", "year"];
+
+/// What may.
+const EXCEPT: [(&str, &str); 5] = [
+    // Nothing is made of the answer but a line for operators.
+    ("from unnest($2::timestamptz[]) with ordinality as times (t, place)", "timezone("),
+    // How long the rows of workers that have gone are kept: an hour more or less is nothing.
+    ("apalis.workers", "interval '1 day'"),
+    // Tests that make rows old.
+    ("update apalis.jobs set done_at", "interval '8 days'"),
+    ("update schedules set next_run_at", "interval '3 days'"),
+    // Ran once, for what is nearly a month old.
+    ("interval '28 days'", "interval '28 days'"),
+];
+
+/// The parts of `sql` that reckon local time.
+fn faults(sql: &str) -> Vec<String> {
+    let sql: Vec<_> = sql.lines().map(|line| line.split("--").next().unwrap_or_default()).collect();
+    let sql = sql.join(" ").to_lowercase();
+    let sql = sql.split_whitespace().collect::<Vec<_>>().join(" ");
+    let word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    let mut found: Vec<String> = Vec::new();
+    for what in LOCAL {
+        for (at, _) in sql.match_indices(what) {
+            let before = word(sql[..at].chars().next_back());
+            let after = !what.ends_with(['(', '=']) && word(sql[at + what.len()..].chars().next());
+            if !(before && what.starts_with(char::is_alphabetic)) && !after {
+                found.push(what.to_owned());
+            }
+        }
+    }
+    for (extract, _) in sql.match_indices("extract(") {
+        if !sql[extract..].starts_with("extract(epoch") {
+            found.push("extract".to_owned());
+        }
+    }
+    for (at, begin) in sql.match_indices("interval '") {
+        let interval = sql[at + begin.len()..].split('\'').next().unwrap_or_default();
+        if CALENDAR.iter().any(|unit| interval.contains(unit)) {
+            found.push(format!("interval '{interval}'"));
+        }
+    }
+    let excused =
+        |fault: &String| EXCEPT.iter().any(|(in_, what)| sql.contains(in_) && fault == what);
+    found.retain(|fault| !excused(fault));
+    found
+}
+
+fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(files(&path, ending));
+        } else if path.to_str().unwrap().ends_with(ending) {
+            found.push(path);
+        }
+    }
+    found
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}
+
+#[test]
+fn no_query_reckons_local_time() {
+    let queries = files(&root().join(".sqlx"), ".json");
+    assert!(queries.len() > 100);
+    for file in queries {
+        let query: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        let sql = query["query"].as_str().unwrap();
+        assert_eq!(faults(sql), Vec::<String>::new(), "{}: {sql}", file.display());
+    }
+    for file in files(&root().join("migrations"), ".sql") {
+        let sql = fs::read_to_string(&file).unwrap();
+        assert_eq!(faults(&sql), Vec::<String>::new(), "{}", file.display());
+    }
+}
+
+/// Queries that are put together while the program runs are in no list.
+#[test]
+fn no_source_names_a_zone_to_postgres() {
+    for program in ["core", "api", "worker"] {
+        for file in files(&root().join(program).join("src"), ".rs") {
+            if file.ends_with("local/sql.rs") || file.ends_with("local/store.rs") {
+                continue;
+            }
+            for line in fs::read_to_string(&file).unwrap().lines() {
+                let found = faults(line);
+                let sql = |fault: &String| {
+                    ["at time zone", "timezone(", "date_trunc(", "to_char("]
+                        .contains(&fault.as_str())
+                };
+                assert!(!found.iter().any(sql), "{}: {line}", file.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn what_reckons_local_time_is_found() {
+    for sql in [
+        "select date_trunc('month', $1 at time zone 'Africa/Casablanca')",
+        "select extract(hour from date_creation)",
+        "select timezone('UTC', now())",
+        "set timezone = 'UTC'",
+        "select current_date",
+        "select date_cloture::date",
+        "select now() - interval '90 days'",
+        "select now()\n  at  TIME\n zone $1",
+    ] {
+        assert!(!faults(sql).is_empty(), "{sql}");
+    }
+    for sql in [
+        "select timezone, date_creation::timestamptz from schedules -- at time zone",
+        "select extract(epoch from now() - interval '24 hours'), current_timestamp",
+        "select $1::timestamptz[], last_update from x where set_timezone_at > now()",
+    ] {
+        assert_eq!(faults(sql), Vec::<String>::new(), "{sql}");
+    }
+}

@@ -1,0 +1,115 @@
+//! The rules of time zones: by which release dates are reckoned, and who has an older one.
+use erp_core::{
+    Result,
+    local::{
+        Version,
+        change::{self, Instance},
+        rules::{self, Copies},
+    },
+};
+use sqlx::PgPool;
+
+use super::Verdict;
+
+pub(super) async fn examine(pool: &PgPool) -> Verdict {
+    match look(pool).await {
+        Ok(verdict) => verdict,
+        Err(error) => Verdict::bad(
+            format!("{error}"),
+            "recommencez ; si cela dure, voyez le journal de Postgres",
+        ),
+    }
+}
+
+async fn look(pool: &PgPool) -> Result<Verdict> {
+    let own = rules::own();
+    let postgres = change::of_postgres(pool, &own).await?;
+    let in_force = change::version(pool).await?;
+    let instances = change::instances(pool).await?;
+    Ok(judge(&rules::copies(), in_force.as_ref(), postgres.as_ref(), &instances))
+}
+
+fn judge(
+    copies: &Copies,
+    in_force: Option<&Version>,
+    postgres: Option<&Version>,
+    instances: &[Instance],
+) -> Verdict {
+    const UPDATE: &str = "mettez à jour leur image, ou tzdata sur leur machine (RUNBOOK, « Le Maroc change d'heure »)";
+    let Some(in_force) = in_force else {
+        return Verdict::bad("la base ne dit pas ses règles", "lancez erp-worker run");
+    };
+    let of_postgres = match postgres {
+        Some(version) if version < in_force => {
+            format!("Postgres compte comme {version}, plus ancien (sans effet)")
+        }
+        Some(_) => "Postgres compte de même".to_owned(),
+        None => "Postgres compte autrement (sans effet)".to_owned(),
+    };
+    let found = format!("règles {in_force} en vigueur ; ici {copies} ; {of_postgres}");
+    let behind: Vec<_> = instances
+        .iter()
+        .filter(|one| Version::parse(&one.version).is_none_or(|version| version < *in_force))
+        .map(|one| format!("{} {} ({})", one.programme, one.instance, one.version))
+        .collect();
+    if !behind.is_empty() {
+        let found = format!("{found} ; en retard : {}", behind.join(", "));
+        return Verdict::attention(found, UPDATE);
+    }
+    if copies.newest() < in_force {
+        return Verdict::attention(found, UPDATE);
+    }
+    if copies.newest() > in_force {
+        return Verdict::attention(
+            found,
+            "un worker d'ici les prendra en quelques secondes : lancez-en un",
+        );
+    }
+    Verdict::good(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(text: &str) -> Version {
+        Version::parse(text).unwrap()
+    }
+
+    fn instance(name: &str, version: &str) -> Instance {
+        Instance {
+            instance: name.into(),
+            programme: "erp-worker".into(),
+            version: version.into(),
+            systeme: None,
+            embarquee: version.into(),
+        }
+    }
+
+    #[test]
+    fn who_is_behind_is_named() {
+        let copies = Copies { system: Ok(version("2025b")), bundle: version("2026f") };
+        let said = |in_force: &str, postgres, instances: &[Instance]| {
+            let postgres = Option::map(postgres, version);
+            format!("{:?}", judge(&copies, Some(&version(in_force)), postgres.as_ref(), instances))
+        };
+        let good = said("2026f", Some("2025b"), &[instance("a-1", "2026f")]);
+        assert!(good.starts_with("Good"), "{good}");
+        for text in [
+            "règles 2026f",
+            "système 2025b, plus ancien",
+            "Postgres compte comme 2025b, plus ancien",
+        ] {
+            assert!(good.contains(text), "{text} in {good}");
+        }
+        let all = [instance("a-1", "2026f"), instance("b-2", "2025b")];
+        let behind = said("2026f", None, &all);
+        assert!(
+            behind.starts_with("Attention") && behind.contains("erp-worker b-2 (2025b)"),
+            "{behind}"
+        );
+        assert!(!behind.contains("a-1"), "{behind}");
+        assert!(said("2026g", None, &[]).starts_with("Attention"), "this program is behind");
+        assert!(said("2026c", None, &[]).contains("lancez-en un"));
+    }
+}
