@@ -17,12 +17,12 @@ fn the_digest_counts_and_lists() {
     for expected in [
         "Ouvertes : 128\n",
         "En retard (12)\n- Fuite d’huile",
-        "  Pour le lundi 23 novembre 2026 à 17 h 00\n  Technicien : Salma Bennani\n",
+        "  Pour le lundi 23 novembre 2026 à 16 h 00\n  Technicien : Salma Bennani\n",
         "  et 10 de plus dans l’application\n",
         "\nÀ affecter (3)\n",
         "\nVisites des sept prochains jours (4)\n- Maintenance mensuelle\n\
          \u{20} Compresseur Atlas Copco GA 37, Casablanca, atelier 2\n\
-         \u{20} Prévue le jeudi 26 novembre 2026 à 09 h 00\n",
+         \u{20} Prévue le jeudi 26 novembre 2026 à 08 h 00\n",
         "\nNe plus recevoir ce point :\nhttps://",
     ] {
         assert!(text.contains(expected), "{expected:?} in:\n{text}");
@@ -39,7 +39,7 @@ fn the_digest_speaks_english() {
     let text = plain(&mail.text);
     for expected in [
         "Overdue (12)\n- Fuite d’huile",
-        "GA 37, Casablanca, atelier 2\n  Priority: urgent\n  Due Monday 23 November 2026 at 17:00\n",
+        "GA 37, Casablanca, atelier 2\n  Priority: urgent\n  Due Monday 23 November 2026 at 16:00\n",
         "  and 10 more in the application\n",
         "- Monthly maintenance\n",
         "\nUnsubscribe:\nhttps://",

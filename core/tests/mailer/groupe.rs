@@ -19,22 +19,22 @@ fn several_notifications_make_one_mail() {
          Affectations (2)\n\
          - Fuite d’huile sur le compresseur de l’atelier 2 (n° 1042)\n\
          \u{20} Compresseur Atlas Copco GA 37, Casablanca, atelier 2\n\
-         \u{20} Pour le mardi 24 novembre 2026 à 09 h 30\n\
+         \u{20} Pour le mardi 24 novembre 2026 à 08 h 30\n\
          \u{20} https://erp.mif-maroc.example/interventions/1042\n\
          - Remplacement des filtres (n° 1043)\n\
          \u{20} Compresseur Atlas Copco GA 37, Casablanca, atelier 2\n\
-         \u{20} Pour le mardi 24 novembre 2026 à 09 h 30\n\
+         \u{20} Pour le mardi 24 novembre 2026 à 08 h 30\n\
          \u{20} > Prévoir le kit de joints. Le badge est à l’accueil.\n\
          \u{20} https://erp.mif-maroc.example/interventions/1043\n\n\
          Retards (1)\n\
          - Roulement bruyant du convoyeur (n° 998)\n\
          \u{20} Compresseur Atlas Copco GA 37, Casablanca, atelier 2\n\
-         \u{20} Pour le mardi 24 novembre 2026 à 09 h 30\n\
+         \u{20} Pour le mardi 24 novembre 2026 à 08 h 30\n\
          \u{20} https://erp.mif-maroc.example/interventions/998\n\n\
          Rappels (1)\n\
          - Maintenance mensuelle\n\
          \u{20} Compresseur Atlas Copco GA 37, Usine de Casablanca, atelier 2, travée C\n\
-         \u{20} Prévue le mardi 24 novembre 2026 à 09 h 30\n\
+         \u{20} Prévue le mardi 24 novembre 2026 à 08 h 30\n\
          \u{20} https://erp.mif-maroc.example/planning/3\n\n\
          Et 2 de plus dans l’application.\n\n\
          Voir les notifications :\nhttps://erp.mif-maroc.example/notifications\n\n\

@@ -172,7 +172,7 @@ fn the_text_of_a_notification_reads_well() {
          Équipement : Compresseur Atlas Copco GA 37\n\
          Lieu : Usine de Casablanca, atelier 2, travée C\n\
          Priorité : Urgente\n\
-         Date limite : mardi 24 novembre 2026 à 09 h 30\n\
+         Date limite : mardi 24 novembre 2026 à 08 h 30\n\
          Technicien : Salma Bennani\n\n\
          Ouvrir la fiche :\nhttps://erp.mif-maroc.example/interventions/1042\n\n\
          --\nMIF Maroc · Maintenance\n\
@@ -195,7 +195,7 @@ fn an_alert_reads_well_in_english() {
          Equipment: Compresseur Atlas Copco GA 37\n\
          Location: Usine de Casablanca, atelier 2, travée C\n\
          Priority: Urgent\n\
-         Deadline: Tuesday 24 November 2026 at 09:30\n\n\
+         Deadline: Tuesday 24 November 2026 at 08:30\n\n\
          Open the intervention:\nhttps://erp.mif-maroc.example/interventions/1042\n\n\
          --\nMIF Maroc · Maintenance\n\
          You receive this message because you follow the work of the team.\n\
