@@ -19,4 +19,5 @@ alter table notifications add constraint notifications_statut_check
 
 alter table envois
     drop column statut, drop column jour, drop column destinataire, drop column message_id, drop column corps,
-    drop column transmissions, drop column transmis_le, drop column derniere_erreur;
+    drop column transmissions, drop column transmis_le, drop column transmis_par, drop column transmis_depuis,
+    drop column en_doute, drop column derniere_erreur;

@@ -1,5 +1,5 @@
 -- A mail is one row from the moment it gathers to its end, digests too: what was sent, under which id, and whether its end
--- is known. Columns of big tables come without a rewrite; what takes longer is the next migration.
+-- is known. Columns of big tables come without a rewrite; the two updates scan `envois` once and change few rows.
 
 -- Mails of before have left, but for the few that follow: a default that is written down nowhere.
 alter table envois add column statut text not null default 'envoyee';
@@ -11,6 +11,9 @@ update envois e set statut = case
         where en.envoi_id = e.id and n.statut = 'echouee') then 'echouee'
     else 'annulee' end
 where parti_le is null;
+-- One that is over gathers nothing more: what comes to its reader is for another mail.
+update envois set ferme_le = coalesce(parti_le, now())
+where ferme_le is null and (statut <> 'en_file' or parti_le is not null);
 
 alter table envois
     add column jour date, -- of a digest: the local day it is about; null: a mail of notifications
@@ -19,6 +22,9 @@ alter table envois
     add column corps bytea, -- the bytes that travel; removed after a while
     add column transmissions integer not null default 0, -- bodies that were begun
     add column transmis_le timestamptz, -- when the last of them was
+    add column transmis_par text, -- the job that claimed it last, and since when it held that job: who they are, not a reference
+    add column transmis_depuis timestamptz,
+    add column en_doute boolean not null default false, -- a transmission of it ended without an answer
     add column derniere_erreur text,
     add constraint envois_statut_check
         check (statut in ('en_file', 'en_transmission', 'envoyee', 'echouee', 'incertaine', 'annulee')) not valid;

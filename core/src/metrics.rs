@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use chrono::{DateTime, TimeDelta, Utc};
 use prometheus::{
     Encoder as _, Gauge, GaugeVec, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, TextEncoder,
     register_gauge, register_gauge_vec, register_histogram_vec, register_int_counter_vec,
@@ -17,6 +18,7 @@ use crate::{
     Ctx, Result,
     jobs::operate::{self, QueueOut},
     local,
+    notifications::envois,
     reconcile::{self, Finding},
 };
 
@@ -63,6 +65,8 @@ metrics! {
         "erp_queue_oldest_ready_seconds", "Age of the job that has been ready the longest; 0 when none is.", &["queue"]);
     QUEUE_PAUSED: IntGaugeVec = register_int_gauge_vec!(
         "erp_queue_paused", "1 while an operator has paused the queue.", &["queue"]);
+    MAILS_IN_DOUBT: IntGauge = register_int_gauge!(
+        "erp_mails_in_doubt", "Mails of the last day of which nobody knows whether they left, and that are kept; up to 1000.");
     RECONCILER: IntGaugeVec = register_int_gauge_vec!(
         "erp_reconciler_findings", "What the last nightly comparison of rows and jobs found, and what of it was mended.",
         &["finding", "mended"]);
@@ -85,7 +89,7 @@ pub fn begin(queues: &[&str], schedules: &[&str]) {
             JOBS_ENDED.with_label_values(&[*queue, outcome]);
         }
     }
-    for outcome in ["envoyee", "en_file", "en_transmission", "incertaine"] {
+    for outcome in ["envoyee", "en_file", "en_transmission", "incertaine", "annulee"] {
         MAILS.with_label_values(&[outcome]);
     }
     for schedule in schedules {
@@ -128,7 +132,7 @@ pub async fn render(ctx: &Ctx) -> Result<String> {
         Ok(Ok(mut connection)) => {
             DATABASE_UP.set(1);
             // Longer than the server's own limit for it: only a server that vanished just now is later.
-            timeout(2 * COUNT, count(&mut connection))
+            timeout(2 * COUNT, count(&mut connection, ctx.clock.now()))
                 .await
                 .unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {:?}", 2 * COUNT).into()))
         }
@@ -156,10 +160,10 @@ pub async fn render(ctx: &Ctx) -> Result<String> {
 }
 
 /// What the database says of queues, and of the last night.
-type Counted = (Vec<QueueOut>, Vec<Finding>);
+type Counted = (Vec<QueueOut>, Vec<Finding>, i64);
 
 /// Asks the database, or is an error when the server has ended the counting after [`COUNT`].
-async fn count(connection: &mut PgConnection) -> Result<Counted> {
+async fn count(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<Counted> {
     let mut tx = connection.begin().await?;
     let limit = format!("{}ms", COUNT.as_millis());
     sqlx::query_scalar!("select set_config('statement_timeout', $1, true)", limit)
@@ -167,8 +171,9 @@ async fn count(connection: &mut PgConnection) -> Result<Counted> {
         .await?;
     let queues = operate::queues(&mut *tx).await?;
     let findings = reconcile::findings(&mut *tx).await?;
+    let in_doubt = envois::count_in_doubt(&mut *tx, now - TimeDelta::days(1)).await?;
     tx.rollback().await?;
-    Ok((queues, findings))
+    Ok((queues, findings, in_doubt))
 }
 
 /// Shows `counted`; instead of an error what was counted before, as long as it is not too old.
@@ -187,7 +192,8 @@ fn show(counted: Result<Counted>) {
     QUEUE_JOBS.reset();
     QUEUE_OLDEST.reset();
     QUEUE_PAUSED.reset();
-    let (queues, findings) = counted.unwrap_or_default();
+    let (queues, findings, in_doubt) = counted.unwrap_or_default();
+    MAILS_IN_DOUBT.set(in_doubt);
     for queue in queues {
         let name = queue.name.as_str();
         let counts = [

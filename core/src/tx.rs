@@ -40,7 +40,7 @@ impl<'a> Tx<'a> {
     /// Makes everything that was written durable, mails and their jobs included.
     ///
     /// The mails are opened or joined last and in the order of their readers: each locks a row of its reader, and two
-    /// transactions that tell the same people in another order must not wait for each other.
+    /// commits that tell the same people must not wait for each other.
     pub async fn commit(mut self) -> Result<()> {
         let (window, mails) = (self.mail_window, std::mem::take(&mut self.mails));
         for (user_id, (now, notifications)) in mails {

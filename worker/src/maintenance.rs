@@ -30,6 +30,10 @@ pub(crate) async fn purge(work: Work, _job: Purge) -> Result<()> {
     let told =
         batches_of(&work, BATCH, move |tx, n| Box::pin(notifications::forget(tx, now - TOLD, n)))
             .await?;
+    batches_of(&work, BATCH, move |tx, n| {
+        Box::pin(notifications::envois::settle_departures(tx, n))
+    })
+    .await?;
     let bodies = batches_of(&work, BATCH, move |tx, n| {
         Box::pin(notifications::envois::forget_bodies(tx, now - BODIES, n))
     })

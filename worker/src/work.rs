@@ -16,8 +16,9 @@ pub struct Work {
     pub(crate) mailer: Mailer,
     pub(crate) keys: Arc<Keys>,
     pub(crate) config: Arc<Config>,
+    /// Of this attempt; none of a job that is done by hand.
+    pub(crate) lease: Option<Lease>,
     ctx: Ctx,
-    lease: Option<Lease>,
 }
 
 impl Work {
@@ -41,6 +42,11 @@ impl Work {
             Some(lease) => lease.begin(&self.ctx).await,
             None => self.ctx.begin().await,
         }
+    }
+
+    /// Whether the attempt is to come to an end.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.lease.as_ref().is_some_and(|lease| lease.cancel.is_cancelled())
     }
 
     /// Resolves when the attempt is to come to an end.

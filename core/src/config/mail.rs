@@ -32,6 +32,22 @@ pub enum InDoubt {
     ByType,
 }
 
+/// The headers that a mail has anyway.
+const OWN_HEADERS: &[&str] = &[
+    "From",
+    "To",
+    "Subject",
+    "Message-ID",
+    "Date",
+    "MIME-Version",
+    "Content-Type",
+    "Content-Transfer-Encoding",
+    "Auto-Submitted",
+    "X-Auto-Response-Suppress",
+    "List-Unsubscribe",
+    "List-Unsubscribe-Post",
+];
+
 const IN_DOUBT: &[(&str, InDoubt)] =
     &[("par_type", InDoubt::ByType), ("renvoyer", InDoubt::Resend), ("garder", InDoubt::Keep)];
 
@@ -97,9 +113,10 @@ impl MailConfig {
         let idempotency_header = env.text("EMAILS_IDEMPOTENCY_HEADER");
         if let Some(name) = &idempotency_header
             && (!name.bytes().all(|byte| byte.is_ascii_graphic())
+                || OWN_HEADERS.iter().any(|own| own.eq_ignore_ascii_case(name))
                 || HeaderName::new_from_ascii(name.clone()).is_err())
         {
-            let fault = format!("« {name} » n'est pas un nom d'en-tête");
+            let fault = format!("« {name} » ne peut pas être cet en-tête");
             env.fault("EMAILS_IDEMPOTENCY_HEADER", fault, "Resend-Idempotency-Key");
         }
         SmtpConfig {

@@ -36,7 +36,9 @@ pub fn pool(config: &DatabaseConfig) -> Result<PgPool> {
         PgConnectOptions::from_str(config.url.reveal())?.application_name("erp").options([
             // One that takes so long has met a lock or a plan that nobody meant.
             ("statement_timeout", format!("{}ms", limit.as_millis())),
-            ("idle_in_transaction_session_timeout", "60s".to_owned()),
+            // Nothing of ours waits for anything else inside a transaction: a process that does was frozen, and its locks hold
+            // up those who work.
+            ("idle_in_transaction_session_timeout", "15s".to_owned()),
             // Compiling a plan takes longer than any of our queries.
             ("jit", "off".to_owned()),
             // When our host vanishes, the server gives its locks free within half a minute, not two hours.

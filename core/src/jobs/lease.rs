@@ -20,7 +20,8 @@ pub struct Lease {
     /// The time limit of the attempt: it is stopped then.
     pub deadline: Instant,
     /// Cancelled when the attempt is to come to an end: its job was cancelled or taken over, or the process stops. A handler
-    /// that waits for something outside watches it; one that does not is stopped a few seconds later.
+    /// that waits for something outside watches it. One that does not is dropped: a few seconds after its job was taken over
+    /// or cancelled, or at the end of the time that a stop may take.
     pub cancel: CancellationToken,
 }
 

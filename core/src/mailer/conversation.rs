@@ -8,7 +8,7 @@ use std::sync::Arc;
 use lettre::Address;
 use lettre::transport::smtp::Error as SmtpError;
 use lettre::transport::smtp::client::AsyncSmtpConnection;
-use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
+use lettre::transport::smtp::commands::{Data, Mail, Rcpt, Rset};
 use lettre::transport::smtp::extension::{Extension, MailBodyParameter, MailParameter};
 use tokio::time::timeout;
 
@@ -36,7 +36,9 @@ pub enum Transmission {
     Deferred(String),
     /// 5yz: not accepted, for good.
     Refused(String),
-    /// No answer came: the server may have accepted it.
+    /// The connection ended before the final dot: not accepted.
+    NotSent(String),
+    /// No answer came to the final dot: the server may have accepted it.
     InDoubt(String),
 }
 
@@ -52,21 +54,15 @@ impl Mailer {
     }
 
     async fn begin(&self, to: &str) -> Result<Conversation> {
-        let mailer = self.inner();
-        let to = address(to)?;
-        let sender = mailer.from.email.clone();
-        let mut connection = mailer.connection().await?;
-        let options = options(&connection, &[&sender, &to])?;
-        let refused = mailer.command(&mut connection, Mail::new(Some(sender), options)).await?;
-        if let Err(error) = refused {
-            // About our sender, or about this server at the moment: the mail is as good as any other.
-            return Err(mailer.unavailable(&mailer.explain(&error)));
+        let (mailer, to) = (self.inner(), address(to)?);
+        if let Some(connection) = mailer.reuse().await {
+            // A server that wants no more mails on one connection takes them on another.
+            match mailer.talk(connection, &to).await {
+                Err(error) if error.is_unavailable() => {}
+                talked => return talked,
+            }
         }
-        let refused = mailer.command(&mut connection, Rcpt::new(to.clone(), Vec::new())).await?;
-        refused.map_err(|error| mailer.of_this_mail(&error))?;
-        let refused = mailer.command(&mut connection, Data).await?;
-        refused.map_err(|error| mailer.of_this_mail(&error))?;
-        Ok(Conversation { connection, mailer: mailer.clone(), to })
+        mailer.talk(mailer.connect().await?, &to).await
     }
 }
 
@@ -80,14 +76,23 @@ impl Conversation {
     /// Sends the body and the final dot, and waits for the answer: up to ten minutes.
     pub async fn transmit(mut self, body: &[u8]) -> Transmission {
         let limit = self.mailer.config.dot_timeout;
+        // The second part is asked for when the first was written: what comes then is the dot.
+        let mut written = false;
+        let parts = std::iter::once(body).chain(std::iter::from_fn(|| {
+            written = true;
+            None
+        }));
         let call = async {
-            match timeout(limit, self.connection.message(body)).await {
+            match timeout(limit, self.connection.message_iter(parts)).await {
                 Ok(Ok(_accepted)) => Ok(Transmission::Accepted),
                 Ok(Err(error)) => Err(self.mailer.outcome(&error)),
                 Err(_) => Err(Transmission::InDoubt(too_late(limit))),
             }
         };
         let outcome = outside("smtp", call).await.unwrap_or_else(|outcome| outcome);
+        if let (Transmission::InDoubt(why), false) = (&outcome, written) {
+            return Transmission::NotSent(why.clone());
+        }
         if outcome == Transmission::Accepted {
             self.mailer.keep(self.connection);
         }
@@ -96,6 +101,32 @@ impl Conversation {
 }
 
 impl Inner {
+    /// From `MAIL FROM` to `354`. A connection on which a mail was refused is kept for the next.
+    async fn talk(
+        self: &Arc<Self>,
+        mut connection: AsyncSmtpConnection,
+        to: &Address,
+    ) -> Result<Conversation> {
+        let sender = self.from.email.clone();
+        let options = options(&connection, &[&sender, to])?;
+        if let Err(error) = self.command(&mut connection, Mail::new(Some(sender), options)).await? {
+            // About our sender, or about this server at the moment: the mail is as good as any other.
+            return Err(self.unavailable(&self.explain(&error)));
+        }
+        let recipient = Rcpt::new(to.clone(), Vec::new());
+        let answer = match self.command(&mut connection, recipient).await? {
+            Ok(()) => self.command(&mut connection, Data).await?,
+            refused => refused,
+        };
+        if let Err(error) = answer {
+            if let Ok(Ok(())) = self.command(&mut connection, Rset).await {
+                self.keep(connection);
+            }
+            return Err(self.of_this_mail(&error));
+        }
+        Ok(Conversation { connection, mailer: self.clone(), to: to.clone() })
+    }
+
     /// One command and its answer; outside: no answer, inside: a negative one. Only this layer gives a connection up.
     async fn command(
         &self,

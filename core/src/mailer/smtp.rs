@@ -171,18 +171,9 @@ impl Mailer {
 }
 
 impl Inner {
-    /// A connection that greets, is protected and signed in: one of before, or a new one. A refusal here is of us, not of a
-    /// mail: it may pass when the operator mends it.
-    pub(super) async fn connection(&self) -> Result<AsyncSmtpConnection> {
-        match self.reuse().await {
-            Some(connection) => Ok(connection),
-            None => self.connect().await,
-        }
-    }
-
     /// The connection used last, if the server still answers on it. If not, the others are most
     /// likely as dead (the server was restarted, the network changed) and are closed untested.
-    async fn reuse(&self) -> Option<AsyncSmtpConnection> {
+    pub(super) async fn reuse(&self) -> Option<AsyncSmtpConnection> {
         let (since, mut connection) = self.idle().pop()?;
         let alive = since.elapsed() < IDLE_MAX
             && timeout(TEST_LIMIT.min(self.config.timeout / 3), connection.test_connected())
@@ -203,7 +194,9 @@ impl Inner {
         }
     }
 
-    async fn connect(&self) -> Result<AsyncSmtpConnection> {
+    /// A new connection, greeted, protected and signed in. A refusal here is of us, not of a mail: it may pass when the
+    /// operator mends it.
+    pub(super) async fn connect(&self) -> Result<AsyncSmtpConnection> {
         let SmtpConfig { host, port, timeout: limit, tls, .. } = &self.config;
         let hello = ClientId::default();
         let wrapper = self.tls.clone().filter(|_| *tls == SmtpTls::Tls);

@@ -29,8 +29,9 @@ impl SendMail {
 
 impl Job for SendMail {
     const QUEUE: &'static str = "emails";
-    /// Ten minutes after the final dot, and the patience to record what the mail server said.
-    const TIMEOUT: Duration = Duration::from_hours(1);
+    /// Each step of SMTP has a limit of its own. What the server said is recorded however long the database is away: an
+    /// attempt that ended before would let the next one send again what was accepted.
+    const TIMEOUT: Duration = Duration::from_hours(25);
     const CONCURRENCY: usize = 4;
 
     fn key(&self) -> Option<String> {
@@ -57,6 +58,14 @@ pub struct SendEmail {
 
 impl Job for SendEmail {
     const QUEUE: &'static str = "emails.send";
+
+    async fn abandon(&self, tx: &mut Tx<'_>, reason: &str, _now: DateTime<Utc>) -> Result<()> {
+        super::store::give_up(tx, self.notification_id, reason).await
+    }
+
+    async fn revive(&self, tx: &mut Tx<'_>) -> Result<()> {
+        super::store::queue_again(tx, self.notification_id).await
+    }
 }
 
 /// A job of the release before: it sends a mail. Nothing enqueues it any more.

@@ -121,6 +121,37 @@ pub async fn facts(db: impl PgExecutor<'_>, ids: &[i64]) -> Result<Vec<Facts>> {
     .await?)
 }
 
+/// Gives up the mail of a notification that is in none yet.
+pub(super) async fn give_up(tx: &mut PgConnection, id: i64, reason: &str) -> Result<()> {
+    sqlx::query!(
+        r#"
+            update notifications n set statut = 'echouee', derniere_erreur = $2
+            where id = $1 and statut = 'en_file'
+              and not exists (select from envoi_notifications where notification_id = n.id)
+        "#,
+        id,
+        reason,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Takes back [`give_up`].
+pub(super) async fn queue_again(tx: &mut PgConnection, id: i64) -> Result<()> {
+    sqlx::query!(
+        r#"
+            update notifications n set statut = 'en_file'
+            where id = $1 and statut = 'echouee'
+              and not exists (select from envoi_notifications where notification_id = n.id)
+        "#,
+        id,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
 pub(super) async fn insert(
     tx: &mut PgConnection,
     new: &NewNotification,

@@ -52,7 +52,8 @@ impl Kind {
     }
 }
 
-/// Finds up to `limit` rows of `kind` after row `after` that have stood still for an hour at `now`, by id.
+/// Finds up to `limit` rows of `kind` after row `after` that have stood still for an hour at `now` (plannings, which are
+/// looked at every hour, for two), by id.
 pub async fn find(
     pool: &PgPool,
     kind: Kind,
@@ -91,19 +92,21 @@ pub async fn mend(tx: &mut Tx<'_>, kind: Kind, ids: &[i64], now: DateTime<Utc>) 
                 documents::reprocess(tx, id).await?;
             }
         }
+        Kind::PlanningsDue if ids.is_empty() => {}
         Kind::PlanningsDue => enqueue(tx, &planning::jobs::Generate::at(None)).await?,
         Kind::JobsWithoutSubject => return Ok(0),
     }
     Ok(ids.len())
 }
 
-/// Records what was found of `kind`, and how much of it was mended.
+/// Records what was found of `kind`, and how much of it was mended; what the same `run` has recorded before is added to.
 pub async fn record(
     tx: &mut Tx<'_>,
     kind: Kind,
+    run: &str,
     found: usize,
     mended: usize,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    store::record(tx, kind, found, mended, now).await
+    store::record(tx, kind, run, found, mended, now).await
 }

@@ -1,4 +1,5 @@
-//! SQL over the rows of the business and their jobs, and that of `reconciliations`.
+//! SQL over the rows of the business and their jobs, and that of `reconciliations`. Payloads are read as text, as serde writes
+//! them: one that is no JSON must not end the look at all others.
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor, PgPool};
 
@@ -26,17 +27,21 @@ pub async fn findings(db: impl PgExecutor<'_>) -> Result<Vec<Finding>> {
 pub(super) async fn record(
     tx: &mut PgConnection,
     kind: Kind,
+    run: &str,
     found: usize,
     mended: usize,
     now: DateTime<Utc>,
 ) -> Result<()> {
     sqlx::query!(
         r#"
-            insert into reconciliations (finding, found, mended, checked_at) values ($1, $2, $3, $4)
-            on conflict (finding) do update
-            set found = excluded.found, mended = excluded.mended, checked_at = excluded.checked_at
+            insert into reconciliations as r (finding, run, found, mended, checked_at) values ($1, $2, $3, $4, $5)
+            on conflict (finding) do update set
+                found = excluded.found + case when r.run = excluded.run then r.found else 0 end,
+                mended = excluded.mended + case when r.run = excluded.run then r.mended else 0 end,
+                run = excluded.run, checked_at = excluded.checked_at
         "#,
         kind.as_str(),
+        run,
         i32::try_from(found).unwrap_or(i32::MAX),
         i32::try_from(mended).unwrap_or(i32::MAX),
         now,
@@ -86,7 +91,7 @@ pub(super) async fn notifications_without_mail(
     Ok(sqlx::query_scalar!(
         r#"
             with alive as materialized (
-                select (convert_from(job, 'UTF8')::jsonb ->> 'notification_id')::bigint as notification from apalis.jobs
+                select substring(convert_from(job, 'UTF8') from '"notification_id":([0-9]+)')::bigint as notification from apalis.jobs
                 where job_type = 'emails.send'
                   and (status in ('Pending', 'Running', 'Queued') or status = 'Failed' and attempts < max_attempts)
             )
@@ -116,7 +121,7 @@ pub(super) async fn documents_without_job(
     Ok(sqlx::query_scalar!(
         r#"
             with alive as materialized (
-                select (convert_from(job, 'UTF8')::jsonb ->> 'document_id')::bigint as document from apalis.jobs
+                select substring(convert_from(job, 'UTF8') from '"document_id":([0-9]+)')::bigint as document from apalis.jobs
                 where job_type = 'documents.process'
                   and (status in ('Pending', 'Running', 'Queued') or status = 'Failed' and attempts < max_attempts)
             )
@@ -143,13 +148,14 @@ pub(super) async fn jobs_without_subject(
     Ok(sqlx::query_scalar!(
         r#"
             with alive as materialized (
-                select job_type, convert_from(job, 'UTF8')::jsonb as payload from apalis.jobs
+                select job_type, convert_from(job, 'UTF8') as payload from apalis.jobs
                 where job_type in ('emails', 'emails.group', 'documents.process') and created_at < $1
                   and (status in ('Pending', 'Running', 'Queued') or status = 'Failed' and attempts < max_attempts)
             ),
             named as (
-                select job_type, (payload ->> case job_type when 'documents.process' then 'document_id' else 'envoi_id' end)::bigint
-                    as id
+                select job_type, case job_type
+                    when 'documents.process' then substring(payload from '"document_id":([0-9]+)')
+                    else substring(payload from '"envoi_id":([0-9]+)') end::bigint as id
                 from alive
             )
             select id as "id!" from named

@@ -25,14 +25,17 @@ use erp_core::{
     preferences,
 };
 
-use self::record::{patiently, record};
+use self::record::{close_if_empty, note, patiently, record};
 use crate::work::Work;
 
 static RENDERER: LazyLock<Result<Renderer>> = LazyLock::new(Renderer::new);
 
 /// A conversation that has waited for its turn for so long is begun anew: a server closes one on which nothing comes
-/// ([RFC 5321, 4.5.3.2.7](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.2.7): after five minutes at the earliest).
-const TURN_LIMIT: Duration = Duration::from_mins(2);
+/// ([RFC 5321, 4.5.3.2.7](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.2.7) allows it after five minutes, and those
+/// that are under load do it sooner).
+const TURN_LIMIT: Duration = Duration::from_secs(20);
+/// Another attempt at the same mail is looked at again after so long.
+const UNDER_WAY: Duration = Duration::from_secs(10);
 
 /// A process that was frozen for longer between claim and dot does not send: others may hold it for dead by now.
 const FRESH: Duration = Duration::from_secs(5);
@@ -61,6 +64,8 @@ async fn attempt(work: &Work, envoi_id: i64) -> Result<Verdict> {
     let Some(envoi) = envois::find(&work.pool, envoi_id).await? else { return Ok(Verdict::Done) };
     match envoi.statut {
         StatutEnvoi::EnFile => {}
+        // Another job of this mail is sending it: an operator has asked for it twice.
+        StatutEnvoi::EnTransmission if envoi.is_under_way => return Ok(Verdict::Snooze(UNDER_WAY)),
         // An attempt before this one began to send it, and was not there to record its end.
         StatutEnvoi::EnTransmission if must_arrive(work, envoi_id).await? => {}
         StatutEnvoi::EnTransmission => {
@@ -70,8 +75,7 @@ async fn attempt(work: &Work, envoi_id: i64) -> Result<Verdict> {
         }
         _ => return Ok(Verdict::Done),
     }
-    if !envoi.has_contents {
-        record(work, envoi_id, &Fin::Annulee).await?;
+    if !envoi.has_contents && close_if_empty(work, envoi_id).await? {
         return Ok(Verdict::Done);
     }
     // The server may have been away until now.
@@ -85,7 +89,7 @@ async fn attempt(work: &Work, envoi_id: i64) -> Result<Verdict> {
     match conversation {
         Ok(conversation) => transmit(work, &envoi, conversation).await,
         Err(error) => {
-            record(work, envoi_id, &not_now(&envoi, error.to_string())).await?;
+            note(work, envoi_id, &not_now(&envoi, error.to_string())).await?;
             Err(error)
         }
     }
@@ -111,14 +115,19 @@ async fn quiet(work: &Work, envoi: &Envoi) -> Result<Option<Duration>> {
 /// Claims the mail, sends it, and records what the server said.
 async fn transmit(work: &Work, envoi: &Envoi, conversation: Conversation) -> Result<Verdict> {
     let turn = tokio::select! {
+        biased;
+        () = work.cancelled() => return Ok(Verdict::Snooze(Duration::ZERO)),
         turn = work.mailer.turn() => turn?,
         () = tokio::time::sleep(TURN_LIMIT) => return Ok(Verdict::Snooze(Duration::ZERO)),
-        () = work.cancelled() => return Ok(Verdict::Snooze(Duration::ZERO)),
     };
-    let claimed = Instant::now();
-    let frozen = match claim(work, envoi, &conversation).await {
-        Ok(Claim::Frozen(frozen)) => frozen,
+    // Nothing is begun that the end of the process would leave in doubt.
+    if work.is_cancelled() {
+        return Ok(Verdict::Snooze(Duration::ZERO));
+    }
+    let (frozen, claimed) = match claim(work, envoi, &conversation).await {
+        Ok(Claim::Frozen(frozen, claimed)) => (frozen, claimed),
         Ok(Claim::Nothing) => return Ok(Verdict::Done),
+        Ok(Claim::Another) => return Ok(Verdict::Snooze(UNDER_WAY)),
         Ok(Claim::OtherAddress) => return Ok(Verdict::Snooze(Duration::ZERO)),
         Err(error) if error.is_unavailable() => {
             // The commit may have arrived although its answer did not. Nothing was sent, and that is known now only.
@@ -131,7 +140,7 @@ async fn transmit(work: &Work, envoi: &Envoi, conversation: Conversation) -> Res
         conversation.transmit(&frozen.bytes).await
     } else {
         drop(conversation);
-        Transmission::Deferred("le processus était à l'arrêt : rien n'a été envoyé".to_owned())
+        Transmission::NotSent("le processus a été arrêté un moment avant l'envoi".to_owned())
     };
     let ended = conclude(work, envoi, outcome).await;
     drop(turn);
@@ -140,8 +149,10 @@ async fn transmit(work: &Work, envoi: &Envoi, conversation: Conversation) -> Res
 
 /// What a claim came to.
 enum Claim {
-    /// These bytes are to be sent now.
-    Frozen(Frozen),
+    /// These bytes are to be sent now; when the claim was about to be committed.
+    Frozen(Frozen, Instant),
+    /// Another attempt at this mail was quicker.
+    Another,
     /// There is nothing to say any more.
     Nothing,
     /// Its reader has another address by now.
@@ -164,15 +175,22 @@ async fn claim(work: &Work, envoi: &Envoi, conversation: &Conversation) -> Resul
     if !conversation.is_to(&frozen.to_email) {
         return Ok(Claim::OtherAddress);
     }
-    envois::claim(&mut tx, envoi.id, &frozen, now).await?;
+    let by = work.lease.as_ref().map(|lease| (lease.job_id.as_str(), lease.since));
+    if !envois::claim(&mut tx, envoi, &frozen, by, now).await? {
+        return Ok(Claim::Another);
+    }
+    let claimed = Instant::now();
     tx.commit().await?;
-    Ok(Claim::Frozen(frozen))
+    Ok(Claim::Frozen(frozen, claimed))
 }
 
 /// Records how a transmission ended, and says what is to become of the job.
 async fn conclude(work: &Work, envoi: &Envoi, outcome: Transmission) -> Result<Verdict> {
     let (fin, then) = match outcome {
         Transmission::Accepted => (Fin::Envoyee, Ok(Verdict::Done)),
+        Transmission::NotSent(why) => {
+            (not_now(envoi, why.clone()), Err(Error::unavailable("smtp", anyhow!(why))))
+        }
         Transmission::Deferred(why) => (not_now(envoi, why.clone()), Err(Error::Deferred(why))),
         Transmission::Refused(why) => {
             let refused = Error::refused("smtp_refuse", why.clone(), why.clone());

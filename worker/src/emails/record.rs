@@ -1,8 +1,8 @@
-//! Recording what became of a mail, however long the database is away.
+//! Recording what became of a mail.
 use std::time::Duration;
 
 use erp_core::{
-    Result, metrics,
+    Error, Result, metrics,
     notifications::envois::{self, Fin},
 };
 
@@ -11,16 +11,21 @@ use crate::work::Work;
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Records the end of a transmission under the lease of this attempt; once the lease is lost, somebody else decides, and
-/// nothing is changed.
+/// Records the end of a transmission under the lease of this attempt, however long the database is away. Once the lease is
+/// lost, somebody else decides, and nothing is changed.
 pub(super) async fn record(work: &Work, envoi_id: i64, fin: &Fin) -> Result<()> {
-    let now = work.clock.now();
-    patiently(|| async move {
-        let mut tx = work.begin().await?;
-        envois::record(&mut tx, envoi_id, fin, now).await?;
-        tx.commit().await
-    })
-    .await?;
+    patiently(|| write(work, envoi_id, fin)).await
+}
+
+/// Records why a mail could not be begun, once: nothing depends on it.
+pub(super) async fn note(work: &Work, envoi_id: i64, fin: &Fin) -> Result<()> {
+    write(work, envoi_id, fin).await
+}
+
+async fn write(work: &Work, envoi_id: i64, fin: &Fin) -> Result<()> {
+    let mut tx = work.begin().await?;
+    envois::record(&mut tx, envoi_id, fin, work.clock.now()).await?;
+    tx.commit().await?;
     if let Fin::Incertaine(reason) = fin {
         tracing::warn!(envoi.id = envoi_id, reason, "a mail whose end is in doubt is kept");
     }
@@ -28,12 +33,29 @@ pub(super) async fn record(work: &Work, envoi_id: i64, fin: &Fin) -> Result<()> 
     Ok(())
 }
 
-/// Repeats `step` while the database does not answer: another attempt would send again what was accepted.
+/// Closes a mail that has nothing to say any more. False: something has joined it meanwhile.
+pub(super) async fn close_if_empty(work: &Work, envoi_id: i64) -> Result<bool> {
+    let now = work.clock.now();
+    let mut tx = work.begin().await?;
+    if !envois::close(&mut tx, envoi_id, now).await?.is_empty() {
+        return Ok(false);
+    }
+    envois::record(&mut tx, envoi_id, &Fin::Annulee, now).await?;
+    tx.commit().await?;
+    metrics::MAILS.with_label_values(&[Fin::Annulee.as_str()]).inc();
+    Ok(true)
+}
+
+/// Repeats `step` until it succeeds or the lease is lost: whatever the error, an attempt that gave up would let the next one
+/// send again what was accepted.
 pub(super) async fn patiently<T, F: Future<Output = Result<T>>>(step: impl Fn() -> F) -> Result<T> {
     loop {
         match step().await {
-            Err(error) if error.is_unavailable() => {
-                tracing::warn!(%error, "what became of a mail is not recorded yet");
+            Err(error) if !matches!(error, Error::LeaseLost) => {
+                tracing::warn!(
+                    error = format!("{error:#}"),
+                    "what became of a mail is not recorded yet"
+                );
                 tokio::time::sleep(PAUSE).await;
             }
             done => return done,

@@ -1,5 +1,6 @@
 //! Mails for operators: the list, and what is sent again because they say so.
 use sqlx::PgPool;
+use ulid::Ulid;
 
 use super::{EnvoiFilter, EnvoiOut, SORTABLE, StatutEnvoi, store};
 use crate::{
@@ -31,8 +32,8 @@ pub async fn list(pool: &PgPool, filter: &EnvoiFilter) -> Result<Listed<EnvoiOut
 ///
 /// 409 `envoi_non_renvoyable`: it is under way, has left, has nothing to say any more, or its bytes were removed.
 pub async fn resend(tx: &mut Tx<'_>, envoi_id: i64) -> Result<()> {
-    let envoi = store::find_for_update(tx, envoi_id).await?;
-    let (statut, transmissions) = envoi.ok_or(Error::NotFound(Noun::Envoi))?;
+    let statut = store::find_for_update(tx, envoi_id).await?;
+    let statut = statut.ok_or(Error::NotFound(Noun::Envoi))?;
     let stopped = matches!(statut, StatutEnvoi::Incertaine | StatutEnvoi::Echouee);
     if !stopped || !store::revive(tx, envoi_id).await? {
         return Err(Error::conflict(
@@ -41,6 +42,7 @@ pub async fn resend(tx: &mut Tx<'_>, envoi_id: i64) -> Result<()> {
             "This mail is under way, has left, is void or too old: it cannot be sent again.",
         ));
     }
-    let renvoi = format!("renvoi-{transmissions}");
+    // The lock and the state make it once; the key is another one each time.
+    let renvoi = format!("renvoi-{}", Ulid::generate());
     enqueue(tx, &SendMail::again(envoi_id, renvoi)).await
 }

@@ -11,7 +11,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 pub use admin::{list, resend};
 pub(super) use store::forget;
-pub use store::{find, forget_bodies, frozen, must_arrive};
+pub use store::{count_in_doubt, find, forget_bodies, frozen, must_arrive, settle_departures};
 pub use types::{Envoi, EnvoiFilter, EnvoiOut, Fin, SORTABLE, StatutEnvoi};
 
 use super::{jobs::SendMail, told};
@@ -103,17 +103,21 @@ pub async fn close(tx: &mut Tx<'_>, envoi_id: i64, now: DateTime<Utc>) -> Result
 }
 
 /// Claims a mail for one transmission: from the commit on, and until [`record`], its end is in doubt. The first time its
-/// recipient, id and bytes are frozen as given; `frozen` must be those from then on.
+/// recipient, id and bytes are frozen as given; `frozen` must be those from then on. `by`: the job of this attempt, and since
+/// when it is held.
+///
+/// False when another attempt was quicker since `envoi` was read: nothing was changed.
 pub async fn claim(
     tx: &mut Tx<'_>,
-    envoi_id: i64,
+    envoi: &Envoi,
     frozen: &Frozen,
+    by: Option<(&str, DateTime<Utc>)>,
     now: DateTime<Utc>,
-) -> Result<()> {
-    store::claim(tx, envoi_id, frozen, now).await
+) -> Result<bool> {
+    store::claim(tx, envoi, frozen, by, now).await
 }
 
-/// Records how a transmission ended, or that a mail will not be sent; its notifications follow.
+/// Records how a transmission ended, or that a mail will not be sent; its notifications follow. What is over stays as it is.
 pub async fn record(tx: &mut Tx<'_>, envoi_id: i64, fin: &Fin, now: DateTime<Utc>) -> Result<()> {
     // The notifications first: whoever holds one of them may want to add another to the mail of its reader.
     store::record_notifications(tx, envoi_id, fin, now).await?;
@@ -127,13 +131,19 @@ pub(super) async fn abandon(
     reason: &str,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let Some(envoi) = store::find(&mut **tx, envoi_id).await? else { return Ok(()) };
     let reason = reason.to_owned();
-    match envoi.statut {
-        StatutEnvoi::EnFile => record(tx, envoi_id, &Fin::Echouee(reason), now).await,
-        StatutEnvoi::EnTransmission => record(tx, envoi_id, &Fin::Incertaine(reason), now).await,
-        _ => Ok(()),
+    let fin = if store::is_in_doubt(tx, envoi_id).await? {
+        Fin::Incertaine(reason)
+    } else {
+        Fin::Echouee(reason)
+    };
+    record(tx, envoi_id, &fin, now).await?;
+    // What joined while this was decided is for the next mail.
+    for id in store::waiting(tx, envoi_id).await? {
+        store::leave(tx, id).await?;
+        adopt(tx, id, now).await?;
     }
+    Ok(())
 }
 
 /// Takes back [`abandon`]: the mail waits again, as it was frozen if it was.

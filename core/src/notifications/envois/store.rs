@@ -4,7 +4,7 @@ use sqlx::{PgConnection, PgExecutor};
 
 use super::{Envoi, Fin, StatutEnvoi};
 use crate::{
-    Error, Result,
+    Result,
     mailer::Frozen,
     notifications::{StatutNotification, TypeNotification},
 };
@@ -15,7 +15,10 @@ pub async fn find(db: impl PgExecutor<'_>, envoi_id: i64) -> Result<Option<Envoi
     Ok(sqlx::query_as!(
         Envoi,
         r#"
-            select e.id, e.user_id, e.jour, e.message_id is not null as "is_frozen!",
+            select e.id, e.user_id, e.jour, e.message_id is not null as "is_frozen!", e.transmissions,
+                exists (
+                    select from apalis.jobs j
+                    where j.id = e.transmis_par and j.lock_at = e.transmis_depuis and j.status = 'Running') as "is_under_way!",
                 coalesce(e.destinataire, u.email) as "email!",
                 e.message_id is not null or e.jour is not null or exists (
                     select from envoi_notifications en join notifications n on n.id = en.notification_id
@@ -31,16 +34,16 @@ pub async fn find(db: impl PgExecutor<'_>, envoi_id: i64) -> Result<Option<Envoi
     .await?)
 }
 
-/// The state of a mail, locked, and how often its transmission was begun.
+/// The state of a mail, locked.
 pub(super) async fn find_for_update(
     tx: &mut PgConnection,
     envoi_id: i64,
-) -> Result<Option<(StatutEnvoi, i32)>> {
-    let row = sqlx::query!(
-        r#"select statut as "statut: StatutEnvoi", transmissions from envois where id = $1 for update"#,
+) -> Result<Option<StatutEnvoi>> {
+    let statut = sqlx::query_scalar!(
+        r#"select statut as "statut: StatutEnvoi" from envois where id = $1 for update"#,
         envoi_id,
     );
-    Ok(row.fetch_optional(tx).await?.map(|row| (row.statut, row.transmissions)))
+    Ok(statut.fetch_optional(tx).await?)
 }
 
 /// The bytes of a mail that was frozen; `None`: it was not, or they were removed after their time.
@@ -110,7 +113,10 @@ pub(super) async fn last_departure(
     user_id: i64,
 ) -> Result<Option<DateTime<Utc>>> {
     Ok(sqlx::query_scalar!(
-        "select max(parti_le) from envois where user_id = $1 and jour is null",
+        r#"
+            select max(greatest(parti_le, case statut when 'en_transmission' then transmis_le end))
+            from envois where user_id = $1 and jour is null
+        "#,
         user_id
     )
     .fetch_one(tx)
@@ -123,6 +129,17 @@ pub(super) async fn open(
     user_id: i64,
     now: DateTime<Utc>,
 ) -> Result<(i64, bool)> {
+    // A worker of the release before opens a mail again that it could not send, which may be frozen by then.
+    sqlx::query!(
+        r#"
+            update envois set ferme_le = $2
+            where user_id = $1 and ferme_le is null and (statut <> 'en_file' or message_id is not null or parti_le is not null)
+        "#,
+        user_id,
+        now,
+    )
+    .execute(&mut *tx)
+    .await?;
     let row = sqlx::query!(
         r#"
             insert into envois (user_id, part_le) values ($1, $2)
@@ -226,29 +243,32 @@ pub(super) async fn waiting(tx: &mut PgConnection, envoi_id: i64) -> Result<Vec<
 
 pub(super) async fn claim(
     tx: &mut PgConnection,
-    envoi_id: i64,
+    envoi: &Envoi,
     frozen: &Frozen,
+    by: Option<(&str, DateTime<Utc>)>,
     now: DateTime<Utc>,
-) -> Result<()> {
+) -> Result<bool> {
     let done = sqlx::query!(
         r#"
             update envois
-            set statut = 'en_transmission', transmissions = transmissions + 1, transmis_le = $2,
+            set en_doute = en_doute or statut = 'en_transmission', statut = 'en_transmission',
+                transmissions = transmissions + 1, transmis_le = $2, transmis_par = $7, transmis_depuis = $8,
                 destinataire = coalesce(destinataire, $3), message_id = coalesce(message_id, $4), corps = coalesce(corps, $5)
             where id = $1 and statut in ('en_file', 'en_transmission') and (message_id is null or message_id = $4)
+              and transmissions = $6 and parti_le is null
         "#,
-        envoi_id,
+        envoi.id,
         now,
         frozen.to_email,
         frozen.message_id,
         frozen.bytes,
+        envoi.transmissions,
+        by.map(|(job, _)| job),
+        by.map(|(_, since)| since),
     )
     .execute(tx)
     .await?;
-    if done.rows_affected() == 1 {
-        return Ok(());
-    }
-    Err(Error::Internal(anyhow::anyhow!("mail {envoi_id} is not to be sent, or is another one")))
+    Ok(done.rows_affected() == 1)
 }
 
 /// Records the end of a mail for the notifications in it that wait, or whose end is in doubt.
@@ -274,6 +294,7 @@ pub(super) async fn record_notifications(
                 select id from notifications
                 where id in (select notification_id from envoi_notifications where envoi_id = $1)
                   and canal = 'email' and statut in ('en_file', 'incertaine')
+                  and exists (select from envois where id = $1 and statut in ('en_file', 'en_transmission'))
                 order by id
                 for no key update
             )
@@ -302,20 +323,55 @@ pub(super) async fn record(
     sqlx::query!(
         r#"
             update envois
-            set statut = $2, derniere_erreur = $3, parti_le = coalesce(parti_le, $4),
+            set statut = $2, derniere_erreur = $3, parti_le = coalesce(parti_le, $4), en_doute = en_doute or $6,
                 -- What may be tried again gathers on, unless it is frozen.
                 ferme_le = case when $2 = 'en_file' then ferme_le else coalesce(ferme_le, $5) end
-            where id = $1
+            where id = $1 and statut in ('en_file', 'en_transmission')
         "#,
         envoi_id,
         fin.statut() as StatutEnvoi,
         fin.reason(),
         sent,
         now,
+        matches!(fin, Fin::EnDoute(_) | Fin::Incertaine(_)),
     )
     .execute(tx)
     .await?;
     Ok(())
+}
+
+/// Whether a transmission of a mail ended without an answer.
+pub(super) async fn is_in_doubt(tx: &mut PgConnection, envoi_id: i64) -> Result<bool> {
+    let doubt = sqlx::query_scalar!(
+        "select en_doute or statut = 'en_transmission' from envois where id = $1",
+        envoi_id
+    );
+    Ok(doubt.fetch_optional(tx).await?.flatten().unwrap_or(false))
+}
+
+/// Records departures that a worker of the release before has recorded by `parti_le` alone, at most `limit`; how many.
+pub async fn settle_departures(tx: &mut PgConnection, limit: i64) -> Result<usize> {
+    let done = sqlx::query!(
+        r#"
+            update envois set statut = 'envoyee' where id in (
+                select id from envois where statut = 'en_file' and parti_le is not null limit $1)
+        "#,
+        limit,
+    );
+    let settled = done.execute(tx).await?.rows_affected();
+    Ok(usize::try_from(settled).unwrap_or(usize::MAX))
+}
+
+/// Mails whose end has been in doubt since `since`, counted up to 1000.
+pub async fn count_in_doubt(db: impl PgExecutor<'_>, since: DateTime<Utc>) -> Result<i64> {
+    let count = sqlx::query_scalar!(
+        r#"
+            select count(*) as "count!" from (
+                select from envois where statut = 'incertaine' and transmis_le > $1 limit 1000) as counted
+        "#,
+        since,
+    );
+    Ok(count.fetch_one(db).await?)
 }
 
 /// A mail that was given up, or whose end is in doubt, waits again, and so do its notifications. The bytes of one that was

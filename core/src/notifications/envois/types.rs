@@ -30,6 +30,10 @@ pub struct Envoi {
     pub jour: Option<NaiveDate>,
     /// Whether its bytes are frozen.
     pub is_frozen: bool,
+    /// Transmissions that were begun.
+    pub transmissions: i32,
+    /// Whether the attempt that claimed it last still holds its job: it is being sent at this moment.
+    pub is_under_way: bool,
     /// Whether there is anything to say, as far as is known before it is frozen.
     pub has_contents: bool,
     /// The address that it was frozen with; else that of its reader today.
