@@ -114,7 +114,7 @@ const ANSWER: Duration = Duration::from_secs(2);
 /// For the queues to be counted: past it, what was counted before is shown on, with its age.
 const COUNT: Duration = Duration::from_secs(1);
 /// Counts of before are shown for so long.
-const SHOWN: Duration = Duration::from_secs(60);
+const SHOWN: Duration = Duration::from_mins(1);
 
 /// When the queues were last counted.
 static COUNTED: Mutex<Option<Instant>> = Mutex::new(None);
@@ -128,18 +128,14 @@ pub async fn render(ctx: &Ctx) -> Result<String> {
         Ok::<_, sqlx::Error>(connection)
     })
     .await;
-    let counted = match up {
-        Ok(Ok(mut connection)) => {
-            DATABASE_UP.set(1);
-            // Longer than the server's own limit for it: only a server that vanished just now is later.
-            timeout(2 * COUNT, count(&mut connection, ctx.clock.now()))
-                .await
-                .unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {:?}", 2 * COUNT).into()))
-        }
-        _ => {
-            DATABASE_UP.set(0);
-            Err(anyhow::anyhow!("the database does not answer").into())
-        }
+    let counted = if let Ok(Ok(mut connection)) = up {
+        DATABASE_UP.set(1);
+        // Longer than the server's own limit for it: only a server that vanished just now is later.
+        let late = |_| Err(anyhow::anyhow!("no answer within {:?}", 2 * COUNT).into());
+        timeout(2 * COUNT, count(&mut connection, ctx.clock.now())).await.unwrap_or_else(late)
+    } else {
+        DATABASE_UP.set(0);
+        Err(anyhow::anyhow!("the database does not answer").into())
     };
     show(counted);
     let (size, idle) = (i64::from(ctx.pool.size()), ctx.pool.num_idle());

@@ -66,7 +66,7 @@ impl Pair {
     }
 
     /// Copies the first, with all that it has by now; gives the port of the copy. Both run then.
-    async fn copy(&mut self) -> u16 {
+    fn copy(&mut self) -> u16 {
         let port = self.port();
         drop(self.first.take());
         let folder = self.folders.path().join("first");
@@ -89,7 +89,7 @@ async fn all_go_on_after_a_failover(mut pair: Pair, url: String, fail_over: impl
     let settings = [("DATABASE_MAX_CONNECTIONS", "5")];
     let system = System::on_with(url, pool, &settings, None).await;
     let intervention = system.intervention().await;
-    let second = pair.copy().await;
+    let second = pair.copy();
     let _worker = system.worker();
     let list =
         || system.client.get(format!("{}/interventions", system.url)).bearer_auth(&system.token);
@@ -176,12 +176,12 @@ async fn in_namespaces_of_its_own() {
     assert!(std::env::var_os(INSIDE).is_some(), "it would change the network of this machine");
     let hosts = Hosts::new();
     let pair = Pair::new().await;
-    let _first = Proxy::on(hosts.listener(1), pair.port());
+    let _first = Proxy::on(Hosts::listener(1), pair.port());
     let url = format!("postgres://postgres@{}:5432/erp?sslmode=disable", hosts::NAME);
     all_go_on_after_a_failover(pair, url, async |second| {
         // Its end is the test's: it lives as long as the process.
-        std::mem::forget(Proxy::on(hosts.listener(2), second));
-        hosts.vanish(1);
+        std::mem::forget(Proxy::on(Hosts::listener(2), second));
+        Hosts::vanish(1);
         hosts.lead_to(2);
     })
     .await;

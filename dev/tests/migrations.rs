@@ -93,3 +93,33 @@ async fn a_table_that_is_in_use_is_waited_for_and_nobody_behind_it() {
     migrated.unwrap();
     assert_eq!(erp_core::migrate::schema(pool).await.unwrap(), erp_core::migrate::Schema::Current);
 }
+
+#[tokio::test]
+async fn a_mail_that_is_over_gathers_nothing_after_the_upgrade() {
+    let test_db = TestDb::new().await;
+    let pool = &test_db.pool;
+    let last =
+        MIGRATOR.iter().map(|m| m.version).filter(|v| *v < 20_261_126_000_021).max().unwrap();
+    MIGRATOR.undo(pool, last).await.unwrap();
+    // One that left and was opened again, one whose contents were settled, one that waits, one that was given up.
+    let before = "
+        insert into users (id, username, full_name, email, role, password_hash, created_at, updated_at)
+        select n, 'u' || n, 'U', 'u' || n || '@mif.example', 'responsable', '', now(), now() from generate_series(1, 4) n;
+        insert into envois (id, user_id, part_le, ferme_le, parti_le) values
+            (1, 1, now(), null, now() - interval '1 day'), (2, 2, now(), null, null), (3, 3, now(), null, null),
+            (4, 4, now(), now(), null);
+        insert into notifications (id, type, canal, user_id, statut, date_creation)
+        select n, 'alerte', 'email', n, case n when 3 then 'en_file' when 4 then 'echouee' else 'envoyee' end, now()
+        from generate_series(1, 4) n;
+        insert into envoi_notifications (envoi_id, notification_id) select n, n from generate_series(1, 4) n";
+    sqlx::raw_sql(before).execute(pool).await.unwrap();
+    erp_core::migrate(pool).await.unwrap();
+    let after: Vec<(i64, String, bool)> =
+        sqlx::query_as("select id, statut, ferme_le is null from envois order by id")
+            .fetch_all(pool)
+            .await
+            .unwrap();
+    let expected =
+        [(1, "envoyee", false), (2, "annulee", false), (3, "en_file", true), (4, "echouee", false)];
+    assert_eq!(after, expected.map(|(id, statut, open)| (id, statut.to_owned(), open)));
+}

@@ -221,6 +221,83 @@ async fn a_mail_in_doubt_is_kept_or_sent_again_by_what_it_says() {
 }
 
 #[tokio::test]
+async fn a_mail_that_is_refused_can_be_sent_again_and_again() {
+    let app = App::new().await;
+    let (boss, admin) = (app.user(UserRole::Responsable).await, app.user(UserRole::Admin).await);
+    let nobody =
+        app.user_with(UserRole::Technicien, json!({"email": "refuse.nadia@mif.example"})).await;
+    let made = notification(&app, &boss, &nobody).await;
+    app.run_jobs().await;
+    for attempts in 2..=4 {
+        let mails = app.get(&admin, "/admin/emails?statut=echouee").await.expect(200);
+        app.post(&admin, &format!("/admin/emails/{}/renvoyer", mails[0]["id"]), json!({}))
+            .await
+            .expect(202);
+        app.run_jobs().await;
+        let now = as_it_is(&app, &boss, &made["id"]).await;
+        assert_eq!(
+            (&now["statut"], &now["tentatives"]),
+            (&json!("echouee"), &json!(attempts)),
+            "{now}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn two_jobs_of_one_mail_send_it_once() {
+    let app = App::new().await;
+    let (boss, reader) =
+        (app.user(UserRole::Responsable).await, app.user(UserRole::Technicien).await);
+    for _ in 0..5 {
+        urgent(&app, &boss, &reader).await;
+    }
+    sqlx::raw_sql(
+        "insert into apalis.jobs (id, job_type, job, status, attempts, max_attempts, priority, run_at, metadata)
+         select 'again-' || id, job_type, job, status, attempts, max_attempts, priority, run_at, metadata from apalis.jobs",
+    )
+    .execute(&app.ctx.pool)
+    .await
+    .unwrap();
+    app.run_jobs().await;
+    app.skip_backoff().await;
+    app.run_jobs().await;
+    let jobs = app.jobs().await;
+    assert!(jobs.len() == 10 && jobs.iter().all(|(_, state, _)| state == "Done"), "{jobs:?}");
+    assert_eq!(app.mails().len(), 5);
+}
+
+#[tokio::test]
+async fn the_jobs_of_the_release_before_are_done_and_can_be_called_off() {
+    let app = App::new().await;
+    let (boss, admin) = (app.user(UserRole::Responsable).await, app.user(UserRole::Admin).await);
+    let reader = app.user(UserRole::Technicien).await;
+    let (sent, cancelled) =
+        (urgent(&app, &boss, &reader).await, urgent(&app, &boss, &reader).await);
+    // As that release leaves it: a job a notification, and no mail yet.
+    for statement in [
+        "delete from apalis.jobs",
+        "delete from envois",
+        "insert into apalis.jobs (id, job_type, job, status, attempts, max_attempts, priority, run_at, metadata)
+         select 'old-' || id, 'emails.send', convert_to('{\"notification_id\":' || id || '}', 'UTF8'), 'Pending', 0, 55, 1, now(), ''
+         from notifications",
+    ] {
+        sqlx::raw_sql(statement).execute(&app.ctx.pool).await.unwrap();
+    }
+    let job = format!("/admin/jobs/old-{}", cancelled["id"]);
+    app.post(&admin, &format!("{job}/cancel"), json!({})).await.expect(200);
+    app.run_jobs().await;
+    assert_eq!(app.mails().len(), 1);
+    assert_eq!(as_it_is(&app, &boss, &sent["id"]).await["statut"], "envoyee");
+    assert_eq!(as_it_is(&app, &boss, &cancelled["id"]).await["statut"], "echouee");
+
+    app.post(&admin, &format!("{job}/retry"), json!({})).await.expect(200);
+    app.skip_backoff().await;
+    app.run_jobs().await;
+    assert_eq!(app.mails().len(), 2);
+    assert_eq!(as_it_is(&app, &boss, &cancelled["id"]).await["statut"], "envoyee");
+}
+
+#[tokio::test]
 async fn a_mail_that_is_called_off_while_it_is_sent_stays_in_doubt() {
     let app = App::new().await;
     let (boss, admin) = (app.user(UserRole::Responsable).await, app.user(UserRole::Admin).await);

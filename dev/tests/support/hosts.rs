@@ -130,7 +130,7 @@ impl Hosts {
     }
 
     /// What listens on host `n`: a socket belongs to the namespace in which it was made.
-    pub fn listener(&self, n: u8) -> StdListener {
+    pub fn listener(n: u8) -> StdListener {
         let make = move || {
             let namespace = std::fs::File::open(format!("/run/netns/host{n}")).unwrap();
             move_into_link_name_space(
@@ -145,7 +145,7 @@ impl Hosts {
     }
 
     /// The cable to host `n` is pulled at its far end: packets are dropped on both sides, and nobody is told.
-    pub fn vanish(&self, n: u8) {
+    pub fn vanish(n: u8) {
         run(&format!("ip -n host{n} link set end{n} down"));
     }
 }
