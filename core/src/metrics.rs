@@ -9,7 +9,10 @@ use prometheus::{
 };
 use tokio::time::timeout;
 
-use crate::{Ctx, Result, jobs::operate};
+use crate::{
+    Ctx, Result,
+    jobs::{breaker, operate},
+};
 
 /// Of what [`render`] gives.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -52,6 +55,8 @@ metrics! {
         "erp_queue_oldest_ready_seconds", "Age of the job that has been ready the longest; 0 when none is.", &["queue"]);
     QUEUE_PAUSED: IntGaugeVec = register_int_gauge_vec!(
         "erp_queue_paused", "1 while an operator has paused the queue.", &["queue"]);
+    BREAKER_OPEN: IntGaugeVec = register_int_gauge_vec!(
+        "erp_breaker_open", "1 while jobs wait for a service outside that is away.", &["dependency"]);
     DATABASE_UP: IntGauge = register_int_gauge!(
         "erp_database_up", "Whether the database answered this process just now.");
     POOL: IntGaugeVec = register_int_gauge_vec!(
@@ -88,7 +93,14 @@ pub async fn outside<T, E>(
 
 /// The whole in Prometheus's text format. Without a database that answers within two seconds: what this process knows.
 pub async fn render(ctx: &Ctx) -> Result<String> {
-    let queues = timeout(Duration::from_secs(2), operate::queues(&ctx.pool)).await;
+    let (queues, breakers) = tokio::join!(
+        timeout(Duration::from_secs(2), operate::queues(&ctx.pool)),
+        timeout(Duration::from_secs(2), breaker::list(&ctx.pool)),
+    );
+    BREAKER_OPEN.reset();
+    for breaker in breakers.into_iter().flatten().flatten() {
+        BREAKER_OPEN.with_label_values(&[&breaker.dependency]).set(i64::from(breaker.open));
+    }
     QUEUE_JOBS.reset();
     QUEUE_OLDEST.reset();
     QUEUE_PAUSED.reset();

@@ -2,9 +2,15 @@
 use std::sync::Arc;
 
 use erp_core::{
-    Clock, Config, Ctx, Result, Tx, auth::Keys, jobs::Lease, mailer::Mailer, storage::Storage,
+    Clock, Config, Ctx, Result, Tx,
+    auth::Keys,
+    jobs::{Dependency, Lease},
+    mailer::Mailer,
+    storage::Storage,
 };
 use sqlx::PgPool;
+
+use crate::runner::Breakers;
 
 /// The means of one attempt: those of a route, but that it writes under its lease. Cheap to clone.
 #[derive(Clone)]
@@ -18,11 +24,12 @@ pub struct Work {
     pub(crate) config: Arc<Config>,
     ctx: Ctx,
     lease: Option<Lease>,
+    breakers: Arc<Breakers>,
 }
 
 impl Work {
     /// The means of the attempt that holds `lease`; without one, of a job that is done by hand and has no row.
-    pub(crate) fn new(ctx: Ctx, lease: Option<Lease>) -> Self {
+    pub(crate) fn new(ctx: Ctx, lease: Option<Lease>, breakers: Arc<Breakers>) -> Self {
         Self {
             pool: ctx.pool.clone(),
             clock: ctx.clock.clone(),
@@ -32,6 +39,7 @@ impl Work {
             config: ctx.config.clone(),
             ctx,
             lease,
+            breakers,
         }
     }
 
@@ -41,6 +49,11 @@ impl Work {
             Some(lease) => lease.begin(&self.ctx).await,
             None => self.ctx.begin().await,
         }
+    }
+
+    /// Says that `dependency` answers: jobs that wait for it go on.
+    pub(crate) fn answered(&self, dependency: Dependency) {
+        self.breakers.answered(dependency);
     }
 
     /// Resolves when the attempt is to come to an end.

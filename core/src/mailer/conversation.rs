@@ -13,7 +13,7 @@ use lettre::transport::smtp::extension::{Extension, MailBodyParameter, MailParam
 use tokio::time::timeout;
 
 use super::message::address;
-use super::smtp::{Inner, Mailer, too_late};
+use super::smtp::{Connected, Inner, Mailer, Turn, too_late};
 use crate::{Error, Result, metrics::outside};
 
 /// The server closes the connection: it is the server that is unwell, not the mail.
@@ -22,7 +22,7 @@ const CLOSING: u16 = 421;
 /// A connection on which the server has said `354`: it waits for the body of a mail to one recipient. Dropped, the
 /// connection is closed, and the mail was not sent.
 pub struct Conversation {
-    connection: AsyncSmtpConnection,
+    connection: Connected,
     mailer: Arc<Inner>,
     to: Address,
 }
@@ -48,23 +48,27 @@ impl Mailer {
     /// `Deferred` when it asks to come later with a mail to this recipient (greylisting, a full mailbox); anything else,
     /// a refusal of our login or our sender included, is `Unavailable`.
     pub async fn open(&self, to: &str) -> Result<Conversation> {
-        outside("smtp", self.begin(to)).await
+        let to = address(to)?;
+        // That others use the places is not the server's slowness.
+        let place = self.inner().place().await?;
+        outside("smtp", self.begin(to, place)).await
     }
 
-    async fn begin(&self, to: &str) -> Result<Conversation> {
+    async fn begin(&self, to: Address, place: Turn) -> Result<Conversation> {
         let mailer = self.inner();
-        let to = address(to)?;
         let sender = mailer.from.email.clone();
-        let mut connection = mailer.connection().await?;
-        let options = options(&connection, &[&sender, &to])?;
-        let refused = mailer.command(&mut connection, Mail::new(Some(sender), options)).await?;
+        let mut connection = mailer.connection(place).await?;
+        let options = options(&connection.smtp, &[&sender, &to])?;
+        let refused =
+            mailer.command(&mut connection.smtp, Mail::new(Some(sender), options)).await?;
         if let Err(error) = refused {
             // About our sender, or about this server at the moment: the mail is as good as any other.
             return Err(mailer.unavailable(mailer.explain(&error)));
         }
-        let refused = mailer.command(&mut connection, Rcpt::new(to.clone(), Vec::new())).await?;
+        let refused =
+            mailer.command(&mut connection.smtp, Rcpt::new(to.clone(), Vec::new())).await?;
         refused.map_err(|error| mailer.of_this_mail(&error))?;
-        let refused = mailer.command(&mut connection, Data).await?;
+        let refused = mailer.command(&mut connection.smtp, Data).await?;
         refused.map_err(|error| mailer.of_this_mail(&error))?;
         Ok(Conversation { connection, mailer: mailer.clone(), to })
     }
@@ -81,7 +85,7 @@ impl Conversation {
     pub async fn transmit(mut self, body: &[u8]) -> Transmission {
         let limit = self.mailer.config.dot_timeout;
         let call = async {
-            match timeout(limit, self.connection.message(body)).await {
+            match timeout(limit, self.connection.smtp.message(body)).await {
                 Ok(Ok(_accepted)) => Ok(Transmission::Accepted),
                 Ok(Err(error)) => Err(self.mailer.outcome(&error)),
                 Err(_) => Err(Transmission::InDoubt(too_late(limit))),

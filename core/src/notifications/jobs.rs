@@ -5,7 +5,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::envois;
-use crate::{Result, Tx, jobs::Job};
+use crate::{
+    Result, Tx,
+    jobs::{Dependency, Job},
+};
 
 /// Sends one mail.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -29,6 +32,7 @@ impl SendMail {
 
 impl Job for SendMail {
     const QUEUE: &'static str = "emails";
+    const NEEDS: &[Dependency] = &[Dependency::Smtp];
     /// Ten minutes after the final dot, and the patience to record what the mail server said.
     const TIMEOUT: Duration = Duration::from_hours(1);
     const CONCURRENCY: usize = 4;
@@ -67,6 +71,7 @@ pub struct SendGroup {
 
 impl Job for SendGroup {
     const QUEUE: &'static str = "emails.group";
+    const NEEDS: &[Dependency] = &[Dependency::Smtp];
     const TIMEOUT: Duration = SendMail::TIMEOUT;
 
     async fn abandon(&self, tx: &mut Tx<'_>, reason: &str, now: DateTime<Utc>) -> Result<()> {

@@ -12,8 +12,17 @@ use tokio::time::timeout;
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// What is looked at once the settings are good.
-const BEYOND_SETTINGS: [&str; 8] =
-    ["base", "schéma", "files", "workers", "planifications", "horloge", "fichiers", "smtp"];
+const BEYOND_SETTINGS: [&str; 9] = [
+    "base",
+    "schéma",
+    "files",
+    "disjoncteurs",
+    "workers",
+    "planifications",
+    "horloge",
+    "fichiers",
+    "smtp",
+];
 
 /// What a check has found.
 #[derive(Debug)]

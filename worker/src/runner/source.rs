@@ -11,7 +11,10 @@ use apalis::prelude::{Backend, Task, TaskBuilder, TaskId, WorkerContext};
 use apalis_core::backend::{BackendConfig, finalize::Ephemeral};
 use erp_core::{
     Result,
-    jobs::life::{self, Taken},
+    jobs::{
+        Dependency,
+        life::{self, Taken},
+    },
 };
 use futures_util::{FutureExt as _, future::BoxFuture};
 use sqlx::PgPool;
@@ -38,6 +41,7 @@ pub(super) struct Held {
 pub(super) struct Source {
     pool: PgPool,
     queue: &'static str,
+    needs: &'static [Dependency],
     worker: String,
     slots: Arc<Semaphore>,
     capacity: u32,
@@ -58,6 +62,7 @@ impl Source {
     pub(super) fn new(
         pool: PgPool,
         queue: &'static str,
+        needs: &'static [Dependency],
         process: &Process,
         slots: usize,
         bell: Bell,
@@ -70,6 +75,7 @@ impl Source {
         Self {
             pool,
             queue,
+            needs,
             worker: process.name.clone(),
             slots,
             capacity,
@@ -83,9 +89,10 @@ impl Source {
     fn take(&self) -> Step {
         // Nobody else takes slots, so that those free now stay free.
         let free = self.slots.available_permits();
-        let (pool, queue, worker) = (self.pool.clone(), self.queue, self.worker.clone());
+        let (pool, queue, worker, needs) =
+            (self.pool.clone(), self.queue, self.worker.clone(), self.needs);
         let take = async move {
-            let take = life::take(&pool, queue, &worker, free);
+            let take = life::take(&pool, queue, &worker, free, needs);
             tokio::time::timeout(TAKE_LIMIT, take).await.ok()
         };
         Step::Take(take.boxed())
