@@ -24,7 +24,7 @@ use tower_layer::Identity;
 use super::process::Process;
 use crate::wake::Bell;
 
-/// After an error of the database.
+/// After an error of the database; between half of it and all, so that processes do not come back together.
 const PAUSE: Duration = Duration::from_secs(1);
 /// While more wait than there are slots, so long may free slots gather: one question for many jobs.
 const GATHER: Duration = Duration::from_millis(5);
@@ -108,11 +108,11 @@ impl Source {
             Some(Ok(_)) => Some(poll),
             Some(Err(error)) => {
                 tracing::warn!(%error, queue = self.queue, "no jobs taken");
-                return Step::Wait(tokio::time::sleep(PAUSE).boxed());
+                return Step::Wait(tokio::time::sleep(pause()).boxed());
             }
             None => {
                 tracing::warn!(queue = self.queue, "no jobs taken: the database does not answer");
-                return Step::Wait(tokio::time::sleep(PAUSE).boxed());
+                return Step::Wait(tokio::time::sleep(pause()).boxed());
             }
         };
         let wait = async move {
@@ -135,6 +135,10 @@ impl Source {
         let id = TaskId::from_string(format!("{}-{}", job.id, job.attempt));
         Some(TaskBuilder::new(Held { job, slot }).task_id(id).build())
     }
+}
+
+fn pause() -> Duration {
+    PAUSE.mul_f64(f64::midpoint(1.0, rand::random::<f64>()))
 }
 
 impl Backend for Source {
