@@ -22,7 +22,7 @@ const CLOSING: u16 = 421;
 /// A connection on which the server has said `354`: it waits for the body of a mail to one recipient. Dropped, the
 /// connection is closed, and the mail was not sent.
 pub struct Conversation {
-    connection: Connected,
+    connection: Box<Connected>,
     mailer: Arc<Inner>,
     to: Address,
 }
@@ -51,7 +51,8 @@ impl Mailer {
         let to = address(to)?;
         // That others use the places is not the server's slowness.
         let place = self.inner().place().await?;
-        outside("smtp", self.begin(to, place)).await
+        // It holds all that a handshake needs.
+        outside("smtp", Box::pin(self.begin(to, place))).await
     }
 
     async fn begin(&self, to: Address, place: Turn) -> Result<Conversation> {
@@ -63,7 +64,7 @@ impl Mailer {
             mailer.command(&mut connection.smtp, Mail::new(Some(sender), options)).await?;
         if let Err(error) = refused {
             // About our sender, or about this server at the moment: the mail is as good as any other.
-            return Err(mailer.unavailable(mailer.explain(&error)));
+            return Err(mailer.unavailable(&mailer.explain(&error)));
         }
         let refused =
             mailer.command(&mut connection.smtp, Rcpt::new(to.clone(), Vec::new())).await?;
@@ -111,9 +112,9 @@ impl Inner {
             Ok(Ok(_positive)) => Ok(Ok(())),
             Ok(Err(error)) => match error.status().map(u16::from) {
                 Some(code) if code != CLOSING => Ok(Err(error)),
-                _ => Err(self.unavailable(self.explain(&error))),
+                _ => Err(self.unavailable(&self.explain(&error))),
             },
-            Err(_) => Err(self.unavailable(too_late(limit))),
+            Err(_) => Err(self.unavailable(&too_late(limit))),
         }
     }
 

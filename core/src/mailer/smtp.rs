@@ -114,7 +114,7 @@ pub(super) struct Inner {
     pub(super) from: Mailbox,
     tls: Option<TlsParameters>,
     credentials: Option<Credentials>,
-    idle: Mutex<Vec<(Instant, Connected)>>,
+    idle: Mutex<Vec<(Instant, Box<Connected>)>>,
     /// Rung when there is one more of these.
     freed: Notify,
     turns: Arc<Semaphore>,
@@ -132,7 +132,7 @@ pub(super) struct Connected {
 /// What the next conversation goes over.
 pub(super) enum Turn {
     /// A connection of before, if the server still answers on it.
-    Idle(Instant, Connected),
+    Idle(Instant, Box<Connected>),
     /// A new one, at this place where places are limited.
     New(Option<Place>),
 }
@@ -230,7 +230,7 @@ impl Inner {
     }
 
     /// A refusal here is of us, not of a mail: it may pass when the operator mends it.
-    pub(super) async fn connection(&self, turn: Turn) -> Result<Connected> {
+    pub(super) async fn connection(&self, turn: Turn) -> Result<Box<Connected>> {
         let place = match turn {
             Turn::New(place) => place,
             Turn::Idle(since, mut connection) => {
@@ -239,12 +239,13 @@ impl Inner {
                 }
                 // The others are most likely as dead (the server was restarted, the network changed): closed untested.
                 self.idle().clear();
-                drop(connection.smtp);
-                connection.place
+                let Connected { smtp, place, .. } = *connection;
+                drop(smtp);
+                place
             }
         };
         let smtp = self.connect().await?;
-        Ok(Connected { smtp, since: Instant::now(), place })
+        Ok(Box::new(Connected { smtp, since: Instant::now(), place }))
     }
 
     async fn answers(&self, since: Instant, connection: &mut AsyncSmtpConnection) -> bool {
@@ -255,7 +256,7 @@ impl Inner {
     }
 
     /// Keeps a connection for the next mail.
-    pub(super) fn keep(&self, connection: Connected) {
+    pub(super) fn keep(&self, connection: Box<Connected>) {
         let may_stay = |place: &Place| place.is_ours() && connection.since.elapsed() < LIFE_OF_FEW;
         let mut idle = self.idle();
         if idle.len() < IDLE_COUNT && connection.place.as_ref().is_none_or(may_stay) {
@@ -294,12 +295,12 @@ impl Inner {
         step: impl Future<Output = Result<T, SmtpError>>,
     ) -> Result<T> {
         match timeout(limit, step).await {
-            Ok(done) => done.map_err(|error| self.unavailable(self.explain(&error))),
-            Err(_) => Err(self.unavailable(too_late(limit))),
+            Ok(done) => done.map_err(|error| self.unavailable(&self.explain(&error))),
+            Err(_) => Err(self.unavailable(&too_late(limit))),
         }
     }
 
-    pub(super) fn unavailable(&self, why: String) -> Error {
+    pub(super) fn unavailable(&self, why: &str) -> Error {
         let SmtpConfig { host, port, .. } = &self.config;
         Error::unavailable("smtp", anyhow::anyhow!("{host}:{port}: {why}"))
     }
@@ -322,7 +323,7 @@ impl Inner {
         clean::shorten(&clean::one_line(&text), 500)
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<(Instant, Connected)>> {
+    fn idle(&self) -> MutexGuard<'_, Vec<(Instant, Box<Connected>)>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
