@@ -116,7 +116,7 @@ async fn keep(work: &Work, document: &Document, content: Content) -> Result<Prep
 async fn fail(work: &Work, id: i64, reason: &str) -> Result<()> {
     let mut tx = work.begin().await?;
     documents::fail(&mut tx, id, reason).await?;
-    Ok(tx.commit().await?)
+    tx.commit().await
 }
 
 /// Removes files; those that are gone already are a success.

@@ -104,7 +104,7 @@ pub async fn examine(config: Result<Config, Vec<SettingFault>>) -> bool {
     database::examine(&config, &mut report).await;
     report.check("fichiers", LIMIT, outside::storage(&config)).await;
     let longest = config.mail.smtp.timeout + Duration::from_secs(1);
-    report.check("smtp", longest, outside::smtp(&config)).await;
+    report.check("smtp", longest, Box::pin(outside::smtp(&config))).await;
     report.healthy
 }
 

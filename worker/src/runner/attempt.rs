@@ -58,12 +58,11 @@ pub(super) async fn run(
     let work = async {
         let started = Instant::now();
         metrics::JOB_WAIT.with_label_values(&[queue]).observe(job.waited);
-        let result = match job.is_spent(handler.max_attempts) {
-            Some(why) => Err(Error::Internal(anyhow::anyhow!(why))),
-            None => {
-                let work = Work::new(ctx, Some(lease), breakers.clone());
-                (handler.run)(work, &job.payload).await
-            }
+        let result = if let Some(why) = job.is_spent(handler.max_attempts) {
+            Err(Error::Internal(anyhow::anyhow!(why)))
+        } else {
+            let work = Work::new(ctx, Some(lease), breakers.clone());
+            (handler.run)(work, &job.payload).await
         };
         if let Err(error) = &result
             && let Some(dependency) = away(handler, error)
@@ -79,7 +78,7 @@ pub(super) async fn run(
         let error = ended.error.as_deref();
         match ended.outcome {
             Outcome::Done | Outcome::Snooze | Outcome::Stale => {
-                tracing::info!(duration_ms, outcome, "job")
+                tracing::info!(duration_ms, outcome, "job");
             }
             Outcome::Retry | Outcome::Outage => tracing::warn!(duration_ms, outcome, error, "job"),
             Outcome::Dead => tracing::error!(duration_ms, outcome, error, "job"),
