@@ -77,7 +77,7 @@ pub async fn run(
     stop: impl Future<Output = std::io::Result<()>> + Send,
 ) -> Result<(), StopError> {
     metrics::begin(QUEUES, schedules::NAMES);
-    let runner = with_jobs(Runner::new(ctx, settings)).run_until(stop);
+    let runner = Box::pin(with_jobs(Runner::new(ctx, settings)).run_until(stop));
     tokio::select! {
         done = runner => done,
         never = scheduler::run(ctx), if ctx.config.worker.scheduler => match never {},

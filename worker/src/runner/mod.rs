@@ -172,7 +172,7 @@ impl Runner {
             done = monitor.run_with_signal(stop) => done,
             never = wake.listen(&ctx.pool) => match never {},
             never = presence::keep(&ctx, &process, &queues) => match never {},
-            never = process.breakers.keep(&changed) => match never {},
+            never = Box::pin(process.breakers.keep(&changed)) => match never {},
         };
         process.abort_all();
         let rest_limit = settings.shutdown_timeout.mul_f64(FOR_REST);
