@@ -117,6 +117,7 @@ pub const TABLE: &[(Method, &str, Access)] = &[
     (Method::POST, "/admin/queues/{name}/pause", A),
     (Method::POST, "/admin/queues/{name}/resume", A),
     (Method::GET, "/admin/workers", A),
+    (Method::GET, "/admin/breakers", A),
     (Method::GET, "/admin/emails", A),
     (Method::POST, "/admin/emails/{id}/renvoyer", A),
     (Method::GET, "/admin/schedules", A),

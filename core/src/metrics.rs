@@ -16,7 +16,10 @@ use tokio::time::timeout;
 
 use crate::{
     Ctx, Result,
-    jobs::operate::{self, QueueOut},
+    jobs::{
+        breaker::{self, BreakerOut},
+        operate::{self, QueueOut},
+    },
     local,
     notifications::envois,
     reconcile::{self, Finding},
@@ -72,6 +75,8 @@ metrics! {
         &["finding", "mended"]);
     QUEUES_AGE: Gauge = register_gauge!(
         "erp_queue_counts_age_seconds", "How old what is shown of the queues is: 0 unless the database was too slow just now.");
+    BREAKER_OPEN: IntGaugeVec = register_int_gauge_vec!(
+        "erp_breaker_open", "1 while jobs wait for a service outside that is away.", &["dependency"]);
     DATABASE_UP: IntGauge = register_int_gauge!(
         "erp_database_up", "Whether the database answered this process just now.");
     POOL: IntGaugeVec = register_int_gauge_vec!(
@@ -155,8 +160,14 @@ pub async fn render(ctx: &Ctx) -> Result<String> {
     Ok(String::from_utf8(text).map_err(anyhow::Error::from)?)
 }
 
-/// What the database says of queues, and of the last night.
-type Counted = (Vec<QueueOut>, Vec<Finding>, i64);
+/// What the database says of queues, mails, breakers, and of the last night.
+#[derive(Default)]
+struct Counted {
+    queues: Vec<QueueOut>,
+    findings: Vec<Finding>,
+    in_doubt: i64,
+    breakers: Vec<BreakerOut>,
+}
 
 /// Asks the database, or is an error when the server has ended the counting after [`COUNT`].
 async fn count(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<Counted> {
@@ -168,8 +179,9 @@ async fn count(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<Coun
     let queues = operate::queues(&mut *tx).await?;
     let findings = reconcile::findings(&mut *tx).await?;
     let in_doubt = envois::count_in_doubt(&mut *tx, now - TimeDelta::days(1)).await?;
+    let breakers = breaker::list(&mut *tx).await?;
     tx.rollback().await?;
-    Ok((queues, findings, in_doubt))
+    Ok(Counted { queues, findings, in_doubt, breakers })
 }
 
 /// Shows `counted`; instead of an error what was counted before, as long as it is not too old.
@@ -188,7 +200,11 @@ fn show(counted: Result<Counted>) {
     QUEUE_JOBS.reset();
     QUEUE_OLDEST.reset();
     QUEUE_PAUSED.reset();
-    let (queues, findings, in_doubt) = counted.unwrap_or_default();
+    let Counted { queues, findings, in_doubt, breakers } = counted.unwrap_or_default();
+    BREAKER_OPEN.reset();
+    for breaker in breakers {
+        BREAKER_OPEN.with_label_values(&[&breaker.dependency]).set(i64::from(breaker.open));
+    }
     MAILS_IN_DOUBT.set(in_doubt);
     for queue in queues {
         let name = queue.name.as_str();

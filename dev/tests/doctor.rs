@@ -58,6 +58,7 @@ async fn a_system_that_is_well_is_healthy_and_each_fault_is_named_with_what_to_d
         "base",
         "schéma",
         "files",
+        "disjoncteurs",
         "workers",
         "planifications",
         "fuseaux",
@@ -103,7 +104,7 @@ async fn without_a_database_or_its_schema_the_rest_is_still_looked_at() {
     lines_with(
         &said,
         "non vérifié",
-        &["schéma", "files", "workers", "planifications", "fuseaux", "horloge"],
+        &["schéma", "files", "disjoncteurs", "workers", "planifications", "fuseaux", "horloge"],
     );
     lines_with(&said, "ok", &["réglages", "fichiers", "smtp"]);
     assert!(!said.out.contains("tres-secret"), "{said:?}");
@@ -114,6 +115,10 @@ async fn without_a_database_or_its_schema_the_rest_is_still_looked_at() {
     let said = doctor(&system, &[("DATABASE_URL", &url)]).await;
     assert_eq!(said.code, 1, "{said:?}");
     lines_with(&said, "ÉCHEC", &["schéma"]);
-    lines_with(&said, "non vérifié", &["files", "workers", "planifications", "fuseaux"]);
+    lines_with(
+        &said,
+        "non vérifié",
+        &["files", "disjoncteurs", "workers", "planifications", "fuseaux"],
+    );
     assert!(said.line("schéma").contains("erp-api migrate up"), "{said:?}");
 }

@@ -6,7 +6,7 @@ use erp_core::{
         self, Document, FileKind, Prepared,
         jobs::{DeleteFiles, ProcessDocument},
     },
-    jobs::Job as _,
+    jobs::{Dependency, Job as _},
 };
 use tokio::sync::Semaphore;
 
@@ -35,7 +35,10 @@ pub(crate) async fn process(work: Work, job: ProcessDocument) -> Result<()> {
     }
     let bytes = match work.storage.get(&document.key(), work.config.uploads.max_bytes).await {
         // Removed meanwhile, and its file with it.
-        Err(Error::NotFound(_)) if is_gone(&work, document.id).await? => return Ok(()),
+        Err(Error::NotFound(_)) if is_gone(&work, document.id).await? => {
+            work.answered(Dependency::Storage);
+            return Ok(());
+        }
         bytes => bytes?,
     };
     let kind = FileKind::from_extension(&document.extension).ok_or_else(|| {
@@ -53,8 +56,13 @@ pub(crate) async fn process(work: Work, job: ProcessDocument) -> Result<()> {
     .await;
     let prepared = match examined.map_err(anyhow::Error::from)? {
         Ok(content) => keep(&work, &document, content).await?,
-        Err(defect) => return fail(&work, document.id, defect.0).await,
+        Err(defect) => {
+            work.answered(Dependency::Storage);
+            return fail(&work, document.id, defect.0).await;
+        }
     };
+    // What there was to read, and what there was to write: a disk that is full still lets one read.
+    work.answered(Dependency::Storage);
 
     let mut tx = work.begin().await?;
     let known = documents::make_ready(&mut tx, document.id, &prepared).await?;
@@ -115,6 +123,7 @@ async fn fail(work: &Work, id: i64, reason: &str) -> Result<()> {
 pub(crate) async fn delete_files(work: Work, job: DeleteFiles) -> Result<()> {
     for key in &job.keys {
         work.storage.delete(key).await?;
+        work.answered(Dependency::Storage);
     }
     Ok(())
 }

@@ -2,9 +2,15 @@
 use std::sync::Arc;
 
 use erp_core::{
-    Clock, Config, Ctx, Result, Tx, auth::Keys, jobs::Lease, mailer::Mailer, storage::Storage,
+    Clock, Config, Ctx, Result, Tx,
+    auth::Keys,
+    jobs::{Dependency, Lease},
+    mailer::Mailer,
+    storage::Storage,
 };
 use sqlx::PgPool;
+
+use crate::runner::Breakers;
 
 /// The means of one attempt: those of a route, but that it writes under its lease. Cheap to clone.
 #[derive(Clone)]
@@ -19,11 +25,12 @@ pub struct Work {
     /// Of this attempt; none of a job that is done by hand.
     pub(crate) lease: Option<Lease>,
     ctx: Ctx,
+    breakers: Arc<Breakers>,
 }
 
 impl Work {
     /// The means of the attempt that holds `lease`; without one, of a job that is done by hand and has no row.
-    pub(crate) fn new(ctx: Ctx, lease: Option<Lease>) -> Self {
+    pub(crate) fn new(ctx: Ctx, lease: Option<Lease>, breakers: Arc<Breakers>) -> Self {
         Self {
             pool: ctx.pool.clone(),
             clock: ctx.clock.clone(),
@@ -33,6 +40,7 @@ impl Work {
             config: ctx.config.clone(),
             ctx,
             lease,
+            breakers,
         }
     }
 
@@ -47,6 +55,11 @@ impl Work {
     /// Whether the attempt is to come to an end.
     pub(crate) fn is_cancelled(&self) -> bool {
         self.lease.as_ref().is_some_and(|lease| lease.cancel.is_cancelled())
+    }
+
+    /// Says that `dependency` answers: jobs that wait for it go on.
+    pub(crate) fn answered(&self, dependency: Dependency) {
+        self.breakers.answered(dependency);
     }
 
     /// Resolves when the attempt is to come to an end.

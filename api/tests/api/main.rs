@@ -21,11 +21,13 @@ mod interventions;
 mod limits;
 mod nouns;
 mod openapi;
+mod outages;
 mod planning;
 mod preferences;
 mod rbac;
 mod reconcile;
 mod refused_files;
+mod relay;
 mod s3;
 #[path = "../../../core/tests/support/s3_server.rs"]
 mod s3_server;

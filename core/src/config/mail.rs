@@ -19,6 +19,10 @@ pub struct MailConfig {
     pub group: TimeDelta,
     /// `EMAILS_INCERTAINS` (`par_type`)
     pub in_doubt: InDoubt,
+    /// `SMTP_MAX_PER_MINUTE` (0: none): transmissions that all workers together begin in a minute.
+    pub per_minute: Option<u32>,
+    /// `SMTP_MAX_CONNECTIONS` (0: none): connections that all workers together have open.
+    pub connections: Option<u32>,
 }
 
 /// What becomes of a mail that the server may have accepted, or not.
@@ -66,7 +70,14 @@ impl MailConfig {
             "un nombre de secondes de 0 à 86400",
             "600",
         );
+        let mut limit = |name| {
+            let number =
+                env.parse(name, 0, |n| (0..=100_000).contains(n), "un nombre de 0 à 100000", "0");
+            (number > 0).then_some(number)
+        };
         Self {
+            per_minute: limit("SMTP_MAX_PER_MINUTE"),
+            connections: limit("SMTP_MAX_CONNECTIONS"),
             smtp: Self::smtp(env),
             frontend_url: frontend_url.trim_end_matches('/').to_owned(),
             group: TimeDelta::seconds(group),

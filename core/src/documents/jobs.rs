@@ -5,7 +5,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::Document;
-use crate::{Result, Tx, jobs::Job};
+use crate::{
+    Result, Tx,
+    jobs::{Dependency, Job},
+};
 
 /// Checks an uploaded file and prepares what is served of it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -25,6 +28,7 @@ impl ProcessDocument {
 
 impl Job for ProcessDocument {
     const QUEUE: &'static str = "documents.process";
+    const NEEDS: &[Dependency] = &[Dependency::Storage];
     const TIMEOUT: Duration = Duration::from_mins(2);
     /// Each takes a core, and up to 512 MiB while it decodes.
     const CONCURRENCY: usize = 2;
@@ -49,5 +53,6 @@ pub struct DeleteFiles {
 
 impl Job for DeleteFiles {
     const QUEUE: &'static str = "documents.delete";
+    const NEEDS: &[Dependency] = &[Dependency::Storage];
     const MAX_ATTEMPTS: usize = 20;
 }

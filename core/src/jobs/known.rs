@@ -1,7 +1,7 @@
 //! What the business has to say of a job whose type is only known by name: the one list of job types outside the worker.
 use chrono::{DateTime, Utc};
 
-use super::Job;
+use super::{Dependency, Job};
 use crate::{
     Result, Tx,
     digest::jobs::{Point, SendDigest},
@@ -18,6 +18,12 @@ macro_rules! jobs {
     ($($type:ty),+ $(,)?) => {
         /// The queues of this version.
         pub const QUEUES: &[&str] = &[$(<$type>::QUEUE),+];
+
+        /// The queues that need `dependency`.
+        pub(super) fn needing(dependency: Dependency) -> impl Iterator<Item = &'static str> {
+            let all = [$((<$type>::QUEUE, <$type>::NEEDS)),+];
+            all.into_iter().filter(move |(_, needs)| needs.contains(&dependency)).map(|(queue, _)| queue)
+        }
 
         /// [`Job::abandon`] by name. A type or a payload that this version does not know concerns nobody.
         pub(super) async fn abandon(

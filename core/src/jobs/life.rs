@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sqlx::{PgExecutor, PgPool};
 
-use super::MAX_RESCUES;
+use super::{Dependency, MAX_RESCUES, breaker::PROBE_LEASE};
 use crate::Result;
 
 /// A job that this process holds and is about to run.
@@ -31,6 +31,8 @@ pub struct Taken {
     pub waited: f64,
     /// When it was taken: tells this attempt from every other of the job.
     pub since: DateTime<Utc>,
+    /// Whether it is to find out if what it needs is back: nobody else does meanwhile.
+    pub probe: bool,
 }
 
 /// How an attempt ended.
@@ -83,6 +85,8 @@ pub struct Ended {
     /// Before the next attempt; jitter is added where it is stored.
     pub pause: Duration,
     pub error: Option<String>,
+    /// What was away: the job is ready again when it is back.
+    pub outage_of: Option<Dependency>,
 }
 
 /// The longest pause between two beats of a process that counts as heard of all the time, for one that holds others for dead
@@ -127,15 +131,31 @@ pub async fn sign_off(pool: &PgPool, worker: &str) -> Result<()> {
     Ok(())
 }
 
-/// Takes up to `limit` ready jobs of `queue` for process `worker`, by priority, then by age; none of a paused queue.
-pub async fn take(pool: &PgPool, queue: &str, worker: &str, limit: usize) -> Result<Vec<Taken>> {
+/// Takes up to `limit` ready jobs of `queue` for process `worker`, by priority, then by age; none of a paused queue, and
+/// while the breaker of one of its `needs` is open one at the most: the probe, when it is time for one and nobody else runs it.
+pub async fn take(
+    pool: &PgPool,
+    queue: &str,
+    worker: &str,
+    limit: usize,
+    needs: &[Dependency],
+) -> Result<Vec<Taken>> {
+    let needs: Vec<_> = needs.iter().map(|need| need.as_str().to_owned()).collect();
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     // Level by level: with the priority fixed the index gives the oldest ready ones at once, and never walks
     // over those that are not due (which takes a time that stands still). The levels are those of `Priority`.
     let taken = sqlx::query_as!(
         Taken,
         r#"
-            with ready as (
+            with ouverts as (
+                select nom, essai_a <= clock_timestamp() and (essai_jusqu_a is null or essai_jusqu_a < clock_timestamp()) as free
+                from disjoncteurs where nom = any($4) and ouvert_depuis is not null
+            ),
+            room as (
+                select case when bool_and(free) is null then $3::bigint when bool_and(free) then least($3::bigint, 1) else 0 end as jobs
+                from ouverts
+            ),
+            ready as (
                 select found.id
                 from (values (2), (1), (0)) as level (priority)
                 cross join lateral (
@@ -144,17 +164,26 @@ pub async fn take(pool: &PgPool, queue: &str, worker: &str, limit: usize) -> Res
                       and (status = 'Pending' or status = 'Failed' and attempts < max_attempts)
                       and not exists (select from apalis.paused_queues where name = $1)
                     order by run_at
-                    limit $3
+                    limit (select jobs from room)
                     for update skip locked
                 ) as found
                 order by level.priority desc
-                limit $3
+                limit (select jobs from room)
+            ),
+            -- Whoever comes second waits for the row, and then finds it taken.
+            probe as (
+                update disjoncteurs d
+                set essai_par = $2, essai_tache = (select id from ready),
+                    essai_jusqu_a = clock_timestamp() + make_interval(secs => $5)
+                where nom in (select nom from ouverts) and exists (select from ready) and ouvert_depuis is not null
+                  and essai_a <= clock_timestamp() and (essai_jusqu_a is null or essai_jusqu_a < clock_timestamp())
+                returning nom
             ),
             taken as (
                 update apalis.jobs j
                 set status = 'Running', attempts = attempts + 1, lock_by = $2, lock_at = clock_timestamp(), done_at = null
                 from ready
-                where j.id = ready.id
+                where j.id = ready.id and (select count(*) from probe) = (select count(*) from ouverts)
                 returning j.*
             )
             select id, job as payload, attempts as attempt, coalesce((metadata -> 'rescues')::integer, 0) as "rescues!",
@@ -162,13 +191,15 @@ pub async fn take(pool: &PgPool, queue: &str, worker: &str, limit: usize) -> Res
                 (metadata -> 'outage_since')::timestamptz as outage_since,
                 metadata -> 'request_id' as request_id, metadata -> 'traceparent' as traceparent,
                 greatest(0, extract(epoch from lock_at - greatest(run_at, created_at)))::float8 as "waited!",
-                lock_at as "since!"
+                lock_at as "since!", exists (select from probe) as "probe!"
             from taken
             order by priority desc, run_at, id
         "#,
         queue,
         worker,
         limit,
+        &needs,
+        PROBE_LEASE.as_secs_f64(),
     )
     .fetch_all(pool)
     .await?;
@@ -186,6 +217,7 @@ pub async fn end(db: impl PgExecutor<'_>, worker: &str, ended: &[Ended]) -> Resu
     // Postgres's text holds no NUL.
     let errors: Vec<_> =
         ended.iter().map(|e| e.error.as_deref().map(|t| t.replace('\0', ""))).collect();
+    let away: Vec<_> = ended.iter().map(|e| e.outage_of.map(|d| d.as_str().to_owned())).collect();
     // By id: an index of `lock_by` is full of rows that were held a moment ago, which `is not distinct from` does not use.
     let held = sqlx::query_scalar!(
         r#"
@@ -196,11 +228,12 @@ pub async fn end(db: impl PgExecutor<'_>, worker: &str, ended: &[Ended]) -> Resu
                 max_attempts = case when e.outcome in ('retry', 'outage') then greatest(j.max_attempts, j.attempts + 1)
                     else j.max_attempts end,
                 metadata = case e.outcome
-                    when 'outage' then coalesce(j.metadata, ''::hstore)
+                    when 'outage' then delete(coalesce(j.metadata, ''::hstore), 'outage_of')
+                        || case when e.away is null then ''::hstore else hstore('outage_of', e.away) end
                         || hstore('outages', (coalesce((j.metadata -> 'outages')::integer, 0) + 1)::text)
                         || hstore('outage_since', coalesce(j.metadata -> 'outage_since', clock_timestamp()::text))
                     when 'snooze' then j.metadata
-                    else delete(j.metadata, array['outages', 'outage_since']) end,
+                    else delete(j.metadata, array['outages', 'outage_since', 'outage_of']) end,
                 -- Half of the pause to all of it, so that what failed together does not come back together.
                 run_at = case
                     when e.outcome in ('retry', 'outage') then clock_timestamp() + make_interval(secs => e.pause * (0.5 + random() / 2))
@@ -214,8 +247,8 @@ pub async fn end(db: impl PgExecutor<'_>, worker: &str, ended: &[Ended]) -> Resu
                     else j.attempts_log end) || jsonb_build_object(
                         'attempt', j.attempts, 'worker', j.lock_by, 'started_at', j.lock_at,
                         'ended_at', clock_timestamp(), 'outcome', e.outcome, 'error', e.error)
-            from unnest($2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::float8[], $7::text[])
-                as e (id, since, status, outcome, pause, error)
+            from unnest($2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::float8[], $7::text[], $8::text[])
+                as e (id, since, status, outcome, pause, error, away)
             where j.id = e.id and j.status = 'Running' and j.lock_by is not distinct from $1 and j.lock_at = e.since
             returning j.id
         "#,
@@ -226,6 +259,7 @@ pub async fn end(db: impl PgExecutor<'_>, worker: &str, ended: &[Ended]) -> Resu
         &outcomes,
         &pauses,
         &errors as &[Option<String>],
+        &away as &[Option<String>],
     )
     .fetch_all(db)
     .await?;

@@ -1,4 +1,5 @@
 //! Declaring a job, and enqueueing it in the caller's transaction. What becomes of it then: `docs/jobs.md`.
+pub mod breaker;
 mod known;
 mod lease;
 pub mod life;
@@ -11,6 +12,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use ulid::Ulid;
 use uuid::Uuid;
 
+pub use breaker::Dependency;
 pub use known::QUEUES;
 pub use lease::Lease;
 
@@ -35,6 +37,8 @@ pub trait Job: Serialize + DeserializeOwned + Clone + Send + Sync + Unpin + 'sta
     const MAX_ATTEMPTS: usize = 8;
     /// When something outside (mail server, storage, database) has been away for so long, the job is dead.
     const OUTAGE_LIMIT: Duration = Duration::from_hours(24);
+    /// What it cannot do without: while one of these is known to be away it waits in its queue ([`breaker`]).
+    const NEEDS: &[Dependency] = &[];
     /// An attempt that takes longer has failed.
     const TIMEOUT: Duration = Duration::from_mins(1);
     /// Attempts that run at once in one process.

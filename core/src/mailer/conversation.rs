@@ -13,7 +13,7 @@ use lettre::transport::smtp::extension::{Extension, MailBodyParameter, MailParam
 use tokio::time::timeout;
 
 use super::message::address;
-use super::smtp::{Inner, Mailer, too_late};
+use super::smtp::{Connected, Inner, Mailer, Turn, too_late};
 use crate::{Error, Result, metrics::outside};
 
 /// Answers about us or the server, not about this mail: it closes the connection, or wants another login.
@@ -22,7 +22,7 @@ const NOT_THIS_MAIL: [u16; 5] = [421, 530, 534, 535, 538];
 /// A connection on which the server has said `354`: it waits for the body of a mail to one recipient. Dropped, the
 /// connection is closed, and the mail was not sent.
 pub struct Conversation {
-    connection: AsyncSmtpConnection,
+    connection: Box<Connected>,
     mailer: Arc<Inner>,
     to: Address,
 }
@@ -50,19 +50,34 @@ impl Mailer {
     /// `Deferred` when it asks to come later with a mail to this recipient (greylisting, a full mailbox); anything else,
     /// a refusal of our login or our sender included, is `Unavailable`.
     pub async fn open(&self, to: &str) -> Result<Conversation> {
-        Box::pin(outside("smtp", self.begin(to))).await
+        let to = address(to)?;
+        // That others use the places is not the server's slowness.
+        let place = self.inner().place().await?;
+        // It holds all that a handshake needs.
+        outside("smtp", Box::pin(self.begin(to, place))).await
     }
 
-    async fn begin(&self, to: &str) -> Result<Conversation> {
-        let (mailer, to) = (self.inner(), address(to)?);
-        if let Some(connection) = mailer.reuse().await {
+    async fn begin(&self, to: Address, turn: Turn) -> Result<Conversation> {
+        let mailer = self.inner();
+        let reused = matches!(turn, Turn::Idle(..));
+        let mut connection = mailer.connection(turn).await?;
+        let mut answer = mailer.talk(&mut connection.smtp, &to).await;
+        if reused && answer.as_ref().is_err_and(Error::is_unavailable) {
             // A server that wants no more mails on one connection takes them on another.
-            match mailer.talk(connection, &to).await {
-                Err(error) if error.is_unavailable() => {}
-                talked => return talked,
+            connection = mailer.renew(connection).await?;
+            answer = mailer.talk(&mut connection.smtp, &to).await;
+        }
+        match answer {
+            Ok(()) => Ok(Conversation { connection, mailer: mailer.clone(), to }),
+            Err(error) => {
+                if !error.is_unavailable()
+                    && matches!(mailer.command(&mut connection.smtp, Rset).await, Ok(Ok(())))
+                {
+                    mailer.keep(connection);
+                }
+                Err(error)
             }
         }
-        mailer.talk(mailer.connect().await?, &to).await
     }
 }
 
@@ -83,7 +98,7 @@ impl Conversation {
             None
         }));
         let call = async {
-            match timeout(limit, self.connection.message_iter(parts)).await {
+            match timeout(limit, self.connection.smtp.message_iter(parts)).await {
                 Ok(Ok(_accepted)) => Ok(Transmission::Accepted),
                 Ok(Err(error)) => Err(self.mailer.outcome(&error)),
                 Err(_) => Err(Transmission::InDoubt(too_late(limit))),
@@ -101,30 +116,19 @@ impl Conversation {
 }
 
 impl Inner {
-    /// From `MAIL FROM` to `354`. A connection on which a mail was refused is kept for the next.
-    async fn talk(
-        self: &Arc<Self>,
-        mut connection: AsyncSmtpConnection,
-        to: &Address,
-    ) -> Result<Conversation> {
+    /// From `MAIL FROM` to `354`.
+    async fn talk(&self, connection: &mut AsyncSmtpConnection, to: &Address) -> Result<()> {
         let sender = self.from.email.clone();
-        let options = options(&connection, &[&sender, to])?;
-        if let Err(error) = self.command(&mut connection, Mail::new(Some(sender), options)).await? {
+        let options = options(connection, &[&sender, to])?;
+        if let Err(error) = self.command(connection, Mail::new(Some(sender), options)).await? {
             // About our sender, or about this server at the moment: the mail is as good as any other.
             return Err(self.unavailable(&self.explain(&error)));
         }
-        let recipient = Rcpt::new(to.clone(), Vec::new());
-        let answer = match self.command(&mut connection, recipient).await? {
-            Ok(()) => self.command(&mut connection, Data).await?,
+        let answer = match self.command(connection, Rcpt::new(to.clone(), Vec::new())).await? {
+            Ok(()) => self.command(connection, Data).await?,
             refused => refused,
         };
-        if let Err(error) = answer {
-            if let Ok(Ok(())) = self.command(&mut connection, Rset).await {
-                self.keep(connection);
-            }
-            return Err(self.of_this_mail(&error));
-        }
-        Ok(Conversation { connection, mailer: self.clone(), to: to.clone() })
+        answer.map_err(|error| self.of_this_mail(&error))
     }
 
     /// One command and its answer; outside: no answer, inside: a negative one. Only this layer gives a connection up.

@@ -7,6 +7,8 @@ mod conversation;
 mod date;
 mod helpers;
 mod message;
+pub mod pace;
+mod places;
 mod render;
 pub mod samples;
 mod smtp;
@@ -22,6 +24,7 @@ pub use context::{
 pub use conversation::{Conversation, Transmission};
 pub use date::{date, date_heure};
 pub use message::{Frozen, OutgoingMail};
+pub use places::Places;
 pub use render::{Rendered, Renderer};
 pub use smtp::{Mailer, SmtpConfig, SmtpTls};
 pub use template::Template;

@@ -7,7 +7,7 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
@@ -16,17 +16,22 @@ use lettre::transport::smtp::Error as SmtpError;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::clean;
 use super::message::{Frozen, OutgoingMail, mailbox};
+use super::places::{Place, Places};
 use crate::{Error, Result, roots};
 
 /// Servers close what is idle for long; what is older is not worth a test.
 const IDLE_MAX: Duration = Duration::from_secs(30);
 /// More idle connections than this are closed.
 const IDLE_COUNT: usize = 8;
+/// The same where connections are few and others wait for them.
+const IDLE_MAX_OF_FEW: Duration = Duration::from_secs(1);
+/// Few connections go round: one that has lived for so long is given up after its mail.
+const LIFE_OF_FEW: Duration = Duration::from_secs(5);
 /// A living server answers NOOP at once.
 const TEST_LIMIT: Duration = Duration::from_secs(2);
 /// How the connection is protected.
@@ -109,8 +114,27 @@ pub(super) struct Inner {
     pub(super) from: Mailbox,
     tls: Option<TlsParameters>,
     credentials: Option<Credentials>,
-    idle: Mutex<Vec<(Instant, AsyncSmtpConnection)>>,
+    idle: Mutex<Vec<(Instant, Box<Connected>)>>,
+    /// Rung when there is one more of these.
+    freed: Notify,
     turns: Arc<Semaphore>,
+    places: Option<Places>,
+}
+
+/// A connection that greets, is protected and signed in.
+pub(super) struct Connected {
+    // In this order: closed before its place is another's.
+    pub(super) smtp: AsyncSmtpConnection,
+    since: Instant,
+    place: Option<Place>,
+}
+
+/// What the next conversation goes over.
+pub(super) enum Turn {
+    /// A connection of before, if the server still answers on it.
+    Idle(Instant, Box<Connected>),
+    /// A new one, at this place where places are limited.
+    New(Option<Place>),
 }
 
 impl fmt::Debug for Mailer {
@@ -137,7 +161,27 @@ impl Mailer {
             .map(|user| Credentials::new(user, config.password.clone().unwrap_or_default()));
         let turns = Arc::new(Semaphore::new(config.transmissions));
         let (config, idle) = (config.clone(), Mutex::default());
-        Ok(Self(Arc::new(Inner { config, from, tls, credentials, idle, turns })))
+        let (freed, places) = (Notify::new(), None);
+        Ok(Self(Arc::new(Inner { config, from, tls, credentials, idle, freed, turns, places })))
+    }
+
+    /// The same with no more open connections, idle ones included, than there are places. [`Mailer::check`] asks for none.
+    #[must_use]
+    pub fn limited(&self, places: Places) -> Self {
+        let Inner { config, from, tls, credentials, .. } = &*self.0;
+        let limited = Self(Arc::new(Inner {
+            config: config.clone(),
+            from: from.clone(),
+            tls: tls.clone(),
+            credentials: credentials.clone(),
+            idle: Mutex::default(),
+            freed: Notify::new(),
+            turns: Arc::new(Semaphore::new(config.transmissions)),
+            places: Some(places),
+        }));
+        #[expect(clippy::disallowed_methods, reason = "ends with its mailer")]
+        tokio::spawn(close_idle(Arc::downgrade(&limited.0)));
+        limited
     }
 
     /// The domain of the sender, for [`super::message_id`].
@@ -171,26 +215,65 @@ impl Mailer {
 }
 
 impl Inner {
-    /// The connection used last, if the server still answers on it. If not, the others are most
-    /// likely as dead (the server was restarted, the network changed) and are closed untested.
-    pub(super) async fn reuse(&self) -> Option<AsyncSmtpConnection> {
-        let (since, mut connection) = self.idle().pop()?;
-        let alive = since.elapsed() < IDLE_MAX
+    /// Waits until there may be one more conversation: at once, unless connections are limited.
+    pub(super) async fn place(&self) -> Result<Turn> {
+        loop {
+            let idle = self.idle().pop();
+            if let Some((since, connection)) = idle
+                && connection.place.as_ref().is_none_or(Place::is_ours)
+            {
+                return Ok(Turn::Idle(since, connection));
+            }
+            let Some(places) = &self.places else { return Ok(Turn::New(None)) };
+            if let Some(place) = places.take(&self.freed).await? {
+                return Ok(Turn::New(Some(place)));
+            }
+        }
+    }
+
+    /// A refusal here is of us, not of a mail: it may pass when the operator mends it.
+    pub(super) async fn connection(&self, turn: Turn) -> Result<Box<Connected>> {
+        let place = match turn {
+            Turn::New(place) => place,
+            Turn::Idle(since, mut connection) => {
+                if self.answers(since, &mut connection.smtp).await {
+                    return Ok(connection);
+                }
+                // The others are most likely as dead (the server was restarted, the network changed): closed untested.
+                self.idle().clear();
+                return self.renew(connection).await;
+            }
+        };
+        let smtp = self.connect().await?;
+        Ok(Box::new(Connected { smtp, since: Instant::now(), place }))
+    }
+
+    /// A new connection at the place of another, which is closed first.
+    #[expect(
+        clippy::boxed_local,
+        reason = "what is kept is boxed: it holds all that a handshake needs"
+    )]
+    pub(super) async fn renew(&self, connection: Box<Connected>) -> Result<Box<Connected>> {
+        let Connected { smtp, place, .. } = *connection;
+        drop(smtp);
+        let smtp = self.connect().await?;
+        Ok(Box::new(Connected { smtp, since: Instant::now(), place }))
+    }
+
+    async fn answers(&self, since: Instant, connection: &mut AsyncSmtpConnection) -> bool {
+        since.elapsed() < IDLE_MAX
             && timeout(TEST_LIMIT.min(self.config.timeout / 3), connection.test_connected())
                 .await
-                .unwrap_or(false);
-        if alive {
-            return Some(connection);
-        }
-        self.idle().clear();
-        None
+                .unwrap_or(false)
     }
 
     /// Keeps a connection for the next mail.
-    pub(super) fn keep(&self, connection: AsyncSmtpConnection) {
+    pub(super) fn keep(&self, connection: Box<Connected>) {
+        let may_stay = |place: &Place| place.is_ours() && connection.since.elapsed() < LIFE_OF_FEW;
         let mut idle = self.idle();
-        if idle.len() < IDLE_COUNT {
+        if idle.len() < IDLE_COUNT && connection.place.as_ref().is_none_or(may_stay) {
             idle.push((Instant::now(), connection));
+            self.freed.notify_one();
         }
     }
 
@@ -254,8 +337,18 @@ impl Inner {
         clean::shorten(&clean::one_line(&text), 500)
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<(Instant, AsyncSmtpConnection)>> {
+    fn idle(&self) -> MutexGuard<'_, Vec<(Instant, Box<Connected>)>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Gives connections that nobody needs for the moment to those who wait for one.
+async fn close_idle(mailer: Weak<Inner>) {
+    let mut tick = tokio::time::interval(IDLE_MAX_OF_FEW / 2);
+    loop {
+        tick.tick().await;
+        let Some(mailer) = mailer.upgrade() else { return };
+        mailer.idle().retain(|(since, _)| since.elapsed() < IDLE_MAX_OF_FEW);
     }
 }
 

@@ -5,7 +5,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::envois;
-use crate::{Result, Tx, jobs::Job};
+use crate::{
+    Result, Tx,
+    jobs::{Dependency, Job},
+};
 
 /// Sends one mail.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -29,6 +32,7 @@ impl SendMail {
 
 impl Job for SendMail {
     const QUEUE: &'static str = "emails";
+    const NEEDS: &[Dependency] = &[Dependency::Smtp];
     /// Each step of SMTP has a limit of its own. What the server said is recorded however long the database is away: an
     /// attempt that ended before would let the next one send again what was accepted.
     const TIMEOUT: Duration = Duration::from_hours(25);
@@ -76,6 +80,7 @@ pub struct SendGroup {
 
 impl Job for SendGroup {
     const QUEUE: &'static str = "emails.group";
+    const NEEDS: &[Dependency] = &[Dependency::Smtp];
     const TIMEOUT: Duration = SendMail::TIMEOUT;
 
     async fn abandon(&self, tx: &mut Tx<'_>, reason: &str, now: DateTime<Utc>) -> Result<()> {

@@ -31,7 +31,15 @@ pub(super) async fn examine(config: &Config, report: &mut Report) {
             let todo =
                 "vérifiez que Postgres est lancé, et DATABASE_URL ou les variables POSTGRES_";
             report.line("base", &Verdict::bad(found, todo));
-            for name in ["schéma", "files", "workers", "planifications", "fuseaux", "horloge"] {
+            for name in [
+                "schéma",
+                "files",
+                "disjoncteurs",
+                "workers",
+                "planifications",
+                "fuseaux",
+                "horloge",
+            ] {
                 report.line(name, &Verdict::Skipped(AWAY));
             }
             return;
@@ -45,11 +53,12 @@ pub(super) async fn examine(config: &Config, report: &mut Report) {
     });
     report.line("schéma", &schema);
     if matches!(schema, Verdict::Bad { .. }) {
-        for name in ["files", "workers", "planifications", "fuseaux"] {
+        for name in ["files", "disjoncteurs", "workers", "planifications", "fuseaux"] {
             report.line(name, &Verdict::Skipped(BEHIND));
         }
     } else {
         report.check("files", LIMIT, jobs::queues(&pool)).await;
+        report.check("disjoncteurs", LIMIT, jobs::breakers(&pool)).await;
         report.check("workers", LIMIT, jobs::workers(&pool, config.worker.rescue_after)).await;
         report.check("planifications", LIMIT, jobs::schedules(&pool)).await;
         report.check("fuseaux", LIMIT, hours::examine(&pool)).await;

@@ -6,6 +6,7 @@ use erp_core::{
     Result,
     jobs::{
         QUEUES,
+        breaker::{self, BreakerOut},
         operate::{self, QueueOut, WorkerOut},
     },
     schedules::{self, Schedule},
@@ -55,6 +56,33 @@ fn of_queues(queues: &[QueueOut]) -> Verdict {
     Verdict::good(format!(
         "{ready} tâches prêtes, la plus ancienne depuis {oldest:.0} s, aucune morte"
     ))
+}
+
+pub(super) async fn breakers(pool: &PgPool) -> Verdict {
+    judged(breaker::list(pool).await, |breakers| of_breakers(&breakers))
+}
+
+fn of_breakers(breakers: &[BreakerOut]) -> Verdict {
+    let open: Vec<_> = breakers.iter().filter(|breaker| breaker.open).collect();
+    if open.is_empty() {
+        return Verdict::good("fermés : rien n'attend un service du dehors");
+    }
+    let said = open.iter().map(|breaker| {
+        let since = breaker
+            .open_since
+            .map(|since| format!(" depuis {}", since.format("%Y-%m-%d %H:%M UTC")));
+        let error = breaker.last_error.as_deref().unwrap_or_default();
+        let waiting = breaker.queues.join(", ");
+        format!(
+            "{}{} ({error}) ; attendent : {waiting}",
+            breaker.dependency,
+            since.unwrap_or_default()
+        )
+    });
+    Verdict::bad(
+        format!("ouverts : {}", said.collect::<Vec<_>>().join(" ; ")),
+        "remettez ce service en marche : les tâches repartent d'elles-mêmes en moins de 15 s",
+    )
 }
 
 pub(super) async fn workers(pool: &PgPool, rescue_after: Duration) -> Verdict {

@@ -13,10 +13,11 @@ use tokio::time::timeout;
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// What is looked at once the settings are good.
-const BEYOND_SETTINGS: [&str; 9] = [
+const BEYOND_SETTINGS: [&str; 10] = [
     "base",
     "schéma",
     "files",
+    "disjoncteurs",
     "workers",
     "planifications",
     "fuseaux",

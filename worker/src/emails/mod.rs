@@ -5,6 +5,7 @@
 //! mail at a time in a process is between claim and record (`EMAILS_TRANSMISSIONS`), so that a process that is killed leaves
 //! one mail in doubt, and it is known which.
 mod compose;
+mod pace;
 mod record;
 
 use std::{
@@ -16,7 +17,7 @@ use anyhow::anyhow;
 use erp_core::{
     Error, Result,
     config::InDoubt,
-    jobs::Verdict,
+    jobs::{Dependency, Verdict},
     mailer::{Conversation, Frozen, Renderer, Transmission},
     notifications::{
         envois::{self, Envoi, Fin, StatutEnvoi},
@@ -82,13 +83,23 @@ async fn attempt(work: &Work, envoi_id: i64) -> Result<Verdict> {
     if let Some(pause) = quiet(work, &envoi).await? {
         return Ok(Verdict::Snooze(pause));
     }
+    if let Some(instead) = pace::begin(work).await? {
+        return Ok(instead);
+    }
     let conversation = tokio::select! {
         opened = work.mailer.open(&envoi.email) => opened,
         () = work.cancelled() => return Ok(Verdict::Snooze(Duration::ZERO)),
     };
     match conversation {
-        Ok(conversation) => transmit(work, &envoi, conversation).await,
+        Ok(conversation) => {
+            work.answered(Dependency::Smtp);
+            transmit(work, &envoi, conversation).await
+        }
         Err(error) => {
+            // Nobody but the server says so.
+            if matches!(error, Error::Deferred(_)) {
+                work.answered(Dependency::Smtp);
+            }
             note(work, envoi_id, &not_now(&envoi, error.to_string())).await?;
             Err(error)
         }
@@ -123,6 +134,9 @@ async fn transmit(work: &Work, envoi: &Envoi, conversation: Conversation) -> Res
     // Nothing is begun that the end of the process would leave in doubt.
     if work.is_cancelled() {
         return Ok(Verdict::Snooze(Duration::ZERO));
+    }
+    if let Some(instead) = pace::transmit(work).await? {
+        return Ok(instead);
     }
     let (frozen, claimed) = match claim(work, envoi, &conversation).await {
         Ok(Claim::Frozen(frozen, claimed)) => (frozen, claimed),

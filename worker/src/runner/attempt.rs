@@ -1,13 +1,15 @@
 //! One attempt, from its log line to what is to be recorded of it.
 use std::{
     panic::AssertUnwindSafe,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use erp_core::{
     Ctx, Error, Result,
     jobs::{
-        self, CAUSE, Cause, Lease, OUTAGE_BACKOFF, Verdict,
+        self, CAUSE, Cause, Dependency, Lease, OUTAGE_BACKOFF, Verdict,
+        breaker::PROBE_BACKOFF,
         life::{Ended, Outcome, Taken},
     },
     metrics, telemetry,
@@ -15,7 +17,7 @@ use erp_core::{
 use futures_util::FutureExt as _;
 use tracing::Instrument as _;
 
-use super::Handler;
+use super::{Breakers, Handler};
 use crate::work::Work;
 
 /// `work` within `limit`; late or panicked it has failed like any other.
@@ -40,7 +42,13 @@ pub(super) fn said(panic: &(dyn std::any::Any + Send)) -> &str {
 }
 
 /// Runs `job` once, under `lease`, and says what is to become of it.
-pub(super) async fn run(ctx: Ctx, handler: &Handler, job: &Taken, lease: Lease) -> Ended {
+pub(super) async fn run(
+    ctx: Ctx,
+    handler: &Handler,
+    job: &Taken,
+    lease: Lease,
+    breakers: Arc<Breakers>,
+) -> Ended {
     let queue = handler.queue;
     let request_id = job.request_id.as_deref().unwrap_or_default();
     // Of the highest level: whatever is logged of an attempt says which.
@@ -50,10 +58,17 @@ pub(super) async fn run(ctx: Ctx, handler: &Handler, job: &Taken, lease: Lease) 
     let work = async {
         let started = Instant::now();
         metrics::JOB_WAIT.with_label_values(&[queue]).observe(job.waited);
-        let result = match job.is_spent(handler.max_attempts) {
-            Some(why) => Err(Error::Internal(anyhow::anyhow!(why))),
-            None => (handler.run)(Work::new(ctx, Some(lease)), &job.payload).await,
+        let result = if let Some(why) = job.is_spent(handler.max_attempts) {
+            Err(Error::Internal(anyhow::anyhow!(why)))
+        } else {
+            let work = Work::new(ctx, Some(lease), breakers.clone());
+            (handler.run)(work, &job.payload).await
         };
+        if let Err(error) = &result
+            && let Some(dependency) = away(handler, error)
+        {
+            breakers.failed(dependency, &format!("{error:#}"), &job.id, job.probe).await;
+        }
         let ended = judge(handler, job, result);
         let duration = started.elapsed();
         let outcome = ended.outcome.as_str();
@@ -73,9 +88,16 @@ pub(super) async fn run(ctx: Ctx, handler: &Handler, job: &Taken, lease: Lease) 
     CAUSE.scope(cause, work.instrument(span)).await
 }
 
+/// What `error` says is away, of what jobs of this type need.
+fn away(handler: &Handler, error: &Error) -> Option<Dependency> {
+    let Error::Unavailable { what, .. } = error else { return None };
+    handler.needs.iter().copied().find(|need| need.as_str() == *what)
+}
+
 /// Done, not now, again later, or dead.
 fn judge(handler: &Handler, job: &Taken, result: Result<Verdict>) -> Ended {
     let attempt = job.own_attempts();
+    let outage_of = result.as_ref().err().and_then(|error| away(handler, error));
     let (outcome, pause, error) = match result {
         Ok(Verdict::Done) => (Outcome::Done, Duration::ZERO, None),
         Ok(Verdict::Snooze(pause)) => (Outcome::Snooze, pause, None),
@@ -83,8 +105,12 @@ fn judge(handler: &Handler, job: &Taken, result: Result<Verdict>) -> Ended {
         // It costs time, not attempts: the job is as good as before.
         Err(error @ (Error::Unavailable { .. } | Error::Deferred(_))) => {
             let outages = usize::try_from(job.outages).unwrap_or(0) + 1;
-            let longest =
-                if error.is_unavailable() { OUTAGE_BACKOFF } else { jobs::DEFERRED_BACKOFF };
+            let longest = match error {
+                // The one that asks for all asks often.
+                Error::Unavailable { .. } if job.probe => PROBE_BACKOFF,
+                Error::Unavailable { .. } => OUTAGE_BACKOFF,
+                _ => jobs::DEFERRED_BACKOFF,
+            };
             let again = job.outage() < handler.outage_limit;
             let outcome = if again { Outcome::Outage } else { Outcome::Dead };
             (outcome, jobs::backoff(outages, longest), Some(format!("{error:#}")))
@@ -97,5 +123,5 @@ fn judge(handler: &Handler, job: &Taken, result: Result<Verdict>) -> Ended {
             (outcome, jobs::backoff(attempt, handler.max_backoff), Some(format!("{error:#}")))
         }
     };
-    Ended { id: job.id.clone(), since: job.since, outcome, pause, error }
+    Ended { id: job.id.clone(), since: job.since, outcome, pause, error, outage_of }
 }

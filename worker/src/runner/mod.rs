@@ -4,6 +4,7 @@
 //! Postgres backend is not used for taking and ending: it drops a fetch that is under way when it stops, gives up for
 //! good an acknowledgement that the database refused, and an error of it drops what runs.
 mod attempt;
+mod breakers;
 mod presence;
 mod process;
 mod recorder;
@@ -14,11 +15,13 @@ use std::{sync::Arc, time::Duration};
 use apalis::prelude::{Monitor, MonitorError, WorkerBuilder};
 use erp_core::{
     Ctx, Error, Result, Tx,
-    jobs::{Job, Verdict, life},
+    jobs::{Dependency, Job, Verdict, breaker, life},
+    mailer::Places,
 };
 use futures_util::{FutureExt as _, future::BoxFuture};
 use tokio::time::timeout;
 
+pub(crate) use self::breakers::Breakers;
 use self::{
     attempt::guarded,
     process::Process,
@@ -45,6 +48,7 @@ type Abandon =
 #[derive(Clone)]
 struct Handler {
     queue: &'static str,
+    needs: &'static [Dependency],
     max_attempts: usize,
     max_backoff: Duration,
     outage_limit: Duration,
@@ -65,7 +69,8 @@ pub(crate) struct Runner {
 
 impl Runner {
     pub(crate) fn new(ctx: &Ctx, settings: &Settings) -> Self {
-        let process = Arc::new(Process::new(settings.instance.clone()));
+        let ctx = &limited(ctx, settings);
+        let process = Arc::new(Process::new(settings.instance.clone(), ctx.pool.clone()));
         let monitor = Monitor::new()
             // Nothing of ours ends a worker; should apalis do it, it is to come back.
             .should_restart(|_worker, _error| true)
@@ -99,6 +104,7 @@ impl Runner {
         });
         let handler = Handler {
             queue: J::QUEUE,
+            needs: J::NEEDS,
             max_attempts: J::MAX_ATTEMPTS,
             max_backoff: J::MAX_BACKOFF,
             outage_limit: J::OUTAGE_LIMIT,
@@ -120,6 +126,7 @@ impl Runner {
             let source = Source::new(
                 ctx.pool.clone(),
                 handler.queue,
+                handler.needs,
                 &process,
                 concurrency,
                 bell.clone(),
@@ -139,7 +146,8 @@ impl Runner {
     pub(crate) async fn perform(&self, queue: &str, payload: &[u8]) -> Result<Verdict> {
         let handler = self.handlers.iter().find(|handler| handler.queue == queue);
         let handler = handler.ok_or_else(|| anyhow::anyhow!("no handler for {queue}"))?;
-        (handler.run)(Work::new(self.ctx.clone(), None), payload).await
+        (handler.run)(Work::new(self.ctx.clone(), None, self.process.breakers.clone()), payload)
+            .await
     }
 
     /// Runs everything until `stop` resolves and what runs has ended, or the time for that is over. What is held then
@@ -148,7 +156,8 @@ impl Runner {
         self,
         stop: impl Future<Output = std::io::Result<()>> + Send,
     ) -> Result<(), StopError> {
-        let Self { ctx, settings, wake, process, recorder, monitor, handlers } = self;
+        let Self { ctx, settings, mut wake, process, recorder, monitor, handlers } = self;
+        let changed = wake.queue(breaker::BELL);
         let queues = handlers.iter().map(|handler| handler.queue).collect::<Vec<_>>().join(",");
         // What waits for something outside comes to its end, or to a point where it can be handed back.
         let stop = {
@@ -163,6 +172,7 @@ impl Runner {
             done = monitor.run_with_signal(stop) => done,
             never = wake.listen(&ctx.pool) => match never {},
             never = presence::keep(&ctx, &process, &queues) => match never {},
+            never = Box::pin(process.breakers.keep(&changed)) => match never {},
         };
         process.abort_all();
         let rest_limit = settings.shutdown_timeout.mul_f64(FOR_REST);
@@ -173,6 +183,7 @@ impl Runner {
         }
         let rest = async {
             let jobs = life::hand_back(&ctx.pool, &settings.instance, None).await?;
+            breaker::release(&ctx.pool, &settings.instance, None).await?;
             life::sign_off(&ctx.pool, &settings.instance).await?;
             Ok::<_, Error>(jobs)
         };
@@ -186,6 +197,17 @@ impl Runner {
         }
         done
     }
+}
+
+/// The same context with connections to the mail server that are limited over all workers (`SMTP_MAX_CONNECTIONS`).
+fn limited(ctx: &Ctx, settings: &Settings) -> Ctx {
+    let mut ctx = ctx.clone();
+    if let Some(connections) = ctx.config.mail.connections {
+        let (pool, worker) = (ctx.pool.clone(), settings.instance.clone());
+        let places = Places::new(pool, worker, connections, ctx.config.worker.rescue_after);
+        ctx.mailer = ctx.mailer.limited(places);
+    }
+    ctx
 }
 
 fn decode<J: Job>(payload: &[u8]) -> Result<J> {

@@ -8,11 +8,12 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use erp_core::{Ctx, jobs::Lease, metrics};
+use sqlx::PgPool;
 use tokio::{sync::watch, task::AbortHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Handler, attempt,
+    Breakers, Handler, attempt,
     recorder::{Record, Recorder},
     source::Held,
 };
@@ -23,6 +24,7 @@ pub(super) struct Process {
     pub(super) name: String,
     /// Whether the database knows this process: it takes no job before.
     pub(super) known: watch::Sender<bool>,
+    pub(super) breakers: Arc<Breakers>,
     /// What runs, and what has ended and is not recorded yet (which has no handle).
     held: Mutex<Attempts>,
 }
@@ -45,8 +47,9 @@ struct Running {
 const GRACE: Duration = Duration::from_secs(3);
 
 impl Process {
-    pub(super) fn new(name: String) -> Self {
-        Self { name, known: watch::Sender::new(false), held: Mutex::default() }
+    pub(super) fn new(name: String, pool: PgPool) -> Self {
+        let breakers = Arc::new(Breakers::new(pool, name.clone()));
+        Self { name, known: watch::Sender::new(false), breakers, held: Mutex::default() }
     }
 
     /// Runs one attempt, in a task of its own: it has its own turn of the threads, and can be stopped from outside.
@@ -61,13 +64,17 @@ impl Process {
         let key = (job.id.clone(), job.since);
         let lease = Lease::new(job.id.clone(), job.attempt, job.since, handler.timeout);
         let cancel = lease.cancel.clone();
+        let probe = job.probe;
+        if probe {
+            self.breakers.hold(&job.id);
+        }
         let running = metrics::JOBS_RUNNING.with_label_values(&[handler.queue]);
         running.inc();
         #[expect(clippy::disallowed_methods, reason = "a job it is, with its row")]
         let task = tokio::spawn({
-            let handler = handler.clone();
+            let (handler, breakers) = (handler.clone(), self.breakers.clone());
             async move {
-                let ended = attempt::run(ctx, &handler, &job, lease).await;
+                let ended = attempt::run(ctx, &handler, &job, lease, breakers).await;
                 (ended, job)
             }
         });
@@ -75,6 +82,10 @@ impl Process {
         self.lock().insert(key.clone(), Some(attempt));
         let done = task.await;
         running.dec();
+        // Before the job may be taken again, perhaps as a probe once more.
+        if probe {
+            self.breakers.release(&key.0).await;
+        }
         match done {
             Ok((ended, job)) => {
                 self.lock().insert(key, None);

@@ -11,7 +11,10 @@ use apalis::prelude::{Backend, Task, TaskBuilder, TaskId, WorkerContext};
 use apalis_core::backend::{BackendConfig, finalize::Ephemeral};
 use erp_core::{
     Result,
-    jobs::life::{self, Taken},
+    jobs::{
+        Dependency,
+        life::{self, Taken},
+    },
 };
 use futures_util::{FutureExt as _, future::BoxFuture};
 use sqlx::PgPool;
@@ -21,7 +24,7 @@ use tower_layer::Identity;
 use super::process::Process;
 use crate::wake::Bell;
 
-/// After an error of the database.
+/// After an error of the database; between half of it and all, so that processes do not come back together.
 const PAUSE: Duration = Duration::from_secs(1);
 /// While more wait than there are slots, so long may free slots gather: one question for many jobs.
 const GATHER: Duration = Duration::from_millis(5);
@@ -38,6 +41,7 @@ pub(super) struct Held {
 pub(super) struct Source {
     pool: PgPool,
     queue: &'static str,
+    needs: &'static [Dependency],
     worker: String,
     slots: Arc<Semaphore>,
     capacity: u32,
@@ -58,6 +62,7 @@ impl Source {
     pub(super) fn new(
         pool: PgPool,
         queue: &'static str,
+        needs: &'static [Dependency],
         process: &Process,
         slots: usize,
         bell: Bell,
@@ -70,6 +75,7 @@ impl Source {
         Self {
             pool,
             queue,
+            needs,
             worker: process.name.clone(),
             slots,
             capacity,
@@ -83,9 +89,10 @@ impl Source {
     fn take(&self) -> Step {
         // Nobody else takes slots, so that those free now stay free.
         let free = self.slots.available_permits();
-        let (pool, queue, worker) = (self.pool.clone(), self.queue, self.worker.clone());
+        let (pool, queue, worker, needs) =
+            (self.pool.clone(), self.queue, self.worker.clone(), self.needs);
         let take = async move {
-            let take = life::take(&pool, queue, &worker, free);
+            let take = life::take(&pool, queue, &worker, free, needs);
             tokio::time::timeout(TAKE_LIMIT, take).await.ok()
         };
         Step::Take(take.boxed())
@@ -101,11 +108,11 @@ impl Source {
             Some(Ok(_)) => Some(poll),
             Some(Err(error)) => {
                 tracing::warn!(%error, queue = self.queue, "no jobs taken");
-                return Step::Wait(tokio::time::sleep(PAUSE).boxed());
+                return Step::Wait(tokio::time::sleep(pause()).boxed());
             }
             None => {
                 tracing::warn!(queue = self.queue, "no jobs taken: the database does not answer");
-                return Step::Wait(tokio::time::sleep(PAUSE).boxed());
+                return Step::Wait(tokio::time::sleep(pause()).boxed());
             }
         };
         let wait = async move {
@@ -128,6 +135,10 @@ impl Source {
         let id = TaskId::from_string(format!("{}-{}", job.id, job.attempt));
         Some(TaskBuilder::new(Held { job, slot }).task_id(id).build())
     }
+}
+
+fn pause() -> Duration {
+    PAUSE.mul_f64(f64::midpoint(1.0, rand::random::<f64>()))
 }
 
 impl Backend for Source {

@@ -141,7 +141,7 @@ impl Bench {
     /// Leaves the one job as a worker leaves it that took it and was killed an hour ago.
     async fn orphan(&self) {
         life::heartbeat(&self.ctx.pool, "dead", "", SILENCE).await.unwrap();
-        let taken = life::take(&self.ctx.pool, Probe::QUEUE, "dead", 1).await.unwrap();
+        let taken = life::take(&self.ctx.pool, Probe::QUEUE, "dead", 1, &[]).await.unwrap();
         assert_eq!(taken.len(), 1);
         sqlx::query!(
             "update apalis.workers set last_seen = now() - interval '1 hour' where id = 'dead'"
@@ -318,7 +318,7 @@ async fn nobody_takes_a_job_over_while_its_attempt_writes() {
     let bench = Bench::with(&[("SHUTDOWN_TIMEOUT", "1")]).await;
     bench.enqueue(1).await;
     life::heartbeat(&bench.ctx.pool, "silent", "", SILENCE).await.unwrap();
-    let taken = life::take(&bench.ctx.pool, Probe::QUEUE, "silent", 1).await.unwrap();
+    let taken = life::take(&bench.ctx.pool, Probe::QUEUE, "silent", 1, &[]).await.unwrap();
     let [job] = taken.as_slice() else { panic!("{taken:?}") };
     let lease = erp_core::jobs::Lease::new(job.id.clone(), 1, job.since, Duration::from_mins(1));
     let tx = lease.begin(&bench.ctx).await.unwrap();

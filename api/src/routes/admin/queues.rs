@@ -2,7 +2,10 @@
 use axum::{Json, extract::State};
 use erp_core::{
     Ctx,
-    jobs::operate::{self, QueueOut, WorkerOut},
+    jobs::{
+        breaker::{self, BreakerOut},
+        operate::{self, QueueOut, WorkerOut},
+    },
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -17,6 +20,7 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
         .routes(routes!(pause))
         .routes(routes!(resume))
         .routes(routes!(workers))
+        .routes(routes!(breakers))
 }
 
 /// The queues, with what waits in them.
@@ -75,4 +79,15 @@ async fn resume(State(ctx): State<Ctx>, Name(name): Name) -> Result<Json<Vec<Que
 )]
 async fn workers(State(ctx): State<Ctx>) -> Result<Json<Vec<WorkerOut>>, ApiError> {
     Ok(Json(operate::workers(&ctx.pool).await?))
+}
+
+/// What jobs need and is known to be away: their workers probe it one at a time, and the other jobs wait.
+#[utoipa::path(
+    get, path = "/admin/breakers", tag = "admin", operation_id = "breakers_list",
+    responses(
+        (status = 200, body = Vec<BreakerOut>, description = "Done."),
+    ),
+)]
+async fn breakers(State(ctx): State<Ctx>) -> Result<Json<Vec<BreakerOut>>, ApiError> {
+    Ok(Json(breaker::list(&ctx.pool).await?))
 }

@@ -96,7 +96,7 @@ pub(super) async fn redrive(tx: &mut PgConnection, id: &str) -> Result<()> {
                     run_at = case when status = 'Cancelled' and attempts_log -> -1 ->> 'worker' is not null
                         then greatest(now(), done_at + interval '10 seconds') else now() end,
                     done_at = null, lock_by = null, lock_at = null,
-                    metadata = delete(coalesce(metadata, ''::hstore), array['rescues', 'outages', 'outage_since']),
+                    metadata = delete(coalesce(metadata, ''::hstore), array['rescues', 'outages', 'outage_since', 'outage_of']),
                     attempts_log = attempts_log || jsonb_build_object('attempt', attempts, 'worker', null,
                         'started_at', null, 'ended_at', clock_timestamp(), 'outcome', 'redriven', 'error', null)
                 where id = $1

@@ -1,0 +1,3 @@
+drop table places;
+drop table cadences;
+drop table disjoncteurs;
