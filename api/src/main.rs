@@ -116,8 +116,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let grace = ctx.config.worker.shutdown_timeout;
     tokio::select! {
         () = erp_api::serve(listener, service, stop_requested(), grace) => {}
-        never = local::change::keep(ctx.clone(), "erp-api") => match never {},
-        () = limits::keep_exchanging(ctx) => {}
+        never = Box::pin(local::change::keep(&ctx, "erp-api")) => match never {},
+        () = limits::keep_exchanging(ctx.clone()) => {}
     }
     tracing::info!("stopped");
     Ok(())

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use lettre::transport::smtp::client::CertificateStore;
 
 /// How many the platform has (`SSL_CERT_FILE` and `SSL_CERT_DIR` say where else to look), read once.
+#[must_use]
 pub fn of_platform() -> usize {
     static COUNT: LazyLock<usize> =
         LazyLock::new(|| rustls_native_certs::load_native_certs().certs.len());

@@ -84,7 +84,7 @@ pub async fn run(
     tokio::select! {
         done = runner => done,
         never = scheduler::run(ctx), if ctx.config.worker.scheduler => match never {},
-        never = change::keep(ctx.clone(), "erp-worker") => match never {},
+        never = Box::pin(change::keep(ctx, "erp-worker")) => match never {},
     }
 }
 

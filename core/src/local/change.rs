@@ -21,7 +21,7 @@ pub use store::Instance;
 /// How often a process looks whether the system, or another process, has other rules.
 const LOOK: Duration = Duration::from_secs(10);
 /// A database that does not answer for so long is away. Moving all dates of a big one takes a while.
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_mins(5);
 /// Rows that are read at a time.
 const BATCH: i64 = 2000;
 
@@ -122,19 +122,19 @@ async fn move_plannings(tx: &mut Tx<'_>, entry: i64, clocks: &Clocks) -> Result<
         let rows = store::lock_plannings(tx, last, BATCH).await?;
         let Some(end) = rows.last() else { return Ok(moved) };
         last = end.id;
-        let mut moves = store::Moves::default();
+        let mut batch = store::Moves::default();
         for row in rows {
             let after = clocks.visit(row.prochaine_date, row.heure);
             if after != row.prochaine_date {
-                moves.ids.push(row.id);
-                moves.before.push(row.prochaine_date);
-                moves.after.push(after);
-                moves.marks.push(row.rappel_signale.map(|mark| clocks.kept(mark)));
+                batch.ids.push(row.id);
+                batch.before.push(row.prochaine_date);
+                batch.after.push(after);
+                batch.marks.push(row.rappel_signale.map(|mark| clocks.kept(mark)));
             }
         }
-        moved += moves.ids.len();
-        if !moves.ids.is_empty() {
-            store::move_plannings(tx, entry, &moves).await?;
+        moved += batch.ids.len();
+        if !batch.ids.is_empty() {
+            store::move_plannings(tx, entry, &batch).await?;
         }
     }
 }
@@ -153,21 +153,21 @@ async fn move_deadlines(
         let rows = store::deadlines(tx, last, BATCH).await?;
         let Some(end) = rows.last() else { return Ok(moved) };
         last = end.id;
-        let mut moves = store::Moves::default();
+        let mut batch = store::Moves::default();
         for row in rows {
             let Some(after) = clocks.deadline(row.date_limite) else { continue };
             if after != row.date_limite {
                 // What was told of it has been told.
                 let kept = |mark: DateTime<Utc>| if mark == row.date_limite { after } else { mark };
-                moves.ids.push(row.id);
-                moves.before.push(row.date_limite);
-                moves.after.push(after);
-                moves.marks.push(row.rappel_signale.map(kept));
-                moves.late_marks.push(row.retard_signale.map(kept));
+                batch.ids.push(row.id);
+                batch.before.push(row.date_limite);
+                batch.after.push(after);
+                batch.marks.push(row.rappel_signale.map(kept));
+                batch.late_marks.push(row.retard_signale.map(kept));
             }
         }
-        if !moves.ids.is_empty() {
-            let done = store::move_deadlines(tx, entry, &moves, &remarque).await?;
+        if !batch.ids.is_empty() {
+            let done = store::move_deadlines(tx, entry, &batch, &remarque).await?;
             moved += usize::try_from(done).unwrap_or(usize::MAX);
         }
     }
@@ -175,11 +175,11 @@ async fn move_deadlines(
 
 /// For ever: takes up the system's rules when they become newer, keeps in step with the database, and tells it what this
 /// process of `program` has.
-pub async fn keep(ctx: Ctx, program: &'static str) -> Infallible {
-    let mut seen = None;
+pub async fn keep(ctx: &Ctx, program: &'static str) -> Infallible {
+    let mut seen: Option<Version> = None;
     loop {
-        seen = look_at_system(seen);
-        match timeout(LIMIT, step(&ctx, program)).await {
+        seen = look_at_system(seen.as_ref());
+        match timeout(LIMIT, step(ctx, program)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 tracing::debug!(
@@ -194,9 +194,9 @@ pub async fn keep(ctx: Ctx, program: &'static str) -> Infallible {
 }
 
 /// A release that was seen twice is whole: a package manager writes file by file, and takes less than ten seconds.
-fn look_at_system(seen: Option<Version>) -> Option<Version> {
+fn look_at_system(seen: Option<&Version>) -> Option<Version> {
     let version = rules::system_version()?;
-    if version > in_force().version && seen.as_ref() == Some(&version) {
+    if version > in_force().version && seen == Some(&version) {
         match rules::system() {
             Ok(rules) => {
                 raise(rules);

