@@ -217,7 +217,7 @@ async fn die_with_the_probe(app: &App) {
     }
     execute(app, "update disjoncteurs set essai_a = '-infinity'").await;
     for worker in ["dead", "other"] {
-        life::heartbeat(&app.ctx.pool, worker, "").await.unwrap();
+        life::heartbeat(&app.ctx.pool, worker, "", Duration::from_mins(1)).await.unwrap();
     }
     let take = |who| life::take(&app.ctx.pool, "emails", who, 4, &[Dependency::Smtp]);
     let taken = take("dead").await.unwrap();
@@ -335,7 +335,7 @@ async fn the_place_of_a_worker_that_was_killed_is_free_when_it_has_been_silent()
     let limits = [("SMTP_MAX_CONNECTIONS", "1"), ("WORKER_RESCUE_SECONDS", "5")];
     let (relay, app) = with_relay(&limits).await;
     mails(&app, 3).await;
-    life::heartbeat(&app.ctx.pool, "dead", "").await.unwrap();
+    life::heartbeat(&app.ctx.pool, "dead", "", Duration::from_mins(1)).await.unwrap();
     execute(
         &app,
         "update apalis.workers set last_seen = now() + interval '1 hour' where id = 'dead'",

@@ -14,7 +14,7 @@ use super::{
     rules::{self, raise},
     store,
 };
-use crate::{Ctx, Error, Result, Tx, schedules::Cron};
+use crate::{Ctx, Result, Tx, schedules::Cron};
 
 pub use store::Instance;
 
@@ -221,7 +221,7 @@ async fn step(ctx: &Ctx, program: &'static str) -> Result<()> {
         embarquee: bundle.to_string(),
     };
     store::announce(&mut tx, &one).await?;
-    tx.commit().await.map_err(Error::from)
+    tx.commit().await
 }
 
 /// The release that the database's dates are reckoned by.

@@ -249,10 +249,6 @@ impl Inner {
     }
 
     /// A new connection at the place of another, which is closed first.
-    #[expect(
-        clippy::boxed_local,
-        reason = "what is kept is boxed: it holds all that a handshake needs"
-    )]
     pub(super) async fn renew(&self, connection: Box<Connected>) -> Result<Box<Connected>> {
         let Connected { smtp, place, .. } = *connection;
         drop(smtp);
