@@ -95,10 +95,12 @@ async fn mails_made_during_an_outage_arrive_once_each_when_it_is_over() {
         (app.user(UserRole::Responsable).await, app.user(UserRole::Technicien).await);
     app.stop_smtp().await;
     let mut made = Vec::new();
-    for _ in 0..5 {
+    // Fewer than open the breaker, which is forgotten between: each is tried each time (`outages` has the rest).
+    for _ in 0..4 {
         made.push(notification(&app, &boss, &reader).await);
     }
     for attempt in 1..=2 {
+        sqlx::query("update disjoncteurs set echecs = 0").execute(&app.ctx.pool).await.unwrap();
         app.skip_backoff().await;
         app.run_jobs().await;
         for n in &made {
@@ -114,14 +116,14 @@ async fn mails_made_during_an_outage_arrive_once_each_when_it_is_over() {
     app.start_smtp();
     app.skip_backoff().await;
     app.run_jobs().await;
-    assert_eq!(app.mails().len(), 5);
+    assert_eq!(app.mails().len(), 4);
     for n in &made {
         let now = as_it_is(&app, &boss, &n["id"]).await;
         assert_eq!((&now["statut"], &now["tentatives"]), (&json!("envoyee"), &json!(3)), "{now}");
     }
     app.skip_backoff().await;
     app.run_jobs().await;
-    assert_eq!(app.mails().len(), 5, "each once");
+    assert_eq!(app.mails().len(), 4, "each once");
 }
 
 #[tokio::test]
