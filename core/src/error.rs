@@ -18,6 +18,7 @@ pub enum Noun {
     Planning,
     Queue,
     Schedule,
+    Session,
     Technicien,
     User,
 }
@@ -36,6 +37,9 @@ impl Noun {
             Self::Planning => ("Planning introuvable.", "Maintenance plan not found."),
             Self::Queue => ("File d'attente introuvable.", "Queue not found."),
             Self::Schedule => ("Planification introuvable.", "Schedule not found."),
+            Self::Session => {
+                ("Session introuvable, ou déjà terminée.", "Session not found, or over.")
+            }
             Self::Technicien => ("Technicien introuvable.", "Technician not found."),
             Self::User => ("Utilisateur introuvable.", "User not found."),
         };
@@ -57,6 +61,7 @@ impl Noun {
             Self::Planning => "planning_introuvable",
             Self::Queue => "file_introuvable",
             Self::Schedule => "planification_introuvable",
+            Self::Session => "session_introuvable",
             Self::Technicien => "technicien_introuvable",
             Self::User => "utilisateur_introuvable",
         }

@@ -28,5 +28,6 @@ mod refused_files;
 mod s3;
 #[path = "../../../core/tests/support/s3_server.rs"]
 mod s3_server;
+mod sessions;
 mod support;
 mod visites;

@@ -121,6 +121,7 @@ mod tests {
         let config = read(&GOOD).unwrap();
         assert_eq!(config.auth.access_token_minutes, 60);
         assert_eq!(config.auth.refresh_token_days, 30);
+        assert_eq!(config.auth.session_days, 90);
         assert_eq!(config.uploads.max_bytes, 10 * 1024 * 1024);
         assert_eq!(config.http.cors_origins.len(), 3);
         assert_eq!(config.http.bind_addr.to_string(), "0.0.0.0:8000");
@@ -155,6 +156,21 @@ mod tests {
                 "{name}: {faults:?}"
             );
         }
+    }
+
+    #[test]
+    fn the_key_before_is_held_to_the_same_as_the_one_that_signs() {
+        for weak in ["short", "changeme-changeme-changeme-changeme"] {
+            let pairs = [GOOD[0], GOOD[1], ("SECRET_KEY_PREVIOUS", weak)];
+            let faults = read(&pairs).unwrap_err();
+            assert!(
+                faults.len() == 1 && faults[0].starts_with("SECRET_KEY_PREVIOUS"),
+                "{faults:?}"
+            );
+            let dev = [pairs[0], pairs[1], pairs[2], ("ENVIRONMENT", "dev")];
+            assert!(read(&dev).unwrap().auth.previous_secret_key.is_some());
+        }
+        assert!(read(&GOOD).unwrap().auth.previous_secret_key.is_none());
     }
 
     #[test]
