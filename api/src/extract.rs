@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
 };
 use erp_core::{
-    Ctx, Error, Result, Text, auth,
+    Ctx, Error, Result, Text, audit, auth,
     input::{Fault, Fields, Id, Input, Source},
     interventions::Actor,
     techniciens,
@@ -73,6 +73,24 @@ impl<S: Send + Sync> FromRequestParts<S> for CurrentUser {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         // Absent only when a route is missing from the table of roles: nobody may, then.
         parts.extensions.get::<Self>().cloned().ok_or_else(|| Error::forbidden().into())
+    }
+}
+
+/// Who does what a request asks for, as it is written down.
+#[derive(Debug, Clone)]
+pub struct Auteur(pub audit::Auteur);
+
+impl FromRequestParts<Ctx> for Auteur {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, ctx: &Ctx) -> Result<Self, ApiError> {
+        let ClientAddress(address) = ClientAddress::from_request_parts(parts, ctx).await?;
+        let user = parts.extensions.get::<CurrentUser>();
+        Ok(Self(audit::Auteur {
+            user_id: user.map(|user| user.id),
+            session: user.and_then(|user| user.session),
+            adresse: Some(address.to_string()),
+        }))
     }
 }
 

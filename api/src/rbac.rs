@@ -125,6 +125,7 @@ pub const TABLE: &[(Method, &str, Access)] = &[
     (Method::PUT, "/admin/schedules", A),
     (Method::PUT, "/admin/schedules/{name}", A),
     (Method::POST, "/admin/schedules/{name}/run", A),
+    (Method::GET, "/admin/audit", A),
 ];
 
 /// Who may call `method` on the matched `path`; `None` for a pair that does not exist. `HEAD` is `GET` without a body.

@@ -135,12 +135,14 @@ async fn who_was_signed_in_before_there_were_sessions_signs_in_again_and_nothing
     erp_core::migrate(pool).await.unwrap();
     let id: i64 = sqlx::query_scalar("select min(id) from users").fetch_one(pool).await.unwrap();
     let old = format!("{id:08x}").repeat(8);
-    let mut tx = pool.begin().await.unwrap();
-    assert!(auth::refresh(&mut tx, &keys, &old, now).await.unwrap().is_none());
-    let account = users::find_account(&mut *tx, id).await.unwrap().unwrap();
     let origin = Origin::default();
+    let mut tx = pool.begin().await.unwrap();
+    assert!(auth::refresh(&mut tx, &keys, &old, &origin, now).await.unwrap().is_none());
+    let account = users::find_account(&mut *tx, id).await.unwrap().unwrap();
     let tokens = auth::open_session(&mut tx, &keys, &account, &origin, now).await.unwrap();
-    assert!(auth::refresh(&mut tx, &keys, &tokens.refresh_token, now).await.unwrap().is_some());
+    assert!(
+        auth::refresh(&mut tx, &keys, &tokens.refresh_token, &origin, now).await.unwrap().is_some()
+    );
     tx.commit().await.unwrap();
     for table in ["users", "refresh_tokens", "calendriers", "login_failures"] {
         assert_eq!(count(table).await, 300, "{table}");
@@ -153,7 +155,8 @@ async fn who_was_signed_in_before_there_were_sessions_signs_in_again_and_nothing
     erp_core::migrate(pool).await.unwrap();
     assert_eq!((count("users").await, count("sessions").await), (300, 0));
     let mut tx = pool.begin().await.unwrap();
-    let refreshed = auth::refresh(&mut tx, &keys, &tokens.refresh_token, now).await.unwrap();
+    let refreshed =
+        auth::refresh(&mut tx, &keys, &tokens.refresh_token, &origin, now).await.unwrap();
     assert!(refreshed.is_none(), "its session went with the table");
 
     // Expired tokens of before are removed by the nightly purge.

@@ -1,7 +1,7 @@
 //! Removes what has had its time.
 use chrono::TimeDelta;
 use erp_core::{
-    Ctx, Result, auth, documents, jobs::operate, notifications, schedules::jobs::Purge,
+    Ctx, Result, audit, auth, documents, jobs::operate, notifications, schedules::jobs::Purge,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
@@ -17,6 +17,8 @@ pub(crate) async fn purge(ctx: Ctx, _job: Purge) -> Result<()> {
     let jobs = operate::prune(&ctx.pool, now).await?;
     let told = notifications::forget(&ctx.pool, now - TOLD).await?;
     let accounts = auth::purge(&ctx.pool, now).await?;
+    let kept = TimeDelta::days(ctx.config.auth.audit_days);
+    let audit = audit::prune(&ctx.pool, kept, now).await?;
     let unfinished = ctx.storage.remove_abandoned(now - DAY).await?;
     let mut files = 0_usize;
     let mut keys = ctx.storage.list_older_than(now - DAY).try_chunks(500).map_err(|e| e.1);
@@ -26,6 +28,6 @@ pub(crate) async fn purge(ctx: Ctx, _job: Purge) -> Result<()> {
             files += 1;
         }
     }
-    tracing::info!(jobs, told, accounts, unfinished, files, "purged");
+    tracing::info!(jobs, told, accounts, audit, unfinished, files, "purged");
     Ok(())
 }

@@ -2,6 +2,7 @@
 use axum::{Json, extract::State, http::StatusCode};
 use erp_core::{
     Ctx, Error, Noun,
+    audit::{Acte, Cible, Entry},
     auth::{self, Motif, SessionOut, TokenResponse},
     described,
     input::{Fields, Input},
@@ -12,7 +13,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     ApiError,
-    extract::{CurrentUser, Form, Name, Origin},
+    extract::{Auteur, CurrentUser, Form, Name, Origin},
     layers::ClientAddress,
 };
 
@@ -142,10 +143,11 @@ impl Input for RefreshForm {
 )]
 async fn refresh(
     State(ctx): State<Ctx>,
+    Origin(origin): Origin,
     Form(form): Form<RefreshForm>,
 ) -> Result<Json<TokenResponse>, ApiError> {
-    let mut tx = ctx.begin().await?;
-    let tokens = auth::refresh(&mut tx, &ctx.keys, &form.refresh_token, ctx.clock.now()).await?;
+    let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
+    let tokens = auth::refresh(&mut tx, &ctx.keys, &form.refresh_token, &origin, now).await?;
     tx.commit().await?;
     Ok(Json(tokens.ok_or_else(auth::session_ended)?))
 }
@@ -157,10 +159,16 @@ async fn refresh(
         (status = 200, body = Message, description = "Done."),
     ),
 )]
-async fn logout(user: CurrentUser, State(ctx): State<Ctx>) -> Result<Json<Message>, ApiError> {
-    let mut tx = ctx.begin().await?;
+async fn logout(
+    user: CurrentUser,
+    State(ctx): State<Ctx>,
+    Auteur(auteur): Auteur,
+) -> Result<Json<Message>, ApiError> {
+    let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
     let session = user.session()?;
-    auth::end_session(&mut tx, user.id, session, Motif::Deconnexion, ctx.clock.now()).await?;
+    auth::end_session(&mut tx, user.id, session, Motif::Deconnexion, now).await?;
+    let entry = Entry::new(Acte::Deconnexion, &auteur).on(Cible::Session, session);
+    entry.record(&mut tx, now).await?;
     tx.commit().await?;
     Ok(Json(Message { message: "Vous êtes déconnecté." }))
 }
@@ -187,10 +195,16 @@ async fn sessions(
         (status = 204, description = "Done."),
     ),
 )]
-async fn end_others(user: CurrentUser, State(ctx): State<Ctx>) -> Result<StatusCode, ApiError> {
+async fn end_others(
+    user: CurrentUser,
+    State(ctx): State<Ctx>,
+    Auteur(auteur): Auteur,
+) -> Result<StatusCode, ApiError> {
     let mut tx = ctx.begin().await?;
     let (keep, now) = (Some(user.session()?), ctx.clock.now());
     auth::end_sessions(&mut tx, user.id, keep, Motif::DeconnexionPartout, now).await?;
+    let entry = Entry::new(Acte::SessionsTerminees, &auteur).on(Cible::Compte, user.id);
+    entry.record(&mut tx, now).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -207,11 +221,16 @@ async fn end_others(user: CurrentUser, State(ctx): State<Ctx>) -> Result<StatusC
 async fn end_one(
     user: CurrentUser,
     State(ctx): State<Ctx>,
+    Auteur(auteur): Auteur,
     Name(id): Name,
 ) -> Result<StatusCode, ApiError> {
-    let id = id.parse().map_err(|_| Error::NotFound(Noun::Session))?;
-    let mut tx = ctx.begin().await?;
-    auth::end_session(&mut tx, user.id, id, Motif::Deconnexion, ctx.clock.now()).await?;
+    let id: uuid::Uuid = id.parse().map_err(|_| Error::NotFound(Noun::Session))?;
+    let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
+    if !auth::end_session(&mut tx, user.id, id, Motif::Deconnexion, now).await? {
+        return Err(Error::NotFound(Noun::Session).into());
+    }
+    let entry = Entry::new(Acte::Deconnexion, &auteur).on(Cible::Session, id);
+    entry.record(&mut tx, now).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -253,6 +272,7 @@ async fn change_password(
     user: CurrentUser,
     State(ctx): State<Ctx>,
     ClientAddress(address): ClientAddress,
+    Auteur(auteur): Auteur,
     Form(form): Form<ChangePasswordForm>,
 ) -> Result<Json<Message>, ApiError> {
     let session = user.session()?;
@@ -263,8 +283,10 @@ async fn change_password(
     let account = account.ok_or_else(wrong_current_password)?;
     let hash = users::hash_password(form.new_password).await?;
 
-    let mut tx = ctx.begin().await?;
-    users::change_password(&mut tx, &account, session, &hash, ctx.clock.now()).await?;
+    let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
+    users::change_password(&mut tx, &account, session, &hash, now).await?;
+    let entry = Entry::new(Acte::MotDePasseChange, &auteur).on(Cible::Compte, user.id);
+    entry.record(&mut tx, now).await?;
     tx.commit().await?;
     Ok(Json(Message { message: "Mot de passe modifié : reconnectez-vous." }))
 }

@@ -4,16 +4,18 @@ use std::net::IpAddr;
 use axum::{Json, extract::State, http::StatusCode, response::Response};
 use erp_core::{
     Ctx, Result,
+    audit::{Acte, Cible, Entry},
     auth::{self, Motif},
     input::{Fields, Input},
     page::Page,
     users::{self, Account, NewPassword, PasswordHash, UserCreate, UserOut, UserUpdate},
 };
+use serde_json::json;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     ApiError,
-    extract::{CurrentUser, Json as Body, Query, RowId},
+    extract::{Auteur, CurrentUser, Json as Body, Query, RowId},
     layers::ClientAddress,
     list::Here,
 };
@@ -40,12 +42,15 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
 )]
 async fn create(
     State(ctx): State<Ctx>,
+    Auteur(auteur): Auteur,
     Body(new): Body<UserCreate>,
 ) -> Result<(StatusCode, Json<UserOut>), ApiError> {
     let hash = users::hash_password(new.password.clone()).await?;
 
-    let mut tx = ctx.begin().await?;
-    let user = users::create(&mut tx, &new, &hash, ctx.clock.now()).await?;
+    let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
+    let user = users::create(&mut tx, &new, &hash, now).await?;
+    let entry = Entry::new(Acte::CompteCree, &auteur).on(Cible::Compte, user.id).after(json!(user));
+    entry.record(&mut tx, now).await?;
     tx.commit().await?;
     Ok((StatusCode::CREATED, Json(user)))
 }
@@ -110,6 +115,7 @@ async fn update(
     user: CurrentUser,
     State(ctx): State<Ctx>,
     ClientAddress(address): ClientAddress,
+    Auteur(auteur): Auteur,
     Body(edit): Body<UserUpdate>,
 ) -> Result<Json<UserOut>, ApiError> {
     let session = user.session()?;
@@ -123,6 +129,8 @@ async fn update(
     let user = users::update(&mut tx, user.id, full_name.as_deref(), edit.langue, now).await?;
     if let Some((account, hash)) = password {
         users::change_password(&mut tx, &account, session, &hash, now).await?;
+        let entry = Entry::new(Acte::MotDePasseChange, &auteur).on(Cible::Compte, user.id);
+        entry.record(&mut tx, now).await?;
     }
     tx.commit().await?;
     Ok(Json(user))
@@ -155,10 +163,13 @@ async fn confirmed(
 async fn disable(
     user: CurrentUser,
     State(ctx): State<Ctx>,
+    Auteur(auteur): Auteur,
     RowId(id): RowId,
 ) -> Result<StatusCode, ApiError> {
-    let mut tx = ctx.begin().await?;
-    users::disable(&mut tx, id, user.id, ctx.clock.now()).await?;
+    let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
+    users::disable(&mut tx, id, user.id, now).await?;
+    let entry = Entry::new(Acte::CompteDesactive, &auteur).on(Cible::Compte, id);
+    entry.record(&mut tx, now).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -172,9 +183,15 @@ async fn disable(
         (status = 404, description = "utilisateur_introuvable"),
     ),
 )]
-async fn activate(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Json<UserOut>, ApiError> {
-    let mut tx = ctx.begin().await?;
-    let user = users::activate(&mut tx, id, ctx.clock.now()).await?;
+async fn activate(
+    State(ctx): State<Ctx>,
+    Auteur(auteur): Auteur,
+    RowId(id): RowId,
+) -> Result<Json<UserOut>, ApiError> {
+    let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
+    let user = users::activate(&mut tx, id, now).await?;
+    let entry = Entry::new(Acte::CompteReactive, &auteur).on(Cible::Compte, id);
+    entry.record(&mut tx, now).await?;
     tx.commit().await?;
     Ok(Json(user))
 }
@@ -188,9 +205,15 @@ async fn activate(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Json<UserO
         (status = 404, description = "utilisateur_introuvable"),
     ),
 )]
-async fn end_sessions(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<StatusCode, ApiError> {
-    let mut tx = ctx.begin().await?;
-    auth::end_sessions(&mut tx, id, None, Motif::Administrateur, ctx.clock.now()).await?;
+async fn end_sessions(
+    State(ctx): State<Ctx>,
+    Auteur(auteur): Auteur,
+    RowId(id): RowId,
+) -> Result<StatusCode, ApiError> {
+    let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
+    auth::end_sessions(&mut tx, id, None, Motif::Administrateur, now).await?;
+    let entry = Entry::new(Acte::SessionsTerminees, &auteur).on(Cible::Compte, id);
+    entry.record(&mut tx, now).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -8,6 +8,7 @@
 
 mod admin;
 mod alertes;
+mod audit;
 mod auth;
 mod calendrier;
 mod clients;

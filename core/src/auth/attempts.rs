@@ -32,6 +32,8 @@ pub(super) struct Attempt {
     adresse: String,
     /// Whether the password may be looked at.
     pub judged: bool,
+    /// Whether it is the last that may, before the account is locked for that network.
+    pub is_last: bool,
     /// How long to wait before that.
     pub wait: Duration,
 }
@@ -48,9 +50,10 @@ impl Attempt {
         let login = format!("nom:{}", login.to_lowercase().chars().take(254).collect::<String>());
         let compte = account.map_or_else(|| login.clone(), |id| format!("id:{id}"));
         let adresse = limits::network(address).to_string();
-        let judged = count(pool, &compte, &adresse, now).await? <= MOST;
+        let count = count(pool, &compte, &adresse, now).await?;
+        let (judged, is_last) = (count <= MOST, count == MOST);
         let everywhere = count_everywhere(pool, &login, i32::from(judged), now).await?;
-        Ok(Self { compte, login, adresse, judged, wait: wait(everywhere) })
+        Ok(Self { compte, login, adresse, judged, is_last, wait: wait(everywhere) })
     }
 
     /// The password was right: what was counted against the account from there is forgotten.

@@ -1,6 +1,7 @@
 //! Who is calling: signing in, sessions and their tokens, and what too many wrong passwords bring.
 mod attempts;
 mod keys;
+mod refresh_token;
 pub mod rotate;
 mod sessions;
 mod sign_in;

@@ -4,13 +4,17 @@
 //! first ([`users::hold`]), and only then looks; so one of two that happen at once comes first, and the other sees it.
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
+use serde_json::json;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::{Caller, Keys, TokenResponse, ensure_may_work, rotate::hex, store, wrong_credentials};
+use super::{
+    Caller, Keys, TokenResponse, ensure_may_work, refresh_token::RefreshToken, store,
+    wrong_credentials,
+};
 use crate::{
     Ctx, Error, Noun, Result, Text, Tx,
+    audit::{Acte, Auteur, Cible, Entry},
     users::{self, Account},
 };
 
@@ -53,6 +57,11 @@ impl Origin {
         };
         let user_agent = user_agent.map(clean).filter(|text| !text.is_empty());
         Self { adresse: adresse.to_string(), user_agent }
+    }
+
+    fn auteur(&self, user_id: i64, session: Uuid) -> Auteur {
+        let adresse = (!self.adresse.is_empty()).then(|| self.adresse.clone());
+        Auteur { user_id: Some(user_id), session: Some(session), adresse }
     }
 }
 
@@ -122,6 +131,12 @@ pub async fn open_session(
         origin,
     };
     store::insert(tx, &new, now).await?;
+    let auteur = origin.auteur(held.id, id);
+    Entry::new(Acte::Connexion, &auteur)
+        .on(Cible::Compte, held.id)
+        .after(json!({ "user_agent": origin.user_agent }))
+        .record(tx, now)
+        .await?;
     answer(keys, &held, id, token, expires_at, now)
 }
 
@@ -131,6 +146,7 @@ pub async fn refresh(
     tx: &mut Tx<'_>,
     keys: &Keys,
     refresh_token: &str,
+    origin: &Origin,
     now: DateTime<Utc>,
 ) -> Result<Option<TokenResponse>> {
     let Some(given) = RefreshToken::parse(refresh_token) else { return Ok(None) };
@@ -159,6 +175,15 @@ pub async fn refresh(
         return answer(keys, &account, session.id, next, session.expires_at, now).map(Some);
     }
     store::revoke(tx, session.id, Motif::Reutilisation, now).await?;
+    let auteur = origin.auteur(account.id, session.id);
+    tracing::warn!(
+        user.id = account.id,
+        client.address = origin.adresse,
+        reason = "refresh token used again",
+        "session ended"
+    );
+    let entry = Entry::new(Acte::JetonReutilise, &auteur).on(Cible::Session, session.id);
+    entry.record(tx, now).await?;
     Ok(None)
 }
 
@@ -174,25 +199,26 @@ fn answer(
     let until = expires_at.min(now + keys.access_lifetime());
     Ok(TokenResponse {
         access_token: keys.access_token(account, sid, now, until)?,
-        refresh_token: refresh_token.0,
+        refresh_token: refresh_token.into_text(),
         token_type: "bearer",
         expires_in: (until - now).num_seconds(),
     })
 }
 
-/// Ends session `id` of user `user_id`; whether there was one to end.
+/// Ends session `id` of user `user_id`; whether it was one of theirs that had not ended.
 pub async fn end_session(
     tx: &mut Tx<'_>,
     user_id: i64,
     id: Uuid,
     motif: Motif,
     now: DateTime<Utc>,
-) -> Result<()> {
+) -> Result<bool> {
     users::hold(tx, user_id).await?;
-    if store::belongs_to(tx, id, user_id, now).await? {
-        return store::revoke(tx, id, motif, now).await;
+    let lives = store::lives(tx, id, user_id, now).await?;
+    if lives {
+        store::revoke(tx, id, motif, now).await?;
     }
-    Err(Error::NotFound(Noun::Session))
+    Ok(lives)
 }
 
 /// Ends all sessions of user `user_id` but `keep`.
@@ -262,63 +288,9 @@ pub(super) async fn purge(pool: &PgPool, now: DateTime<Utc>, limit: i64) -> Resu
     Ok(sessions.max(store::purge_tokens(pool, now, limit).await?))
 }
 
-/// A refresh token: what all of its session share (which finds the session, and which nobody else can know), and 256 bits of
-/// its own.
-struct RefreshToken(String);
-
-impl RefreshToken {
-    const FAMILLE: usize = 32;
-    const LENGTH: usize = Self::FAMILLE + 64;
-
-    fn new() -> Self {
-        Self(format!("{}{}", Uuid::new_v4().simple(), hex(&rand::random::<[u8; 32]>())))
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        let is_one = text.len() == Self::LENGTH && text.bytes().all(|b| b.is_ascii_hexdigit());
-        is_one.then(|| Self(text.to_owned()))
-    }
-
-    /// What is stored of the shared part. It is random, so one pass of SHA-256 keeps it as secret as Argon2 would.
-    fn famille(&self) -> Vec<u8> {
-        Sha256::digest(&self.0.as_bytes()[..Self::FAMILLE]).to_vec()
-    }
-
-    /// What is stored of the whole.
-    fn empreinte(&self) -> Vec<u8> {
-        Sha256::digest(self.0.as_bytes()).to_vec()
-    }
-
-    /// The token after this one. Whoever reads the database has `sel` and not this token, whoever stole this token has not `sel`:
-    /// only the two together give the next.
-    fn successor(&self, sel: &[u8]) -> Self {
-        let own = Sha256::new().chain_update(sel).chain_update(self.0.as_bytes()).finalize();
-        Self(format!("{}{}", &self.0[..Self::FAMILLE], hex(&own)))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_refresh_token_and_a_salt_give_one_successor_of_the_same_family() {
-        let token = RefreshToken::new();
-        let next = token.successor(&[7; 32]);
-        assert_eq!(next.0, token.successor(&[7; 32]).0);
-        assert_ne!(next.0, token.successor(&[8; 32]).0);
-        assert_eq!(next.famille(), token.famille());
-        assert_ne!(next.empreinte(), token.empreinte());
-        assert!(RefreshToken::parse(&next.0).is_some());
-    }
-
-    #[test]
-    fn what_is_no_refresh_token_is_not_looked_up() {
-        let long = "a".repeat(97);
-        for text in ["", "abc", &"g".repeat(96), &long, &"é".repeat(48)] {
-            assert!(RefreshToken::parse(text).is_none(), "{text}");
-        }
-    }
 
     #[test]
     fn what_a_program_calls_itself_is_kept_short_and_printable() {

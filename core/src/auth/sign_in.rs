@@ -4,14 +4,17 @@
 //! guesses learns nothing, not even that the right password was among the guesses that were not looked at.
 use std::net::IpAddr;
 
+use serde_json::json;
+
 use super::{attempts::Attempt, ensure_may_work};
 use crate::{
     Ctx, Error, Result, Text,
+    audit::{Acte, Auteur, Cible, Entry},
     users::{self, Account, Password, Verified},
 };
 
-/// Checks a name (or e-mail address) and password coming from `address`. What is counted of it is counted at once, outside any
-/// transaction: it is true whatever becomes of the request.
+/// Checks a name (or e-mail address) and password coming from `address`. What is counted and written down of it is so at once,
+/// outside any transaction: it is true whatever becomes of the request.
 pub async fn authenticate(
     ctx: &Ctx,
     login: &str,
@@ -19,13 +22,14 @@ pub async fn authenticate(
     address: IpAddr,
 ) -> Result<Account> {
     let account = users::find_by_login(&ctx.pool, login).await?;
-    match judge(ctx, login, account, password, address).await? {
-        Some(account) => {
-            ensure_may_work(&account)?;
-            Ok(account)
-        }
-        None => Err(wrong_credentials()),
+    let who = Who { login, account, acte: Acte::ConnexionRefusee, address };
+    let account = judge(ctx, who, password).await?.ok_or_else(wrong_credentials)?;
+    if let Err(error) = ensure_may_work(&account) {
+        let motif = if account.is_active { "client_inactif" } else { "compte_desactive" };
+        refused(ctx, Acte::ConnexionRefusee, Some(account.id), address, motif).await?;
+        return Err(error);
     }
+    Ok(account)
 }
 
 /// The account of user `id`, if `password` is its own. A wrong one counts like one of a sign-in, and locks like it.
@@ -35,18 +39,23 @@ pub async fn confirm_password(
     password: Password,
     address: IpAddr,
 ) -> Result<Option<Account>> {
-    let account = users::find_account(&ctx.pool, id).await?;
-    judge(ctx, &format!("id:{id}"), account, password, address).await
+    let (login, account) = (format!("id:{id}"), users::find_account(&ctx.pool, id).await?);
+    let who = Who { login: &login, account, acte: Acte::MotDePasseRefuse, address };
+    judge(ctx, who, password).await
 }
 
-/// `account`, if `password` is its own and may be looked at.
-async fn judge(
-    ctx: &Ctx,
-    login: &str,
+/// Who says that a password is theirs.
+struct Who<'a> {
+    login: &'a str,
     account: Option<Account>,
-    password: Password,
+    /// What is written down if it is not.
+    acte: Acte,
     address: IpAddr,
-) -> Result<Option<Account>> {
+}
+
+/// The account, if `password` is its own and may be looked at.
+async fn judge(ctx: &Ctx, who: Who<'_>, password: Password) -> Result<Option<Account>> {
+    let Who { login, account, acte, address } = who;
     let id = account.as_ref().map(|account| account.id);
     let attempt = Attempt::begin(&ctx.pool, login, id, address, ctx.clock.now()).await?;
     tokio::time::sleep(attempt.wait).await;
@@ -60,12 +69,43 @@ async fn judge(
             }
             Ok(account)
         }
-        Ok(Verified::Wrong) => Ok(None),
+        Ok(Verified::Wrong) => {
+            let motif = match id {
+                _ if !attempt.judged => "verrouille",
+                Some(_) => "mot_de_passe",
+                None => "compte_inconnu",
+            };
+            refused(ctx, acte, id, address, motif).await?;
+            if attempt.is_last {
+                refused(ctx, Acte::Verrouillage, id, address, motif).await?;
+            }
+            Ok(None)
+        }
         Err(error) => {
             attempt.gave_up(&ctx.pool).await?;
             Err(error)
         }
     }
+}
+
+/// Writes down that somebody was refused, and why. What was typed is not: it may be a password in the wrong field.
+async fn refused(
+    ctx: &Ctx,
+    acte: Acte,
+    user_id: Option<i64>,
+    address: IpAddr,
+    motif: &str,
+) -> Result<()> {
+    let action = acte.as_str();
+    tracing::warn!(user.id = user_id, client.address = %address, action, reason = motif, "access refused");
+    let auteur = Auteur { adresse: Some(address.to_string()), ..Auteur::default() };
+    let entry = Entry::new(acte, &auteur).after(json!({ "motif": motif }));
+    let entry = match user_id {
+        Some(id) => entry.on(Cible::Compte, id),
+        None => entry,
+    };
+    let mut connection = ctx.pool.acquire().await?;
+    entry.record(&mut connection, ctx.clock.now()).await
 }
 
 /// The 401 of a sign-in, whatever was wrong.

@@ -96,7 +96,8 @@ pub(super) async fn exchange(
     Ok(())
 }
 
-pub(super) async fn belongs_to(
+/// Whether session `id` is one of user `user_id` that has not ended.
+pub(super) async fn lives(
     tx: &mut PgConnection,
     id: Uuid,
     user_id: i64,

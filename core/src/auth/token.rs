@@ -145,6 +145,7 @@ mod tests {
             access_token_minutes: 60,
             refresh_token_days: 30,
             session_days: 90,
+            audit_days: 730,
         }
     }
 

@@ -32,6 +32,8 @@ pub struct AuthConfig {
     pub refresh_token_days: i64,
     /// `SESSION_MAX_DAYS` (90): a session ends after so long, however much it is used.
     pub session_days: i64,
+    /// `AUDIT_DAYS` (730): who did what is kept for so long, in whole days.
+    pub audit_days: i64,
 }
 
 impl AuthConfig {
@@ -76,6 +78,13 @@ impl AuthConfig {
                 |n| (1..=365).contains(n),
                 "un nombre de jours de 1 à 365",
                 "90",
+            ),
+            audit_days: env.parse(
+                "AUDIT_DAYS",
+                730,
+                |n| (1..=36_500).contains(n),
+                "un nombre de jours de 1 à 36500",
+                "730",
             ),
         }
     }

@@ -1,4 +1,5 @@
-//! For operators: jobs, queues, workers, schedules.
+//! For operators: jobs, queues, workers, schedules, and who did what.
+mod audit;
 mod jobs;
 mod queues;
 mod schedules;
@@ -7,5 +8,9 @@ use erp_core::Ctx;
 use utoipa_axum::router::OpenApiRouter;
 
 pub(super) fn router() -> OpenApiRouter<Ctx> {
-    OpenApiRouter::new().merge(jobs::router()).merge(queues::router()).merge(schedules::router())
+    OpenApiRouter::new()
+        .merge(jobs::router())
+        .merge(queues::router())
+        .merge(schedules::router())
+        .merge(audit::router())
 }
