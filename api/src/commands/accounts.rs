@@ -47,7 +47,8 @@ pub async fn create_admin(config: Config, new: CreateAdmin) -> anyhow::Result<()
     let user = users::create(&mut tx, &new, &hash, now).await.map_err(in_french)?;
     // By nobody who is signed in: whoever has this machine.
     let auteur = Auteur::default();
-    let entry = Entry::new(Acte::CompteCree, &auteur).on(Cible::Compte, user.id).after(json!(user));
+    let entry =
+        Entry::new(Acte::CompteCree, &auteur).on(Cible::Compte, &user.id).after(json!(user));
     entry.record(&mut tx, now).await?;
     tx.commit().await?;
     println!("Le compte administrateur « {} » est créé : {}", user.username, user.email);

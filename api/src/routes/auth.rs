@@ -167,7 +167,7 @@ async fn logout(
     let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
     let session = user.session()?;
     auth::end_session(&mut tx, user.id, session, Motif::Deconnexion, now).await?;
-    let entry = Entry::new(Acte::Deconnexion, &auteur).on(Cible::Session, session);
+    let entry = Entry::new(Acte::Deconnexion, &auteur).on(Cible::Session, &session);
     entry.record(&mut tx, now).await?;
     tx.commit().await?;
     Ok(Json(Message { message: "Vous êtes déconnecté." }))
@@ -203,7 +203,7 @@ async fn end_others(
     let mut tx = ctx.begin().await?;
     let (keep, now) = (Some(user.session()?), ctx.clock.now());
     auth::end_sessions(&mut tx, user.id, keep, Motif::DeconnexionPartout, now).await?;
-    let entry = Entry::new(Acte::SessionsTerminees, &auteur).on(Cible::Compte, user.id);
+    let entry = Entry::new(Acte::SessionsTerminees, &auteur).on(Cible::Compte, &user.id);
     entry.record(&mut tx, now).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
@@ -229,7 +229,7 @@ async fn end_one(
     if !auth::end_session(&mut tx, user.id, id, Motif::Deconnexion, now).await? {
         return Err(Error::NotFound(Noun::Session).into());
     }
-    let entry = Entry::new(Acte::Deconnexion, &auteur).on(Cible::Session, id);
+    let entry = Entry::new(Acte::Deconnexion, &auteur).on(Cible::Session, &id);
     entry.record(&mut tx, now).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
@@ -285,7 +285,7 @@ async fn change_password(
 
     let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
     users::change_password(&mut tx, &account, session, &hash, now).await?;
-    let entry = Entry::new(Acte::MotDePasseChange, &auteur).on(Cible::Compte, user.id);
+    let entry = Entry::new(Acte::MotDePasseChange, &auteur).on(Cible::Compte, &user.id);
     entry.record(&mut tx, now).await?;
     tx.commit().await?;
     Ok(Json(Message { message: "Mot de passe modifié : reconnectez-vous." }))

@@ -88,7 +88,7 @@ async fn delete(
     let mut tx = ctx.begin().await?;
     let document = documents::delete(&mut tx, id).await?;
     Entry::new(Acte::DocumentSupprime, &auteur)
-        .on(Cible::Document, id)
+        .on(Cible::Document, &id)
         .before(json!({
             "filename": document.filename, "sha256": document.sha256, "intervention_id": document.intervention_id,
         }))

@@ -49,7 +49,8 @@ async fn create(
 
     let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
     let user = users::create(&mut tx, &new, &hash, now).await?;
-    let entry = Entry::new(Acte::CompteCree, &auteur).on(Cible::Compte, user.id).after(json!(user));
+    let entry =
+        Entry::new(Acte::CompteCree, &auteur).on(Cible::Compte, &user.id).after(json!(user));
     entry.record(&mut tx, now).await?;
     tx.commit().await?;
     Ok((StatusCode::CREATED, Json(user)))
@@ -129,7 +130,7 @@ async fn update(
     let user = users::update(&mut tx, user.id, full_name.as_deref(), edit.langue, now).await?;
     if let Some((account, hash)) = password {
         users::change_password(&mut tx, &account, session, &hash, now).await?;
-        let entry = Entry::new(Acte::MotDePasseChange, &auteur).on(Cible::Compte, user.id);
+        let entry = Entry::new(Acte::MotDePasseChange, &auteur).on(Cible::Compte, &user.id);
         entry.record(&mut tx, now).await?;
     }
     tx.commit().await?;
@@ -168,7 +169,7 @@ async fn disable(
 ) -> Result<StatusCode, ApiError> {
     let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
     users::disable(&mut tx, id, user.id, now).await?;
-    let entry = Entry::new(Acte::CompteDesactive, &auteur).on(Cible::Compte, id);
+    let entry = Entry::new(Acte::CompteDesactive, &auteur).on(Cible::Compte, &id);
     entry.record(&mut tx, now).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
@@ -190,7 +191,7 @@ async fn activate(
 ) -> Result<Json<UserOut>, ApiError> {
     let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
     let user = users::activate(&mut tx, id, now).await?;
-    let entry = Entry::new(Acte::CompteReactive, &auteur).on(Cible::Compte, id);
+    let entry = Entry::new(Acte::CompteReactive, &auteur).on(Cible::Compte, &id);
     entry.record(&mut tx, now).await?;
     tx.commit().await?;
     Ok(Json(user))
@@ -212,7 +213,7 @@ async fn end_sessions(
 ) -> Result<StatusCode, ApiError> {
     let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
     auth::end_sessions(&mut tx, id, None, Motif::Administrateur, now).await?;
-    let entry = Entry::new(Acte::SessionsTerminees, &auteur).on(Cible::Compte, id);
+    let entry = Entry::new(Acte::SessionsTerminees, &auteur).on(Cible::Compte, &id);
     entry.record(&mut tx, now).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)

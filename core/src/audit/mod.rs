@@ -35,7 +35,7 @@ impl<'a> Entry<'a> {
 
     /// Done to `id` of `cible`.
     #[must_use]
-    pub fn on(self, cible: Cible, id: impl ToString) -> Self {
+    pub fn on(self, cible: Cible, id: &impl ToString) -> Self {
         Self { cible: Some((cible, id.to_string())), ..self }
     }
 

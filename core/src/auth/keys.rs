@@ -147,15 +147,16 @@ pub(super) fn from_pem(algorithm: JwtAlgorithm, pem: &[u8]) -> anyhow::Result<En
 }
 
 /// The least that [RFC 7518](https://www.rfc-editor.org/rfc/rfc7518#section-3.3) allows for RS256.
-const RSA_BITS: usize = 2048;
+const RSA_BITS: u32 = 2048;
 
 fn long_enough(key: EncodingKey) -> anyhow::Result<EncodingKey> {
     let jwk = Jwk::from_encoding_key(&key, Algorithm::RS256)?;
     let AlgorithmParameters::RSA(rsa) = &jwk.algorithm else { bail!("ce n'est pas une clé RSA") };
     let modulus = URL_SAFE_NO_PAD.decode(&rsa.n)?;
-    let first = modulus.iter().find(|byte| **byte != 0).map_or(0, |byte| byte.leading_zeros());
-    let zeros = modulus.iter().take_while(|byte| **byte == 0).count();
-    let bits = (modulus.len() - zeros) * 8 - first as usize;
+    // Bits that count: without the zeros before the first one.
+    let significant = modulus.iter().skip_while(|byte| **byte == 0);
+    let first = significant.clone().next().map_or(0, |byte| 8 - byte.leading_zeros());
+    let bits = first + 8 * significant.skip(1).map(|_| 1).sum::<u32>();
     if bits < RSA_BITS {
         bail!("une clé RSA de {bits} bits est trop courte : {RSA_BITS} au moins");
     }

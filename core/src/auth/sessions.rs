@@ -133,7 +133,7 @@ pub async fn open_session(
     store::insert(tx, &new, now).await?;
     let auteur = origin.auteur(held.id, id);
     Entry::new(Acte::Connexion, &auteur)
-        .on(Cible::Compte, held.id)
+        .on(Cible::Compte, &held.id)
         .after(json!({ "user_agent": origin.user_agent }))
         .record(tx, now)
         .await?;
@@ -182,7 +182,7 @@ pub async fn refresh(
         reason = "refresh token used again",
         "session ended"
     );
-    let entry = Entry::new(Acte::JetonReutilise, &auteur).on(Cible::Session, session.id);
+    let entry = Entry::new(Acte::JetonReutilise, &auteur).on(Cible::Session, &session.id);
     entry.record(tx, now).await?;
     Ok(None)
 }

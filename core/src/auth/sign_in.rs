@@ -101,7 +101,7 @@ async fn refused(
     let auteur = Auteur { adresse: Some(address.to_string()), ..Auteur::default() };
     let entry = Entry::new(acte, &auteur).after(json!({ "motif": motif }));
     let entry = match user_id {
-        Some(id) => entry.on(Cible::Compte, id),
+        Some(id) => entry.on(Cible::Compte, &id),
         None => entry,
     };
     let mut connection = ctx.pool.acquire().await?;

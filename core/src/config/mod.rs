@@ -190,7 +190,8 @@ mod tests {
     fn secrets_never_show_in_debug_output_nor_among_the_sources() {
         let mut pairs = GOOD.to_vec();
         pairs[0].1 = "postgres://erp:tres-secret@localhost/erp?password=tres-secret";
-        pairs.extend([("SMTP_PASSWORD", "tres-secret"), ("SECRET_KEY_PREVIOUS", "tres-secret")]);
+        pairs.extend([("SMTP_PASSWORD", "tres-secret")]);
+        pairs.push(("SECRET_KEY_PREVIOUS", "tres-secret, et assez long pour signer"));
         let s3 = [("UPLOAD_URL", "s3://b"), ("AWS_ACCESS_KEY_ID", "id")];
         pairs.extend(s3.iter().chain(&[("AWS_SECRET_ACCESS_KEY", "tres-secret")]));
         let config = read(&pairs).unwrap();

@@ -74,11 +74,11 @@ pub(super) async fn verify(
         for owed in owed(hash.as_ref().and(stored.as_deref()), is_ours, &others) {
             burn(owed, password.as_bytes());
         }
-        match right {
-            false => Ok(Looked::Wrong),
-            true if is_ours => Ok(Looked::Right(None)),
-            true => phc(password.as_bytes()).map(|renewed| Looked::Right(Some(renewed))),
+        if !right {
+            return Ok(Looked::Wrong);
         }
+        let renewed = if is_ours { None } else { Some(phc(password.as_bytes())?) };
+        Ok(Looked::Right(renewed))
     })
     .await?
     .map_err(|error: anyhow::Error| Error::Internal(error.context("hashing a password")))

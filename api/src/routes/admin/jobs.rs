@@ -176,7 +176,7 @@ async fn act(
     let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
     let job = operate::act(&mut tx, action, id, now).await?;
     Entry::new(acte(action), auteur)
-        .on(Cible::Tache, id)
+        .on(Cible::Tache, &id)
         .after(json!({ "type": job.job.type_, "count": 1 }))
         .record(&mut tx, now)
         .await?;
