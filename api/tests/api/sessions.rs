@@ -128,11 +128,11 @@ async fn the_owner_sees_the_sessions_and_ends_one_or_all_others() {
     let list = list.as_array().unwrap();
     assert_eq!(list.len(), 3, "{list:?}");
     assert_eq!(list.iter().filter(|session| session["actuelle"] == true).count(), 1);
-    let lost = list.iter().find(|session| session["user_agent"] == "Phone/1.0").unwrap();
-    assert_eq!((&lost["adresse_ip"], &lost["actuelle"]), (&json!("127.0.0.1"), &json!(false)));
-    assert!(lost.as_object().unwrap().keys().all(|key| !key.contains("empreinte")));
+    let phones = list.iter().find(|session| session["user_agent"] == "Phone/1.0").unwrap();
+    assert_eq!((&phones["adresse_ip"], &phones["actuelle"]), (&json!("127.0.0.1"), &json!(false)));
+    assert!(phones.as_object().unwrap().keys().all(|key| !key.contains("empreinte")));
 
-    let path = format!("/auth/sessions/{}", lost["id"].as_str().unwrap());
+    let path = format!("/auth/sessions/{}", phones["id"].as_str().unwrap());
     app.delete(&other, &path).await.expect_error(404, "session_introuvable");
     app.delete(&desk.access, "/auth/sessions/1").await.expect_error(404, "session_introuvable");
     app.get(&phone.access, "/auth/me").await.expect(200);
@@ -223,15 +223,15 @@ async fn a_session_ends_without_use_and_at_last_in_any_case() {
     let start = Clock::default().now();
     let app = App::at(Clock::stopped_at(start), &settings).await;
     let user = app.user(UserRole::Technicien).await;
-    let (idle, used) = (sign_in(&app, &user).await, sign_in(&app, &user).await);
+    let (idle, busy) = (sign_in(&app, &user).await, sign_in(&app, &user).await);
     app.ctx.clock.set(start + TimeDelta::days(20));
-    let used = Tokens::of(&refresh(&app, &used).await.expect(200));
+    let busy = Tokens::of(&refresh(&app, &busy).await.expect(200));
     app.ctx.clock.set(start + TimeDelta::days(30));
     refresh(&app, &idle).await.expect_error(401, "session_terminee");
 
     // Half an hour before the end of the whole an access token is good for half an hour.
     app.ctx.clock.set(start + TimeDelta::days(40) - TimeDelta::minutes(30));
-    let last = refresh(&app, &used).await.expect(200);
+    let last = refresh(&app, &busy).await.expect(200);
     assert_eq!(last["expires_in"], 1800);
     let last = Tokens::of(&last);
     app.get(&last.access, "/auth/me").await.expect(200);
