@@ -4,18 +4,19 @@ use std::time::Duration;
 use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Multipart, Path, Request},
-    http::{HeaderMap, StatusCode, header, request::Parts},
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
 };
 use erp_core::{
-    Ctx, Error, Result, Text,
+    Ctx, Error, Result, Text, audit, auth,
     input::{Fault, Fields, Id, Input, Source},
     interventions::Actor,
     techniciens,
-    users::{Account, UserRole},
+    users::{self, Account, UserRole},
 };
 use serde_json::Value;
+use uuid::Uuid;
 
-use crate::{ApiError, json::Unambiguous};
+use crate::{ApiError, json::Unambiguous, layers::ClientAddress};
 
 /// The authenticated caller. Taking one is possible only on routes that [`crate::rbac`] makes private.
 #[derive(Debug, Clone)]
@@ -23,15 +24,30 @@ pub struct CurrentUser {
     pub id: i64,
     pub role: UserRole,
     client_id: Option<i64>,
+    /// None where the secret in an address names the caller.
+    session: Option<Uuid>,
 }
 
+/// Whom the secret in an address names.
 impl From<Account> for CurrentUser {
     fn from(account: Account) -> Self {
-        Self { id: account.id, role: account.role, client_id: account.client_id }
+        Self { id: account.id, role: account.role, client_id: account.client_id, session: None }
+    }
+}
+
+/// Who comes with an access token.
+impl From<auth::Caller> for CurrentUser {
+    fn from(caller: auth::Caller) -> Self {
+        Self { session: Some(caller.session), ..caller.account.into() }
     }
 }
 
 impl CurrentUser {
+    /// The session that the caller comes by.
+    pub fn session(&self) -> Result<Uuid> {
+        self.session.ok_or_else(auth::session_ended)
+    }
+
     /// The only client whose things the caller may see; `None`: those of all. A user of role client that belongs to
     /// no client sees nothing (0 is no id).
     pub fn client_scope(&self) -> Option<i64> {
@@ -57,6 +73,38 @@ impl<S: Send + Sync> FromRequestParts<S> for CurrentUser {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         // Absent only when a route is missing from the table of roles: nobody may, then.
         parts.extensions.get::<Self>().cloned().ok_or_else(|| Error::forbidden().into())
+    }
+}
+
+/// Who does what a request asks for, as it is written down.
+#[derive(Debug, Clone)]
+pub struct Auteur(pub audit::Auteur);
+
+impl FromRequestParts<Ctx> for Auteur {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, ctx: &Ctx) -> Result<Self, ApiError> {
+        let ClientAddress(address) = ClientAddress::from_request_parts(parts, ctx).await?;
+        let user = parts.extensions.get::<CurrentUser>();
+        Ok(Self(audit::Auteur {
+            user_id: user.map(|user| user.id),
+            session: user.and_then(|user| user.session),
+            adresse: Some(address.to_string()),
+        }))
+    }
+}
+
+/// Where a session is opened from.
+#[derive(Debug, Clone)]
+pub struct Origin(pub auth::Origin);
+
+impl FromRequestParts<Ctx> for Origin {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, ctx: &Ctx) -> Result<Self, ApiError> {
+        let ClientAddress(address) = ClientAddress::from_request_parts(parts, ctx).await?;
+        let user_agent = parts.headers.get(header::USER_AGENT).map(HeaderValue::as_bytes);
+        Ok(Self(auth::Origin::new(address, user_agent)))
     }
 }
 
@@ -131,7 +179,7 @@ impl<S: Send + Sync, T: Input> FromRequestParts<S> for Query<T> {
 #[derive(Debug)]
 pub struct Json<T>(pub T);
 
-impl<S: Send + Sync, T: Input> FromRequest<S> for Json<T> {
+impl<S: Send + Sync, T: Input + Send + 'static> FromRequest<S> for Json<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
@@ -141,7 +189,7 @@ impl<S: Send + Sync, T: Input> FromRequest<S> for Json<T> {
             _ => return Err(ApiError::content_type("application/json")),
         }
         let body = bytes(request, state).await?;
-        Ok(Self(json_fields(&body)?.parse()?))
+        Ok(Self(parse(json_fields(&body)?).await?))
     }
 }
 
@@ -149,7 +197,7 @@ impl<S: Send + Sync, T: Input> FromRequest<S> for Json<T> {
 #[derive(Debug)]
 pub struct Form<T>(pub T);
 
-impl<S: Send + Sync, T: Input> FromRequest<S> for Form<T> {
+impl<S: Send + Sync, T: Input + Send + 'static> FromRequest<S> for Form<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
@@ -164,8 +212,13 @@ impl<S: Send + Sync, T: Input> FromRequest<S> for Form<T> {
                 return Err(ApiError::content_type(expected));
             }
         };
-        Ok(Self(fields.parse()?))
+        Ok(Self(parse(fields).await?))
     }
+}
+
+/// Reads a `T`; one that takes processor time, off the async threads.
+async fn parse<T: Input + Send + 'static>(fields: Fields) -> Result<T> {
+    if T::HEAVY { users::off_the_async_threads(|| fields.parse()).await? } else { fields.parse() }
 }
 
 /// The content type without its parameters, in lower case.

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use erp_core::{Config, Ctx, auth, health, limits, local, mailer, roots, shutdown, telemetry};
 
-use commands::{accounts, keys, schema};
+use commands::{accounts, audit, keys, schema};
 
 /// L'API REST de l'ERP MIF Maroc. Les réglages viennent de l'environnement et de .env : voir .env.example.
 #[derive(Parser)]
@@ -33,6 +33,9 @@ enum Command {
     Seed,
     /// Crée un compte administrateur. Le mot de passe est demandé, ou lu dans un fichier ou sur l'entrée standard.
     CreateAdmin(accounts::CreateAdmin),
+    /// Examine l'audit : qui a fait quoi est-il toujours ce qui a été écrit ?
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Affiche le document OpenAPI.
     Openapi,
     /// Remplace la clé qui signe les jetons, sans déconnecter personne : l'ancienne les vérifie encore.
@@ -66,6 +69,7 @@ async fn main() -> ExitCode {
         Command::Migrate { what } => schema::migrate(&config, what).await,
         Command::Seed => accounts::seed(config).await,
         Command::CreateAdmin(new) => accounts::create_admin(config, new).await,
+        Command::Audit(what) => audit::audit(&config, what).await,
         Command::RotateKeys(options) => keys::rotate_keys(&config, &options),
         Command::Health => health::live(config.http.bind_addr).await,
         Command::CheckConfig => {

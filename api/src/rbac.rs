@@ -40,6 +40,9 @@ pub const TABLE: &[(Method, &str, Access)] = &[
     (Method::POST, "/auth/login", Access::Anyone),
     (Method::POST, "/auth/refresh", Access::Anyone),
     (Method::POST, "/auth/logout", ANY),
+    (Method::GET, "/auth/sessions", ANY),
+    (Method::DELETE, "/auth/sessions", ANY),
+    (Method::DELETE, "/auth/sessions/{id}", ANY),
     (Method::GET, "/auth/me", ANY),
     (Method::POST, "/auth/change-password", ANY),
     (Method::POST, "/users", A),
@@ -57,6 +60,7 @@ pub const TABLE: &[(Method, &str, Access)] = &[
     (Method::GET, "/users/{id}", A),
     (Method::DELETE, "/users/{id}", A),
     (Method::PATCH, "/users/{id}/activate", A),
+    (Method::DELETE, "/users/{id}/sessions", A),
     (Method::POST, "/clients", R),
     (Method::GET, "/clients", R),
     (Method::GET, "/clients/{id}", R),
@@ -124,6 +128,7 @@ pub const TABLE: &[(Method, &str, Access)] = &[
     (Method::PUT, "/admin/schedules", A),
     (Method::PUT, "/admin/schedules/{name}", A),
     (Method::POST, "/admin/schedules/{name}/run", A),
+    (Method::GET, "/admin/audit", A),
 ];
 
 /// Who may call `method` on the matched `path`; `None` for a pair that does not exist. `HEAD` is `GET` without a body.

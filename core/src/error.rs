@@ -19,6 +19,7 @@ pub enum Noun {
     Planning,
     Queue,
     Schedule,
+    Session,
     Technicien,
     User,
 }
@@ -38,6 +39,9 @@ impl Noun {
             Self::Planning => ("Planning introuvable.", "Maintenance plan not found."),
             Self::Queue => ("File d'attente introuvable.", "Queue not found."),
             Self::Schedule => ("Planification introuvable.", "Schedule not found."),
+            Self::Session => {
+                ("Session introuvable, ou déjà terminée.", "Session not found, or over.")
+            }
             Self::Technicien => ("Technicien introuvable.", "Technician not found."),
             Self::User => ("Utilisateur introuvable.", "User not found."),
         };
@@ -60,6 +64,7 @@ impl Noun {
             Self::Planning => "planning_introuvable",
             Self::Queue => "file_introuvable",
             Self::Schedule => "planification_introuvable",
+            Self::Session => "session_introuvable",
             Self::Technicien => "technicien_introuvable",
             Self::User => "utilisateur_introuvable",
         }

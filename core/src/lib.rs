@@ -1,5 +1,6 @@
 //! The business of the maintenance ERP: types, rules and SQL, one module per domain noun.
 //! Knows nothing of HTTP, and nothing of how jobs are run.
+pub mod audit;
 pub mod auth;
 pub mod calendrier;
 pub mod clients;

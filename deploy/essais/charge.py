@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Une charge par HTTP : photos et notifications, à travers ce qui tient lieu de répartiteur : les adresses du fichier CIBLES, relu à chaque
 requête, l'une après l'autre. Comme nginx, passe à la suivante si l'une refuse la connexion ; comme un client bien fait, redemande ce qui a eu
-503 (rien n'a été fait). Une ligne JSON par requête dans RESULTATS.
+503 (rien n'a été fait) ; se reconnecte quand un jeton est refusé (une version peut finir les sessions d'avant). Une ligne JSON par requête dans RESULTATS.
 Usage : charge.py CIBLES RESULTATS FIN JETON INTERVENTION DESTINATAIRES FILS"""
 import http.client
 import itertools
 import json
+import os
 import pathlib
 import random
 import struct
@@ -19,7 +20,7 @@ import zlib
 cibles, resultats, fin = map(pathlib.Path, sys.argv[1:4])
 jeton, intervention, fils = sys.argv[4], int(sys.argv[5]), int(sys.argv[7])
 destinataires = [int(d) for d in sys.argv[6].split(",")]  # plusieurs : un e-mail qui en groupe trop dit « et N autres » sans les nommer
-sortie, verrou, tours = resultats.open("a", buffering=1), threading.Lock(), itertools.count()
+sortie, verrou, connexions, tours = resultats.open("a", buffering=1), threading.Lock(), threading.Lock(), itertools.count()
 
 
 def photo():
@@ -33,9 +34,19 @@ def photo():
 photos = [photo() for _ in range(4)]
 
 
+def reconnecter(cible, refuse):
+    global jeton
+    with connexions:
+        if jeton != refuse:
+            return  # un autre fil l'a fait
+        connexion = http.client.HTTPConnection(urllib.parse.urlsplit(cible).netloc, timeout=30)
+        formulaire = urllib.parse.urlencode({"username": "admin", "password": os.environ["essai_mot_de_passe"]})
+        connexion.request("POST", "/api/v1/auth/login", formulaire, {"Content-Type": "application/x-www-form-urlencoded"})
+        jeton = json.loads(connexion.getresponse().read())["access_token"]
+
+
 def demander(chemin, corps, type_):
-    entetes = {"Authorization": f"Bearer {jeton}", "Content-Type": type_}
-    reprises = refus = 0
+    reprises = refus = reconnexions = 0
     while True:
         adresses = cibles.read_text().split()
         cible = adresses[next(tours) % len(adresses)]
@@ -49,12 +60,17 @@ def demander(chemin, corps, type_):
             time.sleep(0.1)
             continue
         try:
-            connexion.request("POST", chemin, corps, entetes)
+            employe = jeton
+            connexion.request("POST", chemin, corps, {"Authorization": f"Bearer {employe}", "Content-Type": type_})
             reponse = connexion.getresponse()
             lu = reponse.read()
             if reponse.status == 503 and refus < 20:
                 refus += 1
                 time.sleep(0.5)
+                continue
+            if reponse.status == 401 and reconnexions < 3:
+                reconnexions += 1
+                reconnecter(cible, employe)
                 continue
             return cible, reponse.status, lu, reprises, refus
         except (OSError, http.client.HTTPException):

@@ -171,6 +171,30 @@ async fn the_first_people_come_by_command_and_their_passwords_by_no_argument() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_audit_is_verified_by_command() {
+    let place = Place::new("commands_audit").await;
+    migrate::migrate(&place.pool).await.unwrap();
+    let verify = async || place.api(&["audit", "verify"]).await;
+    let said = verify().await;
+    assert_eq!(said.code, 0, "{said:?}");
+    for name in ["nadia", "karim"] {
+        let email = format!("{name}@mif.example");
+        let create = ["create-admin", "--username", name, "--full-name", "X Y", "--email", &email];
+        let said = place.api_reading(&create, "cheval batterie agrafe\n").await;
+        assert_eq!(said.code, 0, "{said:?}");
+    }
+    let said = verify().await;
+    assert!(said.code == 0 && said.out.contains("2 lignes de 1 jours"), "{said:?}");
+    assert!(said.line("Fin de la chaîne").contains("ligne 2, "), "{said:?}");
+
+    let tamper = "begin; set local session_replication_role = replica;
+        update audit set cible_id = '77' where numero = 1; commit";
+    sqlx::raw_sql(tamper).execute(&place.pool).await.unwrap();
+    let said = verify().await;
+    assert!(said.code == 1 && said.err.contains("a été changée"), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn settings_are_shown_with_their_sources_and_without_secrets() {
     let place = Place::new("commands_settings").await;
     let said = place.api(&["check-config"]).await;

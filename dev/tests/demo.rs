@@ -102,7 +102,8 @@ async fn a_whole_company_is_loaded_and_its_people_can_log_in(loaded: &Loaded) {
             let found = users::find_by_login(&loaded.db.pool, login).await.unwrap().unwrap();
             assert_eq!(found.role.as_str(), account.role);
             let given = Password::given(account.password.clone());
-            assert!(users::verify_password(given, Some(found.password_hash)).await.unwrap());
+            let verified = users::verify_password(given, Some(found.password_hash), Vec::new());
+            assert!(matches!(verified.await.unwrap(), users::Verified::Right { renewed: None }));
         }
     }
 }

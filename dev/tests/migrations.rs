@@ -5,7 +5,12 @@
     reason = "a test may panic, and looks at a schema that is not ours yet"
 )]
 
-use erp_core::MIGRATOR;
+use erp_core::{
+    Clock, Config, Ctx, MIGRATOR,
+    auth::{self, Origin},
+    config::Env,
+    users,
+};
 use erp_dev::TestDb;
 use sqlx::{AssertSqlSafe, PgPool};
 
@@ -122,4 +127,73 @@ async fn a_mail_that_is_over_gathers_nothing_after_the_upgrade() {
     let expected =
         [(1, "envoyee", false), (2, "annulee", false), (3, "en_file", true), (4, "echouee", false)];
     assert_eq!(after, expected.map(|(id, statut, open)| (id, statut.to_owned(), open)));
+}
+
+/// The last migration before `version`.
+fn before(version: i64) -> i64 {
+    MIGRATOR.iter().map(|m| m.version).filter(|v| *v < version).max().unwrap()
+}
+
+const SIGNED_IN: &str = "
+    insert into users (username, full_name, email, role, password_hash, token_version, created_at, updated_at)
+    select 'u' || n, 'U', 'u' || n || '@mif.example', 'technicien', '$argon2id$v=19$m=65536,t=3,p=4$c2Vs$aGFzaA', n % 3, now(), now()
+    from generate_series(1, 300) n;
+    insert into refresh_tokens (id, famille, user_id, empreinte, expires_at)
+    select gen_random_uuid(), gen_random_uuid(), id, sha256(convert_to(repeat(lpad(to_hex(id), 8, '0'), 8), 'UTF8')), now() + interval '30 days'
+    from users;
+    insert into calendriers (user_id, empreinte, created_at) select id, sha256(convert_to('agenda ' || id, 'UTF8')), now() from users;
+    insert into login_failures (compte, adresse, echecs, premier_echec) select 'id:' || id, '192.0.2.1', 2, now() from users";
+
+#[tokio::test]
+async fn who_was_signed_in_before_there_were_sessions_signs_in_again_and_nothing_else_is_lost() {
+    const SESSIONS: i64 = 20_261_126_000_030;
+    let test_db = TestDb::new().await;
+    let pool = &test_db.pool;
+    let url = test_db.url();
+    let pairs =
+        [("DATABASE_URL", url.as_str()), ("SECRET_KEY", "the key of tests, long enough to sign")];
+    let config = Config::read(Env::from_pairs(&pairs)).unwrap();
+    let ctx = Ctx::with_pool(config, pool.clone()).unwrap();
+    let keys = ctx.keys.clone();
+    let now = Clock::default().now();
+    let count = async |table: &str| -> i64 {
+        let query = AssertSqlSafe(format!("select count(*) from {table}"));
+        sqlx::query_scalar(query).fetch_one(pool).await.unwrap()
+    };
+
+    MIGRATOR.undo(pool, before(SESSIONS)).await.unwrap();
+    sqlx::raw_sql(SIGNED_IN).execute(pool).await.unwrap();
+    erp_core::migrate(pool).await.unwrap();
+    let id: i64 = sqlx::query_scalar("select min(id) from users").fetch_one(pool).await.unwrap();
+    let old = format!("{id:08x}").repeat(8);
+    let origin = Origin::default();
+    let mut tx = ctx.begin().await.unwrap();
+    assert!(auth::refresh(&mut tx, &keys, &old, &origin, now).await.unwrap().is_none());
+    let account = users::find_account(&mut *tx, id).await.unwrap().unwrap();
+    let tokens = auth::open_session(&mut tx, &keys, &account, &origin, now).await.unwrap();
+    assert!(
+        auth::refresh(&mut tx, &keys, &tokens.refresh_token, &origin, now).await.unwrap().is_some()
+    );
+    tx.commit().await.unwrap();
+    for table in ["users", "refresh_tokens", "calendriers", "login_failures"] {
+        assert_eq!(count(table).await, 300, "{table}");
+    }
+    assert_eq!(users::other_hashes(pool).await.unwrap().len(), 1);
+
+    // Back to the version before, and forth again.
+    MIGRATOR.undo(pool, before(SESSIONS)).await.unwrap();
+    assert_eq!((count("users").await, count("refresh_tokens").await), (300, 300));
+    erp_core::migrate(pool).await.unwrap();
+    assert_eq!((count("users").await, count("sessions").await), (300, 0));
+    let mut tx = ctx.begin().await.unwrap();
+    let refreshed =
+        auth::refresh(&mut tx, &keys, &tokens.refresh_token, &origin, now).await.unwrap();
+    assert!(refreshed.is_none(), "its session went with the table");
+
+    // Expired tokens of before are removed by the nightly purge.
+    drop(tx);
+    let mut tx = ctx.begin().await.unwrap();
+    auth::purge(&mut tx, now + chrono::TimeDelta::days(31), 1000).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!((count("users").await, count("refresh_tokens").await), (300, 0));
 }

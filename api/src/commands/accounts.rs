@@ -8,6 +8,7 @@ use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 use erp_core::{
     Config, Ctx, Error,
+    audit::{Acte, Auteur, Cible, Entry},
     input::Fields,
     seed,
     users::{self, UserCreate},
@@ -42,7 +43,13 @@ pub async fn create_admin(config: Config, new: CreateAdmin) -> anyhow::Result<()
     let hash = users::hash_password(new.password.clone()).await?;
     let ctx = Ctx::new(config)?;
     let mut tx = ctx.begin().await?;
-    let user = users::create(&mut tx, &new, &hash, ctx.clock.now()).await.map_err(in_french)?;
+    let now = ctx.clock.now();
+    let user = users::create(&mut tx, &new, &hash, now).await.map_err(in_french)?;
+    // By nobody who is signed in: whoever has this machine.
+    let auteur = Auteur::default();
+    let entry =
+        Entry::new(Acte::CompteCree, &auteur).on(Cible::Compte, &user.id).after(json!(user));
+    entry.record(&mut tx, now).await?;
     tx.commit().await?;
     println!("Le compte administrateur « {} » est créé : {}", user.username, user.email);
     Ok(())

@@ -87,7 +87,7 @@ async fn required(ctx: &Ctx, headers: &HeaderMap) -> Result<CurrentUser> {
         code: "non_authentifie",
         text: Text::new("Connectez-vous pour continuer.", "Sign in to continue."),
     })?;
-    Ok(auth::account_of(ctx, token).await?.into())
+    Ok(auth::caller(ctx, token).await?.into())
 }
 
 /// A caller without a token is nobody; one with a bad token is refused all the same.

@@ -36,6 +36,10 @@ fn known(field: &str) -> Option<Value> {
         "ice" => json!("001234567000089"),
         "telephone" => json!("+212 522 12 34 56"),
         "adresse" => json!("12, quai des Pêcheurs"),
+        "adresse_ip" => json!("192.0.2.7"),
+        "user_agent" => {
+            json!("Mozilla/5.0 (Android 15; Mobile; rv:145.0) Gecko/145.0 Firefox/145.0")
+        }
         "ville" => json!("Safi"),
         "filename" => json!("fuite.jpg"),
         "path" => json!("static/uploads/3f2b8c1e-5d4a-4c7b-9e0f-1a2b3c4d5e6f.jpg"),

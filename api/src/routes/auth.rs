@@ -1,8 +1,9 @@
 //! Signing in and out.
-use axum::{Json, extract::State};
+use axum::{Json, extract::State, http::StatusCode};
 use erp_core::{
-    Ctx, Error,
-    auth::{self, TokenResponse},
+    Ctx, Error, Noun,
+    audit::{Acte, Cible, Entry},
+    auth::{self, Motif, SessionOut, TokenResponse},
     described,
     input::{Fields, Input},
     users::{self, Password, UserOut},
@@ -12,7 +13,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     ApiError,
-    extract::{CurrentUser, Form},
+    extract::{Auteur, CurrentUser, Form, Name, Origin},
     layers::ClientAddress,
 };
 
@@ -22,6 +23,8 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
         .routes(routes!(login))
         .routes(routes!(refresh))
         .routes(routes!(logout))
+        .routes(routes!(sessions, end_others))
+        .routes(routes!(end_one))
         .routes(routes!(me))
         .routes(routes!(change_password))
 }
@@ -49,16 +52,17 @@ impl Input for TokenForm {
     responses(
         (status = 200, body = TokenResponse, description = "Done."),
         (status = 401, description = "identifiants_incorrects"),
-        (status = 403, description = "compte_desactive"),
-        (status = 429, description = "compte_verrouille, trop_de_requetes"),
+        (status = 403, description = "compte_desactive, client_inactif"),
+        (status = 429, description = "trop_de_requetes"),
     ),
 )]
 async fn token(
     State(ctx): State<Ctx>,
     address: ClientAddress,
+    origin: Origin,
     Form(TokenForm(form)): Form<TokenForm>,
 ) -> Result<Json<TokenResponse>, ApiError> {
-    sign_in(&ctx, address, form).await
+    sign_in(&ctx, address, &origin, form).await
 }
 
 struct LoginForm {
@@ -87,29 +91,31 @@ impl Input for LoginForm {
     responses(
         (status = 200, body = TokenResponse, description = "Done."),
         (status = 401, description = "identifiants_incorrects"),
-        (status = 403, description = "compte_desactive"),
-        (status = 429, description = "compte_verrouille, trop_de_requetes"),
+        (status = 403, description = "compte_desactive, client_inactif"),
+        (status = 429, description = "trop_de_requetes"),
     ),
 )]
 async fn login(
     State(ctx): State<Ctx>,
     address: ClientAddress,
+    origin: Origin,
     Form(form): Form<LoginForm>,
 ) -> Result<Json<TokenResponse>, ApiError> {
-    sign_in(&ctx, address, form).await
+    sign_in(&ctx, address, &origin, form).await
 }
 
 async fn sign_in(
     ctx: &Ctx,
     ClientAddress(address): ClientAddress,
+    Origin(origin): &Origin,
     form: LoginForm,
 ) -> Result<Json<TokenResponse>, ApiError> {
     let password = Password::given(form.password);
-    let account =
-        auth::authenticate(ctx, form.login.trim(), password, &address.to_string()).await?;
+    let account = auth::authenticate(ctx, form.login.trim(), password, address).await?;
 
     let mut tx = ctx.begin().await?;
-    let tokens = auth::open_session(&mut tx, &ctx.keys, &account, ctx.clock.now()).await?;
+    let now = ctx.clock.now();
+    let tokens = auth::open_session(&mut tx, &ctx.keys, &account, origin, now).await?;
     tx.commit().await?;
     Ok(Json(tokens))
 }
@@ -124,37 +130,109 @@ impl Input for RefreshForm {
     }
 }
 
-/// Exchanges a refresh token for new tokens: once. A second use signs out everywhere that came from the same login.
+/// Exchanges a refresh token for new tokens. Sent again within ten seconds (a lost answer, two tabs) it gives the same refresh
+/// token; later it ends the session, since somebody else has a copy.
 #[utoipa::path(
     post, path = "/auth/refresh", tag = "auth",
     request_body(content = RefreshForm, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, body = TokenResponse, description = "Done."),
         (status = 401, description = "session_terminee"),
+        (status = 403, description = "client_inactif"),
     ),
 )]
 async fn refresh(
     State(ctx): State<Ctx>,
+    Origin(origin): Origin,
     Form(form): Form<RefreshForm>,
 ) -> Result<Json<TokenResponse>, ApiError> {
-    let mut tx = ctx.begin().await?;
-    let tokens = auth::refresh(&mut tx, &ctx.keys, &form.refresh_token, ctx.clock.now()).await?;
+    let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
+    let tokens = auth::refresh(&mut tx, &ctx.keys, &form.refresh_token, &origin, now).await?;
     tx.commit().await?;
-    Ok(Json(tokens.ok_or_else(auth::refresh_refused)?))
+    Ok(Json(tokens.ok_or_else(auth::session_ended)?))
 }
 
-/// Revokes the caller's refresh tokens.
+/// Ends the session that asks: its tokens, access tokens included, are worthless from the next request on.
 #[utoipa::path(
     post, path = "/auth/logout", tag = "auth",
     responses(
         (status = 200, body = Message, description = "Done."),
     ),
 )]
-async fn logout(user: CurrentUser, State(ctx): State<Ctx>) -> Result<Json<Message>, ApiError> {
-    let mut tx = ctx.begin().await?;
-    auth::revoke_all(&mut tx, user.id, ctx.clock.now()).await?;
+async fn logout(
+    user: CurrentUser,
+    State(ctx): State<Ctx>,
+    Auteur(auteur): Auteur,
+) -> Result<Json<Message>, ApiError> {
+    let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
+    let session = user.session()?;
+    auth::end_session(&mut tx, user.id, session, Motif::Deconnexion, now).await?;
+    let entry = Entry::new(Acte::Deconnexion, &auteur).on(Cible::Session, &session);
+    entry.record(&mut tx, now).await?;
     tx.commit().await?;
     Ok(Json(Message { message: "Vous êtes déconnecté." }))
+}
+
+/// The caller's sessions that have not ended, those used last first, at most a hundred.
+#[utoipa::path(
+    get, path = "/auth/sessions", tag = "auth",
+    responses(
+        (status = 200, body = [SessionOut], description = "Done."),
+    ),
+)]
+async fn sessions(
+    user: CurrentUser,
+    State(ctx): State<Ctx>,
+) -> Result<Json<Vec<SessionOut>>, ApiError> {
+    let now = ctx.clock.now();
+    Ok(Json(auth::sessions(&ctx.pool, user.id, Some(user.session()?), now).await?))
+}
+
+/// Ends all sessions of the caller but the one that asks: signs out everywhere else.
+#[utoipa::path(
+    delete, path = "/auth/sessions", tag = "auth",
+    responses(
+        (status = 204, description = "Done."),
+    ),
+)]
+async fn end_others(
+    user: CurrentUser,
+    State(ctx): State<Ctx>,
+    Auteur(auteur): Auteur,
+) -> Result<StatusCode, ApiError> {
+    let mut tx = ctx.begin().await?;
+    let (keep, now) = (Some(user.session()?), ctx.clock.now());
+    auth::end_sessions(&mut tx, user.id, keep, Motif::DeconnexionPartout, now).await?;
+    let entry = Entry::new(Acte::SessionsTerminees, &auteur).on(Cible::Compte, &user.id);
+    entry.record(&mut tx, now).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Ends one session of the caller.
+#[utoipa::path(
+    delete, path = "/auth/sessions/{id}", tag = "auth",
+    params(("id" = uuid::Uuid, Path)),
+    responses(
+        (status = 204, description = "Done."),
+        (status = 404, description = "session_introuvable"),
+    ),
+)]
+async fn end_one(
+    user: CurrentUser,
+    State(ctx): State<Ctx>,
+    Auteur(auteur): Auteur,
+    Name(id): Name,
+) -> Result<StatusCode, ApiError> {
+    let id: uuid::Uuid = id.parse().map_err(|_| Error::NotFound(Noun::Session))?;
+    let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
+    if !auth::end_session(&mut tx, user.id, id, Motif::Deconnexion, now).await? {
+        return Err(Error::NotFound(Noun::Session).into());
+    }
+    let entry = Entry::new(Acte::Deconnexion, &auteur).on(Cible::Session, &id);
+    entry.record(&mut tx, now).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// The caller.
@@ -181,7 +259,7 @@ impl Input for ChangePasswordForm {
     }
 }
 
-/// Changes the caller's password; every token issued before is worthless then.
+/// Changes the caller's password; every token issued before is worthless then, and the addresses of the caller's calendars.
 #[utoipa::path(
     post, path = "/auth/change-password", tag = "auth",
     request_body(content = ChangePasswordForm, content_type = "application/x-www-form-urlencoded"),
@@ -193,18 +271,22 @@ impl Input for ChangePasswordForm {
 async fn change_password(
     user: CurrentUser,
     State(ctx): State<Ctx>,
+    ClientAddress(address): ClientAddress,
+    Auteur(auteur): Auteur,
     Form(form): Form<ChangePasswordForm>,
 ) -> Result<Json<Message>, ApiError> {
+    let session = user.session()?;
     let owner = users::find(&ctx.pool, user.id).await?;
-    users::check_new_password(&form.new_password, &owner, "new_password")?;
-    let stored = users::find_account(&ctx.pool, user.id).await?.map(|a| a.password_hash);
-    if !users::verify_password(Password::given(form.current_password), stored).await? {
-        return Err(wrong_current_password().into());
-    }
+    users::check_new_password(&form.new_password, &owner, "new_password").await?;
+    let current = Password::given(form.current_password);
+    let account = auth::confirm_password(&ctx, user.id, current, address).await?;
+    let account = account.ok_or_else(wrong_current_password)?;
     let hash = users::hash_password(form.new_password).await?;
 
-    let mut tx = ctx.begin().await?;
-    users::update(&mut tx, user.id, None, None, Some(&hash), ctx.clock.now()).await?;
+    let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
+    users::change_password(&mut tx, &account, session, &hash, now).await?;
+    let entry = Entry::new(Acte::MotDePasseChange, &auteur).on(Cible::Compte, &user.id);
+    entry.record(&mut tx, now).await?;
     tx.commit().await?;
     Ok(Json(Message { message: "Mot de passe modifié : reconnectez-vous." }))
 }
@@ -212,7 +294,7 @@ async fn change_password(
 fn wrong_current_password() -> Error {
     Error::refused(
         "mot_de_passe_actuel_incorrect",
-        "Le mot de passe actuel est incorrect.",
-        "The current password is wrong.",
+        "Le mot de passe actuel est incorrect. Après cinq essais manqués, attendez cinq minutes.",
+        "The current password is wrong. After five failed attempts wait for five minutes.",
     )
 }

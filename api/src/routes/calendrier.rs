@@ -45,7 +45,7 @@ async fn renew(
     State(ctx): State<Ctx>,
 ) -> Result<(StatusCode, Json<CalendrierOut>), ApiError> {
     let mut tx = ctx.begin().await?;
-    let made = calendrier::renew(&ctx, &mut tx, user.id).await?;
+    let made = calendrier::renew(&ctx, &mut tx, user.id, user.session()?).await?;
     tx.commit().await?;
     Ok((StatusCode::CREATED, Json(made)))
 }

@@ -2,17 +2,19 @@
 use axum::{Json, extract::State, http::StatusCode, response::Response};
 use erp_core::{
     Ctx,
+    audit::{Acte, Cible, Entry},
     documents::{self, DocumentOut},
     input::{Fields, Input},
     interventions,
     page::Page,
 };
+use serde_json::json;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{Detail, upload};
 use crate::{
     ApiError,
-    extract::{CurrentUser, Query, RowId},
+    extract::{Auteur, CurrentUser, Query, RowId},
     list::Here,
 };
 
@@ -78,9 +80,20 @@ async fn list_of_intervention(
         (status = 404, description = "document_introuvable"),
     ),
 )]
-async fn delete(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Json<Detail>, ApiError> {
+async fn delete(
+    State(ctx): State<Ctx>,
+    Auteur(auteur): Auteur,
+    RowId(id): RowId,
+) -> Result<Json<Detail>, ApiError> {
     let mut tx = ctx.begin().await?;
-    documents::delete(&mut tx, id).await?;
+    let document = documents::delete(&mut tx, id).await?;
+    Entry::new(Acte::DocumentSupprime, &auteur)
+        .on(Cible::Document, &id)
+        .before(json!({
+            "filename": document.filename, "sha256": document.sha256, "intervention_id": document.intervention_id,
+        }))
+        .record(&mut tx, ctx.clock.now())
+        .await?;
     tx.commit().await?;
     Ok(Json(Detail { detail: "Document supprimé." }))
 }

@@ -1,16 +1,22 @@
 //! Accounts, for admins; and one's own.
+use std::net::IpAddr;
+
 use axum::{Json, extract::State, http::StatusCode, response::Response};
 use erp_core::{
-    Ctx,
+    Ctx, Result,
+    audit::{Acte, Cible, Entry},
+    auth::{self, Motif},
     input::{Fields, Input},
     page::Page,
-    users::{self, UserCreate, UserOut, UserUpdate},
+    users::{self, Account, NewPassword, PasswordHash, UserCreate, UserOut, UserUpdate},
 };
+use serde_json::json;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     ApiError,
-    extract::{CurrentUser, Json as Body, Query, RowId},
+    extract::{Auteur, CurrentUser, Json as Body, Query, RowId},
+    layers::ClientAddress,
     list::Here,
 };
 
@@ -21,6 +27,7 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
         .routes(routes!(update))
         .routes(routes!(show, disable))
         .routes(routes!(activate))
+        .routes(routes!(end_sessions))
 }
 
 /// Creates an account.
@@ -35,12 +42,16 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
 )]
 async fn create(
     State(ctx): State<Ctx>,
+    Auteur(auteur): Auteur,
     Body(new): Body<UserCreate>,
 ) -> Result<(StatusCode, Json<UserOut>), ApiError> {
     let hash = users::hash_password(new.password.clone()).await?;
 
-    let mut tx = ctx.begin().await?;
-    let user = users::create(&mut tx, &new, &hash, ctx.clock.now()).await?;
+    let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
+    let user = users::create(&mut tx, &new, &hash, now).await?;
+    let entry =
+        Entry::new(Acte::CompteCree, &auteur).on(Cible::Compte, &user.id).after(json!(user));
+    entry.record(&mut tx, now).await?;
     tx.commit().await?;
     Ok((StatusCode::CREATED, Json(user)))
 }
@@ -93,7 +104,7 @@ async fn me(user: CurrentUser, State(ctx): State<Ctx>) -> Result<Json<UserOut>, 
     Ok(Json(users::find(&ctx.pool, user.id).await?))
 }
 
-/// Changes the caller's own name, language or password.
+/// Changes the caller's own name, language or password. A new password wants the current one beside it, and signs out everywhere.
 #[utoipa::path(
     put, path = "/users/update", tag = "users",
     request_body = UserUpdate,
@@ -104,30 +115,40 @@ async fn me(user: CurrentUser, State(ctx): State<Ctx>) -> Result<Json<UserOut>, 
 async fn update(
     user: CurrentUser,
     State(ctx): State<Ctx>,
+    ClientAddress(address): ClientAddress,
+    Auteur(auteur): Auteur,
     Body(edit): Body<UserUpdate>,
 ) -> Result<Json<UserOut>, ApiError> {
-    let hash = match edit.password {
-        Some(password) => {
-            let owner = users::find(&ctx.pool, user.id).await?;
-            users::check_new_password(&password, &owner, "password")?;
-            Some(users::hash_password(password).await?)
-        }
+    let session = user.session()?;
+    let password = match edit.password {
+        Some(password) => Some(confirmed(&ctx, user.id, password, address).await?),
         None => None,
     };
     let full_name = edit.full_name.map(|line| line.0);
 
-    let mut tx = ctx.begin().await?;
-    let user = users::update(
-        &mut tx,
-        user.id,
-        full_name.as_deref(),
-        edit.langue,
-        hash.as_ref(),
-        ctx.clock.now(),
-    )
-    .await?;
+    let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
+    let user = users::update(&mut tx, user.id, full_name.as_deref(), edit.langue, now).await?;
+    if let Some((account, hash)) = password {
+        users::change_password(&mut tx, &account, session, &hash, now).await?;
+        let entry = Entry::new(Acte::MotDePasseChange, &auteur).on(Cible::Compte, &user.id);
+        entry.record(&mut tx, now).await?;
+    }
     tx.commit().await?;
     Ok(Json(user))
+}
+
+/// The account whose present password was confirmed, and the hash of the new one.
+async fn confirmed(
+    ctx: &Ctx,
+    id: i64,
+    password: NewPassword,
+    address: IpAddr,
+) -> Result<(Account, PasswordHash)> {
+    let owner = users::find(&ctx.pool, id).await?;
+    users::check_new_password(&password.new, &owner, "password").await?;
+    let account = auth::confirm_password(ctx, id, password.current, address).await?;
+    let account = account.ok_or_else(users::wrong_current_password)?;
+    Ok((account, users::hash_password(password.new).await?))
 }
 
 /// Disables an account; nothing of it is lost.
@@ -143,10 +164,13 @@ async fn update(
 async fn disable(
     user: CurrentUser,
     State(ctx): State<Ctx>,
+    Auteur(auteur): Auteur,
     RowId(id): RowId,
 ) -> Result<StatusCode, ApiError> {
-    let mut tx = ctx.begin().await?;
-    users::disable(&mut tx, id, user.id, ctx.clock.now()).await?;
+    let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
+    users::disable(&mut tx, id, user.id, now).await?;
+    let entry = Entry::new(Acte::CompteDesactive, &auteur).on(Cible::Compte, &id);
+    entry.record(&mut tx, now).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -160,9 +184,37 @@ async fn disable(
         (status = 404, description = "utilisateur_introuvable"),
     ),
 )]
-async fn activate(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Json<UserOut>, ApiError> {
-    let mut tx = ctx.begin().await?;
-    let user = users::activate(&mut tx, id, ctx.clock.now()).await?;
+async fn activate(
+    State(ctx): State<Ctx>,
+    Auteur(auteur): Auteur,
+    RowId(id): RowId,
+) -> Result<Json<UserOut>, ApiError> {
+    let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
+    let user = users::activate(&mut tx, id, now).await?;
+    let entry = Entry::new(Acte::CompteReactive, &auteur).on(Cible::Compte, &id);
+    entry.record(&mut tx, now).await?;
     tx.commit().await?;
     Ok(Json(user))
+}
+
+/// Ends all sessions of an account.
+#[utoipa::path(
+    delete, path = "/users/{id}/sessions", tag = "users",
+    params(("id" = i64, Path)),
+    responses(
+        (status = 204, description = "Done."),
+        (status = 404, description = "utilisateur_introuvable"),
+    ),
+)]
+async fn end_sessions(
+    State(ctx): State<Ctx>,
+    Auteur(auteur): Auteur,
+    RowId(id): RowId,
+) -> Result<StatusCode, ApiError> {
+    let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
+    auth::end_sessions(&mut tx, id, None, Motif::Administrateur, now).await?;
+    let entry = Entry::new(Acte::SessionsTerminees, &auteur).on(Cible::Compte, &id);
+    entry.record(&mut tx, now).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -8,6 +8,7 @@
 
 mod admin;
 mod alertes;
+mod audit;
 mod auth;
 mod calendrier;
 mod clients;
@@ -31,5 +32,6 @@ mod relay;
 mod s3;
 #[path = "../../../core/tests/support/s3_server.rs"]
 mod s3_server;
+mod sessions;
 mod support;
 mod visites;

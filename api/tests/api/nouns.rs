@@ -1,6 +1,6 @@
 //! Users, techniciens, equipment, notifications: the plain nouns, each from creation to removal.
 use erp_core::users::UserRole;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{App, PASSWORD};
 
@@ -45,12 +45,18 @@ async fn everyone_keeps_their_own_name_and_password() {
     let renamed =
         app.put(&user, "/users/update", json!({"full_name": " Nadia El Fassi "})).await.expect(200);
     assert_eq!(renamed["full_name"], "Nadia El Fassi");
-    app.put(&user, "/users/update", json!({"password": user.username}))
+    let update = async |body: Value| app.put(&user, "/users/update", body).await;
+    let new = "une autre phrase de passe";
+    let missing = update(json!({"password": new})).await.expect(422);
+    assert_eq!(missing["detail"][0]["loc"], json!(["body", "current_password"]));
+    let wrong =
+        update(json!({"password": new, "current_password": "pas le bon"})).await.expect(422);
+    assert_eq!(wrong["detail"][0]["loc"], json!(["body", "current_password"]));
+    update(json!({"password": user.username, "current_password": PASSWORD}))
         .await
         .expect_error(422, "donnees_invalides");
-    app.put(&user, "/users/update", json!({"password": "une autre phrase de passe"}))
-        .await
-        .expect(200);
+    app.get(&user, "/users/me").await.expect(200);
+    update(json!({"password": new, "current_password": PASSWORD})).await.expect(200);
     app.get(&user, "/users/me").await.expect_error(401, "session_terminee");
 }
 

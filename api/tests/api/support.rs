@@ -2,7 +2,8 @@
 use std::{sync::LazyLock, time::Duration};
 
 use erp_core::{
-    Clock, Config, Ctx, auth,
+    Clock, Config, Ctx,
+    auth::{self, Origin},
     config::Env,
     input::{Fields, Input as _},
     users::{self, PasswordHash, UserCreate, UserRole},
@@ -172,8 +173,10 @@ impl App {
         let mut tx = self.ctx.begin().await.unwrap();
         let user = users::create(&mut tx, &new, hash, now).await.unwrap();
         let account = users::find_account(&mut *tx, user.id).await.unwrap().unwrap();
-        let token =
-            auth::open_session(&mut tx, &self.ctx.keys, &account, now).await.unwrap().access_token;
+        let token = auth::open_session(&mut tx, &self.ctx.keys, &account, &Origin::default(), now)
+            .await
+            .unwrap()
+            .access_token;
         tx.commit().await.unwrap();
         User { id: user.id, username: user.username, email: user.email, token }
     }
@@ -242,7 +245,9 @@ impl App {
         let mut tx = self.ctx.begin().await.unwrap();
         let account = users::find_account(&mut *tx, user_id).await.unwrap().unwrap();
         let now = self.ctx.clock.now();
-        let tokens = auth::open_session(&mut tx, &self.ctx.keys, &account, now).await.unwrap();
+        let tokens = auth::open_session(&mut tx, &self.ctx.keys, &account, &Origin::default(), now)
+            .await
+            .unwrap();
         tx.commit().await.unwrap();
         tokens.access_token
     }

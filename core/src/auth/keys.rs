@@ -4,16 +4,17 @@
 //! tried with both.
 use std::{fs, io, path::Path};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::TimeDelta;
 use jsonwebtoken::{
     Algorithm, DecodingKey, EncodingKey, Header, Validation,
-    jwk::{Jwk, ThumbprintHash},
+    jwk::{AlgorithmParameters, Jwk, ThumbprintHash},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest as _, Sha256};
 
-use super::token;
+use super::token::{self, Kind};
 use crate::{
     Result,
     config::{AuthConfig, JwtAlgorithm},
@@ -28,6 +29,7 @@ pub struct Keys {
     validation: Validation,
     access_lifetime: TimeDelta,
     refresh_lifetime: TimeDelta,
+    session_lifetime: TimeDelta,
 }
 
 impl std::fmt::Debug for Keys {
@@ -61,6 +63,7 @@ impl Keys {
             validation,
             access_lifetime: TimeDelta::minutes(config.access_token_minutes),
             refresh_lifetime: TimeDelta::days(config.refresh_token_days),
+            session_lifetime: TimeDelta::days(config.session_days),
         })
     }
 
@@ -74,14 +77,23 @@ impl Keys {
         self.refresh_lifetime
     }
 
-    pub(super) fn sign(&self, claims: &impl Serialize) -> Result<String> {
-        Ok(jsonwebtoken::encode(&self.header, claims, &self.signing)
-            .map_err(anyhow::Error::from)?)
+    /// How long a session lasts, however often its refresh token is exchanged.
+    #[must_use]
+    pub fn session_lifetime(&self) -> TimeDelta {
+        self.session_lifetime
     }
 
-    /// What `token` says, if one of these keys has signed it.
-    pub(super) fn read<T: DeserializeOwned + Clone>(&self, token: &str) -> Result<T> {
+    pub(super) fn sign(&self, kind: Kind, claims: &impl Serialize) -> Result<String> {
+        let header = Header { typ: Some(kind.typ().to_owned()), ..self.header.clone() };
+        Ok(jsonwebtoken::encode(&header, claims, &self.signing).map_err(anyhow::Error::from)?)
+    }
+
+    /// What `token` says, if it is of this kind and one of these keys has signed it.
+    pub(super) fn read<T: DeserializeOwned + Clone>(&self, kind: Kind, token: &str) -> Result<T> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| token::invalid())?;
+        if !kind.is(header.typ.as_deref()) {
+            return Err(token::invalid());
+        }
         let may_be = |kid: &String| header.kid.as_ref().is_none_or(|named| named == kid);
         self.checking
             .iter()
@@ -129,9 +141,26 @@ fn previous(config: &AuthConfig) -> Result<Option<EncodingKey>> {
 pub(super) fn from_pem(algorithm: JwtAlgorithm, pem: &[u8]) -> anyhow::Result<EncodingKey> {
     match algorithm {
         JwtAlgorithm::Hs256 => Err(anyhow!("HS256 has no PEM")),
-        JwtAlgorithm::Rs256 => Ok(EncodingKey::from_rsa_pem(pem)?),
+        JwtAlgorithm::Rs256 => long_enough(EncodingKey::from_rsa_pem(pem)?),
         JwtAlgorithm::EdDsa => Ok(EncodingKey::from_ed_pem(pem)?),
     }
+}
+
+/// The least that [RFC 7518](https://www.rfc-editor.org/rfc/rfc7518#section-3.3) allows for RS256.
+const RSA_BITS: u32 = 2048;
+
+fn long_enough(key: EncodingKey) -> anyhow::Result<EncodingKey> {
+    let jwk = Jwk::from_encoding_key(&key, Algorithm::RS256)?;
+    let AlgorithmParameters::RSA(rsa) = &jwk.algorithm else { bail!("ce n'est pas une clé RSA") };
+    let modulus = URL_SAFE_NO_PAD.decode(&rsa.n)?;
+    // Bits that count: without the zeros before the first one.
+    let significant = modulus.iter().skip_while(|byte| **byte == 0);
+    let first = significant.clone().next().map_or(0, |byte| 8 - byte.leading_zeros());
+    let bits = first + 8 * significant.skip(1).map(|_| 1).sum::<u32>();
+    if bits < RSA_BITS {
+        bail!("une clé RSA de {bits} bits est trop courte : {RSA_BITS} au moins");
+    }
+    Ok(key)
 }
 
 fn checking(key: &EncodingKey, algorithm: Algorithm) -> anyhow::Result<(String, DecodingKey)> {
@@ -149,4 +178,32 @@ fn kid(jwk: &Jwk) -> anyhow::Result<String> {
     let thumbprint = jwk.thumbprint(ThumbprintHash::SHA256)?;
     let hash = Sha256::digest(format!("erp-mif kid v1\n{thumbprint}").as_bytes());
     Ok(super::rotate::hex(&hash[..8]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of `openssl genrsa -traditional 1024`; it was made for this test and opens nothing.
+    const SHORT: &str = "-----BEGIN RSA PRIVATE KEY-----\n\
+        MIICXQIBAAKBgQDDew2MXNE2Cpo5m8MgipQLT3grPWBWTX8kG5gCzTLRYND5+8qo\n\
+        N1KdB94O6u/mRekIuOj1Uc8Q9qMCMsZ4hjdtz6xk+oC0wLGNJ0ogDc+xuVSdK+eF\n\
+        THmaeYi2MLUVqlvxqHlgW24GXZ4IB5dT7k5eSrS6c5Ow1k6ReEd7COxl2wIDAQAB\n\
+        AoGARxyfrB0j2nX27tgUHuVqv8aUH56/SgX9J4SGQxak0vhWbWpEqfceLZPsGx8q\n\
+        UGnEQXELBhtRqYkfebBA9R1WUg+PFZpBk4z5+czjavp+sbBndgzB5jzURgTSOQRP\n\
+        WENq8jzNmWfchTBLWA/6il3LBjbIAhioYSjA4Rz2KCpoEjECQQD5W6fHab5qDlPh\n\
+        GpBcl80cVPoUjMciT0JjxkBPHhjo675r/0smRzqdteu4L+fWQpaHpmlPIFDyNThN\n\
+        +eBe4MVTAkEAyLADjM1Yj9qMG2dueG36NLjevMVZCfqNPzG3c4X+dGnsFxmv9Lb7\n\
+        i6wamXIHCXA7fv9RS9py37/yX7tHWrOEWQJAIj5cBB6Zb6cYDcnAGXcfS8y/qyLK\n\
+        FgQccec/3Z2cfiAhvmMIxvDxM8dP37N0exAZ6/cGbz9Y3mpAmTS/g0gK0QJBAMQQ\n\
+        SfeWao5oCnd/bkrTzx0Q+/Larulz0ejKTprbbsQW86OB4gineEt1gasl3sAW2Nly\n\
+        4N7FdXMpmMZ0Nfrj5UkCQQCRslB7oMEIypRFUiKZk13IFJkc8bfM4IhEIgBQyBCO\n\
+        1IpnhDhzzdSPHcUx7H1gwcEcEJVkTHovPDv3vzX2I/zs\n\
+        -----END RSA PRIVATE KEY-----\n";
+
+    #[test]
+    fn a_short_rsa_key_is_refused() {
+        let error = from_pem(JwtAlgorithm::Rs256, SHORT.as_bytes()).unwrap_err().to_string();
+        assert!(error.contains("1024 bits"), "{error}");
+    }
 }

@@ -1,73 +1,94 @@
-//! SQL of `refresh_tokens` and `login_failures`, and nothing else.
+//! SQL of `sessions`, and of what versions before left in `refresh_tokens`; nothing else.
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgExecutor};
+use sqlx::{PgConnection, PgExecutor, PgPool};
 use uuid::Uuid;
 
-use super::{FAILURE_WINDOW, LOCK, MAX_FAILURES};
-use crate::Result;
+use super::sessions::{Motif, Origin, Session, SessionOut};
+use crate::{
+    Result,
+    users::{Account, PasswordHash, UserRole},
+};
 
-pub(super) struct RefreshToken {
+pub(super) struct NewSession<'a> {
     pub id: Uuid,
-    pub famille: Uuid,
-    pub user_id: i64,
+    pub account: &'a Account,
+    pub famille: &'a [u8],
+    pub empreinte: &'a [u8],
     pub expires_at: DateTime<Utc>,
-    pub used_at: Option<DateTime<Utc>>,
-    pub revoked_at: Option<DateTime<Utc>>,
+    pub fin: DateTime<Utc>,
+    pub origin: &'a Origin,
 }
 
 pub(super) async fn insert(
     tx: &mut PgConnection,
-    famille: Uuid,
-    user_id: i64,
-    empreinte: &[u8],
-    expires_at: DateTime<Utc>,
+    new: &NewSession<'_>,
+    now: DateTime<Utc>,
 ) -> Result<()> {
     sqlx::query!(
-        "insert into refresh_tokens (id, famille, user_id, empreinte, expires_at) values ($1, $2, $3, $4, $5)",
-        Uuid::now_v7(),
-        famille,
-        user_id,
-        empreinte,
-        expires_at,
+        r#"
+            insert into sessions (id, user_id, token_version, famille, empreinte, created_at, last_used_at, expires_at, fin,
+                                  adresse, user_agent)
+            values ($1, $2, $3, $4, $5, $6, $6, $7, $8, $9, $10)
+        "#,
+        new.id,
+        new.account.id,
+        new.account.token_version,
+        new.famille,
+        new.empreinte,
+        now,
+        new.expires_at,
+        new.fin,
+        new.origin.adresse,
+        new.origin.user_agent,
     )
     .execute(tx)
     .await?;
     Ok(())
 }
 
+/// Whose session it is, without a lock: that of the account comes first.
+pub(super) async fn owner(db: &mut PgConnection, famille: &[u8]) -> Result<Option<i64>> {
+    Ok(sqlx::query_scalar!("select user_id from sessions where famille = $1", famille)
+        .fetch_optional(db)
+        .await?)
+}
+
 pub(super) async fn find_for_update(
     tx: &mut PgConnection,
-    empreinte: &[u8],
-) -> Result<Option<RefreshToken>> {
+    famille: &[u8],
+) -> Result<Option<Session>> {
     Ok(sqlx::query_as!(
-        RefreshToken,
+        Session,
         r#"
-            select id, famille, user_id, expires_at, used_at, revoked_at
-            from refresh_tokens
-            where empreinte = $1
+            select id, token_version, empreinte, empreinte_avant, sel, last_used_at, expires_at, fin, revoked_at
+            from sessions
+            where famille = $1
             for update
         "#,
-        empreinte,
+        famille,
     )
     .fetch_optional(tx)
     .await?)
 }
 
-pub(super) async fn mark_used(tx: &mut PgConnection, id: Uuid, now: DateTime<Utc>) -> Result<()> {
-    sqlx::query!("update refresh_tokens set used_at = $2 where id = $1", id, now)
-        .execute(tx)
-        .await?;
-    Ok(())
-}
-
-pub(super) async fn revoke_family(
+pub(super) async fn exchange(
     tx: &mut PgConnection,
-    famille: Uuid,
+    id: Uuid,
+    empreinte: &[u8],
+    sel: &[u8],
+    expires_at: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Result<()> {
     sqlx::query!(
-        "update refresh_tokens set revoked_at = $2 where famille = $1 and revoked_at is null",
-        famille,
+        r#"
+            update sessions
+            set empreinte_avant = empreinte, empreinte = $2, sel = $3, expires_at = $4, last_used_at = $5
+            where id = $1
+        "#,
+        id,
+        empreinte,
+        sel,
+        expires_at,
         now,
     )
     .execute(tx)
@@ -75,85 +96,146 @@ pub(super) async fn revoke_family(
     Ok(())
 }
 
-pub(super) async fn revoke_user(
+/// Whether session `id` is one of user `user_id` that has not ended.
+pub(super) async fn lives(
     tx: &mut PgConnection,
+    id: Uuid,
     user_id: i64,
     now: DateTime<Utc>,
-) -> Result<()> {
-    sqlx::query!(
-        "update refresh_tokens set revoked_at = $2 where user_id = $1 and revoked_at is null",
+) -> Result<bool> {
+    let found = sqlx::query_scalar!(
+        "select id from sessions where id = $1 and user_id = $2 and revoked_at is null and expires_at > $3",
+        id,
         user_id,
         now,
+    );
+    Ok(found.fetch_optional(tx).await?.is_some())
+}
+
+pub(super) async fn revoke(
+    tx: &mut PgConnection,
+    id: Uuid,
+    motif: Motif,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    sqlx::query!(
+        "update sessions set revoked_at = $2, motif = $3 where id = $1 and revoked_at is null",
+        id,
+        now,
+        motif.as_str(),
     )
     .execute(tx)
     .await?;
     Ok(())
 }
 
-pub(super) async fn locked_until(
-    db: impl PgExecutor<'_>,
-    compte: &str,
-    adresse: &str,
+pub(super) async fn revoke_all(
+    tx: &mut PgConnection,
+    user_id: i64,
+    keep: Option<Uuid>,
+    motif: Motif,
     now: DateTime<Utc>,
-) -> Result<Option<DateTime<Utc>>> {
-    Ok(sqlx::query_scalar!(
+) -> Result<()> {
+    sqlx::query!(
         r#"
-            select bloque_jusqu_a as "bloque_jusqu_a!"
-            from login_failures
-            where compte = $1 and adresse = $2 and bloque_jusqu_a > $3
+            update sessions set revoked_at = $3, motif = $4
+            where user_id = $1 and revoked_at is null and id is distinct from $2
         "#,
-        compte,
-        adresse,
+        user_id,
+        keep,
+        now,
+        motif.as_str(),
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn list(
+    pool: &PgPool,
+    user_id: i64,
+    present: Uuid,
+    limit: i64,
+    now: DateTime<Utc>,
+) -> Result<Vec<SessionOut>> {
+    Ok(sqlx::query_as!(
+        SessionOut,
+        r#"
+            select s.id, s.created_at, s.last_used_at, s.expires_at, s.adresse as adresse_ip, s.user_agent, s.id = $2 as "actuelle!"
+            from sessions s
+            join users u on u.id = s.user_id and u.token_version = s.token_version
+            where s.user_id = $1 and s.revoked_at is null and s.expires_at > $4
+            order by s.last_used_at desc, s.id
+            limit $3
+        "#,
+        user_id,
+        present,
+        limit,
         now,
     )
-    .fetch_optional(db)
+    .fetch_all(pool)
     .await?)
 }
 
-pub(super) async fn record_failure(
+/// Account `user_id`, and whether session `sid` is one of its and lives: one statement, at every request.
+pub(super) async fn find_caller(
     db: impl PgExecutor<'_>,
-    compte: &str,
-    adresse: &str,
+    sid: Uuid,
+    user_id: i64,
     now: DateTime<Utc>,
-) -> Result<()> {
-    // The count starts anew after the window, and after a lock that has been served.
-    sqlx::query!(
+) -> Result<Option<(Account, bool)>> {
+    let found = sqlx::query!(
         r#"
-            insert into login_failures as f (compte, adresse, echecs, premier_echec)
-            values ($1, $2, 1, $3)
-            on conflict (compte, adresse) do update set
-                echecs = case when f.premier_echec <= $4 or f.bloque_jusqu_a <= $3 then 1 else f.echecs + 1 end,
-                premier_echec = case when f.premier_echec <= $4 or f.bloque_jusqu_a <= $3 then $3 else f.premier_echec end,
-                bloque_jusqu_a = case
-                    when f.premier_echec <= $4 or f.bloque_jusqu_a <= $3 then null
-                    when f.echecs + 1 >= $5 then coalesce(f.bloque_jusqu_a, $6)
-                end
+            select u.id, u.email, u.role as "role: UserRole", u.client_id, u.is_active,
+                   coalesce(c.is_active, true) as "client_actif!", u.token_version,
+                   u.password_hash as "password_hash: PasswordHash",
+                   coalesce(s.revoked_at is null and s.expires_at > $3 and s.token_version = u.token_version, false) as "lives!"
+            from users u
+            left join clients c on c.id = u.client_id
+            left join sessions s on s.id = $1 and s.user_id = u.id
+            where u.id = $2
         "#,
-        compte,
-        adresse,
+        sid,
+        user_id,
         now,
-        now - FAILURE_WINDOW,
-        MAX_FAILURES,
-        now + LOCK,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(found.map(|row| {
+        let account = Account {
+            id: row.id,
+            email: row.email,
+            role: row.role,
+            client_id: row.client_id,
+            is_active: row.is_active,
+            client_actif: row.client_actif,
+            token_version: row.token_version,
+            password_hash: row.password_hash,
+        };
+        (account, row.lives)
+    }))
+}
+
+/// Removes up to `limit` sessions that nobody could use since `before`.
+pub(super) async fn purge_sessions(
+    db: impl PgExecutor<'_>,
+    before: DateTime<Utc>,
+    limit: i64,
+) -> Result<u64> {
+    let gone = sqlx::query!(
+        r#"
+            delete from sessions
+            where id in (select id from sessions where expires_at < $1 order by expires_at limit $2)
+        "#,
+        before,
+        limit,
     )
     .execute(db)
     .await?;
-    Ok(())
+    Ok(gone.rows_affected())
 }
 
-pub(super) async fn forget_failures(
-    db: impl PgExecutor<'_>,
-    compte: &str,
-    adresse: &str,
-) -> Result<()> {
-    sqlx::query!("delete from login_failures where compte = $1 and adresse = $2", compte, adresse)
-        .execute(db)
-        .await?;
-    Ok(())
-}
-
-/// Removes up to `limit` tokens that nobody can use any more; those used or revoked are kept until they would have
-/// expired, so that their theft is still noticed.
+/// Removes up to `limit` refresh tokens of versions before that have expired.
 pub(super) async fn purge_tokens(
     db: impl PgExecutor<'_>,
     now: DateTime<Utc>,
@@ -165,26 +247,6 @@ pub(super) async fn purge_tokens(
             where id in (select id from refresh_tokens where expires_at < $1 order by expires_at limit $2)
         "#,
         now,
-        limit,
-    )
-    .execute(db)
-    .await?;
-    Ok(gone.rows_affected())
-}
-
-/// Removes up to `limit` counts of failures that are a day old: no window and no lock lasts so long.
-pub(super) async fn purge_failures(
-    db: impl PgExecutor<'_>,
-    now: DateTime<Utc>,
-    limit: i64,
-) -> Result<u64> {
-    let gone = sqlx::query!(
-        r#"
-            delete from login_failures
-            where (compte, adresse) in (
-                select compte, adresse from login_failures where premier_echec < $1 order by premier_echec limit $2)
-        "#,
-        now - chrono::TimeDelta::days(1),
         limit,
     )
     .execute(db)

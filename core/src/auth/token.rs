@@ -20,33 +20,69 @@ pub struct Claims {
     pub iat: i64,
     pub exp: i64,
     pub jti: Uuid,
-    /// `users.token_version` when it was made: a new password raises that, and this token is worthless.
+    /// The session that it belongs to, and ends with.
+    pub sid: Uuid,
+    /// `users.token_version` when it was made: programs of the version before compare it, as long as they run beside this one.
     #[serde(default)]
     pub ver: i32,
 }
 
+/// What a token is for: `typ` in its header ([RFC 8725, 3.11](https://www.rfc-editor.org/rfc/rfc8725#section-3.11)). One kind
+/// never passes for another, whatever its claims.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// [RFC 9068](https://www.rfc-editor.org/rfc/rfc9068#section-2.1).
+    Access,
+    /// The link in a digest.
+    Unsubscribe,
+}
+
+impl Kind {
+    pub(super) fn typ(self) -> &'static str {
+        match self {
+            Self::Access => "at+jwt",
+            Self::Unsubscribe => "unsubscribe+jwt",
+        }
+    }
+
+    /// Whether a token that calls itself `typ` is of this kind. Links in mails that versions before have sent are called `JWT`, as
+    /// their access tokens were; those are known by their `sub`, and their time ends on its own.
+    pub(super) fn is(self, typ: Option<&str>) -> bool {
+        let typ = typ.unwrap_or_default();
+        typ.eq_ignore_ascii_case(self.typ())
+            || self == Self::Unsubscribe && typ.eq_ignore_ascii_case("JWT")
+    }
+}
+
 impl Keys {
-    pub(super) fn access_token(&self, account: &Account, now: DateTime<Utc>) -> Result<String> {
+    pub(super) fn access_token(
+        &self,
+        account: &Account,
+        sid: Uuid,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<String> {
         let claims = Claims {
             sub: account.email.clone(),
             user_id: account.id,
             role: account.role,
             iat: now.timestamp(),
-            exp: (now + self.access_lifetime()).timestamp(),
+            exp: until.timestamp(),
             jti: Uuid::new_v4(),
+            sid,
             ver: account.token_version,
         };
-        self.sign(&claims)
+        self.sign(Kind::Access, &claims)
     }
 
-    /// The claims of `token`, if it is ours and has not expired.
+    /// The claims of `token`, if it is ours, an access token, and has not expired.
     pub(super) fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Claims> {
-        let claims: Claims = self.read(token)?;
+        let claims: Claims = self.read(Kind::Access, token)?;
         if claims.exp <= now.timestamp() { Err(expired()) } else { Ok(claims) }
     }
 }
 
-/// What the link in a digest says. It has none of the claims of an access token, nor an access token its `sub`.
+/// What the link in a digest says.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Unsubscribe {
     sub: String,
@@ -62,12 +98,12 @@ const UNSUBSCRIBE: &str = "desabonnement";
 /// the year ends it. Whoever follows a dead link is asked to sign in, where the digest is turned off as well.
 pub fn unsubscribe_token(keys: &Keys, user_id: i64, now: DateTime<Utc>) -> Result<String> {
     let exp = (now + TimeDelta::days(365)).timestamp();
-    keys.sign(&Unsubscribe { sub: UNSUBSCRIBE.to_owned(), user_id, exp })
+    keys.sign(Kind::Unsubscribe, &Unsubscribe { sub: UNSUBSCRIBE.to_owned(), user_id, exp })
 }
 
 /// Whose digests `token` ends.
 pub fn unsubscribed_user(keys: &Keys, token: &str, now: DateTime<Utc>) -> Result<i64> {
-    let said: Unsubscribe = keys.read(token)?;
+    let said: Unsubscribe = keys.read(Kind::Unsubscribe, token)?;
     if said.sub != UNSUBSCRIBE {
         return Err(invalid());
     }
@@ -108,6 +144,8 @@ mod tests {
             previous_key_file: None,
             access_token_minutes: 60,
             refresh_token_days: 30,
+            session_days: 90,
+            audit_days: 730,
         }
     }
 
@@ -118,46 +156,77 @@ mod tests {
             role: UserRole::Technicien,
             client_id: None,
             is_active: true,
+            client_actif: true,
             token_version: 3,
             password_hash: crate::users::PasswordHash::default(),
         }
     }
 
-    #[test]
-    fn a_token_lives_exactly_as_long_as_it_says() {
-        let keys = Keys::new(&config(JwtAlgorithm::Hs256)).unwrap();
-        let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
-        let token = keys.access_token(&account(), now).unwrap();
-        let claims = keys.verify(&token, now + TimeDelta::seconds(3599)).unwrap();
-        assert_eq!((claims.user_id, claims.ver, claims.role), (7, 3, UserRole::Technicien));
-        assert!(keys.verify(&token, now + TimeDelta::seconds(3600)).is_err());
+    fn now() -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000, 0).unwrap()
+    }
+
+    fn token(keys: &Keys) -> String {
+        keys.access_token(&account(), Uuid::from_u128(5), now(), now() + TimeDelta::hours(1))
+            .unwrap()
     }
 
     #[test]
-    fn the_link_of_a_digest_is_no_access_token_and_an_access_token_no_such_link() {
+    fn a_token_lives_exactly_as_long_as_it_says() {
         let keys = Keys::new(&config(JwtAlgorithm::Hs256)).unwrap();
-        let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
-        let link = unsubscribe_token(&keys, 7, now).unwrap();
-        assert_eq!(unsubscribed_user(&keys, &link, now + TimeDelta::days(364)).unwrap(), 7);
-        assert!(unsubscribed_user(&keys, &link, now + TimeDelta::days(365)).is_err());
-        assert!(keys.verify(&link, now).is_err());
-        assert!(
-            unsubscribed_user(&keys, &keys.access_token(&account(), now).unwrap(), now).is_err()
-        );
+        let token = token(&keys);
+        let claims = keys.verify(&token, now() + TimeDelta::seconds(3599)).unwrap();
+        assert_eq!((claims.user_id, claims.ver, claims.role), (7, 3, UserRole::Technicien));
+        assert_eq!(claims.sid, Uuid::from_u128(5));
+        assert!(keys.verify(&token, now() + TimeDelta::seconds(3600)).is_err());
+    }
+
+    #[test]
+    fn one_kind_of_token_never_passes_for_another() {
+        let keys = Keys::new(&config(JwtAlgorithm::Hs256)).unwrap();
+        let link = unsubscribe_token(&keys, 7, now()).unwrap();
+        assert_eq!(unsubscribed_user(&keys, &link, now() + TimeDelta::days(364)).unwrap(), 7);
+        assert!(unsubscribed_user(&keys, &link, now() + TimeDelta::days(365)).is_err());
+        assert!(keys.verify(&link, now()).is_err());
+        assert!(unsubscribed_user(&keys, &token(&keys), now()).is_err());
+
+        // The right claims under the other name are not enough either.
+        let claims: Claims = keys.read(Kind::Access, &token(&keys)).unwrap();
+        let disguised = keys.sign(Kind::Unsubscribe, &claims).unwrap();
+        assert!(keys.verify(&disguised, now()).is_err());
+        assert!(unsubscribed_user(&keys, &disguised, now()).is_err());
+        let said = Unsubscribe { sub: UNSUBSCRIBE.into(), user_id: 7, exp: now().timestamp() + 60 };
+        let disguised = keys.sign(Kind::Access, &said).unwrap();
+        assert!(unsubscribed_user(&keys, &disguised, now()).is_err());
+        assert!(keys.verify(&disguised, now()).is_err());
+    }
+
+    #[test]
+    fn of_the_tokens_of_versions_before_only_the_links_in_mails_are_good() {
+        let keys = Keys::new(&config(JwtAlgorithm::Hs256)).unwrap();
+        let old = |claims: serde_json::Value| {
+            let key = jsonwebtoken::EncodingKey::from_secret(b"f2c6d1c0a9e84b7b95a3a1d0e7c4b8f6");
+            jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap()
+        };
+        let exp = now().timestamp() + 60;
+        let link = old(serde_json::json!({"sub": UNSUBSCRIBE, "user_id": 7, "exp": exp}));
+        assert_eq!(unsubscribed_user(&keys, &link, now()).unwrap(), 7);
+        let access = serde_json::json!({
+            "sub": "a@b.ma", "user_id": 7, "role": "admin", "iat": 0, "exp": exp, "jti": Uuid::nil(), "sid": Uuid::nil(),
+        });
+        assert!(keys.verify(&old(access), now()).is_err());
     }
 
     #[test]
     fn a_token_of_another_key_or_algorithm_is_refused() {
-        let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
         let ours = Keys::new(&config(JwtAlgorithm::Hs256)).unwrap();
         let mut other = config(JwtAlgorithm::Hs256);
         other.secret_key = Secret::new("another key of thirty-two letters");
-        let token = Keys::new(&other).unwrap().access_token(&account(), now).unwrap();
-        assert!(ours.verify(&token, now).is_err());
+        assert!(ours.verify(&token(&Keys::new(&other).unwrap()), now()).is_err());
 
         // `alg: none`, the oldest trick: {"alg":"none"} . claims . nothing
-        let good = ours.access_token(&account(), now).unwrap();
+        let good = token(&ours);
         let claims = good.split('.').nth(1).unwrap();
-        assert!(ours.verify(&format!("eyJhbGciOiJub25lIn0.{claims}."), now).is_err());
+        assert!(ours.verify(&format!("eyJhbGciOiJub25lIn0.{claims}."), now()).is_err());
     }
 }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 pub use render::{Calendrier, of_plannings, of_technicien};
 
-use crate::{Ctx, Error, Result, Text, Tx, techniciens, users};
+use crate::{Ctx, Error, Result, Text, Tx, auth, techniciens, users};
 
 /// The addresses of somebody's calendars. They are shown once: only their owner keeps them.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
@@ -31,8 +31,15 @@ pub struct CalendrierEtat {
     pub created_at: Option<DateTime<Utc>>,
 }
 
-/// Gives user `user_id` new addresses; those given before are worthless from now on.
-pub async fn renew(ctx: &Ctx, tx: &mut Tx<'_>, user_id: i64) -> Result<CalendrierOut> {
+/// Gives user `user_id` new addresses; those given before are worthless from now on. `session` is the one that asks, whose end
+/// leaves none behind.
+pub async fn renew(
+    ctx: &Ctx,
+    tx: &mut Tx<'_>,
+    user_id: i64,
+    session: Uuid,
+) -> Result<CalendrierOut> {
+    auth::hold_session(tx, user_id, session, ctx.clock.now()).await?;
     // 244 random bits: two version-4 UUIDs.
     let jeton = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
     store::save(tx, user_id, &empreinte(&jeton), ctx.clock.now()).await?;
@@ -57,19 +64,22 @@ pub async fn etat(pool: &PgPool, user_id: i64) -> Result<CalendrierEtat> {
     Ok(CalendrierEtat { actif: created_at.is_some(), created_at })
 }
 
-/// The owner of an address, whose account must be active.
+/// The owner of an address, whose account must be active, and whose client.
 pub async fn owner(pool: &PgPool, jeton: &str) -> Result<users::Account> {
     let found = match store::owner(pool, &empreinte(jeton)).await? {
         Some(id) => users::find_account(pool, id).await?,
         None => None,
     };
-    found.filter(|account| account.is_active).ok_or_else(|| Error::Unauthenticated {
-        code: "jeton_invalide",
-        text: Text::new(
-            "Ce lien d'agenda n'est plus valable : créez-en un nouveau dans vos paramètres.",
-            "This calendar link is no longer valid: make a new one in your settings.",
-        ),
-    })
+    let account =
+        found.filter(|account| account.is_active).ok_or_else(|| Error::Unauthenticated {
+            code: "jeton_invalide",
+            text: Text::new(
+                "Ce lien d'agenda n'est plus valable : créez-en un nouveau dans vos paramètres.",
+                "This calendar link is no longer valid: make a new one in your settings.",
+            ),
+        })?;
+    auth::ensure_may_work(&account)?;
+    Ok(account)
 }
 
 /// What is stored of a secret. It is random, so one pass of SHA-256 keeps it.

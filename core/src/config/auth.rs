@@ -28,8 +28,12 @@ pub struct AuthConfig {
     pub previous_key_file: Option<PathBuf>,
     /// `ACCESS_TOKEN_EXPIRE_MINUTES`
     pub access_token_minutes: i64,
-    /// `REFRESH_TOKEN_EXPIRE_DAYS`
+    /// `REFRESH_TOKEN_EXPIRE_DAYS`: a session that nobody uses for so long ends.
     pub refresh_token_days: i64,
+    /// `SESSION_MAX_DAYS` (90): a session ends after so long, however much it is used.
+    pub session_days: i64,
+    /// `AUDIT_DAYS` (730): who did what is kept for so long, in whole days.
+    pub audit_days: i64,
 }
 
 impl AuthConfig {
@@ -50,10 +54,7 @@ impl AuthConfig {
         }
         Self {
             secret_key: Self::secret_key(env, environment),
-            previous_secret_key: env
-                .passing_secret("SECRET_KEY_PREVIOUS")
-                .unwrap_or_default()
-                .map(Secret::new),
+            previous_secret_key: Self::previous_secret_key(env, environment),
             algorithm,
             private_key_file,
             previous_key_file: env.text("JWT_PREVIOUS_KEY_FILE").map(PathBuf::from),
@@ -71,21 +72,49 @@ impl AuthConfig {
                 "un nombre de jours de 1 à 365",
                 "30",
             ),
+            session_days: env.parse(
+                "SESSION_MAX_DAYS",
+                90,
+                |n| (1..=365).contains(n),
+                "un nombre de jours de 1 à 365",
+                "90",
+            ),
+            audit_days: env.parse(
+                "AUDIT_DAYS",
+                730,
+                |n| (1..=36_500).contains(n),
+                "un nombre de jours de 1 à 36500",
+                "730",
+            ),
         }
     }
 
     fn secret_key(env: &mut Env, environment: Environment) -> Secret {
-        const EXAMPLE: &str = "$(openssl rand -hex 32)";
-        /// Keys that stand in examples of this backend and of the one before it.
-        const KNOWN: [&str; 4] = ["changeme", "secret", "your-secret-key", "supersecret"];
         let Ok(key) = env.secret("SECRET_KEY") else { return Secret::default() };
         let key = key.unwrap_or_default();
-        let weak = key.len() < 32 || KNOWN.iter().any(|k| key.to_ascii_lowercase().starts_with(k));
         if key.is_empty() {
             env.fault("SECRET_KEY", "manque", EXAMPLE);
-        } else if weak && environment != Environment::Dev {
-            env.fault("SECRET_KEY", "est trop courte ou connue (32 caractères au moins)", EXAMPLE);
+        } else {
+            Self::check(env, "SECRET_KEY", &key, environment);
         }
         Secret::new(key)
     }
+
+    /// It makes tokens good like the one that signs, so it is held to the same.
+    fn previous_secret_key(env: &mut Env, environment: Environment) -> Option<Secret> {
+        let key = env.passing_secret("SECRET_KEY_PREVIOUS").unwrap_or_default()?;
+        Self::check(env, "SECRET_KEY_PREVIOUS", &key, environment);
+        Some(Secret::new(key))
+    }
+
+    fn check(env: &mut Env, name: &'static str, key: &str, environment: Environment) {
+        /// Keys that stand in examples of this backend and of the one before it.
+        const KNOWN: [&str; 4] = ["changeme", "secret", "your-secret-key", "supersecret"];
+        let weak = key.len() < 32 || KNOWN.iter().any(|k| key.to_ascii_lowercase().starts_with(k));
+        if weak && environment != Environment::Dev {
+            env.fault(name, "est trop courte ou connue (32 caractères au moins)", EXAMPLE);
+        }
+    }
 }
+
+const EXAMPLE: &str = "$(openssl rand -hex 32)";

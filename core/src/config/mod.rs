@@ -121,6 +121,7 @@ mod tests {
         let config = read(&GOOD).unwrap();
         assert_eq!(config.auth.access_token_minutes, 60);
         assert_eq!(config.auth.refresh_token_days, 30);
+        assert_eq!((config.auth.session_days, config.auth.audit_days), (90, 730));
         assert_eq!(config.uploads.max_bytes, 10 * 1024 * 1024);
         assert_eq!(config.http.cors_origins.len(), 3);
         assert_eq!(config.http.bind_addr.to_string(), "0.0.0.0:8000");
@@ -158,6 +159,21 @@ mod tests {
     }
 
     #[test]
+    fn the_key_before_is_held_to_the_same_as_the_one_that_signs() {
+        for weak in ["short", "changeme-changeme-changeme-changeme"] {
+            let pairs = [GOOD[0], GOOD[1], ("SECRET_KEY_PREVIOUS", weak)];
+            let faults = read(&pairs).unwrap_err();
+            assert!(
+                faults.len() == 1 && faults[0].starts_with("SECRET_KEY_PREVIOUS"),
+                "{faults:?}"
+            );
+            let dev = [pairs[0], pairs[1], pairs[2], ("ENVIRONMENT", "dev")];
+            assert!(read(&dev).unwrap().auth.previous_secret_key.is_some());
+        }
+        assert!(read(&GOOD).unwrap().auth.previous_secret_key.is_none());
+    }
+
+    #[test]
     fn the_parts_of_a_database_url_are_escaped() {
         let config = read(&[
             ("POSTGRES_USER", "erp"),
@@ -174,7 +190,8 @@ mod tests {
     fn secrets_never_show_in_debug_output_nor_among_the_sources() {
         let mut pairs = GOOD.to_vec();
         pairs[0].1 = "postgres://erp:tres-secret@localhost/erp?password=tres-secret";
-        pairs.extend([("SMTP_PASSWORD", "tres-secret"), ("SECRET_KEY_PREVIOUS", "tres-secret")]);
+        pairs.extend([("SMTP_PASSWORD", "tres-secret")]);
+        pairs.push(("SECRET_KEY_PREVIOUS", "tres-secret, et assez long pour signer"));
         let s3 = [("UPLOAD_URL", "s3://b"), ("AWS_ACCESS_KEY_ID", "id")];
         pairs.extend(s3.iter().chain(&[("AWS_SECRET_ACCESS_KEY", "tres-secret")]));
         let config = read(&pairs).unwrap();

@@ -33,10 +33,11 @@ pub async fn reprocess(tx: &mut Tx<'_>, id: i64) -> Result<Document> {
     Ok(document)
 }
 
-/// Removes a document; its files follow, by a job.
-pub async fn delete(tx: &mut Tx<'_>, id: i64) -> Result<()> {
+/// Removes a document, and gives what it was; its files follow, by a job.
+pub async fn delete(tx: &mut Tx<'_>, id: i64) -> Result<Document> {
     let document = store::delete(tx, id).await?;
-    enqueue(tx, &jobs::DeleteFiles { keys: document.keys().to_vec() }).await
+    enqueue(tx, &jobs::DeleteFiles { keys: document.keys().to_vec() }).await?;
+    Ok(document)
 }
 
 /// Marks a document as being processed, and returns it; `None` when it has come to its end already.

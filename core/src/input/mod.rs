@@ -73,6 +73,9 @@ pub trait Field: Sized {
 
 /// A type that is made from the fields of a request.
 pub trait Input: Sized {
+    /// Whether reading it takes processor time worth speaking of: then it is read off the async threads.
+    const HEAVY: bool = false;
+
     /// Reads itself, leaving every fault in `fields`; `None` when there is any.
     fn read(fields: &mut Fields) -> Option<Self>;
 }

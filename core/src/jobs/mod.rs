@@ -94,6 +94,11 @@ tokio::task_local! {
     pub static CAUSE: Cause;
 }
 
+/// The request that is at the beginning of what happens now, if one is.
+pub(crate) fn cause() -> Option<Uuid> {
+    CAUSE.try_with(|Cause(id)| *id).ok().flatten()
+}
+
 /// Enqueues `job`: it exists if, and only if, `tx` commits. One whose key is there already is that one.
 ///
 /// apalis's own `push_tasks` takes the time from the clock of this machine, in whole seconds, and a key that is there is an
@@ -104,7 +109,7 @@ pub async fn enqueue<J: Job>(tx: &mut Tx<'_>, job: &J) -> Result<()> {
 
 /// The same for a job that may not run before `delay` has passed.
 pub async fn enqueue_in<J: Job>(tx: &mut Tx<'_>, job: &J, delay: Duration) -> Result<()> {
-    let request_id = CAUSE.try_with(|Cause(id)| *id).ok().flatten().map(|id| id.to_string());
+    let request_id = cause().map(|id| id.to_string());
     sqlx::query!(
         r#"
             insert into apalis.jobs (id, job_type, job, status, attempts, max_attempts, priority, run_at, idempotency_key, metadata)

@@ -32,13 +32,17 @@ pub enum Caller {
     SignIn(IpAddr),
 }
 
+/// The network that counts as one address: one home has a whole /64 of IPv6.
+#[must_use]
+pub fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
 impl Caller {
-    /// One network at home has a whole /64 of IPv6.
     fn key(self) -> String {
-        let network = |address: IpAddr| match address.to_canonical() {
-            IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
-            v4 @ IpAddr::V4(_) => v4,
-        };
         match self {
             Self::User(id) => format!("user:{id}"),
             Self::Address(address) => format!("addr:{}", network(address)),

@@ -34,52 +34,90 @@ static MEMORY: Mutex<Vec<Vec<Block>>> = Mutex::new(Vec::new());
 
 /// The PHC string of `password` with a salt of its own.
 pub(super) async fn hash(password: String) -> Result<String> {
+    on_a_turn(move || phc(password.as_bytes()))
+        .await?
+        .map_err(|error: anyhow::Error| Error::Internal(error.context("hashing a password")))
+}
+
+fn phc(password: &[u8]) -> anyhow::Result<String> {
+    let salt = Salt::generate();
+    let output = output(password, &salt)?;
+    let hash = PasswordHash {
+        algorithm: Algorithm::Argon2id.ident(),
+        version: Some(Version::V0x13.into()),
+        params: ParamsString::try_from(ARGON2.params())?,
+        salt: Some(salt),
+        hash: Some(output),
+    };
+    Ok(hash.to_string())
+}
+
+/// What came of looking at a password.
+pub(super) enum Looked {
+    Wrong,
+    /// With a new PHC string where `stored` has other parameters than ours.
+    Right(Option<String>),
+}
+
+/// Whether `password` is the one behind the PHC string `stored`, which `None` is not. `others` are the parameters, as PHC
+/// strings begin with them, of hashes that are not like ours: **it takes the time of all of these and of ours, whatever is
+/// stored**, since the time would tell whose hash is which, and who has none.
+pub(super) async fn verify(
+    password: String,
+    stored: Option<String>,
+    others: Vec<String>,
+) -> Result<Looked> {
     on_a_turn(move || {
-        let salt = Salt::generate();
-        let output = output(password.as_bytes(), &salt)?;
-        let hash = PasswordHash {
-            algorithm: Algorithm::Argon2id.ident(),
-            version: Some(Version::V0x13.into()),
-            params: ParamsString::try_from(ARGON2.params())?,
-            salt: Some(salt),
-            hash: Some(output),
-        };
-        Ok(hash.to_string())
+        let hash = stored.as_deref().and_then(|stored| PasswordHash::new(stored).ok());
+        let right = hash.as_ref().is_some_and(|hash| matches(password.as_bytes(), hash));
+        let is_ours = hash.as_ref().is_some_and(has_our_params);
+        for owed in owed(hash.as_ref().and(stored.as_deref()), is_ours, &others) {
+            burn(owed, password.as_bytes());
+        }
+        if !right {
+            return Ok(Looked::Wrong);
+        }
+        let renewed = if is_ours { None } else { Some(phc(password.as_bytes())?) };
+        Ok(Looked::Right(renewed))
     })
     .await?
     .map_err(|error: anyhow::Error| Error::Internal(error.context("hashing a password")))
 }
 
-/// Whether `password` is the one behind the PHC string `stored`. `None` takes the same time and is false.
-pub(super) async fn verify(password: String, stored: Option<String>) -> Result<bool> {
-    /// A hash with our parameters whose password nobody knows.
-    static NOBODY: LazyLock<Option<PasswordHash>> = LazyLock::new(|| {
-        let salt = Salt::generate();
-        let hash = output(uuid::Uuid::new_v4().as_bytes(), &salt).ok();
-        let params = ParamsString::try_from(ARGON2.params()).ok()?;
-        let (algorithm, version) = (Algorithm::Argon2id.ident(), Some(Version::V0x13.into()));
-        Some(PasswordHash { algorithm, version, params, salt: Some(salt), hash })
-    });
-    on_a_turn(move || {
-        if let Some(stored) = stored {
-            let hash = PasswordHash::new(&stored);
-            return hash.is_ok_and(|hash| matches(password.as_bytes(), &hash));
-        }
-        if let Some(nobody) = NOBODY.as_ref() {
-            matches(password.as_bytes(), nobody);
-        }
-        false
-    })
-    .await
+/// The hashes that are still to be made for nobody after `stored` was looked at: of ours (`None`) and of all `others` those that
+/// it was not.
+fn owed<'a>(stored: Option<&str>, is_ours: bool, others: &'a [String]) -> Vec<Option<&'a str>> {
+    let is = |params: &str| {
+        let rest = stored.and_then(|stored| stored.strip_prefix(params));
+        rest.is_some_and(|rest| rest.starts_with('$'))
+    };
+    let others = others.iter().map(String::as_str).filter(|params| !is(params)).map(Some);
+    (!is_ours).then_some(None).into_iter().chain(others).collect()
+}
+
+/// Takes the time of a hash with the parameters `params`, or with ours.
+fn burn(params: Option<&str>, password: &[u8]) {
+    static SALT: LazyLock<Salt> = LazyLock::new(Salt::generate);
+    let Some(params) = params else {
+        std::hint::black_box(output(password, &SALT).ok());
+        return;
+    };
+    // A salt and a hash that are nobody's.
+    let phc = format!("{params}$AAAAAAAAAAAAAAAAAAAAAA${}", "A".repeat(43));
+    let Ok(nobody) = PasswordHash::new(&phc) else { return };
+    std::hint::black_box(ARGON2.verify_password(password, &nobody).is_ok());
+}
+
+fn has_our_params(hash: &PasswordHash) -> bool {
+    hash.algorithm == Algorithm::Argon2id.ident()
+        && hash.version == Some(Version::V0x13.into())
+        && ParamsString::try_from(ARGON2.params()).is_ok_and(|params| params == hash.params)
 }
 
 fn matches(password: &[u8], hash: &PasswordHash) -> bool {
-    let ours = hash.algorithm == Algorithm::Argon2id.ident()
-        && hash.version == Some(Version::V0x13.into())
-        && ParamsString::try_from(ARGON2.params()).is_ok_and(|params| params == hash.params);
     match (&hash.salt, &hash.hash) {
         // `Output` compares in constant time.
-        (Some(salt), Some(expected)) if ours => {
+        (Some(salt), Some(expected)) if has_our_params(hash) => {
             output(password, salt).is_ok_and(|found| found == *expected)
         }
         // With the parameters that the hash names: those of another time.
@@ -97,10 +135,41 @@ fn output(password: &[u8], salt: &Salt) -> anyhow::Result<Output> {
     Ok(Output::new(&out)?)
 }
 
-async fn on_a_turn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+/// Runs what takes processor time for a password, hashing or scoring, off the async threads and when its turn comes; `Unavailable`
+/// when so many others wait that an answer would come too late.
+pub async fn on_a_turn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     let turn = timeout(PATIENCE, TURNS.acquire()).await.map_err(|_| {
         Error::unavailable("passwords", anyhow!("no turn within {PATIENCE:?}: too many sign in"))
     })?;
     let _turn = turn.map_err(anyhow::Error::from)?;
     Ok(tokio::task::spawn_blocking(work).await.map_err(anyhow::Error::from)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever is stored, what is looked at and what is owed after it are together the same.
+    #[test]
+    fn every_attempt_costs_what_all_others_cost() {
+        const OURS: &str = "$argon2id$v=19$m=19456,t=2,p=1";
+        let others =
+            ["$argon2id$v=19$m=65536,t=3,p=4", "$argon2i$v=19$m=65536,t=3,p=4"].map(str::to_owned);
+        let mut everything = vec![OURS.to_owned()];
+        everything.extend(others.clone());
+        everything.sort();
+        let paid = |params: Option<&str>| {
+            let stored = params.map(|params| format!("{params}$c2FsdA$aGFzaA"));
+            let owed = owed(stored.as_deref(), params == Some(OURS), &others);
+            let owed = owed.into_iter().map(|params| params.unwrap_or(OURS).to_owned());
+            let mut paid: Vec<_> = owed.chain(params.map(str::to_owned)).collect();
+            paid.sort();
+            paid
+        };
+        for stored in [None, Some(OURS), Some(&*others[0]), Some(&*others[1])] {
+            assert_eq!(paid(stored), everything, "{stored:?}");
+        }
+        // A beginning of parameters is not the parameters.
+        assert_eq!(owed(Some("$argon2id$v=19$m=65536,t=3,p=42$a$b"), false, &others).len(), 3);
+    }
 }

@@ -5,13 +5,21 @@ mod store;
 mod types;
 
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
-pub use password::{Password, PasswordHash, hash_password, verify_password};
-pub use store::{find, find_account, find_by_email, find_by_login, list};
-pub use types::{Account, Email, SORTABLE, UserCreate, UserOut, UserRole, UserUpdate, Username};
+pub use hasher::on_a_turn as off_the_async_threads;
+pub use password::{Password, PasswordHash, Verified, hash_password, verify_password};
+pub use store::{
+    find, find_account, find_by_email, find_by_login, hold, list, other_hashes, renew_hash,
+};
+pub use types::{
+    Account, Email, NewPassword, SORTABLE, UserCreate, UserOut, UserRole, UserUpdate, Username,
+};
 
 use crate::{
     Error, Lang, Noun, Result, Tx,
+    auth::{self, Motif},
+    calendrier,
     error::OnConstraint as _,
     input::{Fault, Wrong},
 };
@@ -31,13 +39,12 @@ pub async fn create(
     store::find(&mut **tx, id).await
 }
 
-/// Changes the caller's own name, language or password. A new password makes all tokens issued before worthless.
+/// Changes the caller's own name or language.
 pub async fn update(
     tx: &mut Tx<'_>,
     id: i64,
     full_name: Option<&str>,
     langue: Option<Lang>,
-    hash: Option<&PasswordHash>,
     now: DateTime<Utc>,
 ) -> Result<UserOut> {
     if let Some(full_name) = full_name {
@@ -46,14 +53,28 @@ pub async fn update(
     if let Some(langue) = langue {
         store::set_langue(tx, id, langue, now).await?;
     }
-    if let Some(hash) = hash {
-        store::set_password(tx, id, hash, now).await?;
-        crate::auth::revoke_all(tx, id, now).await?;
-    }
     store::find(&mut **tx, id).await
 }
 
-/// Disables the account `id` and revokes its refresh tokens. An admin cannot disable itself.
+/// Gives `account` a new password, and ends all its sessions and the addresses of its calendars: what the old password opened.
+/// `account` is as it was when its present password was confirmed, and `session` the one that asks: if either has changed since,
+/// nothing happens and it is a 401.
+pub async fn change_password(
+    tx: &mut Tx<'_>,
+    account: &Account,
+    session: Uuid,
+    hash: &PasswordHash,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let held = auth::hold_session(tx, account.id, session, now).await?;
+    if held.token_version != account.token_version {
+        return Err(auth::session_ended());
+    }
+    store::set_password(tx, account.id, hash, now).await?;
+    end_access(tx, account.id, Motif::MotDePasse, now).await
+}
+
+/// Disables the account `id`, ends its sessions and the addresses of its calendars. An admin cannot disable itself.
 pub async fn disable(tx: &mut Tx<'_>, id: i64, by: i64, now: DateTime<Utc>) -> Result<()> {
     if id == by {
         return Err(Error::conflict(
@@ -63,7 +84,12 @@ pub async fn disable(tx: &mut Tx<'_>, id: i64, by: i64, now: DateTime<Utc>) -> R
         ));
     }
     store::set_active(tx, id, false, now).await?;
-    crate::auth::revoke_all(tx, id, now).await
+    end_access(tx, id, Motif::Desactivation, now).await
+}
+
+async fn end_access(tx: &mut Tx<'_>, id: i64, motif: Motif, now: DateTime<Utc>) -> Result<()> {
+    auth::end_sessions(tx, id, None, motif, now).await?;
+    calendrier::revoke(tx, id).await
 }
 
 /// Enables the account `id` again.
@@ -95,7 +121,28 @@ fn body_fault(name: &str, wrong: Wrong) -> Error {
 }
 
 /// Checks a new password of an existing account against what is known of its owner.
-pub fn check_new_password(password: &Password, owner: &UserOut, field: &str) -> Result<()> {
-    let known = [owner.username.as_str(), owner.full_name.as_str(), owner.email.as_str()];
-    password.check_guessable(&known).map_err(|wrong| body_fault(field, wrong))
+pub async fn check_new_password(
+    password: &Password,
+    owner: &UserOut,
+    field: &'static str,
+) -> Result<()> {
+    let (password, owner) = (password.clone(), owner.clone());
+    hasher::on_a_turn(move || {
+        let known = [owner.username.as_str(), owner.full_name.as_str(), owner.email.as_str()];
+        password.check_guessable(&known).map_err(|wrong| body_fault(field, wrong))
+    })
+    .await?
+}
+
+/// The 422 of a present password that is wrong.
+#[must_use]
+pub fn wrong_current_password() -> Error {
+    body_fault(
+        "current_password",
+        Wrong::new(
+            "mot_de_passe_actuel_incorrect",
+            "Le mot de passe actuel est incorrect. Après cinq essais manqués, attendez cinq minutes.",
+            "The current password is wrong. After five failed attempts wait for five minutes",
+        ),
+    )
 }

@@ -1,7 +1,7 @@
 //! Passwords: what is accepted, and how they are kept.
 use serde_json::{Value, json};
 
-use super::hasher;
+use super::hasher::{self, Looked};
 use crate::{
     Result,
     input::{Field, NO_NUL, Wrong, text_of},
@@ -24,12 +24,20 @@ impl Password {
         Self(text)
     }
 
-    /// Refuses what a guesser tries first: common passwords, patterns, and what is known of the owner.
-    /// The estimate is [zxcvbn](https://github.com/dropbox/zxcvbn)'s; below 2 of 4 it falls to 10^6 guesses.
+    /// Refuses what a guesser tries first: common passwords, patterns, and what is known of the owner, the company and the
+    /// product. The estimate is [zxcvbn](https://github.com/dropbox/zxcvbn)'s; below 2 of 4 it falls to 10^6 guesses. It
+    /// takes processor time: [`super::check_new_password`] and bodies that are [`Input::HEAVY`](crate::input::Input::HEAVY) do
+    /// this off the async threads.
     pub fn check_guessable(&self, known: &[&str]) -> Result<(), Wrong> {
-        let parts: Vec<&str> =
-            known.iter().flat_map(|k| k.split(['@', '.', ' ', '-', '_']).chain([*k])).collect();
-        let estimate = zxcvbn::zxcvbn(&self.0, &parts);
+        let parts: Vec<&str> = known
+            .iter()
+            .flat_map(|k| k.split(['@', '.', ' ', '-', '_']).chain([*k]))
+            .chain(COMPANY.iter().copied())
+            .filter(|part| !part.is_empty())
+            .collect();
+        // What begins well enough is good enough: the estimate's time grows far faster than the text.
+        let end = self.0.char_indices().nth(SCORED).map_or(self.0.len(), |(at, _)| at);
+        let estimate = zxcvbn::zxcvbn(&self.0[..end], &parts);
         if u8::from(estimate.score()) >= 2 {
             return Ok(());
         }
@@ -40,6 +48,33 @@ impl Password {
         ))
     }
 }
+
+/// Characters of a password that are scored.
+const SCORED: usize = 64;
+
+/// What everyone who works here may be expected to try.
+const COMPANY: &[&str] = &[
+    "MIF",
+    "Maroc",
+    "MIF Maroc",
+    "mifmaroc",
+    "mif-maroc",
+    "ERP",
+    "ERP MIF",
+    "ERP MIF Maroc",
+    "erpmif",
+    "GMAO",
+    "maintenance",
+    "intervention",
+    "interventions",
+    "equipement",
+    "equipements",
+    "technicien",
+    "techniciens",
+    "responsable",
+    "planning",
+    "Casablanca",
+];
 
 impl Field for Password {
     fn read(value: &Value) -> Result<Self, Wrong> {
@@ -74,10 +109,27 @@ pub async fn hash_password(password: Password) -> Result<PasswordHash> {
     hasher::hash(password.0).await.map(PasswordHash)
 }
 
-/// Whether `password` is the one behind `stored`. Without an account (`None`) it takes the same time and says no.
-/// `Unavailable` when so many others wait that an answer would come too late.
-pub async fn verify_password(password: Password, stored: Option<PasswordHash>) -> Result<bool> {
-    hasher::verify(password.0, stored.map(|hash| hash.0)).await
+/// What came of looking at a password.
+#[derive(Debug)]
+pub enum Verified {
+    Wrong,
+    Right {
+        /// The same password hashed anew, where the stored hash has the parameters of another time.
+        renewed: Option<PasswordHash>,
+    },
+}
+
+/// Whether `password` is the one behind `stored`; without one (`None`) it says no. It takes the same time for all of them, if
+/// `others` are [`super::other_hashes`]. `Unavailable` when so many wait that an answer would come too late.
+pub async fn verify_password(
+    password: Password,
+    stored: Option<PasswordHash>,
+    others: Vec<String>,
+) -> Result<Verified> {
+    Ok(match hasher::verify(password.0, stored.map(|hash| hash.0), others).await? {
+        Looked::Wrong => Verified::Wrong,
+        Looked::Right(renewed) => Verified::Right { renewed: renewed.map(PasswordHash) },
+    })
 }
 
 #[cfg(test)]
@@ -97,21 +149,59 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_the_company_is_called_is_no_password() {
+        for bad in ["mif-maroc", "ERP MIF Maroc", "mifmaroc2026", "Maintenance", "technicien"] {
+            assert!(Password(bad.to_owned()).check_guessable(&[]).is_err(), "{bad}");
+        }
+    }
+
+    /// Of leet all readings are tried: what comes after the 64th character is not read.
+    #[test]
+    fn a_long_password_is_scored_by_its_first_64_characters() {
+        let good = Password(format!("pompe bleue du quai 4 {}", "4@8({[<3690!1|705$+%2".repeat(6)));
+        assert!(good.check_guessable(&[]).is_ok());
+        let bad = Password(format!("{}pompe bleue du quai 4", "é".repeat(64)));
+        assert!(bad.check_guessable(&[]).is_err());
+    }
+
+    fn is_right(verified: &Verified) -> bool {
+        matches!(verified, Verified::Right { .. })
+    }
+
+    async fn verify(text: &str, stored: Option<&PasswordHash>) -> Verified {
+        verify_password(Password(text.into()), stored.cloned(), Vec::new()).await.unwrap()
+    }
+
     #[tokio::test]
     async fn a_hash_has_the_owasp_parameters_and_knows_its_password() {
         let hash = hash_password(Password("pompe bleue".into())).await.unwrap();
         assert!(hash.as_str().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", hash.as_str());
-        assert!(verify_password(Password("pompe bleue".into()), Some(hash.clone())).await.unwrap());
-        assert!(!verify_password(Password("pompe verte".into()), Some(hash)).await.unwrap());
-        assert!(!verify_password(Password("pompe bleue".into()), None).await.unwrap());
+        let right = verify("pompe bleue", Some(&hash)).await;
+        assert!(matches!(right, Verified::Right { renewed: None }), "{right:?}");
+        assert!(!is_right(&verify("pompe verte", Some(&hash)).await));
+        assert!(!is_right(&verify("pompe bleue", None).await));
     }
 
     #[tokio::test]
-    async fn a_hash_of_the_old_backend_with_other_parameters_is_understood() {
+    async fn a_hash_of_the_old_backend_with_other_parameters_is_understood_and_made_anew() {
         // By argon2-cffi: `PasswordHasher(time_cost=3, memory_cost=65536, parallelism=4).hash("pompe bleue")`.
         let old = "$argon2id$v=19$m=65536,t=3,p=4$3t+2537BK6X1IQU17l7ulA$c9VfxP99O1rkQnZwxP/23bEgHMNMBi+1bSprMdkNAlw";
         let old = PasswordHash(old.to_owned());
-        assert!(verify_password(Password("pompe bleue".into()), Some(old.clone())).await.unwrap());
-        assert!(!verify_password(Password("pompe verte".into()), Some(old)).await.unwrap());
+        assert!(!is_right(&verify("pompe verte", Some(&old)).await));
+        let Verified::Right { renewed: Some(renewed) } = verify("pompe bleue", Some(&old)).await
+        else {
+            panic!("it is right, and old");
+        };
+        let right = verify("pompe bleue", Some(&renewed)).await;
+        assert!(matches!(right, Verified::Right { renewed: None }), "{right:?}");
+    }
+
+    #[tokio::test]
+    async fn what_is_no_hash_opens_nothing() {
+        for text in ["", "pompe bleue", "$2b$12$abcdefghijklmnopqrstuv", "$argon2id$v=19$m=1"] {
+            let stored = PasswordHash(text.to_owned());
+            assert!(!is_right(&verify("pompe bleue", Some(&stored)).await), "{text}");
+        }
     }
 }

@@ -30,20 +30,31 @@ pub async fn find_by_email(db: impl PgExecutor<'_>, email: &str) -> Result<Optio
         .await?)
 }
 
-/// The account behind an access token.
+/// What authentication needs to know of account `id`.
 pub async fn find_account(db: impl PgExecutor<'_>, id: i64) -> Result<Option<Account>> {
     Ok(sqlx::query_as!(
         Account,
         r#"
-            select id, email, role as "role: UserRole", client_id, is_active, token_version,
-                   password_hash as "password_hash: PasswordHash"
-            from users
-            where id = $1
+            select u.id, u.email, u.role as "role: UserRole", u.client_id, u.is_active,
+                   coalesce(c.is_active, true) as "client_actif!", u.token_version,
+                   u.password_hash as "password_hash: PasswordHash"
+            from users u
+            left join clients c on c.id = u.client_id
+            where u.id = $1
         "#,
         id,
     )
     .fetch_optional(db)
     .await?)
+}
+
+/// The same, and nobody else opens, exchanges or ends a session of it until the transaction ends: all of them come by here first.
+pub async fn hold(tx: &mut PgConnection, id: i64) -> Result<Option<Account>> {
+    // The lock first: the statement after it sees what whoever had it before has done.
+    sqlx::query!("select id from users where id = $1 for no key update", id)
+        .fetch_optional(&mut *tx)
+        .await?;
+    find_account(tx, id).await
 }
 
 /// The account that someone signs in to, by its username or its e-mail address, in any case.
@@ -52,17 +63,52 @@ pub async fn find_by_login(db: impl PgExecutor<'_>, login: &str) -> Result<Optio
     Ok(sqlx::query_as!(
         Account,
         r#"
-            select id, email, role as "role: UserRole", client_id, is_active, token_version,
-                   password_hash as "password_hash: PasswordHash"
-            from users
-            where lower(email) = lower($1) or lower(username) = lower($1)
-            order by (lower(email) = lower($1)) desc
+            select u.id, u.email, u.role as "role: UserRole", u.client_id, u.is_active,
+                   coalesce(c.is_active, true) as "client_actif!", u.token_version,
+                   u.password_hash as "password_hash: PasswordHash"
+            from users u
+            left join clients c on c.id = u.client_id
+            where lower(u.email) = lower($1) or lower(u.username) = lower($1)
+            order by (lower(u.email) = lower($1)) desc
             limit 1
         "#,
         login,
     )
     .fetch_optional(db)
     .await?)
+}
+
+/// The parameters, as PHC strings begin with them, of hashes that are not like ours: what [`super::verify_password`] takes.
+pub async fn other_hashes(db: impl PgExecutor<'_>) -> Result<Vec<String>> {
+    // By the index `users_autre_hachage_idx`, which is empty when all have signed in once. A handful: each costs every sign-in.
+    Ok(sqlx::query_scalar!(
+        r#"
+            select distinct substring(password_hash from '^[$]argon2(?:id|i|d)[$](?:v=[0-9]+[$])?[^$]+') as "params!"
+            from users
+            where password_hash not like '$argon2id$v=19$m=19456,t=2,p=1$%' and password_hash like '$argon2%'
+            order by 1
+            limit 8
+        "#
+    )
+    .fetch_all(db)
+    .await?)
+}
+
+/// Keeps the password of `account` hashed anew, if it is still the one that was verified. Its sessions go on.
+pub async fn renew_hash(
+    db: impl PgExecutor<'_>,
+    account: &Account,
+    hash: &PasswordHash,
+) -> Result<()> {
+    sqlx::query!(
+        "update users set password_hash = $3 where id = $1 and password_hash = $2",
+        account.id,
+        account.password_hash.as_str(),
+        hash.as_str(),
+    )
+    .execute(db)
+    .await?;
+    Ok(())
 }
 
 pub async fn list(pool: &PgPool, page: &Page) -> Result<Listed<UserOut>> {
@@ -158,8 +204,13 @@ pub(super) async fn set_active(
     active: bool,
     now: DateTime<Utc>,
 ) -> Result<()> {
+    // Sessions of before do not come back with the account.
     let done = sqlx::query!(
-        "update users set is_active = $2, updated_at = $3 where id = $1",
+        r#"
+            update users
+            set is_active = $2, updated_at = $3, token_version = token_version + case when $2 then 0 else 1 end
+            where id = $1
+        "#,
         id,
         active,
         now

@@ -47,6 +47,9 @@ pub struct Account {
     pub role: UserRole,
     pub client_id: Option<i64>,
     pub is_active: bool,
+    /// Whether the client that it belongs to is; true where it belongs to none.
+    pub client_actif: bool,
+    /// Raised by whatever ends all its sessions at once: a new password, disabling.
     pub token_version: i32,
     pub password_hash: PasswordHash,
 }
@@ -112,6 +115,9 @@ pub struct UserCreate {
 described!(UserCreate, UserUpdate);
 
 impl Input for UserCreate {
+    /// It scores a password.
+    const HEAVY: bool = true;
+
     fn read(fields: &mut Fields) -> Option<Self> {
         let username = fields.required::<Username>("username");
         let full_name = fields.required::<Line<200>>("full_name");
@@ -149,18 +155,44 @@ impl Input for UserCreate {
     }
 }
 
+/// What someone changes of their own account.
 #[derive(Debug, Clone)]
 pub struct UserUpdate {
     pub full_name: Option<Line<200>>,
-    pub password: Option<Password>,
+    pub password: Option<NewPassword>,
     pub langue: Option<Lang>,
+}
+
+/// A new password, and the present one that proves whose it is.
+#[derive(Debug, Clone)]
+pub struct NewPassword {
+    pub new: Password,
+    pub current: Password,
 }
 
 impl Input for UserUpdate {
     fn read(fields: &mut Fields) -> Option<Self> {
         let full_name = fields.optional("full_name");
-        let password = fields.optional("password");
+        let password = fields.optional::<Password>("password");
+        let current = fields.optional::<String>("current_password");
         let langue = fields.optional("langue");
-        Some(Self { full_name: full_name?, password: password?, langue: langue? })
+        let password = match (password?, current?) {
+            (None, _) => None,
+            (Some(new), Some(current)) => {
+                Some(NewPassword { new, current: Password::given(current) })
+            }
+            (Some(_), None) => {
+                fields.fault(
+                    "current_password",
+                    Wrong::new(
+                        "missing",
+                        "Pour changer de mot de passe, donnez aussi l'actuel.",
+                        "Give the current password too, to change it",
+                    ),
+                );
+                return None;
+            }
+        };
+        Some(Self { full_name: full_name?, password, langue: langue? })
     }
 }

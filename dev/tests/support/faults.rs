@@ -116,7 +116,10 @@ impl System {
         let (mut tx, now) = (self.ctx.begin().await.unwrap(), self.ctx.clock.now());
         let user = users::create(&mut tx, &new, hash, now).await.unwrap();
         let account = users::find_account(&mut *tx, user.id).await.unwrap().unwrap();
-        let tokens = auth::open_session(&mut tx, &self.ctx.keys, &account, now).await.unwrap();
+        let tokens =
+            auth::open_session(&mut tx, &self.ctx.keys, &account, &auth::Origin::default(), now)
+                .await
+                .unwrap();
         tx.commit().await.unwrap();
         (user.id, tokens.access_token)
     }

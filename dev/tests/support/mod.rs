@@ -258,7 +258,9 @@ async fn boss(ctx: &Ctx) -> (i64, String) {
     let (mut tx, now) = (ctx.begin().await.unwrap(), ctx.clock.now());
     let user = users::create(&mut tx, &new, &hash, now).await.unwrap();
     let account = users::find_account(&mut *tx, user.id).await.unwrap().unwrap();
-    let tokens = auth::open_session(&mut tx, &ctx.keys, &account, now).await.unwrap();
+    let tokens = auth::open_session(&mut tx, &ctx.keys, &account, &auth::Origin::default(), now)
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
     (user.id, tokens.access_token)
 }

@@ -2,13 +2,15 @@
 use axum::{Json, extract::State, http::StatusCode, response::Response};
 use erp_core::{
     Ctx,
+    audit::{self, Acte, Cible, Entry},
     jobs::operate::{self, Action, BulkOut, JobBulk, JobDetail, JobList, JobOut},
 };
+use serde_json::json;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     ApiError,
-    extract::{Name, Query},
+    extract::{Auteur, Name, Query},
     list::Here,
 };
 
@@ -61,8 +63,12 @@ async fn show(State(ctx): State<Ctx>, Name(id): Name) -> Result<Json<JobDetail>,
         (status = 409, description = "tache_non_relancable"),
     ),
 )]
-async fn retry(State(ctx): State<Ctx>, Name(id): Name) -> Result<Json<JobDetail>, ApiError> {
-    Ok(Json(act(&ctx, Action::Retry, &id).await?))
+async fn retry(
+    State(ctx): State<Ctx>,
+    Auteur(auteur): Auteur,
+    Name(id): Name,
+) -> Result<Json<JobDetail>, ApiError> {
+    Ok(Json(act(&ctx, &auteur, Action::Retry, &id).await?))
 }
 
 /// Calls off a job that has not ended; the worker that runs it stops within seconds.
@@ -75,8 +81,12 @@ async fn retry(State(ctx): State<Ctx>, Name(id): Name) -> Result<Json<JobDetail>
         (status = 409, description = "tache_terminee"),
     ),
 )]
-async fn cancel(State(ctx): State<Ctx>, Name(id): Name) -> Result<Json<JobDetail>, ApiError> {
-    Ok(Json(act(&ctx, Action::Cancel, &id).await?))
+async fn cancel(
+    State(ctx): State<Ctx>,
+    Auteur(auteur): Auteur,
+    Name(id): Name,
+) -> Result<Json<JobDetail>, ApiError> {
+    Ok(Json(act(&ctx, &auteur, Action::Cancel, &id).await?))
 }
 
 /// Removes a job that has ended.
@@ -89,8 +99,12 @@ async fn cancel(State(ctx): State<Ctx>, Name(id): Name) -> Result<Json<JobDetail
         (status = 409, description = "tache_non_terminee"),
     ),
 )]
-async fn delete(State(ctx): State<Ctx>, Name(id): Name) -> Result<StatusCode, ApiError> {
-    act(&ctx, Action::Delete, &id).await?;
+async fn delete(
+    State(ctx): State<Ctx>,
+    Auteur(auteur): Auteur,
+    Name(id): Name,
+) -> Result<StatusCode, ApiError> {
+    act(&ctx, &auteur, Action::Delete, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -105,9 +119,10 @@ async fn delete(State(ctx): State<Ctx>, Name(id): Name) -> Result<StatusCode, Ap
 )]
 async fn retry_all(
     State(ctx): State<Ctx>,
+    Auteur(auteur): Auteur,
     Query(bulk): Query<JobBulk>,
 ) -> Result<Json<BulkOut>, ApiError> {
-    act_on_all(&ctx, Action::Retry, &bulk).await
+    act_on_all(&ctx, &auteur, Action::Retry, &bulk).await
 }
 
 /// Calls off the jobs of a filter that have not ended, a thousand at a time.
@@ -121,9 +136,10 @@ async fn retry_all(
 )]
 async fn cancel_all(
     State(ctx): State<Ctx>,
+    Auteur(auteur): Auteur,
     Query(bulk): Query<JobBulk>,
 ) -> Result<Json<BulkOut>, ApiError> {
-    act_on_all(&ctx, Action::Cancel, &bulk).await
+    act_on_all(&ctx, &auteur, Action::Cancel, &bulk).await
 }
 
 /// Removes the jobs of a filter that have ended, a thousand at a time.
@@ -137,24 +153,50 @@ async fn cancel_all(
 )]
 async fn delete_all(
     State(ctx): State<Ctx>,
+    Auteur(auteur): Auteur,
     Query(bulk): Query<JobBulk>,
 ) -> Result<Json<BulkOut>, ApiError> {
-    act_on_all(&ctx, Action::Delete, &bulk).await
+    act_on_all(&ctx, &auteur, Action::Delete, &bulk).await
 }
 
-async fn act(ctx: &Ctx, action: Action, id: &str) -> Result<JobDetail, ApiError> {
-    let mut tx = ctx.begin().await?;
-    let job = operate::act(&mut tx, action, id, ctx.clock.now()).await?;
+fn acte(action: Action) -> Acte {
+    match action {
+        Action::Retry => Acte::TachesRelancees,
+        Action::Cancel => Acte::TachesAnnulees,
+        Action::Delete => Acte::TachesSupprimees,
+    }
+}
+
+async fn act(
+    ctx: &Ctx,
+    auteur: &audit::Auteur,
+    action: Action,
+    id: &str,
+) -> Result<JobDetail, ApiError> {
+    let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
+    let job = operate::act(&mut tx, action, id, now).await?;
+    Entry::new(acte(action), auteur)
+        .on(Cible::Tache, &id)
+        .after(json!({ "type": job.job.type_, "count": 1 }))
+        .record(&mut tx, now)
+        .await?;
     tx.commit().await?;
     Ok(job)
 }
 
-async fn act_on_all(ctx: &Ctx, action: Action, bulk: &JobBulk) -> Result<Json<BulkOut>, ApiError> {
+async fn act_on_all(
+    ctx: &Ctx,
+    auteur: &audit::Auteur,
+    action: Action,
+    bulk: &JobBulk,
+) -> Result<Json<BulkOut>, ApiError> {
     if bulk.preview {
         return Ok(Json(operate::preview(&ctx.pool, action, &bulk.filter).await?));
     }
-    let mut tx = ctx.begin().await?;
-    let done = operate::act_on_all(&mut tx, action, &bulk.filter, ctx.clock.now()).await?;
+    let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
+    let done = operate::act_on_all(&mut tx, action, &bulk.filter, now).await?;
+    let entry = Entry::new(acte(action), auteur);
+    entry.after(json!({ "filter": bulk.filter, "count": done.count })).record(&mut tx, now).await?;
     tx.commit().await?;
     Ok(Json(done))
 }

@@ -1,4 +1,5 @@
-//! For operators: jobs, queues, workers, schedules, mails.
+//! For operators: jobs, queues, workers, schedules, mails, and who did what.
+mod audit;
 mod emails;
 mod jobs;
 mod queues;
@@ -13,4 +14,5 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
         .merge(queues::router())
         .merge(schedules::router())
         .merge(emails::router())
+        .merge(audit::router())
 }

@@ -2,6 +2,7 @@
 use axum::{Json, extract::State};
 use erp_core::{
     Ctx,
+    audit::{Acte, Cible, Entry},
     jobs::{
         breaker::{self, BreakerOut},
         operate::{self, QueueOut, WorkerOut},
@@ -11,7 +12,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     ApiError,
-    extract::{CurrentUser, Name},
+    extract::{Auteur, CurrentUser, Name},
 };
 
 pub(super) fn router() -> OpenApiRouter<Ctx> {
@@ -46,10 +47,13 @@ async fn list(State(ctx): State<Ctx>) -> Result<Json<Vec<QueueOut>>, ApiError> {
 async fn pause(
     user: CurrentUser,
     State(ctx): State<Ctx>,
+    Auteur(auteur): Auteur,
     Name(name): Name,
 ) -> Result<Json<Vec<QueueOut>>, ApiError> {
     let mut tx = ctx.begin().await?;
     operate::pause(&mut tx, &name, user.id).await?;
+    let entry = Entry::new(Acte::FileSuspendue, &auteur).on(Cible::File, &name);
+    entry.record(&mut tx, ctx.clock.now()).await?;
     tx.commit().await?;
     list(State(ctx)).await
 }
@@ -63,9 +67,15 @@ async fn pause(
         (status = 404, description = "file_introuvable"),
     ),
 )]
-async fn resume(State(ctx): State<Ctx>, Name(name): Name) -> Result<Json<Vec<QueueOut>>, ApiError> {
+async fn resume(
+    State(ctx): State<Ctx>,
+    Auteur(auteur): Auteur,
+    Name(name): Name,
+) -> Result<Json<Vec<QueueOut>>, ApiError> {
     let mut tx = ctx.begin().await?;
     operate::resume(&mut tx, &name).await?;
+    let entry = Entry::new(Acte::FileReprise, &auteur).on(Cible::File, &name);
+    entry.record(&mut tx, ctx.clock.now()).await?;
     tx.commit().await?;
     list(State(ctx)).await
 }

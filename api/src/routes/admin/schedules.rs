@@ -2,13 +2,15 @@
 use axum::{Json, extract::State, http::StatusCode};
 use erp_core::{
     Ctx,
+    audit::{Acte, Cible, Entry},
     schedules::{self, NamedPatch, Schedule, SchedulePatch},
 };
+use serde_json::json;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     ApiError,
-    extract::{Json as Body, Name},
+    extract::{Auteur, Json as Body, Name},
 };
 
 pub(super) fn router() -> OpenApiRouter<Ctx> {
@@ -41,9 +43,10 @@ async fn list(State(ctx): State<Ctx>) -> Result<Json<Vec<Schedule>>, ApiError> {
 )]
 async fn update_named(
     State(ctx): State<Ctx>,
+    auteur: Auteur,
     Body(NamedPatch { name, patch }): Body<NamedPatch>,
 ) -> Result<Json<Schedule>, ApiError> {
-    update(State(ctx), Name(name), Body(patch)).await
+    update(State(ctx), auteur, Name(name), Body(patch)).await
 }
 
 /// Changes when a schedule comes due; what the body does not name stays.
@@ -59,11 +62,20 @@ async fn update_named(
 )]
 async fn update(
     State(ctx): State<Ctx>,
+    Auteur(auteur): Auteur,
     Name(name): Name,
     Body(patch): Body<SchedulePatch>,
 ) -> Result<Json<Schedule>, ApiError> {
     let mut tx = ctx.begin().await?;
+    let all = schedules::list(&mut *tx).await?;
+    let before = all.into_iter().find(|schedule| schedule.name == name);
     let schedule = schedules::update(&mut tx, &name, patch).await?;
+    Entry::new(Acte::PlanificationModifiee, &auteur)
+        .on(Cible::Planification, &name)
+        .before(json!(before))
+        .after(json!(schedule))
+        .record(&mut tx, ctx.clock.now())
+        .await?;
     tx.commit().await?;
     Ok(Json(schedule))
 }
@@ -79,10 +91,13 @@ async fn update(
 )]
 async fn run(
     State(ctx): State<Ctx>,
+    Auteur(auteur): Auteur,
     Name(name): Name,
 ) -> Result<(StatusCode, Json<Schedule>), ApiError> {
     let mut tx = ctx.begin().await?;
     let schedule = schedules::run_now(&mut tx, &name).await?;
+    let entry = Entry::new(Acte::PlanificationLancee, &auteur).on(Cible::Planification, &name);
+    entry.record(&mut tx, ctx.clock.now()).await?;
     tx.commit().await?;
     Ok((StatusCode::ACCEPTED, Json(schedule)))
 }

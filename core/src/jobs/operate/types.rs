@@ -103,8 +103,9 @@ pub struct JobDetail {
 }
 
 /// Which jobs.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct JobFilter {
+    #[serde(rename = "type")]
     pub type_: Option<String>,
     pub state: Option<JobState>,
     /// Part of the error of the last attempt; finished well, a job has none.

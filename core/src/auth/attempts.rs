@@ -1,0 +1,187 @@
+//! Attempts to show that one knows a password, and what too many of them bring: SQL of `login_failures`, and its rules.
+//!
+//! An attempt is counted as a failure **before** its password is looked at, so that of many at once no more are judged than may
+//! fail; one that turns out well is taken back.
+use std::{net::IpAddr, time::Duration};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::{PgExecutor, PgPool};
+
+use crate::{Result, limits};
+
+/// Failures of one account, or of a login that names none, from one network within [`WINDOW`] that lock the pair for [`LOCK`].
+const MOST: i32 = 5;
+const WINDOW: TimeDelta = TimeDelta::minutes(15);
+const LOCK: TimeDelta = TimeDelta::minutes(5);
+
+/// From this many failures of one login within [`WINDOW`] on, whatever addresses they came from, each attempt waits.
+const SLOW_FROM: i32 = 10;
+/// How much longer for each failure more, and the longest wait: strangers make it slow, and lock nobody out.
+const SLOWER: Duration = Duration::from_millis(200);
+const SLOWEST: Duration = Duration::from_secs(5);
+
+/// What `adresse` says in the row that counts over all addresses.
+const EVERYWHERE: &str = "*";
+
+/// An attempt that was counted.
+pub(super) struct Attempt {
+    /// What it counts against: the account, whichever of its names was typed; a login that names none, as it was typed.
+    compte: String,
+    /// The login that is slowed: as it was typed, so that what is slow does not tell whether there is such an account.
+    login: String,
+    adresse: String,
+    /// Whether the password may be looked at.
+    pub judged: bool,
+    /// Whether it is the last that may, before the account is locked for that network.
+    pub is_last: bool,
+    /// How long to wait before that.
+    pub wait: Duration,
+}
+
+impl Attempt {
+    /// Counts an attempt for `login` as it was typed, or for the account that it names, from `address`.
+    pub(super) async fn begin(
+        pool: &PgPool,
+        login: &str,
+        account: Option<i64>,
+        address: IpAddr,
+        now: DateTime<Utc>,
+    ) -> Result<Self> {
+        let login = format!("nom:{}", login.to_lowercase().chars().take(254).collect::<String>());
+        let compte = account.map_or_else(|| login.clone(), |id| format!("id:{id}"));
+        let adresse = limits::network(address).to_string();
+        let count = count(pool, &compte, &adresse, now).await?;
+        let (judged, is_last) = (count <= MOST, count == MOST);
+        let everywhere = count_everywhere(pool, &login, i32::from(judged), now).await?;
+        Ok(Self { compte, login, adresse, judged, is_last, wait: wait(everywhere) })
+    }
+
+    /// The password was right: what was counted against the account from there is forgotten.
+    pub(super) async fn succeeded(self, pool: &PgPool) -> Result<()> {
+        forget(pool, &self.compte, &self.adresse).await?;
+        give_back(pool, &self.login, EVERYWHERE).await
+    }
+
+    /// The password was never looked at.
+    pub(super) async fn gave_up(self, pool: &PgPool) -> Result<()> {
+        if !self.judged {
+            return Ok(());
+        }
+        give_back(pool, &self.compte, &self.adresse).await?;
+        give_back(pool, &self.login, EVERYWHERE).await
+    }
+}
+
+fn wait(failures: i32) -> Duration {
+    let more = u32::try_from(failures.saturating_sub(SLOW_FROM)).unwrap_or(0);
+    SLOWER.saturating_mul(more).min(SLOWEST)
+}
+
+/// Counts an attempt; how many there are now in the window, [`MOST`] and one at the most.
+async fn count(
+    db: impl PgExecutor<'_>,
+    compte: &str,
+    adresse: &str,
+    now: DateTime<Utc>,
+) -> Result<i32> {
+    // The count starts anew after the window, and after a lock that has been served; a lock is not made longer.
+    Ok(sqlx::query_scalar!(
+        r#"
+            insert into login_failures as f (compte, adresse, echecs, premier_echec) values ($1, $2, 1, $3)
+            on conflict (compte, adresse) do update set
+                echecs = case when coalesce(f.bloque_jusqu_a <= $3, f.premier_echec <= $4) then 1
+                              else least(f.echecs, $5) + 1 end,
+                premier_echec = case when coalesce(f.bloque_jusqu_a <= $3, f.premier_echec <= $4) then $3
+                                     else f.premier_echec end,
+                bloque_jusqu_a = case when coalesce(f.bloque_jusqu_a <= $3, f.premier_echec <= $4) then null
+                                      when f.echecs + 1 >= $5 then coalesce(f.bloque_jusqu_a, $6) end
+            returning echecs
+        "#,
+        compte,
+        adresse,
+        now,
+        now - WINDOW,
+        MOST,
+        now + LOCK,
+    )
+    .fetch_one(db)
+    .await?)
+}
+
+/// Adds `n` to the attempts of `login` over all addresses; how many there are now in the window.
+async fn count_everywhere(
+    db: impl PgExecutor<'_>,
+    login: &str,
+    n: i32,
+    now: DateTime<Utc>,
+) -> Result<i32> {
+    Ok(sqlx::query_scalar!(
+        r#"
+            insert into login_failures as f (compte, adresse, echecs, premier_echec) values ($1, $2, $3, $4)
+            on conflict (compte, adresse) do update set
+                echecs = case when f.premier_echec <= $5 then $3 else f.echecs + $3 end,
+                premier_echec = case when f.premier_echec <= $5 then $4 else f.premier_echec end
+            returning echecs
+        "#,
+        login,
+        EVERYWHERE,
+        n,
+        now,
+        now - WINDOW,
+    )
+    .fetch_one(db)
+    .await?)
+}
+
+async fn forget(db: impl PgExecutor<'_>, compte: &str, adresse: &str) -> Result<()> {
+    sqlx::query!("delete from login_failures where compte = $1 and adresse = $2", compte, adresse)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+async fn give_back(db: impl PgExecutor<'_>, compte: &str, adresse: &str) -> Result<()> {
+    sqlx::query!(
+        r#"
+            update login_failures
+            set echecs = case when adresse = $3 then echecs else least(echecs, $4) end - 1, bloque_jusqu_a = null
+            where compte = $1 and adresse = $2 and echecs > 0
+        "#,
+        compte,
+        adresse,
+        EVERYWHERE,
+        MOST,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Removes up to `limit` counts that are a day old: no window and no lock lasts so long.
+pub(super) async fn purge(db: impl PgExecutor<'_>, now: DateTime<Utc>, limit: i64) -> Result<u64> {
+    let gone = sqlx::query!(
+        r#"
+            delete from login_failures
+            where (compte, adresse) in (
+                select compte, adresse from login_failures where premier_echec < $1 order by premier_echec limit $2)
+        "#,
+        now - TimeDelta::days(1),
+        limit,
+    )
+    .execute(db)
+    .await?;
+    Ok(gone.rows_affected())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempts_become_slower_and_never_slower_than_five_seconds() {
+        assert_eq!(wait(0), Duration::ZERO);
+        assert_eq!(wait(10), Duration::ZERO);
+        assert_eq!(wait(11), Duration::from_millis(200));
+        assert_eq!(wait(1_000_000), Duration::from_secs(5));
+    }
+}

@@ -1,0 +1,69 @@
+//! Refresh tokens: what a client keeps of its session, and what is stored of that.
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use super::rotate::hex;
+
+/// A refresh token: what all of its session share (which finds the session, and which nobody else can know), and 256 bits of
+/// its own.
+pub(super) struct RefreshToken(String);
+
+impl RefreshToken {
+    const FAMILLE: usize = 32;
+    const LENGTH: usize = Self::FAMILLE + 64;
+
+    pub(super) fn new() -> Self {
+        Self(format!("{}{}", Uuid::new_v4().simple(), hex(&rand::random::<[u8; 32]>())))
+    }
+
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let is_one = text.len() == Self::LENGTH && text.bytes().all(|b| b.is_ascii_hexdigit());
+        is_one.then(|| Self(text.to_owned()))
+    }
+
+    /// The text that the client gets.
+    pub(super) fn into_text(self) -> String {
+        self.0
+    }
+
+    /// What is stored of the shared part. It is random, so one pass of SHA-256 keeps it as secret as Argon2 would.
+    pub(super) fn famille(&self) -> Vec<u8> {
+        Sha256::digest(&self.0.as_bytes()[..Self::FAMILLE]).to_vec()
+    }
+
+    /// What is stored of the whole.
+    pub(super) fn empreinte(&self) -> Vec<u8> {
+        Sha256::digest(self.0.as_bytes()).to_vec()
+    }
+
+    /// The token after this one. Whoever reads the database has `sel` and not this token, whoever stole this token has not `sel`:
+    /// only the two together give the next.
+    pub(super) fn successor(&self, sel: &[u8]) -> Self {
+        let own = Sha256::new().chain_update(sel).chain_update(self.0.as_bytes()).finalize();
+        Self(format!("{}{}", &self.0[..Self::FAMILLE], hex(&own)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refresh_token_and_a_salt_give_one_successor_of_the_same_family() {
+        let token = RefreshToken::new();
+        let next = token.successor(&[7; 32]);
+        assert_eq!(next.0, token.successor(&[7; 32]).0);
+        assert_ne!(next.0, token.successor(&[8; 32]).0);
+        assert_eq!(next.famille(), token.famille());
+        assert_ne!(next.empreinte(), token.empreinte());
+        assert!(RefreshToken::parse(&next.0).is_some());
+    }
+
+    #[test]
+    fn what_is_no_refresh_token_is_not_looked_up() {
+        let long = "a".repeat(97);
+        for text in ["", "abc", &"g".repeat(96), &long, &"é".repeat(48)] {
+            assert!(RefreshToken::parse(text).is_none(), "{text}");
+        }
+    }
+}

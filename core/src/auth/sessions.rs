@@ -1,0 +1,304 @@
+//! Sessions: one row a sign-in, read with the account at every request.
+//!
+//! **Nothing outlives what should have ended it.** Whoever opens, exchanges or ends a session locks the row of its account
+//! first ([`users::hold`]), and only then looks; so one of two that happen at once comes first, and the other sees it.
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+use serde_json::json;
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use super::{
+    Caller, Keys, TokenResponse, ensure_may_work, refresh_token::RefreshToken, store,
+    wrong_credentials,
+};
+use crate::{
+    Ctx, Error, Noun, Result, Text, Tx,
+    audit::{Acte, Auteur, Cible, Entry},
+    users::{self, Account},
+};
+
+/// How long the refresh token before the present one still gives the present one: an answer that was lost, two tabs.
+const GRACE: TimeDelta = TimeDelta::seconds(10);
+/// Sessions that a list shows: the ones used last.
+const MOST_SHOWN: i64 = 100;
+/// How long the row of a session that is over is kept, for whoever looks into what happened.
+const KEPT: TimeDelta = TimeDelta::days(30);
+
+crate::enumeration! {
+    /// Why a session was ended before its time.
+    Motif {
+        Deconnexion = "deconnexion",
+        DeconnexionPartout = "deconnexion_partout",
+        Administrateur = "administrateur",
+        MotDePasse = "mot_de_passe",
+        /// A refresh token that had been exchanged came again: somebody else has a copy.
+        Reutilisation = "reutilisation",
+        Desactivation = "desactivation",
+    }
+}
+
+/// Where a session is opened from, as its owner will see it.
+#[derive(Debug, Clone, Default)]
+pub struct Origin {
+    /// The address of the client.
+    pub adresse: String,
+    /// What the client calls itself: at most 300 characters, without control characters.
+    pub user_agent: Option<String>,
+}
+
+impl Origin {
+    /// `user_agent` is taken from a header, whatever is in it.
+    #[must_use]
+    pub fn new(adresse: std::net::IpAddr, user_agent: Option<&[u8]>) -> Self {
+        let clean = |bytes| {
+            let text = String::from_utf8_lossy(bytes);
+            text.chars().filter(|c| !c.is_control()).take(300).collect::<String>()
+        };
+        let user_agent = user_agent.map(clean).filter(|text| !text.is_empty());
+        Self { adresse: adresse.to_string(), user_agent }
+    }
+
+    fn auteur(&self, user_id: i64, session: Uuid) -> Auteur {
+        let adresse = (!self.adresse.is_empty()).then(|| self.adresse.clone());
+        Auteur { user_id: Some(user_id), session: Some(session), adresse }
+    }
+}
+
+/// A session as its owner sees it.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct SessionOut {
+    pub id: Uuid,
+    /// The sign-in.
+    pub created_at: DateTime<Utc>,
+    /// The last exchange of its refresh token; its access tokens may have been used since.
+    pub last_used_at: DateTime<Utc>,
+    /// When it ends if nobody exchanges its refresh token again.
+    pub expires_at: DateTime<Utc>,
+    /// The address that it was opened from.
+    pub adresse_ip: Option<String>,
+    /// The program that it was opened with, as that calls itself.
+    pub user_agent: Option<String>,
+    /// Whether it is the one that asks.
+    pub actuelle: bool,
+}
+
+pub(super) struct Session {
+    pub id: Uuid,
+    pub token_version: i32,
+    pub empreinte: Vec<u8>,
+    pub empreinte_avant: Option<Vec<u8>>,
+    pub sel: Option<Vec<u8>>,
+    pub last_used_at: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
+    pub fin: DateTime<Utc>,
+    pub revoked_at: Option<DateTime<Utc>>,
+}
+
+impl Session {
+    fn lives(&self, account: &Account, now: DateTime<Utc>) -> bool {
+        self.revoked_at.is_none()
+            && self.expires_at > now
+            && self.token_version == account.token_version
+            && account.is_active
+    }
+}
+
+/// Opens a session of `account`, as it was when its password was found to be right: the 401 of a wrong password if that has
+/// changed since.
+pub async fn open_session(
+    tx: &mut Tx<'_>,
+    keys: &Keys,
+    account: &Account,
+    origin: &Origin,
+    now: DateTime<Utc>,
+) -> Result<TokenResponse> {
+    let held = users::hold(tx, account.id).await?.ok_or_else(wrong_credentials)?;
+    ensure_may_work(&held)?;
+    if held.token_version != account.token_version {
+        return Err(wrong_credentials());
+    }
+    let (id, token) = (Uuid::now_v7(), RefreshToken::new());
+    let fin = now + keys.session_lifetime();
+    let expires_at = fin.min(now + keys.refresh_lifetime());
+    let new = store::NewSession {
+        id,
+        account: &held,
+        famille: &token.famille(),
+        empreinte: &token.empreinte(),
+        expires_at,
+        fin,
+        origin,
+    };
+    store::insert(tx, &new, now).await?;
+    let auteur = origin.auteur(held.id, id);
+    Entry::new(Acte::Connexion, &auteur)
+        .on(Cible::Compte, &held.id)
+        .after(json!({ "user_agent": origin.user_agent }))
+        .record(tx, now)
+        .await?;
+    answer(keys, &held, id, token, expires_at, now)
+}
+
+/// Exchanges a refresh token for new tokens. `None` when it is not good any more, and the one that was exchanged before ends
+/// its session, so **the caller commits in both cases**. Within [`GRACE`] the one exchanged last gives the same successor.
+pub async fn refresh(
+    tx: &mut Tx<'_>,
+    keys: &Keys,
+    refresh_token: &str,
+    origin: &Origin,
+    now: DateTime<Utc>,
+) -> Result<Option<TokenResponse>> {
+    let Some(given) = RefreshToken::parse(refresh_token) else { return Ok(None) };
+    let Some(user_id) = store::owner(tx, &given.famille()).await? else { return Ok(None) };
+    let Some(account) = users::hold(tx, user_id).await? else { return Ok(None) };
+    let Some(session) = store::find_for_update(tx, &given.famille()).await? else {
+        return Ok(None);
+    };
+    if !session.lives(&account, now) {
+        return Ok(None);
+    }
+    ensure_may_work(&account)?;
+    let empreinte = given.empreinte();
+    if empreinte == session.empreinte {
+        let sel: [u8; 32] = rand::random();
+        let next = given.successor(&sel);
+        let expires_at = session.fin.min(now + keys.refresh_lifetime());
+        store::exchange(tx, session.id, &next.empreinte(), &sel, expires_at, now).await?;
+        return answer(keys, &account, session.id, next, expires_at, now).map(Some);
+    }
+    if let Some(sel) = session.sel.as_deref()
+        && session.empreinte_avant.as_deref() == Some(&empreinte)
+        && now - session.last_used_at <= GRACE
+    {
+        let next = given.successor(sel);
+        return answer(keys, &account, session.id, next, session.expires_at, now).map(Some);
+    }
+    store::revoke(tx, session.id, Motif::Reutilisation, now).await?;
+    let auteur = origin.auteur(account.id, session.id);
+    tracing::warn!(
+        user.id = account.id,
+        client.address = origin.adresse,
+        reason = "refresh token used again",
+        "session ended"
+    );
+    let entry = Entry::new(Acte::JetonReutilise, &auteur).on(Cible::Session, &session.id);
+    entry.record(tx, now).await?;
+    Ok(None)
+}
+
+fn answer(
+    keys: &Keys,
+    account: &Account,
+    sid: Uuid,
+    refresh_token: RefreshToken,
+    expires_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<TokenResponse> {
+    // No access token outlives its session.
+    let until = expires_at.min(now + keys.access_lifetime());
+    Ok(TokenResponse {
+        access_token: keys.access_token(account, sid, now, until)?,
+        refresh_token: refresh_token.into_text(),
+        token_type: "bearer",
+        expires_in: (until - now).num_seconds(),
+    })
+}
+
+/// Ends session `id` of user `user_id`; whether it was one of theirs that had not ended.
+pub async fn end_session(
+    tx: &mut Tx<'_>,
+    user_id: i64,
+    id: Uuid,
+    motif: Motif,
+    now: DateTime<Utc>,
+) -> Result<bool> {
+    users::hold(tx, user_id).await?;
+    let lives = store::lives(tx, id, user_id, now).await?;
+    if lives {
+        store::revoke(tx, id, motif, now).await?;
+    }
+    Ok(lives)
+}
+
+/// Ends all sessions of user `user_id` but `keep`.
+pub async fn end_sessions(
+    tx: &mut Tx<'_>,
+    user_id: i64,
+    keep: Option<Uuid>,
+    motif: Motif,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    users::hold(tx, user_id).await?.ok_or(Error::NotFound(Noun::User))?;
+    store::revoke_all(tx, user_id, keep, motif, now).await
+}
+
+/// The sessions of user `user_id` that have not ended, those used last first, at most a hundred.
+pub async fn sessions(
+    pool: &PgPool,
+    user_id: i64,
+    present: Option<Uuid>,
+    now: DateTime<Utc>,
+) -> Result<Vec<SessionOut>> {
+    store::list(pool, user_id, present.unwrap_or_default(), MOST_SHOWN, now).await
+}
+
+/// Who comes with an access token, if both the session and the account may still be used.
+pub async fn caller(ctx: &Ctx, access_token: &str) -> Result<Caller> {
+    let now = ctx.clock.now();
+    let claims = ctx.keys.verify(access_token, now)?;
+    let (account, lives) = store::find_caller(&ctx.pool, claims.sid, claims.user_id, now)
+        .await?
+        .ok_or_else(session_ended)?;
+    ensure_may_work(&account)?;
+    if lives { Ok(Caller { account, session: claims.sid }) } else { Err(session_ended()) }
+}
+
+/// The account of a session that makes something that lasts (a password, the secret of a calendar), which no request that was
+/// overtaken by the end of its session may leave behind. Nobody ends the session until the transaction ends.
+pub async fn hold_session(
+    tx: &mut Tx<'_>,
+    user_id: i64,
+    session: Uuid,
+    now: DateTime<Utc>,
+) -> Result<Account> {
+    let account = users::hold(tx, user_id).await?.ok_or_else(session_ended)?;
+    ensure_may_work(&account)?;
+    match store::find_caller(&mut **tx, session, user_id, now).await? {
+        Some((_, true)) => Ok(account),
+        _ => Err(session_ended()),
+    }
+}
+
+/// The 401 of a session that is over, and of a refresh token that opens none.
+#[must_use]
+pub fn session_ended() -> Error {
+    Error::Unauthenticated {
+        code: "session_terminee",
+        text: Text::new(
+            "Votre session n'est plus valable : reconnectez-vous.",
+            "Your session is no longer valid: sign in again.",
+        ),
+    }
+}
+
+/// Removes sessions that have been over for [`KEPT`], and refresh tokens of versions before; up to `limit` of each.
+pub(super) async fn purge(tx: &mut Tx<'_>, now: DateTime<Utc>, limit: i64) -> Result<u64> {
+    let sessions = store::purge_sessions(&mut **tx, now - KEPT, limit).await?;
+    Ok(sessions.max(store::purge_tokens(&mut **tx, now, limit).await?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_program_calls_itself_is_kept_short_and_printable() {
+        let address = std::net::IpAddr::from([192, 0, 2, 7]);
+        let said = |bytes: &[u8]| Origin::new(address, Some(bytes)).user_agent;
+        assert_eq!(said(b"Firefox\t\x07\x00 145"), Some("Firefox 145".to_owned()));
+        assert_eq!(said(&[b'a'; 5000]).unwrap().len(), 300);
+        assert_eq!(said(b"\t"), None);
+        assert!(said(&[0xff, b'a']).unwrap().ends_with('a'));
+    }
+}

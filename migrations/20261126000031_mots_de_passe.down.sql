@@ -1,0 +1,1 @@
+drop index users_autre_hachage_idx;
