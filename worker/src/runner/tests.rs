@@ -385,15 +385,15 @@ async fn a_death_whose_telling_panics_is_recorded_and_so_is_what_ends_after_it()
     let rows = sqlx::query!(
         r#"
             select status, convert_from(job, 'utf8')::jsonb ->> 'n' as "n!", last_result ->> 'Err' as error
-            from apalis.jobs order by id
+            from apalis.jobs order by convert_from(job, 'utf8')::jsonb ->> 'n'
         "#
     )
     .fetch_all(&bench.db.pool)
     .await
     .unwrap();
     let states: Vec<_> = rows.iter().map(|r| (r.n.as_str(), r.status.as_str())).collect();
-    assert_eq!(states, [("404", "Killed"), ("1", "Killed"), ("2", "Done")]);
-    assert!(rows[0].error.as_deref().unwrap().contains("nobody can be told"), "{rows:?}");
+    assert_eq!(states, [("1", "Killed"), ("2", "Done"), ("404", "Killed")]);
+    assert!(rows[2].error.as_deref().unwrap().contains("nobody can be told"), "{rows:?}");
     assert_eq!(bench.told().await.len(), 1, "the other was told");
     assert_eq!(untold.get() - before, 1);
 }
