@@ -136,6 +136,8 @@ fn of(schema: &Value, field: &str, schemas: &Value) -> Value {
             known(field).unwrap_or_else(|| json!([of(&schema["items"], field, schemas)]))
         }
         ("string", Some("date-time")) => json!("2026-11-23T08:30:00Z"),
+        ("string", Some("date")) => json!("2026-11-23"),
+        ("string", Some("uuid")) => json!("3f2b8c1e-5d4a-4c7b-9e0f-1a2b3c4d5e6f"),
         ("string", _) => known(field).unwrap_or_else(|| json!("…")),
         ("boolean", _) => known(field).unwrap_or(Value::Bool(false)),
         ("integer", _) => known(field).unwrap_or_else(|| json!(1)),
