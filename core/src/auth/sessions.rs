@@ -141,7 +141,7 @@ pub async fn open_session(
 }
 
 /// Exchanges a refresh token for new tokens. `None` when it is not good any more, and the one that was exchanged before ends
-/// its session, so **the caller commits in both cases**. Within [`GRACE`] the one exchanged last gives the same successor.
+/// its session, so **the caller commits in both cases**. Within `GRACE` the one exchanged last gives the same successor.
 pub async fn refresh(
     tx: &mut Tx<'_>,
     keys: &Keys,

@@ -1,7 +1,7 @@
 //! Connections to Postgres that end when the database does, whatever it was that they waited for.
 //!
 //! sqlx puts no limit on a statement, nor on the ping of a connection that goes back to its pool: on a host that has vanished
-//! each takes a connection away for good. So limits stand where no statement can go around them: in the [`relay`] that
+//! each takes a connection away for good. So limits stand where no statement can go around them: in the `relay` that
 //! carries the bytes of every connection.
 #[cfg(target_os = "linux")]
 mod relay;
