@@ -12,8 +12,9 @@ use lettre::transport::smtp::commands::{Data, Mail, Rcpt, Rset};
 use lettre::transport::smtp::extension::{Extension, MailBodyParameter, MailParameter};
 use tokio::time::timeout;
 
+use super::connect::too_late;
 use super::message::address;
-use super::smtp::{Connected, Inner, Mailer, Turn, too_late};
+use super::smtp::{Connected, Inner, Mailer, Turn};
 use crate::{Error, Result, metrics::outside};
 
 /// Answers about us or the server, not about this mail: it closes the connection, or wants another login.

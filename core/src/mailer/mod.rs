@@ -2,10 +2,12 @@
 //! leave (`smtp`). Callers fill a context, render it, and send the result.
 
 pub(crate) mod clean;
+mod connect;
 mod context;
 mod conversation;
 mod date;
 mod helpers;
+mod login;
 mod message;
 pub mod pace;
 mod places;
@@ -23,6 +25,7 @@ pub use context::{
 };
 pub use conversation::{Conversation, Transmission};
 pub use date::{date, date_heure};
+pub use login::Login;
 pub use message::{Frozen, OutgoingMail};
 pub use places::Places;
 pub use render::{Rendered, Renderer};

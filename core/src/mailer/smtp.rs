@@ -1,4 +1,5 @@
-//! The mail server, and the connections to it. How one mail travels over a connection: `conversation`.
+//! The mail server, and the connections to it. How one is made: `connect`. How a mail
+//! travels over it: `conversation`.
 //!
 //! lettre's connection speaks the protocol; its pool and its `send` are not used. `send` says everything from `MAIL FROM` to
 //! the final dot at once, where a mail must be claimed between `354` and the dot; the pool gives a connection back in whatever
@@ -7,22 +8,20 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use lettre::message::Mailbox;
-use lettre::transport::smtp::Error as SmtpError;
-use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
+use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
-use lettre::transport::smtp::extension::ClientId;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::clean;
+use super::login::Login;
 use super::message::{Frozen, OutgoingMail, mailbox};
 use super::places::{Place, Places};
-use crate::{Error, Result, roots};
+use crate::{Result, roots};
 
 /// Servers close what is idle for long; what is older is not worth a test.
 const IDLE_MAX: Duration = Duration::from_secs(30);
@@ -112,13 +111,15 @@ pub struct Mailer(Arc<Inner>);
 pub(super) struct Inner {
     pub(super) config: SmtpConfig,
     pub(super) from: Mailbox,
-    tls: Option<TlsParameters>,
-    credentials: Option<Credentials>,
+    pub(super) tls: Option<TlsParameters>,
+    pub(super) credentials: Option<Credentials>,
     idle: Mutex<Vec<(Instant, Box<Connected>)>>,
     /// Rung when there is one more of these.
     freed: Notify,
     turns: Arc<Semaphore>,
     places: Option<Places>,
+    /// That mails leave without the login is said once.
+    pub(super) warned: AtomicBool,
 }
 
 /// A connection that greets, is protected and signed in.
@@ -161,8 +162,9 @@ impl Mailer {
             .map(|user| Credentials::new(user, config.password.clone().unwrap_or_default()));
         let turns = Arc::new(Semaphore::new(config.transmissions));
         let (config, idle) = (config.clone(), Mutex::default());
-        let (freed, places) = (Notify::new(), None);
-        Ok(Self(Arc::new(Inner { config, from, tls, credentials, idle, freed, turns, places })))
+        let (freed, places, warned) = (Notify::new(), None, AtomicBool::new(false));
+        let inner = Inner { config, from, tls, credentials, idle, freed, turns, places, warned };
+        Ok(Self(Arc::new(inner)))
     }
 
     /// The same with no more open connections, idle ones included, than there are places. [`Mailer::check`] asks for none.
@@ -178,6 +180,7 @@ impl Mailer {
             freed: Notify::new(),
             turns: Arc::new(Semaphore::new(config.transmissions)),
             places: Some(places),
+            warned: AtomicBool::new(false),
         }));
         #[expect(clippy::disallowed_methods, reason = "ends with its mailer")]
         tokio::spawn(close_idle(Arc::downgrade(&limited.0)));
@@ -191,11 +194,11 @@ impl Mailer {
     }
 
     /// Connects, greets, protects the connection and signs in as for a mail, and sends none.
-    pub async fn check(&self) -> Result<()> {
-        let mut connection = self.0.connect().await?;
+    pub async fn check(&self) -> Result<Login> {
+        let (mut connection, login) = self.0.connect().await?;
         // The answer to a farewell does not matter.
         let _ = timeout(self.0.config.timeout, connection.quit()).await;
-        Ok(())
+        Ok(login)
     }
 
     /// The bytes that travel, and to whom. An address that cannot be one is refused for good.
@@ -244,7 +247,7 @@ impl Inner {
                 return self.renew(connection).await;
             }
         };
-        let smtp = self.connect().await?;
+        let (smtp, _) = self.connect().await?;
         Ok(Box::new(Connected { smtp, since: Instant::now(), place }))
     }
 
@@ -252,7 +255,7 @@ impl Inner {
     pub(super) async fn renew(&self, connection: Box<Connected>) -> Result<Box<Connected>> {
         let Connected { smtp, place, .. } = *connection;
         drop(smtp);
-        let smtp = self.connect().await?;
+        let (smtp, _) = self.connect().await?;
         Ok(Box::new(Connected { smtp, since: Instant::now(), place }))
     }
 
@@ -273,66 +276,6 @@ impl Inner {
         }
     }
 
-    /// A new connection, greeted, protected and signed in. A refusal here is of us, not of a mail: it may pass when the
-    /// operator mends it.
-    pub(super) async fn connect(&self) -> Result<AsyncSmtpConnection> {
-        let SmtpConfig { host, port, timeout: limit, tls, .. } = &self.config;
-        let hello = ClientId::default();
-        let wrapper = self.tls.clone().filter(|_| *tls == SmtpTls::Tls);
-        let connect = AsyncSmtpConnection::connect_tokio1(
-            (host.as_str(), *port),
-            Some(*limit),
-            &hello,
-            wrapper,
-            None,
-        );
-        // The connection, the greeting, the answer to EHLO.
-        let mut connection = self.step(*limit * 3, connect).await?;
-        if let (SmtpTls::Starttls, Some(tls)) = (tls, self.tls.clone()) {
-            // The command, TLS, the second EHLO.
-            self.step(*limit * 3, connection.starttls(tls, &hello)).await?;
-        }
-        if let Some(credentials) = &self.credentials {
-            self.step(*limit * 2, connection.auth(DEFAULT_MECHANISMS, credentials)).await?;
-        }
-        Ok(connection)
-    }
-
-    /// One step of a conversation within its limit; whatever goes wrong, the server is not available to us.
-    async fn step<T>(
-        &self,
-        limit: Duration,
-        step: impl Future<Output = Result<T, SmtpError>>,
-    ) -> Result<T> {
-        match timeout(limit, step).await {
-            Ok(done) => done.map_err(|error| self.unavailable(&self.explain(&error))),
-            Err(_) => Err(self.unavailable(&too_late(limit))),
-        }
-    }
-
-    pub(super) fn unavailable(&self, why: &str) -> Error {
-        let SmtpConfig { host, port, .. } = &self.config;
-        Error::unavailable("smtp", anyhow::anyhow!("{host}:{port}: {why}"))
-    }
-
-    /// The server's own words after its code ("550 5.1.1 unknown user"), or the chain of causes;
-    /// in one line, bounded, and without the password even if a server repeats it.
-    pub(super) fn explain(&self, err: &SmtpError) -> String {
-        let source = std::error::Error::source(err);
-        let mut text = match (err.status(), source) {
-            (Some(code), Some(words)) => format!("{code} {words}"),
-            _ => err.to_string(),
-        };
-        let user = self.config.user.as_deref().unwrap_or_default();
-        for secret in self.config.password.iter().filter(|password| !password.is_empty()) {
-            let plain = BASE64.encode(format!("\0{user}\0{secret}"));
-            for form in [plain, BASE64.encode(secret), secret.clone()] {
-                text = text.replace(&form, "***");
-            }
-        }
-        clean::shorten(&clean::one_line(&text), 500)
-    }
-
     fn idle(&self) -> MutexGuard<'_, Vec<(Instant, Box<Connected>)>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -346,8 +289,4 @@ async fn close_idle(mailer: Weak<Inner>) {
         let Some(mailer) = mailer.upgrade() else { return };
         mailer.idle().retain(|(since, _)| since.elapsed() < IDLE_MAX_OF_FEW);
     }
-}
-
-pub(super) fn too_late(limit: Duration) -> String {
-    format!("no answer within {limit:?}")
 }

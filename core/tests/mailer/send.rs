@@ -4,8 +4,8 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use erp_core::mailer::{
-    Mailer, OutgoingMail, Renderer, SmtpConfig, SmtpTls, Template, Transmission, list_unsubscribe,
-    message_id, samples,
+    Login, Mailer, OutgoingMail, Renderer, SmtpConfig, SmtpTls, Template, Transmission,
+    list_unsubscribe, message_id, samples,
 };
 use erp_core::{Error, Lang, Result};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -261,6 +261,18 @@ async fn a_wrong_password_is_for_the_operator_and_stays_secret() {
     assert!(matches!(error, Error::Unavailable { .. }), "{error}");
     assert!(error.to_string().ends_with("535 5.7.8 no: *** ***"), "{error}");
     assert!(!format!("{mailer:?} {config:?} {error:?}").contains("azerty"));
+}
+
+#[tokio::test]
+async fn a_mailbox_of_developers_that_asks_nobody_who_they_are_gets_the_mail() {
+    let (port, seen) = server::start().await;
+    let mut config = config(port);
+    config.user = Some("user".into());
+    config.password = Some("password".into());
+    let mailer = Mailer::new(&config).unwrap();
+    assert_eq!(mailer.check().await.unwrap(), Login::NotOffered);
+    send(&mailer, &mail("zoe@exemple.ma")).await.unwrap();
+    assert_eq!(seen.mails.lock().unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@ use bytes::Bytes;
 use erp_core::{
     Config,
     config::StorageConfig,
-    mailer::{Mailer, SmtpTls},
+    mailer::{Login, Mailer, SmtpTls},
     storage::Storage,
 };
 use uuid::Uuid;
@@ -56,13 +56,17 @@ pub(super) async fn smtp(config: &Config) -> Verdict {
         Err(error) => Err(error),
     };
     match checked {
-        Ok(()) => {
+        Ok(Login::NotOffered) => Verdict::attention(
+            format!("{place} ne demande pas d'identification : les e-mails partent sans SMTP_USER"),
+            "retirez SMTP_USER et SMTP_PASSWORD, ou vérifiez que ce serveur est le bon",
+        ),
+        Ok(login) => {
             let tls = match smtp.tls {
                 SmtpTls::None => "sans chiffrement",
                 SmtpTls::Starttls => "STARTTLS",
                 SmtpTls::Tls => "TLS",
             };
-            let login = if smtp.user.is_some() { "identifié" } else { "sans identification" };
+            let login = if login == Login::Accepted { "identifié" } else { "sans identification" };
             Verdict::good(format!("{place} répond ({tls}, {login})"))
         }
         Err(error) => Verdict::bad(
