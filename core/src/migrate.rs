@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use sqlx::{
-    PgPool,
+    AssertSqlSafe, PgConnection, PgPool,
     migrate::{MigrateError, Migration, Migrator},
 };
 
@@ -11,14 +11,18 @@ use sqlx::{
 pub static MIGRATOR: Migrator =
     Migrator { ignore_missing: true, ..sqlx::migrate!("../migrations") };
 
+/// The advisory lock of whoever migrates; sqlx's own is another.
+const TURN: i64 = 0x6d69_6772_6572;
+
 /// Attempts to get the locks of a migration on a system at work, a second apart.
 const ATTEMPTS: usize = 60;
 
-/// Brings the schema up to date. Replicas that start together wait for each other (sqlx takes an advisory lock).
+/// Brings the schema up to date. Replicas that start together wait for each other.
 ///
 /// On a system at work a statement that waits for the lock of a table makes all others wait behind it, and one that takes
 /// several may meet a request that takes them in another order. So it waits for three seconds, lets the others through, and
-/// tries again; a migration is one transaction, and what failed has changed nothing.
+/// tries again; a migration is one transaction, and what failed has changed nothing. The exception are those that say
+/// `no-transaction`: they build an index while others write, and wait for nothing that others wait for.
 pub async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
     apalis_postgres::PostgresStorage::migrations().run(pool).await?;
     for _ in 1..ATTEMPTS {
@@ -32,13 +36,74 @@ pub async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
 
 async fn migrate_once(pool: &PgPool) -> Result<(), MigrateError> {
     let mut connection = pool.acquire().await?;
-    sqlx::query_scalar!("select set_config('lock_timeout', '3s', false)")
-        .fetch_one(&mut *connection)
-        .await?;
-    let done = MIGRATOR.run(&mut *connection).await;
-    // With its setting, and with the advisory lock that a failure leaves behind.
+    let done = migrate_over(&mut connection).await;
+    // With its settings, and with the advisory locks that a failure leaves behind.
     connection.close().await?;
     done
+}
+
+async fn migrate_over(connection: &mut PgConnection) -> Result<(), MigrateError> {
+    // Asked for again and again: who waits inside a statement holds a snapshot, and an index that is built concurrently waits
+    // for the end of every snapshot.
+    while !sqlx::query_scalar!(r#"select pg_try_advisory_lock($1) as "got!""#, TURN)
+        .fetch_one(&mut *connection)
+        .await?
+    {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    let mut up: Vec<_> = ours().collect();
+    up.sort_unstable_by_key(|migration| migration.version);
+    let applied = applied(connection).await?;
+    for migration in up.iter().filter(|m| m.no_tx && !applied.contains(&m.version)) {
+        run_to(connection, migration.version - 1, "3s").await?;
+        drop_invalid_indexes(connection).await?;
+        run_to(connection, migration.version, "0").await?;
+    }
+    run_to(connection, i64::MAX, "3s").await
+}
+
+/// Applies what is missing up to `version`; a statement waits so long for a lock ("0": for ever).
+async fn run_to(
+    connection: &mut PgConnection,
+    version: i64,
+    lock_timeout: &str,
+) -> Result<(), MigrateError> {
+    sqlx::query_scalar!("select set_config('lock_timeout', $1, false)", lock_timeout)
+        .fetch_one(&mut *connection)
+        .await?;
+    MIGRATOR.run_to(version, &mut *connection).await
+}
+
+/// What was built concurrently and not ended, by a process that was killed for instance, is no use and bars its name.
+async fn drop_invalid_indexes(connection: &mut PgConnection) -> Result<(), MigrateError> {
+    let statements = sqlx::query_scalar!(
+        r#"
+            select format('drop index concurrently %I.%I', n.nspname, c.relname) as "statement!"
+            from pg_index i join pg_class c on c.oid = i.indexrelid join pg_namespace n on n.oid = c.relnamespace
+            where not i.indisvalid and n.nspname in ('public', 'apalis')
+        "#
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    for statement in statements {
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// The versions of ours that are applied; none where nothing ever was.
+async fn applied(connection: &mut PgConnection) -> Result<Vec<i64>, MigrateError> {
+    let applied = sqlx::query_scalar!("select version from _sqlx_migrations where success");
+    match applied.fetch_all(connection).await {
+        Err(error) if is_unknown_table(&error) => Ok(Vec::new()),
+        other => Ok(other?),
+    }
+}
+
+/// A database that was never migrated has not even the table.
+fn is_unknown_table(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.as_deref() == Some("42P01")
 }
 
 /// Whether an attempt failed for a lock: one that it did not get in time, or that went to another in a deadlock.
@@ -111,8 +176,7 @@ pub async fn migrations(pool: &PgPool) -> crate::Result<Vec<MigrationStatus>> {
     .fetch_all(pool)
     .await;
     let applied = match applied {
-        // A database that was never migrated has not even the table.
-        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => Vec::new(),
+        Err(error) if is_unknown_table(&error) => Vec::new(),
         other => other?,
     };
     let mut all: Vec<_> = ours()
@@ -136,6 +200,13 @@ pub async fn migrations(pool: &PgPool) -> crate::Result<Vec<MigrationStatus>> {
 
 fn ours() -> impl Iterator<Item = &'static Migration> {
     MIGRATOR.iter().filter(|m| m.migration_type.is_up_migration())
+}
+
+/// The version of ours that remains when the last `steps` that are applied have been undone; 0: none. Reads only.
+pub async fn before(pool: &PgPool, steps: u32) -> crate::Result<i64> {
+    let all = migrations(pool).await?;
+    let mut applied = all.iter().rev().filter(|m| m.state != MigrationState::Pending);
+    Ok(applied.nth(steps as usize).map_or(0, |m| m.version))
 }
 
 /// What one step down takes away.

@@ -50,10 +50,40 @@ impl Page {
         };
         query.push(" order by ");
         if let Some(column) = column(field).filter(|column| *column != key) {
-            query.push(column).push(direction).push(", ");
+            query.push(column);
+            if FRENCH.contains(&field) {
+                query.push(r#" collate "fr-x-icu""#);
+            }
+            query.push(direction).push(", ");
         }
         query.push(key).push(direction);
         query.push(" limit ").push_bind(self.limit).push(" offset ").push_bind(self.offset);
+    }
+}
+
+/// Fields that people read and look up: they sort as French does (Écluse before Fuite), whatever the locale of the cluster.
+const FRENCH: &[&str] = &[
+    "titre",
+    "nom",
+    "nom_entreprise",
+    "full_name",
+    "equipe",
+    "type",
+    "localisation",
+    "marque",
+    "modele",
+    "ville",
+    "filename",
+];
+
+/// Words that a search takes; the others are ignored.
+const MOST_WORDS: usize = 10;
+
+/// Appends that every word of `q` is in `texte`, which is SQL for what `recherche()` makes of a text: in any order, in any
+/// case, with or without accents, taken literally. Words of one or two letters are looked for where words begin.
+pub(crate) fn push_search(query: &mut QueryBuilder<Postgres>, texte: &'static str, q: &str) {
+    for word in q.split_whitespace().take(MOST_WORDS) {
+        query.push(" and ").push(texte).push(" like motif(").push_bind(word.to_owned()).push(")");
     }
 }
 

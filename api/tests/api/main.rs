@@ -26,6 +26,7 @@ mod outages;
 mod planning;
 mod preferences;
 mod rbac;
+mod recherche;
 mod reconcile;
 mod refused_files;
 mod relay;

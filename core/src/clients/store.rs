@@ -5,7 +5,7 @@ use sqlx::{PgConnection, PgExecutor, PgPool, Postgres, QueryBuilder};
 use super::{Client, ClientFields, ClientFilter, NiveauService, SORTABLE, TypeClient};
 use crate::{
     Error, Noun, Result,
-    page::{self, Listed, contains_pattern},
+    page::{self, Listed, push_search},
 };
 
 pub async fn find(db: impl PgExecutor<'_>, id: i64) -> Result<Client> {
@@ -34,7 +34,10 @@ fn push_where(query: &mut QueryBuilder<Postgres>, filter: &ClientFilter) {
         query.push(" and type_client = ").push_bind(type_client);
     }
     if let Some(ville) = &filter.ville {
-        query.push(" and lower(ville) = lower(").push_bind(ville.trim().to_owned()).push(")");
+        query
+            .push(" and recherche(ville) = recherche(")
+            .push_bind(ville.trim().to_owned())
+            .push(")");
     }
     if let Some(niveau_service) = filter.niveau_service {
         query.push(" and niveau_service = ").push_bind(niveau_service);
@@ -43,9 +46,9 @@ fn push_where(query: &mut QueryBuilder<Postgres>, filter: &ClientFilter) {
         query.push(" and is_active = ").push_bind(is_active);
     }
     if let Some(q) = &filter.q {
-        let pattern = contains_pattern(q);
-        query.push(" and concat_ws(' ', nom_entreprise, ice, email, telephone, ville) ilike ");
-        query.push_bind(pattern);
+        const TEXTE: &str =
+            "recherche(concat_ws(' ', nom_entreprise, ice, email, telephone, ville))";
+        push_search(query, TEXTE, q);
     }
 }
 

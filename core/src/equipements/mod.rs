@@ -10,7 +10,7 @@ pub use types::{
     StatutEquipement,
 };
 
-/// Records a machine. Its name is unique.
+/// Records a machine. Its name is unique, without regard to case and accents.
 pub async fn create(tx: &mut Tx<'_>, new: &EquipementFields) -> Result<Equipement> {
     let id = refused_by_constraints(store::insert(tx, new).await)?;
     store::find(&mut **tx, id, None).await
@@ -35,13 +35,15 @@ pub async fn delete(tx: &mut Tx<'_>, id: i64) -> Result<()> {
 }
 
 fn refused_by_constraints<T>(result: sqlx::Result<T>) -> Result<T> {
+    let name_taken = || {
+        Error::refused(
+            "equipement_existe",
+            "Un équipement porte déjà ce nom : choisissez-en un autre.",
+            "An equipment already has this name: choose another one.",
+        )
+    };
     result
-        .on_constraint("equipements_nom_key", || {
-            Error::refused(
-                "equipement_existe",
-                "Un équipement porte déjà ce nom : choisissez-en un autre.",
-                "An equipment already has this name: choose another one.",
-            )
-        })
+        .on_constraint("equipements_nom_key", name_taken)
+        .on_constraint("equipements_nom_cle_key", name_taken)
         .on_constraint("equipements_client_id_fkey", || Error::NotFound(Noun::Client))
 }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     Error, Noun, Result,
-    page::{self, Listed, contains_pattern},
+    page::{self, Listed, push_search},
 };
 
 /// The machine `id`; for a user of a client (`only`) only when it is that client's.
@@ -56,9 +56,7 @@ fn push_where(query: &mut QueryBuilder<Postgres>, filter: &EquipementFilter, onl
         query.push(" and client_id = ").push_bind(client_id);
     }
     if let Some(q) = &filter.q {
-        let pattern = contains_pattern(q);
-        query.push(" and concat_ws(' ', nom, localisation, numero_serie, marque, modele) ilike ");
-        query.push_bind(pattern);
+        push_search(query, "recherche", q);
     }
 }
 

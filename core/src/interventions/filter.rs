@@ -5,7 +5,7 @@ use sqlx::{Postgres, QueryBuilder};
 use super::{InterventionType, PrioriteIntervention, SORTABLE, StatutIntervention};
 use crate::{
     input::{Fields, Id, Input},
-    page::{Page, contains_pattern},
+    page::{Page, push_search},
 };
 
 #[derive(Debug, Clone)]
@@ -18,7 +18,7 @@ pub struct InterventionFilter {
     pub equipement_id: Option<i64>,
     pub client_id: Option<i64>,
     pub en_retard: Option<bool>,
-    /// Part of the title or the description.
+    /// Words of the title or the description.
     pub q: Option<String>,
     /// Opened at this time or later.
     pub date_from: Option<DateTime<Utc>>,
@@ -96,9 +96,7 @@ impl InterventionFilter {
             query.push(if en_retard { "" } else { ", false)" });
         }
         if let Some(q) = &self.q {
-            query
-                .push(" and titre || ' ' || coalesce(description, '') ilike ")
-                .push_bind(contains_pattern(q));
+            push_search(query, "recherche", q);
         }
         if let Some(from) = self.date_from {
             query.push(" and date_creation >= ").push_bind(from);

@@ -57,18 +57,19 @@ pub async fn delete(tx: &mut Tx<'_>, id: i64, by: i64, now: DateTime<Utc>) -> Re
     store::delete(tx, id, now).await
 }
 
-/// Records a skill. Its name is unique, in any case.
+/// Records a skill. Its name is unique, without regard to case and accents.
 pub async fn create_competence(tx: &mut Tx<'_>, new: &CompetenceCreate) -> Result<Competence> {
-    let id = store::insert_competence(tx, &new.nom).await.on_constraint(
-        "competences_nom_key",
-        || {
-            Error::refused(
-                "competence_existe",
-                "Cette compétence existe déjà.",
-                "This skill already exists.",
-            )
-        },
-    )?;
+    let taken = || {
+        Error::refused(
+            "competence_existe",
+            "Cette compétence existe déjà.",
+            "This skill already exists.",
+        )
+    };
+    let id = store::insert_competence(tx, &new.nom)
+        .await
+        .on_constraint("competences_nom_key", taken)
+        .on_constraint("competences_nom_cle_key", taken)?;
     Ok(Competence { id, nom: new.nom.clone() })
 }
 

@@ -1,0 +1,2 @@
+drop trigger recherche on interventions;
+drop function interventions_recherche();

@@ -1,0 +1,27 @@
+-- no-transaction
+-- What is written from now on fills the column by a trigger; what is there is filled ten thousand ids at a time, each with a
+-- commit, so that nobody waits for more than that. One statement, which may be run again: outside a transaction sqlx takes no more.
+do $do$
+declare
+    depuis bigint := 0;
+    dernier bigint;
+begin
+    create or replace function interventions_recherche() returns trigger language plpgsql as $$
+    begin
+        new.recherche := public.recherche(new.titre || ' ' || coalesce(new.description, ''));
+        return new;
+    end
+    $$;
+    drop trigger if exists recherche on interventions;
+    create trigger recherche before insert or update of titre, description on interventions
+        for each row execute function interventions_recherche();
+    commit;
+    select coalesce(max(id), 0) into dernier from interventions;
+    while depuis < dernier loop
+        update interventions set recherche = public.recherche(titre || ' ' || coalesce(description, ''))
+        where id > depuis and id <= depuis + 10000 and recherche is null;
+        commit;
+        depuis := depuis + 10000;
+    end loop;
+end
+$do$

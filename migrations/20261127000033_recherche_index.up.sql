@@ -1,0 +1,2 @@
+-- no-transaction
+create index concurrently interventions_recherche_idx on interventions using gin (recherche gin_trgm_ops)

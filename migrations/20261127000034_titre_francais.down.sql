@@ -1,0 +1,1 @@
+drop index interventions_titre_francais_idx;
