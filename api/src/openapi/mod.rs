@@ -34,10 +34,14 @@ pub fn document(routes: OpenApi) -> Value {
     document
 }
 
-/// `/openapi.json`, `/docs` and `/redoc`.
+/// `/openapi.json` (and `/openapi.generated.json`, the old backend's name for what the code gives), `/docs` and `/redoc`.
 pub fn pages(document: Value) -> Router<Ctx> {
     let json = Json(document);
-    Router::new().route("/openapi.json", get(move || async move { json })).merge(pages::pages())
+    let route = get(move || async move { json });
+    Router::new()
+        .route("/openapi.json", route.clone())
+        .route("/openapi.generated.json", route)
+        .merge(pages::pages())
 }
 
 fn describe(document: &mut Value) {

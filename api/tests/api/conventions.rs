@@ -159,10 +159,37 @@ async fn the_frontend_of_another_origin_may_call() {
 }
 
 #[tokio::test]
+async fn a_base_address_that_ends_in_a_slash_is_no_other_address() {
+    let app = App::new().await;
+    let boss = app.user(UserRole::Responsable).await;
+    for path in ["//api/v1/users/me", "//users/me/", "///users/me"] {
+        app.send(app.request(Method::GET, path).bearer_auth(&boss.token)).await.expect(200);
+    }
+    app.send(app.request(Method::GET, "//api/v1/nulle-part"))
+        .await
+        .expect_error(404, "route_introuvable");
+}
+
+#[tokio::test]
+async fn integers_are_digits_alone() {
+    let app = App::new().await;
+    let boss = app.user(UserRole::Responsable).await;
+    let id = app.intervention(&boss).await;
+    app.get(&boss, &format!("/interventions/{id}")).await.expect(200);
+    for wrong in ["1e3", "%2B5", "5.0", "0x1", "-", "1_000", "%D9%A1", "99999999999999999999"] {
+        app.get(&boss, &format!("/interventions/{wrong}")).await.expect(422);
+        app.get(&boss, &format!("/interventions?limit={wrong}")).await.expect(422);
+    }
+    app.get(&boss, "/interventions?limit=007").await.expect(200);
+}
+
+#[tokio::test]
 async fn the_documentation_is_served_from_here() {
     let app = App::new().await;
     let document = app.send(app.request(Method::GET, "/openapi.json")).await.expect(200);
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+    let generated = app.send(app.request(Method::GET, "/openapi.generated.json")).await.expect(200);
+    assert_eq!(generated, document);
     for (method, path, _) in erp_api::rbac::TABLE {
         let path = format!("/api/v1{}", if *path == "/" { "" } else { path });
         let known = document["paths"].as_object().unwrap().iter().any(|(p, item)| {

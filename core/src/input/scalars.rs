@@ -115,10 +115,19 @@ impl<const MIN: i64, const MAX: i64> Field for Whole<MIN, MAX> {
         Self::in_range(number.ok_or_else(not_an_int)?)
     }
 
+    /// Digits alone, after a minus at most: in an address or a form `1e3`, `+5` and `5.0` are no integers.
     fn read_text(text: &str) -> Result<Self, Wrong> {
         let text = text.trim();
-        let number = text.parse().ok().or_else(|| whole(text.parse().ok()?));
-        Self::in_range(number.ok_or_else(not_an_int)?)
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(not_an_int());
+        }
+        // More digits than fit are beyond every range.
+        match text.parse() {
+            Ok(number) => Self::in_range(number),
+            Err(_) if text.starts_with('-') => Err(Self::too_small()),
+            Err(_) => Err(Self::too_large()),
+        }
     }
 
     fn schema() -> Value {
@@ -128,21 +137,27 @@ impl<const MIN: i64, const MAX: i64> Field for Whole<MIN, MAX> {
 
 impl<const MIN: i64, const MAX: i64> Whole<MIN, MAX> {
     fn in_range(n: i64) -> Result<Self, Wrong> {
-        if n < MIN {
-            return Err(Wrong::new(
-                "greater_than_equal",
-                format!("La valeur doit être d'au moins {MIN}."),
-                format!("Input should be greater than or equal to {MIN}"),
-            ));
+        match n {
+            n if n < MIN => Err(Self::too_small()),
+            n if n > MAX => Err(Self::too_large()),
+            n => Ok(Self(n)),
         }
-        if n > MAX {
-            return Err(Wrong::new(
-                "less_than_equal",
-                format!("La valeur doit être d'au plus {MAX}."),
-                format!("Input should be less than or equal to {MAX}"),
-            ));
-        }
-        Ok(Self(n))
+    }
+
+    fn too_small() -> Wrong {
+        Wrong::new(
+            "greater_than_equal",
+            format!("La valeur doit être d'au moins {MIN}."),
+            format!("Input should be greater than or equal to {MIN}"),
+        )
+    }
+
+    fn too_large() -> Wrong {
+        Wrong::new(
+            "less_than_equal",
+            format!("La valeur doit être d'au plus {MAX}."),
+            format!("Input should be less than or equal to {MAX}"),
+        )
     }
 }
 
