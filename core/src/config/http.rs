@@ -12,7 +12,7 @@ pub struct HttpConfig {
     /// `PUBLIC_URL` (`FRONTEND_URL`), without a slash at its end: where the world reaches this API, for links in mails and
     /// calendars. By default the frontend's proxy serves both.
     pub public_url: String,
-    /// `CORS_ALLOW_ORIGINS`: a JSON list, or separated by commas.
+    /// `CORS_ALLOW_ORIGINS`: separated by commas, with or without the brackets and quotes of a JSON list.
     pub cors_origins: Vec<String>,
     /// `PUBLIC_EQUIPEMENTS`: equipment is readable without a token, as in the old backend.
     pub public_equipements: bool,
@@ -28,15 +28,7 @@ impl HttpConfig {
     pub(super) fn read(env: &mut Env) -> Self {
         const DEFAULT: &str = "http://localhost:3000,http://localhost:5173,http://localhost:8000";
         let origins = env.text("CORS_ALLOW_ORIGINS").unwrap_or_else(|| DEFAULT.to_owned());
-        let cors_origins: Vec<String> = match serde_json::from_str(&origins) {
-            Ok(list) => {
-                let list: Vec<String> = list;
-                list.iter().map(|origin| origin.trim_end_matches('/').to_owned()).collect()
-            }
-            Err(_) => {
-                origins.split(',').map(|o| o.trim().trim_end_matches('/').to_owned()).collect()
-            }
-        };
+        let cors_origins = list(&origins);
         let good = |o: &String| o.starts_with("http://") || o.starts_with("https://");
         if cors_origins.iter().any(|o| o == "*") {
             env.fault(
@@ -96,4 +88,11 @@ impl HttpConfig {
             Vec::new()
         })
     }
+}
+
+/// The items of a JSON list, whose quotes may be gone (`.env` and shells take them), or of one separated by commas.
+fn list(text: &str) -> Vec<String> {
+    let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    let item = |item: &str| item.trim().trim_matches(['"', '\'']).trim_end_matches('/').to_owned();
+    inner.split(',').map(item).collect()
 }

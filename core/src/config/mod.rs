@@ -129,6 +129,24 @@ mod tests {
     }
 
     #[test]
+    fn a_list_of_origins_may_have_lost_its_quotes() {
+        for text in [
+            r#"["http://a.example/","http://b.example:8000"]"#,
+            "[http://a.example, http://b.example:8000]",
+            "http://a.example,http://b.example:8000/",
+            r#"['http://a.example','http://b.example:8000']"#,
+        ] {
+            let config = read(&[&GOOD[..], &[("CORS_ALLOW_ORIGINS", text)]].concat()).unwrap();
+            let origins = ["http://a.example", "http://b.example:8000"];
+            assert_eq!(config.http.cors_origins, origins, "{text}");
+        }
+        for text in ["[]", "[http://a.example", "http://a.example,,", "a.example"] {
+            let pairs = [&GOOD[..], &[("CORS_ALLOW_ORIGINS", text)]].concat();
+            assert!(read(&pairs).unwrap_err()[0].starts_with("CORS_ALLOW_ORIGINS"), "{text}");
+        }
+    }
+
+    #[test]
     fn every_fault_is_reported_and_names_its_variable() {
         let faults = read(&[
             ("SECRET_KEY", "changeme"),
