@@ -94,6 +94,88 @@ async fn migrations_are_shown_applied_and_taken_back_when_one_insists() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_last_migrations_are_taken_back_by_their_number() {
+    let place = Place::new("commands_steps").await;
+    assert_eq!(place.api(&["migrate"]).await.code, 0);
+    let last = versions().pop().unwrap();
+    let said = place.api(&["migrate", "down", "--steps", "1"]).await;
+    assert_eq!((said.code, said.out.matches("Serait défait").count()), (1, 1), "{said:?}");
+    assert!(said.out.contains(&last.to_string()), "{said:?}");
+    assert_eq!(place.api(&["migrate", "down", "--steps", "2", "--yes"]).await.code, 0);
+    let said = place.api(&["migrate", "status"]).await;
+    assert_eq!(said.out.matches("en attente").count(), 2, "{said:?}");
+    for wrong in [&["--steps", "0"][..], &["--steps", "-1"], &["--steps", "1", "--to", "0"]] {
+        let said = place.api(&[&["migrate", "down"], wrong].concat()).await;
+        assert_eq!(said.code, 2, "{said:?}");
+    }
+    let all = (versions().len() + 5).to_string();
+    assert_eq!(place.api(&["migrate", "down", "--steps", &all, "--yes"]).await.code, 0);
+    let said = place.api(&["migrate", "status"]).await;
+    assert_eq!(said.out.matches("en attente").count(), versions().len(), "{said:?}");
+}
+
+/// The `.env` of the old backend's runbook, byte for byte.
+const OLD_ENV: &str = r#"# Sécurité
+SECRET_KEY=change_me
+ALGORITHM=HS256
+ACCESS_TOKEN_EXPIRE_MINUTES=60
+
+# Base de données (prod/docker)
+POSTGRES_USER=erp_user
+POSTGRES_PASSWORD=erp_pass
+POSTGRES_DB=erp_db
+POSTGRES_HOST=db
+POSTGRES_PORT=5432
+
+# CORS
+CORS_ALLOW_ORIGINS=["http://localhost:3000","http://localhost:8000"]
+
+# Uploads (par défaut)
+UPLOAD_DIRECTORY=app/static/uploads
+
+# Emails (dev)
+SMTP_HOST=localhost
+SMTP_PORT=1025
+SMTP_USER=user
+SMTP_PASSWORD=password
+EMAILS_FROM_EMAIL=no-reply@example.com
+
+# Scheduler
+ENABLE_SCHEDULER=false
+"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_env_file_of_the_old_runbook_is_read_as_it_is() {
+    let programs = erp_dev::run::programs(None, false).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(".env"), OLD_ENV).unwrap();
+    let run = |program: &std::path::Path, environment: &str, args: &[&str]| {
+        let done = std::process::Command::new(program)
+            .args(args)
+            .current_dir(folder.path())
+            .env_clear()
+            .env("ENVIRONMENT", environment)
+            .stdin(std::process::Stdio::null())
+            .output()
+            .unwrap();
+        let said = [&done.stdout[..], &done.stderr].concat();
+        (done.status.code(), String::from_utf8(said).unwrap())
+    };
+    let (code, said) = run(&programs.api, "dev", &["check-config"]);
+    assert_eq!(code, Some(0), "{said}");
+    for read in ["http://localhost:8000", "erp_user", "app/static/uploads", "no-reply@example.com"]
+    {
+        assert!(said.contains(read), "{read}: {said}");
+    }
+    assert!(!said.contains("erp_pass") && !said.contains("change_me"), "{said}");
+    // Its database is not here; its settings are right.
+    let (_, said) = run(&programs.worker, "dev", &["doctor"]);
+    assert!(said.contains("ok           réglages"), "{said}");
+    let (code, said) = run(&programs.api, "production", &["check-config"]);
+    assert!(code == Some(2) && said.contains("SECRET_KEY"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_program_is_ready_with_at_least_its_own_migrations() {
     let place = Place::new("commands_ready").await;
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

@@ -11,11 +11,15 @@ use sqlx::PgPool;
 pub enum Migrate {
     /// Applique les migrations qui manquent. Sans danger à relancer, et à plusieurs à la fois.
     Up,
-    /// Défait les migrations au-delà d'une version. Dit d'abord ce qui serait perdu ; n'agit qu'avec --yes.
+    /// Défait les dernières migrations. Dit d'abord ce qui serait perdu ; n'agit qu'avec --yes.
+    #[command(group(clap::ArgGroup::new("until").required(true)))]
     Down {
         /// La dernière migration à garder (migrate status les montre) ; 0 : aucune.
-        #[arg(long, value_name = "VERSION")]
-        to: i64,
+        #[arg(long, value_name = "VERSION", group = "until")]
+        to: Option<i64>,
+        /// Combien défaire, en partant de la dernière appliquée.
+        #[arg(long, value_name = "N", group = "until", value_parser = clap::value_parser!(u32).range(1..))]
+        steps: Option<u32>,
         /// Oui, ce qui est annoncé peut être perdu.
         #[arg(long)]
         yes: bool,
@@ -35,7 +39,13 @@ pub async fn migrate(config: &Config, what: Option<Migrate>) -> anyhow::Result<(
             println!("Le schéma est à jour.");
             Ok(())
         }
-        Migrate::Down { to, yes } => down(&pool, to, yes).await,
+        Migrate::Down { to, steps, yes } => {
+            let to = match steps {
+                Some(steps) => migrate::before(&pool, steps).await?,
+                None => to.unwrap_or_default(),
+            };
+            down(&pool, to, yes).await
+        }
         Migrate::Status => status(&pool).await,
     }
 }
