@@ -1,5 +1,6 @@
 //! Logs: one line an event, as JSON for machines or as text for people. Where it is configured, spans go out as
 //! OpenTelemetry traces as well, and errors to Sentry.
+mod plain;
 mod traces;
 
 use std::sync::{Mutex, PoisonError};
@@ -49,7 +50,10 @@ pub fn init(config: &LogConfig) {
             let layer = fmt::layer().json().flatten_event(true).with_current_span(true);
             (Some(layer.with_span_list(false)), None)
         }
-        LogFormat::Text => (None, Some(fmt::layer().with_target(false).compact())),
+        LogFormat::Text => {
+            let layer = fmt::layer().with_target(false).compact();
+            (None, Some(layer.with_timer(plain::TimeOfDay).fmt_fields(plain::Fields)))
+        }
     };
     // Neither client has a provider of TLS of its own; a second call changes nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();

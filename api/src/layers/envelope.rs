@@ -31,7 +31,7 @@ pub struct RequestInfo {
 pub struct OwnBody;
 
 /// Gives the request its id (taken over from `X-Request-ID` when that is a UUID) for answers, logs and jobs, logs one
-/// line when it is answered, and turns every error into `{"detail", "code", "request_id"}` in the reader's language.
+/// line when it is answered (none for a probe that succeeds), and turns every error into `{"detail", "code", "request_id"}` in the reader's language.
 pub async fn envelope(mut request: Request, next: Next) -> Response {
     let info = RequestInfo {
         request_id: request_id(request.headers()).unwrap_or_else(Uuid::now_v7),
@@ -60,8 +60,18 @@ async fn answer(request: Request, next: Next, info: RequestInfo) -> Response {
         response.status().as_u16(),
         u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
     );
-    tracing::info!(%method, path, status, duration_ms, "answered");
+    if response.status().is_success() && is_probe(&path) {
+        tracing::debug!(%method, path, status, duration_ms, "answered");
+    } else {
+        tracing::info!(%method, path, status, duration_ms, "answered");
+    }
     response
+}
+
+/// What machines ask every few seconds: worth a line when it goes wrong.
+fn is_probe(path: &str) -> bool {
+    let path = path.strip_prefix("/api/v1").unwrap_or(path);
+    matches!(path, "/health" | "/live" | "/ready" | "/metrics")
 }
 
 /// Gives a failed response the body of the contract; what is not an error stays as it is.

@@ -134,7 +134,7 @@ mod tests {
             r#"["http://a.example/","http://b.example:8000"]"#,
             "[http://a.example, http://b.example:8000]",
             "http://a.example,http://b.example:8000/",
-            r#"['http://a.example','http://b.example:8000']"#,
+            "['http://a.example','http://b.example:8000']",
         ] {
             let config = read(&[&GOOD[..], &[("CORS_ALLOW_ORIGINS", text)]].concat()).unwrap();
             let origins = ["http://a.example", "http://b.example:8000"];

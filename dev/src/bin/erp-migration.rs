@@ -4,9 +4,10 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     process::ExitCode,
+    time::SystemTime,
 };
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -40,7 +41,11 @@ fn create(folder: &Path, name: &str) -> io::Result<[PathBuf; 2]> {
         let stamp = file.to_str().and_then(|file| file.split('_').next()?.parse().ok());
         last = last.max(stamp.unwrap_or(0));
     }
-    let now = Utc::now().format("%Y%m%d%H%M%S").to_string().parse().unwrap_or(0);
+    let now = DateTime::<Utc>::from(SystemTime::now())
+        .format("%Y%m%d%H%M%S")
+        .to_string()
+        .parse()
+        .unwrap_or(0);
     let stamp: i64 = now.max(last + 1);
     let text = name.replace('_', " ");
     let made = [("up", text.clone()), ("down", format!("défait : {text}"))].map(|(way, text)| {
@@ -54,7 +59,6 @@ fn create(folder: &Path, name: &str) -> io::Result<[PathBuf; 2]> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
 

@@ -8,6 +8,7 @@ mod ports;
 mod program;
 mod ready;
 mod seed;
+mod stages;
 mod stop;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ pub use seed::{Account, Accounts};
 use crate::MailSink;
 use fleet::Fleet;
 use folder::Folder;
+use stages::Stages;
 
 /// The options of `cargo dev`. A port of 0 means any free one.
 #[derive(Args, Clone, Debug)]
@@ -77,6 +79,7 @@ async fn start_and_watch(
     folder: &Folder,
     fleet: &mut Fleet,
 ) -> anyhow::Result<()> {
+    let mut stages = Stages::begin();
     let port = ports::choose("--port", options.port)?;
     let smtp = ports::choose("--smtp-port", options.smtp_port)?;
     let page = ports::listen("--mail-port", options.mail_port).await?;
@@ -87,9 +90,12 @@ async fn start_and_watch(
 
     // In this order: the guard of the database is this very program, which the build may replace.
     let database = database::open(folder.join("postgres")).await?;
+    stages.done("PostgreSQL runs, its schema is up to date");
     let programs = build::programs(options.bin_dir.as_deref(), options.release).await?;
+    stages.done("erp-api and erp-worker are built");
     let environment = environment(folder, &database.url, port, smtp)?;
     let accounts = seed::seed(&database.url, &environment, options.no_demo).await?;
+    stages.done("The accounts and the demo data are there");
     let database_url = database.url.clone();
     fleet.database = Some(database);
 
@@ -104,6 +110,7 @@ async fn start_and_watch(
             ready = ready::wait(ports::local(port)) => ready?,
             error = fleet.first_death() => return Err(error),
         }
+        stages.done("The API and its workers are ready");
         let facts =
             Facts { api_url: format!("http://127.0.0.1:{port}"), mail_url, database_url, smtp };
         facts.announce(&accounts);
