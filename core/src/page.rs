@@ -9,20 +9,22 @@ use crate::{
 /// The part of a list that was asked for.
 #[derive(Debug, Clone)]
 pub struct Page {
-    /// 1..=200
+    /// 1..=1000
     pub limit: i64,
     pub offset: i64,
-    /// As sent: a field, `-` before it for descending. One of the fields that [`Page::read`] was given.
+    /// As sent: a field, `-` before it for descending. One of the fields that [`Page::read`] was given; none: the newest first.
     pub sort: Option<String>,
 }
 
-type Limit = Whole<1, 200>;
+/// Without `limit` too there are so many: the frontend filters in the browser.
+const MOST_ROWS: i64 = 1000;
+type Limit = Whole<1, MOST_ROWS>;
 type Offset = Whole<0, { i64::MAX }>;
 
 impl Page {
     /// Reads `limit`, `offset` and `sort`, one of `sortable`.
     pub fn read(fields: &mut Fields, sortable: &[&str]) -> Option<Self> {
-        let limit: Option<Limit> = fields.or("limit", Whole(50));
+        let limit: Option<Limit> = fields.or("limit", Whole(MOST_ROWS));
         let offset: Option<Offset> = fields.or("offset", Whole(0));
         let sort = fields.optional::<String>("sort");
         fields.limit_to(sortable.iter().flat_map(|f| [(*f).to_owned(), format!("-{f}")]));
@@ -43,7 +45,7 @@ impl Page {
         key: &'static str,
         column: impl Fn(&str) -> Option<&'static str>,
     ) {
-        let sort = self.sort.as_deref().unwrap_or("id");
+        let sort = self.sort.as_deref().unwrap_or("-id");
         let (field, direction) = match sort.strip_prefix('-') {
             Some(field) => (field, " desc"),
             None => (sort, ""),

@@ -137,7 +137,7 @@ async fn lists_are_bounded_sorted_and_know_their_size_and_neighbours() {
         answer.expect(200).as_array().unwrap().iter().map(|e| e["id"].as_i64().unwrap()).collect();
     assert!(ids.len() == 2 && ids[0] > ids[1], "{ids:?}");
     for bad in
-        ["limit=0", "limit=201", "offset=-1", "sort=password_hash", "limit=x", "statut=cassé"]
+        ["limit=0", "limit=1001", "offset=-1", "sort=password_hash", "limit=x", "statut=cassé"]
     {
         app.get(&boss, &format!("/equipements?{bad}")).await.expect_error(422, "donnees_invalides");
     }
@@ -156,6 +156,23 @@ async fn the_frontend_of_another_origin_may_call() {
     assert_eq!(answer.header("access-control-allow-credentials"), "true");
     let other = app.request(Method::GET, "/health").header("origin", "http://evil.example");
     assert_eq!(app.send(other).await.header("access-control-allow-origin"), "");
+}
+
+#[tokio::test]
+async fn without_a_limit_a_list_is_long_and_begins_with_the_newest() {
+    let app = App::new().await;
+    let boss = app.user(UserRole::Responsable).await;
+    let fill = "insert into equipements (nom, type, localisation)
+        select 'Machine ' || n, 'Pompe', 'Safi' from generate_series(1, 1003) n";
+    sqlx::query(fill).execute(&app.ctx.pool).await.unwrap();
+    for (query, rows) in [("", 1000), ("?limit=1000", 1000), ("?limit=3", 3), ("?offset=1000", 3)] {
+        let answer = app.get(&boss, &format!("/equipements{query}")).await;
+        assert_eq!(answer.header("x-total-count"), "1003", "{query}");
+        let list = answer.expect(200);
+        let ids: Vec<_> = list.as_array().unwrap().iter().map(|row| row["id"].as_i64()).collect();
+        assert_eq!(ids.len(), rows, "{query}");
+        assert!(ids.is_sorted_by(|one, next| one > next), "{query}");
+    }
 }
 
 #[tokio::test]

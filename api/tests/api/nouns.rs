@@ -85,6 +85,21 @@ async fn a_machine_has_a_unique_name_and_stays_while_interventions_need_it() {
         (&edited["statut"], &edited["criticite"], &edited["date_acquisition"], &edited["nom"]),
         (&json!("panne"), &json!("critique"), &json!(null), &json!("Compresseur A12"))
     );
+    for (label, days) in [
+        ("hebdomadaire", "7"),
+        ("Bimensuelle", "15"),
+        ("MENSUEL", "30"),
+        ("trimestrielle", "90"),
+        ("semestriel", "180"),
+        ("annuelle", "365"),
+        ("45", "45"),
+    ] {
+        let edited = app.put(&boss, &path, json!({"frequence_entretien": label})).await.expect(200);
+        assert_eq!(edited["frequence_entretien"], days, "{label}");
+    }
+    app.put(&boss, &path, json!({"frequence_entretien": "parfois"}))
+        .await
+        .expect_error(422, "donnees_invalides");
     app.put(&boss, &path, json!({"client_id": 99})).await.expect_error(404, "client_introuvable");
     let found = app.get(&boss, "/equipements?q=presseur%20A1&statut=panne").await.expect(200);
     assert_eq!(found.as_array().unwrap().len(), 1);

@@ -60,6 +60,18 @@ async fn a_planning_is_made_edited_found_and_removed() {
     );
     assert_eq!(app.get(&boss, &path).await.expect(200), edited);
 
+    for (sent, answered) in [
+        ("daily", "journalier"),
+        ("weekly", "hebdomadaire"),
+        ("Monthly", "mensuelle"),
+        ("quarterly", "trimestrielle"),
+        ("semiannual", "semestrielle"),
+        ("YEARLY", "annuelle"),
+    ] {
+        let edited = app.put(&boss, &path, json!({"frequence": sent})).await.expect(200);
+        assert_eq!(edited["frequence"], answered, "{sent}");
+    }
+
     plan(&app, &boss, json!({"frequence": "hebdomadaire"})).await;
     for (query, total) in [
         (String::new(), "2"),

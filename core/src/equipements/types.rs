@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     described, enumeration, enumeration_field,
-    input::{Field, Fields, Id, Input, Line, Patch, Whole, Wrong},
+    input::{Field, Fields, Id, Input, Line, Patch, Whole, Wrong, one_of_schema},
     page::Page,
 };
 
@@ -69,10 +69,32 @@ pub const SORTABLE: &[&str] = &[
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Days(pub String);
 
+/// Labels that the frontend sends for a number of days, in lower case.
+const LABELS: &[(&str, i64)] = &[
+    ("hebdomadaire", 7),
+    ("bimensuel", 15),
+    ("bimensuelle", 15),
+    ("mensuel", 30),
+    ("mensuelle", 30),
+    ("trimestriel", 90),
+    ("trimestrielle", 90),
+    ("semestriel", 180),
+    ("semestrielle", 180),
+    ("annuel", 365),
+    ("annuelle", 365),
+];
+
 impl Field for Days {
+    /// A number, as text or not, or one of the labels in any case.
     fn read(value: &Value) -> Result<Self, Wrong> {
         let days = match value {
-            Value::String(text) => Whole::<1, 3650>::read_text(text),
+            Value::String(text) => {
+                let label = text.trim().to_lowercase();
+                match LABELS.iter().find(|(known, _)| *known == label) {
+                    Some((_, days)) => Ok(Whole(*days)),
+                    None => Whole::<1, 3650>::read_text(text),
+                }
+            }
             value => Whole::read(value),
         };
         days.map(|n| Self(n.0.to_string()))
@@ -80,7 +102,8 @@ impl Field for Days {
 
     fn schema() -> Value {
         let digits = json!({ "type": "string", "pattern": "^([1-9][0-9]{0,2}|[12][0-9]{3}|3[0-5][0-9]{2}|36[0-4][0-9]|3650)$" });
-        json!({ "anyOf": [digits, Whole::<1, 3650>::schema()] })
+        let labels: Vec<_> = LABELS.iter().map(|(label, _)| *label).collect();
+        json!({ "anyOf": [digits, Whole::<1, 3650>::schema(), one_of_schema(&labels)] })
     }
 }
 

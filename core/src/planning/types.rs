@@ -41,21 +41,21 @@ impl FrequencePlanning {
 }
 
 impl Field for FrequencePlanning {
-    /// Masculine or feminine, in any case.
+    /// Masculine or feminine, or in English as the React frontend sends it, in any case.
     fn read(value: &Value) -> Result<Self, Wrong> {
         let text = value.as_str().map(|text| text.trim().to_lowercase()).unwrap_or_default();
         match text.as_str() {
-            "journalier" | "journaliere" | "journalière" => Ok(Self::Journalier),
-            "hebdomadaire" => Ok(Self::Hebdomadaire),
-            "mensuel" | "mensuelle" => Ok(Self::Mensuel),
-            "trimestriel" | "trimestrielle" => Ok(Self::Trimestriel),
-            "semestriel" | "semestrielle" => Ok(Self::Semestriel),
-            "annuel" | "annuelle" => Ok(Self::Annuel),
+            "journalier" | "journaliere" | "journalière" | "daily" => Ok(Self::Journalier),
+            "hebdomadaire" | "weekly" => Ok(Self::Hebdomadaire),
+            "mensuel" | "mensuelle" | "monthly" => Ok(Self::Mensuel),
+            "trimestriel" | "trimestrielle" | "quarterly" => Ok(Self::Trimestriel),
+            "semestriel" | "semestrielle" | "semiannual" => Ok(Self::Semestriel),
+            "annuel" | "annuelle" | "yearly" => Ok(Self::Annuel),
             _ => Err(not_one_of(Self::TEXTS)),
         }
     }
 
-    /// Both genders in lower case; other cases are read as well.
+    /// All of them in lower case; other cases are read as well.
     fn schema() -> Value {
         one_of_schema(&[
             "journalier",
@@ -70,6 +70,12 @@ impl Field for FrequencePlanning {
             "semestrielle",
             "annuel",
             "annuelle",
+            "daily",
+            "weekly",
+            "monthly",
+            "quarterly",
+            "semiannual",
+            "yearly",
         ])
     }
 }

@@ -153,7 +153,7 @@ impl Client {
     pub async fn all(&self, path: &str) -> Vec<Value> {
         let mut rows = Vec::new();
         loop {
-            let page = format!("{path}?limit=200&offset={}", rows.len());
+            let page = format!("{path}?limit=200&sort=id&offset={}", rows.len());
             let Some(Value::Array(more)) = self.ask(self.request(Method::GET, &page)).await else {
                 continue;
             };
