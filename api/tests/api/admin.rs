@@ -36,7 +36,7 @@ impl App {
     }
 
     async fn delivery(&self, boss: &User, notification: &Value) -> Value {
-        let list = self.get(boss, "/notifications?limit=200").await.expect(200);
+        let list = self.get(boss, "/notifications?limit=200&sort=id").await.expect(200);
         list.as_array().unwrap().iter().find(|n| n["id"] == notification["id"]).cloned().unwrap()
     }
 }

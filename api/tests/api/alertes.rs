@@ -105,7 +105,7 @@ async fn an_alert_whose_cause_is_gone_before_its_mail_leaves_is_not_mailed() {
     app.step(boss, id, "cloturee").await.expect(200);
     app.post(&plant.admin, "/admin/queues/emails/resume", json!({})).await.expect(200);
     app.run_jobs().await;
-    let told = app.get(boss, "/notifications/user/me").await.expect(200);
+    let told = app.get(boss, "/notifications/user/me?sort=id").await.expect(200);
     assert_eq!(
         (&told[0]["type"], &told[0]["canal"], &told[0]["statut"], &told[0]["read"]),
         (&json!("alerte"), &json!("log"), &json!("envoyee"), &json!(true))

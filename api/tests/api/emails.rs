@@ -22,7 +22,7 @@ async fn notification_of(app: &App, boss: &User, to: &User, type_: &str) -> Valu
 }
 
 async fn as_it_is(app: &App, boss: &User, id: &Value) -> Value {
-    let list = app.get(boss, "/notifications?limit=200").await.expect(200);
+    let list = app.get(boss, "/notifications?limit=200&sort=id").await.expect(200);
     list.as_array().unwrap().iter().find(|n| n["id"] == *id).cloned().unwrap()
 }
 

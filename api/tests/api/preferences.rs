@@ -127,7 +127,7 @@ async fn a_burst_for_one_person_is_one_mail_and_what_follows_within_ten_minutes_
         assert!(text.contains(&said) && html.contains(&said), "{said}: {text}");
     }
     assert!(to(&other)[0].subject.contains("Information"), "one alone is as it always was");
-    let list = app.get(&boss, "/notifications?limit=200").await.expect(200);
+    let list = app.get(&boss, "/notifications?limit=200&sort=id").await.expect(200);
     assert!(
         list.as_array().unwrap().iter().all(|n| n["statut"] == "envoyee" && n["tentatives"] == 1)
     );
@@ -176,7 +176,7 @@ async fn a_gathered_mail_that_fails_is_tried_again_and_one_that_is_refused_says_
     app.skip_backoff().await;
     app.run_jobs().await;
     let states = async || -> Vec<_> {
-        let list = app.get(&boss, "/notifications").await.expect(200);
+        let list = app.get(&boss, "/notifications?sort=id").await.expect(200);
         list.as_array().unwrap().iter().map(|n| n["statut"].clone()).collect()
     };
     assert_eq!(states().await, ["en_file", "en_file", "en_file", "en_file"]);
@@ -184,7 +184,7 @@ async fn a_gathered_mail_that_fails_is_tried_again_and_one_that_is_refused_says_
     app.skip_backoff().await;
     app.run_jobs().await;
     let states = async || -> Vec<_> {
-        let list = app.get(&boss, "/notifications").await.expect(200);
+        let list = app.get(&boss, "/notifications?sort=id").await.expect(200);
         list.as_array().unwrap().iter().map(|n| n["statut"].clone()).collect()
     };
     assert_eq!(states().await, ["echouee", "echouee", "envoyee", "envoyee"]);

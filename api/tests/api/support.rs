@@ -329,7 +329,7 @@ impl App {
 
     /// The type and the intervention of each notification of `user`, oldest first.
     pub async fn told(&self, user: &User) -> Vec<String> {
-        let list = self.get(user, "/notifications/user/me?limit=200").await.expect(200);
+        let list = self.get(user, "/notifications/user/me?limit=200&sort=id").await.expect(200);
         let list = list.as_array().unwrap().iter();
         list.map(|n| n["type"].as_str().unwrap().to_owned()).collect()
     }
