@@ -160,6 +160,15 @@ async fn whatever_happens_no_secret_is_logged() {
     }
     drop(worker);
     let log = std::fs::read_to_string(&log).unwrap();
+    // Whoever was refused is a line with who, from where and why, for those who watch.
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let refused: Vec<Value> = lines.filter(|line| line["message"] == "access refused").collect();
+    for action in ["connexion_refusee", "mot_de_passe_refuse"] {
+        let line = refused.iter().find(|line| line["action"] == action).unwrap();
+        assert_eq!((&line["level"], &line["reason"]), (&json!("WARN"), &json!("mot_de_passe")));
+        assert_eq!(line["client.address"], "127.0.0.1");
+        assert!(line["user.id"].is_i64(), "{line}");
+    }
     // Nor a token that only the programs know: all begin alike.
     secrets.push(secrets[secrets.len() - 1][..12].to_owned());
     must_not_tell(&log, &secrets);

@@ -3,7 +3,7 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use erp_core::{
     Config,
-    migrate::{self, MigrationState},
+    migrate::{self, Granted, MigrationState},
 };
 use sqlx::PgPool;
 
@@ -37,7 +37,7 @@ pub async fn migrate(config: &Config, what: Option<Migrate>) -> anyhow::Result<(
         Migrate::Up => {
             migrate::migrate(&pool).await?;
             println!("Le schéma est à jour.");
-            Ok(())
+            grant(&pool, config).await
         }
         Migrate::Down { to, steps, yes } => {
             let to = match steps {
@@ -48,6 +48,21 @@ pub async fn migrate(config: &Config, what: Option<Migrate>) -> anyhow::Result<(
         }
         Migrate::Status => status(&pool).await,
     }
+}
+
+/// Leaves the programs what they need, when their role is not this one.
+async fn grant(pool: &PgPool, config: &Config) -> anyhow::Result<()> {
+    match migrate::grant(pool, config).await? {
+        Granted::OneRole => {}
+        Granted::To(role) => {
+            println!("Le rôle {role} a les droits qu'il faut à l'API et aux workers.")
+        }
+        Granted::Unknown(role) => anyhow::bail!(
+            "DATABASE_APP_ROLE : il n'y a pas de rôle « {role} » dans ce Postgres ; deploy/postgres/roles.sql le crée \
+             (docs/RUNBOOK.md, « Deux rôles dans la base »). Le schéma, lui, est à jour."
+        ),
+    }
+    Ok(())
 }
 
 async fn status(pool: &PgPool) -> anyhow::Result<()> {

@@ -284,7 +284,7 @@ async fn change_password(
     let hash = users::hash_password(form.new_password).await?;
 
     let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
-    users::change_password(&mut tx, &account, session, &hash, now).await?;
+    users::change_password(&mut tx, &account, session, &hash, address, now).await?;
     let entry = Entry::new(Acte::MotDePasseChange, &auteur).on(Cible::Compte, &user.id);
     entry.record(&mut tx, now).await?;
     tx.commit().await?;

@@ -129,7 +129,7 @@ async fn update(
     let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
     let user = users::update(&mut tx, user.id, full_name.as_deref(), edit.langue, now).await?;
     if let Some((account, hash)) = password {
-        users::change_password(&mut tx, &account, session, &hash, now).await?;
+        users::change_password(&mut tx, &account, session, &hash, address, now).await?;
         let entry = Entry::new(Acte::MotDePasseChange, &auteur).on(Cible::Compte, &user.id);
         entry.record(&mut tx, now).await?;
     }

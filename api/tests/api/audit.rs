@@ -212,7 +212,8 @@ async fn rows_are_only_added_and_whoever_does_otherwise_is_found_out() {
 
 #[tokio::test]
 async fn whole_days_go_when_they_have_had_their_time_and_their_last_hash_stays() {
-    let start = Clock::default().now();
+    // Long past its time (AUDIT_DAYS) by the clock of the database, too.
+    let start = Clock::default().now() - TimeDelta::days(740);
     let app = App::at(Clock::stopped_at(start), &[]).await;
     let admin = app.user(UserRole::Admin).await;
     for day in 1..4 {
@@ -242,6 +243,29 @@ async fn whole_days_go_when_they_have_had_their_time_and_their_last_hash_stays()
     tamper(&app, &format!("delete from audit_jours where jour = '{day}'")).await;
     let found = verified(&app).await.broken;
     assert!(matches!(found[..], [Broken::Day { .. }]), "{found:?}");
+}
+
+#[tokio::test]
+async fn what_is_younger_than_the_database_keeps_stays_whatever_the_program_asks_for() {
+    let start = Clock::default().now() - TimeDelta::days(700);
+    let app = App::at(Clock::stopped_at(start), &[]).await;
+    let admin = app.user(UserRole::Admin).await;
+    app.ctx.clock.set(start + TimeDelta::days(600));
+    login(&app, &admin.username, PASSWORD).await;
+
+    let prune = async || {
+        let (mut tx, now) = (app.ctx.begin().await.unwrap(), app.ctx.clock.now());
+        let gone = audit::prune(&mut tx, TimeDelta::days(1), now, 1000).await.unwrap();
+        tx.commit().await.unwrap();
+        gone
+    };
+    assert_eq!(prune().await, 0);
+    // As `erp-api migrate` does it with AUDIT_DAYS=365.
+    let garde = "update audit_garde set jours = 365";
+    sqlx::raw_sql(garde).execute(&app.ctx.pool).await.unwrap();
+    assert_eq!(prune().await, 1);
+    let verdict = verified(&app).await;
+    assert_eq!((verdict.days, verdict.pruned, verdict.broken.len()), (1, 1, 0));
 }
 
 #[tokio::test]

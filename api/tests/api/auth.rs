@@ -250,3 +250,30 @@ async fn tokens_that_are_not_ours_or_not_whole_are_refused() {
         .await
         .expect_error(401, "non_authentifie");
 }
+
+#[tokio::test]
+async fn the_api_answers_while_passwords_are_scored() {
+    const PASSWORDS: usize = 16;
+    let app = App::new().await;
+    let user = app.user(UserRole::Technicien).await;
+    // What is dear to score: as long as a password may be, and every character of it stands for several.
+    let leet = "4@8({[<369&#!1/|0$5+7%2".chars().cycle().take(128).collect::<String>();
+    let left = std::cell::Cell::new(PASSWORDS);
+    let scored = futures_util::future::join_all((0..PASSWORDS).map(async |_| {
+        let form = [("current_password", "pas le bon"), ("new_password", leet.as_str())];
+        let request = app.request(Method::POST, "/auth/change-password").form(&form);
+        let answer = app.send(request.bearer_auth(&user.token)).await;
+        left.set(left.get() - 1);
+        assert!([400, 422, 503].contains(&answer.status.as_u16()), "{}", answer.body);
+    }));
+    // On the one thread that serves here, each of them would hold up whatever comes after it.
+    let mut between = 0;
+    let asked = async {
+        while left.get() > 0 {
+            app.send(app.request(Method::GET, "/health")).await.expect(200);
+            between += usize::from(left.get() > 0);
+        }
+    };
+    futures_util::future::join(scored, asked).await;
+    assert!(between > PASSWORDS, "{between} answers while {PASSWORDS} passwords were scored");
+}

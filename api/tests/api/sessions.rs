@@ -298,3 +298,130 @@ async fn the_purge_keeps_the_row_of_a_session_for_a_month_after_its_end() {
     purge(61).await;
     assert_eq!(rows().await, 0);
 }
+
+/// Signs in as a program that calls itself `agent`, at `address`.
+async fn sign_in_from(app: &App, user: &User, agent: &str, address: &str) -> Answer {
+    let form = [("username", user.username.as_str()), ("password", PASSWORD)];
+    let request = app.request(Method::POST, "/auth/login").form(&form);
+    app.send(request.header("user-agent", agent).header("x-forwarded-for", address)).await
+}
+
+const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0";
+
+#[tokio::test]
+async fn a_first_sign_in_from_a_new_device_is_told_at_once_and_at_night_and_only_then() {
+    // Two in the morning, in the quiet hours of both; and mails of notifications gather.
+    let clock = Clock::stopped_at("2026-11-26T02:00:00Z".parse().unwrap());
+    let settings = [("TRUSTED_PROXIES", "127.0.0.1"), ("EMAILS_GROUP_SECONDS", "600")];
+    let app = App::at(clock, &settings).await;
+    let (user, other) =
+        (app.user(UserRole::Technicien).await, app.user(UserRole::Technicien).await);
+    for user in [&user, &other] {
+        let quiet = json!({"heures_calmes": {"debut": "20:00", "fin": "07:00"}});
+        app.put(user, "/users/me/preferences", quiet).await.expect(200);
+    }
+    let english = json!({"langue": "en"});
+    app.put(&other, "/users/update", english).await.expect(200);
+
+    // The very first of an account; the same; its next version at the next address of the network.
+    let updated = FIREFOX.replace("145.0", "146.0.1");
+    for (agent, address) in
+        [(FIREFOX, "192.0.2.7"), (FIREFOX, "192.0.2.7"), (&updated, "192.0.2.99")]
+    {
+        sign_in_from(&app, &user, agent, address).await.expect(200);
+    }
+    // What is refused is no sign-in.
+    let wrong = app.request(Method::POST, "/auth/login");
+    let wrong = wrong.form(&[("username", user.username.as_str()), ("password", "pas le bon")]);
+    app.send(wrong.header("x-forwarded-for", "203.0.113.9")).await.expect(401);
+    app.run_jobs().await;
+    assert!(app.mails().is_empty());
+
+    // Another network, another program; and for somebody else all of it is new again.
+    sign_in_from(&app, &user, FIREFOX, "203.0.113.9").await.expect(200);
+    sign_in_from(&app, &user, "curl/8.14.1", "2001:db8:1:2::7").await.expect(200);
+    sign_in_from(&app, &user, "curl/8.15.0", "2001:db8:1:2::8").await.expect(200);
+    sign_in_from(&app, &other, FIREFOX, "203.0.113.9").await.expect(200);
+    sign_in_from(&app, &other, FIREFOX, "198.51.100.1").await.expect(200);
+    app.run_jobs().await;
+    let mails = app.mails();
+    assert_eq!(mails.len(), 3, "each its own");
+    let with = |part: &str| {
+        let found = mails.iter().find(|mail| mail.text.as_deref().unwrap().contains(part));
+        found.unwrap_or_else(|| panic!("no mail says {part}"))
+    };
+    let first = with("203.0.113.9");
+    assert_eq!(first.to, [user.email.as_str()]);
+    assert_eq!(first.subject, "Connexion depuis un nouvel appareil");
+    for part in [first.text.as_deref().unwrap(), first.html.as_deref().unwrap()] {
+        assert!(part.contains("Firefox, Linux") && part.contains("Changez votre mot de passe"));
+        assert!(
+            part.contains("https://erp.example") && part.contains("Salma technicien"),
+            "{part}"
+        );
+    }
+    assert!(with("2001:db8:1:2::7").text.as_deref().unwrap().contains("curl/8.14.1"));
+    let english = with("198.51.100.1");
+    assert_eq!(english.to, [other.email.as_str()]);
+    assert!(english.text.as_deref().unwrap().contains("Change your password at once"));
+    // They are mails as all others, to operators.
+    let admin = app.user(UserRole::Admin).await;
+    let listed = app.get(&admin, "/admin/emails").await.expect(200);
+    assert!(listed.as_array().unwrap().iter().all(|mail| mail["statut"] == "envoyee"), "{listed}");
+
+    // A device that nobody used for a year is new again.
+    app.ctx.clock.set(app.ctx.clock.now() + TimeDelta::days(366));
+    let mut tx = app.ctx.begin().await.unwrap();
+    auth::purge(&mut tx, app.ctx.clock.now(), 1000).await.unwrap();
+    tx.commit().await.unwrap();
+    let devices: i64 = sqlx::query_scalar("select count(*) from appareils")
+        .fetch_one(&app.ctx.pool)
+        .await
+        .unwrap();
+    assert_eq!(devices, 0);
+}
+
+#[tokio::test]
+async fn a_new_password_is_told_in_the_transaction_that_sets_it_by_either_route() {
+    let app = App::with(&[("TRUSTED_PROXIES", "127.0.0.1")]).await;
+    let user = app.user(UserRole::Responsable).await;
+    change_password(&app, &user, "trop court").await.expect(422);
+    let wrong = [("current_password", "pas le bon"), ("new_password", OTHER)];
+    let request = app.request(Method::POST, "/api/v1/auth/change-password");
+    app.send(request.bearer_auth(&user.token).form(&wrong)).await.expect(400);
+    app.run_jobs().await;
+    assert!(app.mails().is_empty(), "nothing was changed");
+
+    let form = [("current_password", PASSWORD), ("new_password", OTHER)];
+    let request = app.request(Method::POST, "/api/v1/auth/change-password");
+    let request = request.bearer_auth(&user.token).header("x-forwarded-for", "203.0.113.9");
+    app.send(request.form(&form)).await.expect(200);
+    let again = Tokens::of(&login(&app, &user.username, OTHER).await.expect(200)).access;
+    let update = json!({"current_password": OTHER, "password": PASSWORD});
+    app.put(&again, "/users/update", update).await.expect(200);
+    app.run_jobs().await;
+    let mails = app.mails();
+    assert_eq!(mails.len(), 2);
+    for mail in &mails {
+        assert_eq!(mail.to, [user.email.as_str()]);
+        assert_eq!(mail.subject, "Votre mot de passe a changé");
+        let (text, html) = (mail.text.as_deref().unwrap(), mail.html.as_deref().unwrap());
+        for part in [text, html] {
+            assert!(part.contains("Prévenez tout de suite un administrateur"), "{part}");
+            for secret in [PASSWORD, OTHER] {
+                assert!(!part.contains(secret));
+            }
+        }
+    }
+    assert!(mails[0].text.as_deref().unwrap().contains("203.0.113.9"));
+
+    // Whose account was disabled before it left is not told, and its job is done.
+    let admin = app.user(UserRole::Admin).await;
+    let back = Tokens::of(&login(&app, &user.username, PASSWORD).await.expect(200)).access;
+    change_password(&app, &back, OTHER).await.expect(200);
+    app.delete(&admin, &format!("/users/{}", user.id)).await.expect(204);
+    app.run_jobs().await;
+    assert_eq!(app.mails().len(), 2);
+    let listed = app.get(&admin, "/admin/emails?statut=annulee").await.expect(200);
+    assert_eq!(listed.as_array().unwrap().len(), 1);
+}

@@ -55,14 +55,14 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// Removes whole days that ended before `now - kept`, and keeps the last hash of each; gives how many rows.
+/// Removes whole days that ended before `now - kept`, and keeps the last hash of each; gives how many rows. The database keeps
+/// those that are younger than what `erp-api migrate` last read as `AUDIT_DAYS`, by its own clock and whatever is asked here.
 pub async fn prune(
     tx: &mut Tx<'_>,
     kept: TimeDelta,
     now: DateTime<Utc>,
     limit: i64,
 ) -> Result<usize> {
-    store::mark_days(&mut **tx, (now - kept).date_naive(), now).await?;
-    let gone = store::remove_pruned(&mut **tx, limit).await?;
+    let gone = store::prune(&mut **tx, (now - kept).date_naive(), limit, now).await?;
     Ok(usize::try_from(gone).unwrap_or(usize::MAX))
 }

@@ -76,32 +76,14 @@ fn push_where(query: &mut QueryBuilder<Postgres>, filter: &AuditFilter) {
     }
 }
 
-pub(super) async fn mark_days(
+/// By a function of the database that runs with the rights of its owner: the role of the programs may only add and read.
+pub(super) async fn prune(
     db: impl PgExecutor<'_>,
     before: NaiveDate,
+    limit: i64,
     now: DateTime<Utc>,
-) -> Result<()> {
-    sqlx::query!(
-        "update audit_jours set elague_le = $2 where jour < $1 and elague_le is null",
-        before,
-        now,
-    )
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
-pub(super) async fn remove_pruned(db: impl PgExecutor<'_>, limit: i64) -> Result<u64> {
-    let gone = sqlx::query!(
-        r#"
-            delete from audit
-            where id in (
-                select a.id from audit a join audit_jours j on j.jour = a.jour and j.elague_le is not null
-                order by a.id limit $1)
-        "#,
-        limit,
-    )
-    .execute(db)
-    .await?;
-    Ok(gone.rows_affected())
+) -> Result<i64> {
+    let gone =
+        sqlx::query_scalar!(r#"select audit_elaguer($1, $2, $3) as "gone!""#, before, now, limit);
+    Ok(gone.fetch_one(db).await?)
 }

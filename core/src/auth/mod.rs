@@ -1,5 +1,6 @@
 //! Who is calling: signing in, sessions and their tokens, and what too many wrong passwords bring.
 mod attempts;
+mod device;
 mod keys;
 mod refresh_token;
 pub mod rotate;
@@ -65,10 +66,11 @@ pub fn ensure_may_work(account: &Account) -> Result<()> {
     Ok(())
 }
 
-/// Removes sessions that have long been over and attempts that are forgotten, at most `limit` of each. Gives the greater of
+/// Removes sessions that have long been over, and forgets attempts and devices, at most `limit` of each. Gives the greatest of
 /// the counts: below `limit` there is nothing left.
 pub async fn purge(tx: &mut Tx<'_>, now: DateTime<Utc>, limit: i64) -> Result<usize> {
     let sessions = sessions::purge(tx, now, limit).await?;
     let most = sessions.max(attempts::purge(&mut **tx, now, limit).await?);
+    let most = most.max(device::purge(tx, now, limit).await?);
     Ok(usize::try_from(most).unwrap_or(usize::MAX))
 }

@@ -9,7 +9,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::{
-    Caller, Keys, TokenResponse, ensure_may_work, refresh_token::RefreshToken, store,
+    Caller, Keys, TokenResponse, device, ensure_may_work, refresh_token::RefreshToken, store,
     wrong_credentials,
 };
 use crate::{
@@ -137,6 +137,7 @@ pub async fn open_session(
         .after(json!({ "user_agent": origin.user_agent }))
         .record(tx, now)
         .await?;
+    device::signed_in(tx, held.id, origin, now).await?;
     answer(keys, &held, id, token, expires_at, now)
 }
 

@@ -253,3 +253,48 @@ pub(super) async fn purge_tokens(
     .await?;
     Ok(gone.rows_affected())
 }
+
+/// Whether anything is remembered of where user `user_id` signed in from.
+pub(super) async fn has_devices(tx: &mut PgConnection, user_id: i64) -> Result<bool> {
+    let found = sqlx::query_scalar!(
+        r#"select exists (select from appareils where user_id = $1) as "it!""#,
+        user_id
+    );
+    Ok(found.fetch_one(tx).await?)
+}
+
+/// Remembers a device; whether it was not known.
+pub(super) async fn see_device(
+    tx: &mut PgConnection,
+    user_id: i64,
+    empreinte: &[u8],
+    now: DateTime<Utc>,
+) -> Result<bool> {
+    let is_new = sqlx::query_scalar!(
+        r#"
+            insert into appareils (user_id, empreinte, vu_le) values ($1, $2, $3)
+            on conflict (user_id, empreinte) do update set vu_le = excluded.vu_le
+            returning xmax = 0 as "is_new!"
+        "#,
+        user_id,
+        empreinte,
+        now,
+    );
+    Ok(is_new.fetch_one(tx).await?)
+}
+
+pub(super) async fn purge_devices(
+    tx: &mut PgConnection,
+    before: DateTime<Utc>,
+    limit: i64,
+) -> Result<u64> {
+    let gone = sqlx::query!(
+        r#"
+            delete from appareils
+            where (user_id, empreinte) in (select user_id, empreinte from appareils where vu_le < $1 order by vu_le limit $2)
+        "#,
+        before,
+        limit,
+    );
+    Ok(gone.execute(tx).await?.rows_affected())
+}

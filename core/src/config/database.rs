@@ -13,6 +13,9 @@ pub struct DatabaseConfig {
     pub max_connections: u32,
     /// `DATABASE_STATEMENT_SECONDS`: what one statement may take (10); the server ends it then.
     pub statement_limit: Duration,
+    /// `DATABASE_APP_ROLE`: the role of the API and the workers, where it is not the one that owns the schema. `erp-api migrate`
+    /// gives it the rights that they need.
+    pub app_role: Option<String>,
 }
 
 impl fmt::Debug for DatabaseConfig {
@@ -21,6 +24,7 @@ impl fmt::Debug for DatabaseConfig {
             .field("place", &self.place())
             .field("max_connections", &self.max_connections)
             .field("statement_limit", &self.statement_limit)
+            .field("app_role", &self.app_role)
             .finish_non_exhaustive()
     }
 }
@@ -55,6 +59,7 @@ impl DatabaseConfig {
             url: Secret::new(Self::url(env)),
             max_connections,
             statement_limit: Duration::from_secs(statement),
+            app_role: env.text("DATABASE_APP_ROLE"),
         }
     }
 

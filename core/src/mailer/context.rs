@@ -151,3 +151,21 @@ pub struct PlanningLigne {
     /// The page of the plan.
     pub lien: String,
 }
+
+/// What the `compte_*` templates need.
+#[derive(Debug, Clone, Serialize)]
+#[serde(into = "vue::CompteVue")]
+pub struct CompteMail {
+    /// The language of the reader.
+    pub langue: Lang,
+    /// Full name of the reader, for the greeting.
+    pub destinataire_nom: String,
+    /// When it happened; shown in local time.
+    pub quand: DateTime<Utc>,
+    /// The program it was done with, as people know it.
+    pub appareil: Option<String>,
+    /// The IP address it was done from.
+    pub adresse: Option<String>,
+    /// Where the button leads: the application.
+    pub lien: String,
+}

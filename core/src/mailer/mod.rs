@@ -20,7 +20,7 @@ mod vue;
 mod words;
 
 pub use context::{
-    DigestLigne, DigestMail, DigestSection, GroupeLigne, GroupeMail, NotificationMail,
+    CompteMail, DigestLigne, DigestMail, DigestSection, GroupeLigne, GroupeMail, NotificationMail,
     PlanningLigne, PlanningSection,
 };
 pub use conversation::{Conversation, Transmission};

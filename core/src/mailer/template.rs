@@ -19,6 +19,10 @@ pub enum Template {
     NotificationGroupee,
     /// The state of the day, for those in charge.
     DigestQuotidien,
+    /// The account of the reader has a new password.
+    CompteMotDePasse,
+    /// Somebody signed in to the account of the reader from a new device.
+    CompteAppareil,
 }
 
 macro_rules! sources {
@@ -32,11 +36,12 @@ macro_rules! sources {
 }
 
 /// Name, HTML, text: the mails and the partials they share.
-pub(super) const SOURCES: [(&str, &str, &str); 12] = sources![
+pub(super) const SOURCES: [(&str, &str, &str); 15] = sources![
     "layout",
     "fait",
     "faits",
     "section",
+    "compte",
     "notification_affectation",
     "notification_cloture",
     "notification_rappel",
@@ -45,11 +50,13 @@ pub(super) const SOURCES: [(&str, &str, &str); 12] = sources![
     "notification_information",
     "notification_groupee",
     "digest_quotidien",
+    "compte_mot_de_passe",
+    "compte_appareil",
 ];
 
 impl Template {
     /// Every template there is.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::NotificationAffectation,
         Self::NotificationCloture,
         Self::NotificationRappel,
@@ -58,6 +65,8 @@ impl Template {
         Self::NotificationInformation,
         Self::NotificationGroupee,
         Self::DigestQuotidien,
+        Self::CompteMotDePasse,
+        Self::CompteAppareil,
     ];
 
     /// The template of a type of notification; an unknown type is an `information`.
@@ -85,6 +94,8 @@ impl Template {
             Self::NotificationInformation => "notification_information",
             Self::NotificationGroupee => "notification_groupee",
             Self::DigestQuotidien => "digest_quotidien",
+            Self::CompteMotDePasse => "compte_mot_de_passe",
+            Self::CompteAppareil => "compte_appareil",
         }
     }
 }

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::context::{
-    DigestLigne, DigestMail, DigestSection, GroupeLigne, GroupeMail, NotificationMail,
+    CompteMail, DigestLigne, DigestMail, DigestSection, GroupeLigne, GroupeMail, NotificationMail,
     PlanningLigne, PlanningSection,
 };
 use super::{date, words};
@@ -52,6 +52,31 @@ pub(super) struct DigestVue {
     plannings: SectionVue,
     lien: String,
     desabonnement: Option<String>,
+}
+
+#[derive(Serialize)]
+pub(super) struct CompteVue {
+    langue: Lang,
+    destinataire_nom: String,
+    quand: String,
+    appareil: Option<String>,
+    adresse: Option<String>,
+    lien: String,
+    desabonnement: Option<String>,
+}
+
+impl From<CompteMail> for CompteVue {
+    fn from(mail: CompteMail) -> Self {
+        Self {
+            langue: mail.langue,
+            destinataire_nom: mail.destinataire_nom,
+            quand: date::date_heure(mail.quand, mail.langue),
+            appareil: mail.appareil,
+            adresse: mail.adresse,
+            lien: mail.lien,
+            desabonnement: None,
+        }
+    }
 }
 
 #[derive(Serialize)]

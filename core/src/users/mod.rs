@@ -4,6 +4,8 @@ mod password;
 mod store;
 mod types;
 
+use std::net::IpAddr;
+
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -22,6 +24,7 @@ use crate::{
     calendrier,
     error::OnConstraint as _,
     input::{Fault, Wrong},
+    notifications::envois::{self, Avis, Quoi},
 };
 
 /// Creates an account; `hash` is that of `new.password`, made before the transaction since it takes its time.
@@ -56,7 +59,8 @@ pub async fn update(
     store::find(&mut **tx, id).await
 }
 
-/// Gives `account` a new password, and ends all its sessions and the addresses of its calendars: what the old password opened.
+/// Gives `account` a new password, ends all its sessions and the addresses of its calendars (what the old password opened), and
+/// tells its owner, by mail, from which `address` it was done.
 /// `account` is as it was when its present password was confirmed, and `session` the one that asks: if either has changed since,
 /// nothing happens and it is a 401.
 pub async fn change_password(
@@ -64,6 +68,7 @@ pub async fn change_password(
     account: &Account,
     session: Uuid,
     hash: &PasswordHash,
+    address: IpAddr,
     now: DateTime<Utc>,
 ) -> Result<()> {
     let held = auth::hold_session(tx, account.id, session, now).await?;
@@ -71,6 +76,9 @@ pub async fn change_password(
         return Err(auth::session_ended());
     }
     store::set_password(tx, account.id, hash, now).await?;
+    let adresse = Some(address.to_canonical().to_string());
+    let avis = Avis { quoi: Quoi::MotDePasse, quand: now, adresse, appareil: None };
+    envois::open_avis(tx, account.id, &avis, now).await?;
     end_access(tx, account.id, Motif::MotDePasse, now).await
 }
 

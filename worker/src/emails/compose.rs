@@ -3,10 +3,14 @@ use chrono::{DateTime, Utc};
 use erp_core::{
     Error, Result, Tx,
     mailer::{
-        Frozen, GroupeLigne, GroupeMail, NotificationMail, OutgoingMail, Rendered, Template,
-        lien_intervention, lien_planning, message_id,
+        CompteMail, Frozen, GroupeLigne, GroupeMail, NotificationMail, OutgoingMail, Rendered,
+        Template, lien_intervention, lien_planning, message_id,
     },
-    notifications::{self, Facts, TypeNotification, envois::Envoi},
+    notifications::{
+        self, Facts, TypeNotification,
+        envois::{Avis, Envoi, Quoi},
+    },
+    users,
 };
 
 use super::renderer;
@@ -23,11 +27,44 @@ pub(super) async fn mail(
     waiting: &[i64],
     now: DateTime<Utc>,
 ) -> Result<Option<Frozen>> {
-    let mail = match envoi.jour {
-        Some(jour) => digest::mail(work, tx, envoi.user_id, jour, now).await?,
-        None => of_notifications(work, tx, waiting).await?,
+    let mail = match (&envoi.avis, envoi.jour) {
+        (Some(avis), _) => of_account(work, tx, envoi.user_id, avis).await?,
+        (None, Some(jour)) => digest::mail(work, tx, envoi.user_id, jour, now).await?,
+        (None, None) => of_notifications(work, tx, waiting).await?,
     };
     mail.map(|mail| work.mailer.freeze(&mail)).transpose()
+}
+
+/// Of an account that was disabled since, nobody is told: its owner could do nothing.
+async fn of_account(
+    work: &Work,
+    tx: &mut Tx<'_>,
+    user_id: i64,
+    avis: &Avis,
+) -> Result<Option<OutgoingMail>> {
+    let reader = users::find(&mut **tx, user_id).await?;
+    if !reader.is_active {
+        return Ok(None);
+    }
+    let template = match avis.quoi {
+        Quoi::MotDePasse => Template::CompteMotDePasse,
+        Quoi::NouvelAppareil => Template::CompteAppareil,
+    };
+    let mail = CompteMail {
+        langue: reader.langue,
+        destinataire_nom: reader.full_name.clone(),
+        quand: avis.quand,
+        appareil: avis.appareil.clone(),
+        adresse: avis.adresse.clone(),
+        lien: work.config.mail.frontend_url.clone(),
+    };
+    Ok(Some(OutgoingMail {
+        to_name: reader.full_name,
+        to_email: reader.email,
+        message_id: message_id(work.mailer.domain()),
+        rendered: renderer()?.render(template, &mail)?,
+        headers: Vec::new(),
+    }))
 }
 
 async fn of_notifications(

@@ -114,9 +114,10 @@ fn not_now(envoi: &Envoi, why: String) -> Fin {
     }
 }
 
-/// How long the quiet hours of its reader hold a mail back. What was begun is not news any more.
+/// How long the quiet hours of its reader hold a mail back. What was begun is not news any more, and whose account was broken into
+/// is told at night, too.
 async fn quiet(work: &Work, envoi: &Envoi) -> Result<Option<Duration>> {
-    if envoi.is_frozen {
+    if envoi.is_frozen || envoi.avis.is_some() {
         return Ok(None);
     }
     let wants = preferences::find(&work.pool, envoi.user_id).await?;

@@ -4,13 +4,15 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::{DigestMail, GroupeMail, NotificationMail, Template};
+use super::{CompteMail, DigestMail, GroupeMail, NotificationMail, Template};
 use crate::Lang;
 
+mod compte;
 mod digest;
 mod groupe;
 mod notification;
 
+pub use compte::compte;
 pub use digest::digest;
 pub use groupe::groupe;
 pub use notification::{notification, visite};
@@ -42,6 +44,8 @@ pub enum Contexte {
     Groupe(GroupeMail),
     /// For `digest_quotidien`.
     Digest(DigestMail),
+    /// For `compte_*`.
+    Compte(CompteMail),
 }
 
 /// Every template, with every sample that fits it, in every language.
@@ -58,6 +62,11 @@ pub fn all() -> Vec<Sample> {
                     add("full", Contexte::Digest(digest(langue)));
                     add("sparse", Contexte::Digest(digest::sparse(langue)));
                     add("hostile", Contexte::Digest(digest::hostile(langue)));
+                }
+                Template::CompteMotDePasse | Template::CompteAppareil => {
+                    add("full", Contexte::Compte(compte(langue)));
+                    add("sparse", Contexte::Compte(compte::sparse(langue)));
+                    add("hostile", Contexte::Compte(compte::hostile(langue)));
                 }
                 Template::NotificationGroupee => {
                     add("full", Contexte::Groupe(groupe(langue)));

@@ -2,7 +2,7 @@
 //!
 //! One mail is for what comes to a person within a while (`EMAILS_GROUP_SECONDS`): it gathers for some seconds, and the next
 //! one leaves no sooner than the while after it. When its transmission begins, its id and its bytes are frozen; what comes
-//! later is another mail. A mail has one job, enqueued in the transaction that opens it.
+//! later is another mail. What the owner of an account is told of it leaves alone and at once. A mail has one job, enqueued in the transaction that opens it.
 mod admin;
 mod store;
 mod types;
@@ -12,7 +12,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 pub use admin::{list, resend};
 pub(super) use store::forget;
 pub use store::{count_in_doubt, find, forget_bodies, frozen, must_arrive, settle_departures};
-pub use types::{Envoi, EnvoiFilter, EnvoiOut, Fin, SORTABLE, StatutEnvoi};
+pub use types::{Avis, Envoi, EnvoiFilter, EnvoiOut, Fin, Quoi, SORTABLE, StatutEnvoi};
 
 use super::{jobs::SendMail, told};
 use crate::{
@@ -94,6 +94,17 @@ pub async fn open_digest(
     let envoi_id = store::open_digest(tx, user_id, jour, now).await?;
     enqueue_in(tx, &SendMail::new(envoi_id), delay).await?;
     Ok(true)
+}
+
+/// Tells the owner of an account something of it: alone, at once, at night too.
+pub async fn open_avis(
+    tx: &mut Tx<'_>,
+    user_id: i64,
+    avis: &Avis,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let envoi_id = store::open_avis(tx, user_id, avis, now).await?;
+    enqueue_in(tx, &SendMail::new(envoi_id), std::time::Duration::ZERO).await
 }
 
 /// Closes a mail, so that nothing more is added, and locks it; gives the notifications in it that wait to be sent, by id.

@@ -1,8 +1,8 @@
 //! SQL of `envois` and `envoi_notifications`, and nothing else.
 use chrono::{DateTime, NaiveDate, Utc};
-use sqlx::{PgConnection, PgExecutor};
+use sqlx::{PgConnection, PgExecutor, types::Json};
 
-use super::{Envoi, Fin, StatutEnvoi};
+use super::{Avis, Envoi, Fin, StatutEnvoi};
 use crate::{
     Result,
     mailer::Frozen,
@@ -15,12 +15,12 @@ pub async fn find(db: impl PgExecutor<'_>, envoi_id: i64) -> Result<Option<Envoi
     Ok(sqlx::query_as!(
         Envoi,
         r#"
-            select e.id, e.user_id, e.jour, e.message_id is not null as "is_frozen!", e.transmissions,
+            select e.id, e.user_id, e.jour, e.avis as "avis: Json<Avis>", e.message_id is not null as "is_frozen!", e.transmissions,
                 exists (
                     select from apalis.jobs j
                     where j.id = e.transmis_par and j.lock_at = e.transmis_depuis and j.status = 'Running') as "is_under_way!",
                 coalesce(e.destinataire, u.email) as "email!",
-                e.message_id is not null or e.jour is not null or exists (
+                e.message_id is not null or e.jour is not null or e.avis is not null or exists (
                     select from envoi_notifications en join notifications n on n.id = en.notification_id
                     where en.envoi_id = e.id and n.canal = 'email' and n.statut = 'en_file') as "has_contents!",
                 case when e.statut = 'en_file' and e.parti_le is not null then 'envoyee' else e.statut end
@@ -65,7 +65,7 @@ pub async fn frozen(db: impl PgExecutor<'_>, envoi_id: i64) -> Result<Option<Fro
     }))
 }
 
-/// Whether a mail holds something that somebody has to act on, so that it had better arrive twice than not at all.
+/// Whether a mail holds something that somebody has to act on, or says something of the account of its reader, so that it had better arrive twice than not at all.
 pub async fn must_arrive(db: impl PgExecutor<'_>, envoi_id: i64) -> Result<bool> {
     use TypeNotification::{Affectation, Alerte, Rappel, Retard};
     let types = [Affectation, Rappel, Retard, Alerte].map(|type_| type_.as_str().to_owned());
@@ -73,7 +73,8 @@ pub async fn must_arrive(db: impl PgExecutor<'_>, envoi_id: i64) -> Result<bool>
         r#"
             select exists (
                 select from envoi_notifications en join notifications n on n.id = en.notification_id
-                where en.envoi_id = $1 and n.type = any($2)) as "it!"
+                where en.envoi_id = $1 and n.type = any($2))
+                or exists (select from envois where id = $1 and avis is not null) as "it!"
         "#,
         envoi_id,
         &types,
@@ -115,7 +116,7 @@ pub(super) async fn last_departure(
     Ok(sqlx::query_scalar!(
         r#"
             select max(greatest(parti_le, case statut when 'en_transmission' then transmis_le end))
-            from envois where user_id = $1 and jour is null
+            from envois where user_id = $1 and jour is null and avis is null
         "#,
         user_id
     )
@@ -180,6 +181,22 @@ pub(super) async fn open_digest(
         user_id,
         now,
         jour,
+    )
+    .fetch_one(tx)
+    .await?)
+}
+
+pub(super) async fn open_avis(
+    tx: &mut PgConnection,
+    user_id: i64,
+    avis: &Avis,
+    now: DateTime<Utc>,
+) -> Result<i64> {
+    Ok(sqlx::query_scalar!(
+        "insert into envois (user_id, part_le, ferme_le, avis) values ($1, $2, $2, $3) returning id",
+        user_id,
+        now,
+        Json(avis) as _,
     )
     .fetch_one(tx)
     .await?)

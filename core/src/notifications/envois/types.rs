@@ -1,6 +1,7 @@
 //! What a mail is, in the program and to operators.
 use chrono::{DateTime, NaiveDate, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use sqlx::types::Json;
 
 use crate::{
     described, enumeration, enumeration_field,
@@ -20,6 +21,27 @@ enumeration! {
 }
 enumeration_field!(StatutEnvoi);
 
+/// What the owner of an account is told of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Quoi {
+    /// It has a new password.
+    MotDePasse,
+    /// Somebody signed in from where nobody had before.
+    NouvelAppareil,
+}
+
+/// Something about an account that its owner is told at once, alone in a mail, and whatever they want to be told otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Avis {
+    pub quoi: Quoi,
+    pub quand: DateTime<Utc>,
+    /// The address that it was done from.
+    pub adresse: Option<String>,
+    /// The program that it was done with.
+    pub appareil: Option<String>,
+}
+
 /// A mail, as the job that sends it reads it.
 #[derive(Debug, Clone)]
 pub struct Envoi {
@@ -28,6 +50,8 @@ pub struct Envoi {
     pub statut: StatutEnvoi,
     /// Of a digest: the local day that it is about.
     pub jour: Option<NaiveDate>,
+    /// What it says of the account of its reader; `None`: it is a digest, or a mail of notifications.
+    pub avis: Option<Json<Avis>>,
     /// Whether its bytes are frozen.
     pub is_frozen: bool,
     /// Transmissions that were begun.

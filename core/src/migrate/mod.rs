@@ -1,10 +1,14 @@
 //! The schema: apalis's own migrations first, then ours, which stand on them.
+mod rights;
+
 use std::time::Duration;
 
 use sqlx::{
     AssertSqlSafe, PgConnection, PgPool,
     migrate::{MigrateError, Migration, Migrator},
 };
+
+pub use rights::{Granted, grant};
 
 /// Our migrations, in `migrations/`. Those that a newer version has brought to the database are left alone, so that the
 /// program of before may start beside it, or take its place again.

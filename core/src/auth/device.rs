@@ -1,0 +1,131 @@
+//! What an account is signed in from, and what its owner is told of a first time.
+//!
+//! There is no cookie here and no id of a device: what is compared is the kind of program (what it calls itself, without its
+//! version numbers: an update is no new device) together with the network (/24 or /64: the next address of the same network is
+//! none either). Somebody who signs in with the same phone from another network is told; whoever has stolen a password and
+//! sits elsewhere is seen, even with the same browser.
+use std::net::IpAddr;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sha2::{Digest as _, Sha256};
+
+use super::{sessions::Origin, store};
+use crate::{
+    Result, Tx,
+    notifications::envois::{self, Avis, Quoi},
+};
+
+/// A device that was not seen for so long is a new one.
+const KEPT: TimeDelta = TimeDelta::days(365);
+
+/// Remembers where user `user_id` signs in from, and tells them if it is the first time from there. Nobody is told of the first
+/// sign-in of an account.
+pub(super) async fn signed_in(
+    tx: &mut Tx<'_>,
+    user_id: i64,
+    origin: &Origin,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let Ok(address) = origin.adresse.parse::<IpAddr>() else { return Ok(()) };
+    let program = origin.user_agent.as_deref().unwrap_or_default();
+    let hash = Sha256::digest(format!("{}\n{}", kind(program), network(address)));
+    let others = store::has_devices(tx, user_id).await?;
+    let is_new = store::see_device(tx, user_id, &hash, now).await?;
+    if !(is_new && others) {
+        return Ok(());
+    }
+    let avis = Avis {
+        quoi: Quoi::NouvelAppareil,
+        quand: now,
+        adresse: Some(origin.adresse.clone()),
+        appareil: (!program.is_empty()).then(|| name(program)),
+    };
+    envois::open_avis(tx, user_id, &avis, now).await
+}
+
+/// Forgets devices that were not seen for [`KEPT`], up to `limit`.
+pub(super) async fn purge(tx: &mut Tx<'_>, now: DateTime<Utc>, limit: i64) -> Result<u64> {
+    store::purge_devices(tx, now - KEPT, limit).await
+}
+
+/// What a program calls itself, without the numbers of its versions.
+fn kind(program: &str) -> String {
+    program.chars().filter(|c| !c.is_ascii_digit() && !matches!(c, '.' | '_')).collect()
+}
+
+/// The network that an address is one of.
+fn network(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => {
+            let [a, b, c, _] = v4.octets();
+            format!("{a}.{b}.{c}.0/24")
+        }
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+    }
+}
+
+/// A program as people know it: "Firefox, Windows"; of one that is not among the known, the beginning of what it calls itself.
+fn name(program: &str) -> String {
+    // In this order: each of them says that it is some of those after it, too.
+    const BROWSERS: [(&str, &str); 6] = [
+        ("Edg", "Edge"),
+        ("OPR/", "Opera"),
+        ("SamsungBrowser/", "Samsung Internet"),
+        ("Firefox/", "Firefox"),
+        ("Chrome/", "Chrome"),
+        ("Safari/", "Safari"),
+    ];
+    const SYSTEMS: [(&str, &str); 6] = [
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("Android", "Android"),
+        ("Windows", "Windows"),
+        ("Mac OS X", "macOS"),
+        ("Linux", "Linux"),
+    ];
+    let known = |names: &[(&str, &'static str)]| {
+        names.iter().find(|(part, _)| program.contains(part)).map(|(_, name)| *name)
+    };
+    match (known(&BROWSERS), known(&SYSTEMS)) {
+        (Some(browser), Some(system)) => format!("{browser}, {system}"),
+        (Some(one), None) | (None, Some(one)) => one.to_owned(),
+        (None, None) => program.chars().take(60).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHROME: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/143.0.0.0 Safari/537.36";
+
+    #[test]
+    fn an_update_is_no_other_program_and_another_program_is() {
+        assert_eq!(kind(CHROME), kind(&CHROME.replace("143.0.0.0", "144.0.7559.59")));
+        assert_ne!(kind(CHROME), kind(&CHROME.replace("Windows NT 10.0", "X11; Linux")));
+        assert_ne!(kind(CHROME), kind("curl/8.14.1"));
+    }
+
+    #[test]
+    fn the_next_address_of_a_network_is_no_other_network() {
+        let of = |text: &str| network(text.parse().unwrap());
+        assert_eq!(of("192.0.2.7"), of("192.0.2.201"));
+        assert_eq!(of("192.0.2.7"), of("::ffff:192.0.2.9"));
+        assert_ne!(of("192.0.2.7"), of("192.0.3.7"));
+        assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:2:ffff::9"));
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+    }
+
+    #[test]
+    fn programs_are_named_as_people_know_them() {
+        assert_eq!(name(CHROME), "Chrome, Windows");
+        assert_eq!(name(&format!("{CHROME} Edg/143.0")), "Edge, Windows");
+        let iphone = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_7 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.0 Mobile/15E148 Safari/604.1";
+        assert_eq!(name(iphone), "Safari, iPhone");
+        assert_eq!(name("curl/8.14.1"), "curl/8.14.1");
+        assert_eq!(name(&"é".repeat(300)).chars().count(), 60);
+    }
+}

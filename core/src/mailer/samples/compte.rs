@@ -1,0 +1,29 @@
+//! What the owner of an account is told of it.
+
+use super::{at, hostile_text};
+use crate::{Lang, mailer::CompteMail};
+
+/// A sign-in, or a new password, with all that is known of it.
+#[must_use]
+pub fn compte(langue: Lang) -> CompteMail {
+    CompteMail {
+        langue,
+        destinataire_nom: "Nadia Tazi".into(),
+        quand: at("2026-11-24T08:12:00Z"),
+        appareil: Some("Firefox, Windows".into()),
+        adresse: Some("203.0.113.7".into()),
+        lien: "https://erp.mif-maroc.example".into(),
+    }
+}
+
+pub(super) fn sparse(langue: Lang) -> CompteMail {
+    CompteMail { appareil: None, adresse: None, ..compte(langue) }
+}
+
+pub(super) fn hostile(langue: Lang) -> CompteMail {
+    CompteMail {
+        destinataire_nom: hostile_text(),
+        appareil: Some(hostile_text()),
+        ..compte(langue)
+    }
+}

@@ -1,0 +1,49 @@
+//! What the owner of the schema leaves to the programs, when they have a role of their own.
+use sqlx::PgPool;
+
+use crate::{Config, Result};
+
+const GRANT: &str = include_str!("grant.sql");
+
+/// What became of the rights of `DATABASE_APP_ROLE`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Granted {
+    /// There is one role for everything.
+    OneRole,
+    /// This role has what it needs.
+    To(String),
+    /// There is no such role.
+    Unknown(String),
+}
+
+/// Gives `DATABASE_APP_ROLE` the rights that the programs need, and writes down for how long the audit is kept at the least.
+/// For the owner of the schema, when it is up to date.
+pub async fn grant(pool: &PgPool, config: &Config) -> Result<Granted> {
+    let mut tx = pool.begin().await?;
+    let days = i32::try_from(config.auth.audit_days).unwrap_or(i32::MAX);
+    sqlx::query!("update audit_garde set jours = $1 where jours <> $1", days)
+        .execute(&mut *tx)
+        .await?;
+    let granted = match &config.database.app_role {
+        None => Granted::OneRole,
+        Some(role) => {
+            let found = sqlx::query_scalar!(
+                r#"select rolname = current_user as "is_self!" from pg_roles where rolname = $1"#,
+                role,
+            );
+            match found.fetch_optional(&mut *tx).await? {
+                None => Granted::Unknown(role.clone()),
+                Some(true) => Granted::OneRole,
+                Some(false) => {
+                    sqlx::query_scalar!("select set_config('erp.app', $1, true)", role)
+                        .fetch_one(&mut *tx)
+                        .await?;
+                    sqlx::raw_sql(GRANT).execute(&mut *tx).await?;
+                    Granted::To(role.clone())
+                }
+            }
+        }
+    };
+    tx.commit().await?;
+    Ok(granted)
+}
