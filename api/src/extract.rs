@@ -54,12 +54,17 @@ impl CurrentUser {
         (self.role == UserRole::Client).then(|| self.client_id.unwrap_or(0))
     }
 
-    /// The caller as someone who works on interventions.
+    /// Whether the caller is no staff: who sees of staff the name and the function.
+    pub fn is_outside(&self) -> bool {
+        self.role == UserRole::Client
+    }
+
+    /// The caller as someone who works on interventions; a technicien by role without a record as one is none yet.
     pub async fn actor(&self, ctx: &Ctx) -> Result<Actor> {
         let technicien_id = match self.role {
-            // A technicien by role whose record is not made yet has none of its own, and takes none up.
             UserRole::Technicien => {
-                Some(techniciens::find_by_user(&ctx.pool, self.id).await?.unwrap_or(0))
+                let own = techniciens::find_by_user(&ctx.pool, self.id).await?;
+                Some(own.ok_or_else(techniciens::without_record)?)
             }
             _ => None,
         };
