@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use axum::{
     body::Bytes,
-    extract::{FromRequest, FromRequestParts, Multipart, Path, Request},
+    extract::{FromRequest, FromRequestParts, Path, Request},
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
 };
 use erp_core::{
@@ -16,7 +16,12 @@ use erp_core::{
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{ApiError, json::Unambiguous, layers::ClientAddress};
+use crate::{
+    ApiError,
+    json::Unambiguous,
+    layers::ClientAddress,
+    multipart::{self, Broken},
+};
 
 /// The authenticated caller. Taking one is possible only on routes that [`crate::rbac`] makes private.
 #[derive(Debug, Clone)]
@@ -54,12 +59,17 @@ impl CurrentUser {
         (self.role == UserRole::Client).then(|| self.client_id.unwrap_or(0))
     }
 
-    /// The caller as someone who works on interventions.
+    /// Whether the caller is no staff: who sees of staff the name and the function.
+    pub fn is_outside(&self) -> bool {
+        self.role == UserRole::Client
+    }
+
+    /// The caller as someone who works on interventions; a technicien by role without a record as one is none yet.
     pub async fn actor(&self, ctx: &Ctx) -> Result<Actor> {
         let technicien_id = match self.role {
-            // A technicien by role whose record is not made yet has none of its own, and takes none up.
             UserRole::Technicien => {
-                Some(techniciens::find_by_user(&ctx.pool, self.id).await?.unwrap_or(0))
+                let own = techniciens::find_by_user(&ctx.pool, self.id).await?;
+                Some(own.ok_or_else(techniciens::without_record)?)
             }
             _ => None,
         };
@@ -110,6 +120,9 @@ impl FromRequestParts<Ctx> for Origin {
 
 /// How long the body of a JSON object or a form may take to arrive: [`crate::routes`] allows it a mebibyte.
 const BODY_TIME: Duration = Duration::from_mins(1);
+
+/// Of a form as multipart; the other bodies have the same bound from [`crate::routes`].
+const FORM_BYTES: u64 = 1024 * 1024;
 
 /// The caller, where a route is also open to nobody in particular.
 #[derive(Debug, Clone)]
@@ -202,7 +215,7 @@ impl<S: Send + Sync, T: Input + Send + 'static> FromRequest<S> for Form<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let fields = match content_type(request.headers()).as_str() {
-            "multipart/form-data" => in_time(multipart_fields(request, state)).await??,
+            "multipart/form-data" => in_time(multipart_fields(request)).await??,
             "application/json" => json_fields(&bytes(request, state).await?)?,
             "" | "application/x-www-form-urlencoded" => {
                 Fields::pairs(Source::Body, url_pairs(&bytes(request, state).await?))
@@ -271,20 +284,21 @@ fn body_fault(kind: &'static str, fr: impl Into<String>, en: impl Into<String>) 
     Error::Invalid(vec![Fault { loc: vec!["body".to_owned()], msg: Text::new(fr, en), kind }])
 }
 
-async fn multipart_fields<S: Send + Sync>(request: Request, state: &S) -> Result<Fields, ApiError> {
-    let malformed = |status| match status {
-        StatusCode::PAYLOAD_TOO_LARGE => ApiError::body_too_large(),
-        _ => {
+async fn multipart_fields(request: Request) -> Result<Fields, ApiError> {
+    let malformed = |why| match why {
+        Broken::TooLarge => ApiError::body_too_large(),
+        Broken::Malformed | Broken::Head => {
             body_fault("multipart_invalid", "Le formulaire est mal formé.", "The form is malformed")
                 .into()
         }
     };
-    let mut parts =
-        Multipart::from_request(request, state).await.map_err(|e| malformed(e.status()))?;
+    let mut parts = multipart::Parts::read(request, FORM_BYTES).await.map_err(malformed)?;
     let mut pairs = Vec::new();
-    while let Some(field) = parts.next_field().await.map_err(|e| malformed(e.status()))? {
-        let Some(name) = field.name().map(ToOwned::to_owned) else { continue };
-        pairs.push((name, field.text().await.map_err(|e| malformed(e.status()))?));
+    while let Some(part) = parts.next().await.map_err(malformed)? {
+        match part.name().map(ToOwned::to_owned) {
+            Some(name) => pairs.push((name, part.text().await.map_err(malformed)?)),
+            None => part.skip().await.map_err(malformed)?,
+        }
     }
     Ok(Fields::pairs(Source::Body, pairs))
 }

@@ -4,6 +4,7 @@ mod extract;
 mod json;
 mod layers;
 mod list;
+mod multipart;
 mod openapi;
 pub mod rbac;
 mod routes;

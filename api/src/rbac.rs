@@ -8,8 +8,8 @@ use erp_core::users::UserRole;
 pub enum Access {
     /// Everybody; a token is not even looked at.
     Anyone,
-    /// Everybody; a token, when there is one, must be good.
-    Public,
+    /// Anyone with an account, or with an address that is signed; with `PUBLIC_UPLOADS=true` everybody. The handler decides.
+    SignedInOrLien,
     /// Anyone with an account, who may be named by a secret in the address instead of a token.
     SignedInOrSecret,
     /// Anyone with an account; with `PUBLIC_EQUIPEMENTS=true` everybody.
@@ -35,7 +35,7 @@ pub const TABLE: &[(Method, &str, Access)] = &[
     (Method::GET, "/live", Access::Anyone),
     (Method::GET, "/ready", Access::Anyone),
     (Method::GET, "/metrics", Access::Anyone),
-    (Method::GET, "/static/uploads/{file}", Access::Public),
+    (Method::GET, "/static/uploads/{file}", Access::SignedInOrLien),
     (Method::POST, "/auth/token", Access::Anyone),
     (Method::POST, "/auth/login", Access::Anyone),
     (Method::POST, "/auth/refresh", Access::Anyone),

@@ -12,6 +12,7 @@ use crate::{
     auth::Keys,
     config::StorageConfig,
     database::{self, Reserved},
+    documents::Liens,
     limits::Limits,
     mailer::Mailer,
     storage::Storage,
@@ -27,6 +28,7 @@ pub struct Ctx {
     pub storage: Storage,
     pub mailer: Mailer,
     pub keys: Arc<Keys>,
+    pub liens: Arc<Liens>,
     pub limits: Arc<Limits>,
     pub config: Arc<Config>,
 }
@@ -50,6 +52,7 @@ impl Ctx {
             },
             mailer: Mailer::new(&config.mail.smtp)?,
             keys: Arc::new(Keys::new(&config.auth)?),
+            liens: Arc::new(Liens::new(&config.auth)?),
             limits: Arc::default(),
             config: Arc::new(config),
         })

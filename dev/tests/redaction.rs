@@ -222,10 +222,19 @@ async fn mails_and_links(system: &System, secrets: &mut Vec<String>) {
         "intervention_id": intervention, "user_id": system.boss_id,
     });
     system.post("/notifications", new).await;
+    let base = format!("{}/api/v1", system.url);
+    let documents = system.client.get(format!("{base}/documents/{intervention}"));
+    let documents = documents.bearer_auth(&system.token).send().await.unwrap();
+    let documents: Value = documents.json().await.unwrap();
+    for name in ["url", "thumbnail_url"] {
+        let address = format!("{}{}", system.url, documents[0][name].as_str().unwrap());
+        assert_eq!(get(system, &address).await, StatusCode::OK);
+        assert_eq!(get(system, &format!("{address}x")).await, StatusCode::UNAUTHORIZED);
+        secrets.push(address.rsplit_once('=').unwrap().1.to_owned());
+    }
     let calendar = system.post("/users/me/calendrier", json!({})).await;
     let jeton = calendar["jeton"].as_str().unwrap();
     secrets.push(jeton.to_owned());
-    let base = format!("{}/api/v1", system.url);
     let planning = format!("{base}/planning/calendrier.ics?jeton={jeton}");
     assert_eq!(get(system, &planning).await, StatusCode::OK);
     assert_eq!(get(system, &format!("{planning}x")).await, StatusCode::UNAUTHORIZED);

@@ -68,7 +68,7 @@ async fn caller(ctx: &Ctx, request: &Parts) -> Result<Option<CurrentUser>> {
     let Some(access) = rbac::access(&request.method, path) else { return Ok(None) };
     match access {
         Access::Anyone => Ok(None),
-        Access::Public | Access::SignedInOrSecret => optional(ctx, &request.headers).await,
+        Access::SignedInOrLien | Access::SignedInOrSecret => optional(ctx, &request.headers).await,
         Access::SignedInOrPublicEquipements if ctx.config.http.public_equipements => {
             optional(ctx, &request.headers).await
         }
@@ -82,11 +82,24 @@ async fn caller(ctx: &Ctx, request: &Parts) -> Result<Option<CurrentUser>> {
     }
 }
 
-async fn required(ctx: &Ctx, headers: &HeaderMap) -> Result<CurrentUser> {
-    let token = bearer(headers).ok_or_else(|| Error::Unauthenticated {
+/// Lets those alone through who are signed in, where there is no route of the table.
+pub async fn signed_in(State(ctx): State<Ctx>, request: Request, next: Next) -> Response {
+    match required(&ctx, request.headers()).await {
+        Ok(_) => next.run(request).await,
+        Err(error) => ApiError::from(error).into_response(),
+    }
+}
+
+/// The 401 of somebody who says nothing of who they are.
+pub fn anonymous() -> Error {
+    Error::Unauthenticated {
         code: "non_authentifie",
         text: Text::new("Connectez-vous pour continuer.", "Sign in to continue."),
-    })?;
+    }
+}
+
+async fn required(ctx: &Ctx, headers: &HeaderMap) -> Result<CurrentUser> {
+    let token = bearer(headers).ok_or_else(anonymous)?;
     Ok(auth::caller(ctx, token).await?.into())
 }
 

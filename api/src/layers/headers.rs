@@ -1,7 +1,7 @@
-//! A bound on the head of a request.
+//! A bound on the head of a request, and what every answer says to browsers and caches.
 use axum::{
     extract::Request,
-    http::StatusCode,
+    http::{HeaderName, HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
@@ -21,4 +21,29 @@ pub async fn limit_headers(request: Request, next: Next) -> Response {
         return ApiError::of_status(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE).into_response();
     }
     next.run(request).await
+}
+
+/// What an answer says that does not say it itself: nobody keeps it, and no browser takes it for a page. Files, calendars and
+/// the pages of the documentation have their own.
+const UNLESS_SAID: [(HeaderName, HeaderValue); 3] = [
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+];
+
+/// Adds to an answer what it does not say itself of the cache and of what a browser may do with it. An error has these whatever
+/// its handler had begun to say.
+pub async fn unless_said(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let failed = response.status().is_client_error() || response.status().is_server_error();
+    let headers = response.headers_mut();
+    for (name, value) in UNLESS_SAID {
+        if failed || !headers.contains_key(&name) {
+            headers.insert(name, value);
+        }
+    }
+    response
 }

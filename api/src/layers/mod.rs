@@ -9,6 +9,6 @@ mod measure;
 pub use address::ClientAddress;
 pub use drain::drain;
 pub use envelope::{OwnBody, X_REQUEST_ID, envelope};
-pub use guard::guard;
-pub use headers::limit_headers;
+pub use guard::{anonymous, guard, signed_in};
+pub use headers::{limit_headers, unless_said};
 pub use measure::measure;

@@ -43,7 +43,15 @@ fn known(field: &str) -> Option<Value> {
         "ville" => json!("Safi"),
         "filename" => json!("fuite.jpg"),
         "path" => json!("static/uploads/3f2b8c1e-5d4a-4c7b-9e0f-1a2b3c4d5e6f.jpg"),
-        "url" => json!("/static/uploads/3f2b8c1e-5d4a-4c7b-9e0f-1a2b3c4d5e6f.jpg"),
+        "url" => json!(
+            "/static/uploads/3f2b8c1e-5d4a-4c7b-9e0f-1a2b3c4d5e6f.jpg?fin=1795683600&signature=c2lnbmF0dXJl"
+        ),
+        "thumbnail_url" => json!(
+            "/static/uploads/3f2b8c1e-5d4a-4c7b-9e0f-1a2b3c4d5e6f_thumbnail.webp?fin=1795683600&signature=c2lnbmF0dXJl"
+        ),
+        "preview_url" => json!(
+            "/static/uploads/3f2b8c1e-5d4a-4c7b-9e0f-1a2b3c4d5e6f_preview.webp?fin=1795683600&signature=c2lnbmF0dXJl"
+        ),
         "thumbnail_path" => {
             json!("static/uploads/3f2b8c1e-5d4a-4c7b-9e0f-1a2b3c4d5e6f_thumbnail.webp")
         }

@@ -10,10 +10,18 @@ mod links;
 mod operations;
 mod pages;
 
-use axum::{Json, Router, routing::get};
+use axum::{
+    Json, Router,
+    http::{HeaderValue, header},
+    middleware::from_fn_with_state,
+    routing::get,
+};
 use erp_core::Ctx;
 use serde_json::{Value, json};
+use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::openapi::{OpenApi, OpenApiBuilder};
+
+use crate::layers;
 
 /// The document, under whose `paths` are the routes below `/api/v1` alone.
 pub fn document(routes: OpenApi) -> Value {
@@ -34,14 +42,21 @@ pub fn document(routes: OpenApi) -> Value {
     document
 }
 
-/// `/openapi.json` (and `/openapi.generated.json`, the old backend's name for what the code gives), `/docs` and `/redoc`.
-pub fn pages(document: Value) -> Router<Ctx> {
+/// `/openapi.json` (and `/openapi.generated.json`, the old backend's name for what the code gives), `/docs` and `/redoc`; with
+/// `DOCS_PUBLIC=false` for those who are signed in, and kept by no cache.
+pub fn pages(document: Value, ctx: &Ctx) -> Router<Ctx> {
     let json = Json(document);
-    let route = get(move || async move { json });
-    Router::new()
-        .route("/openapi.json", route.clone())
-        .route("/openapi.generated.json", route)
-        .merge(pages::pages())
+    let document = get(move || async move { json });
+    let all = Router::new()
+        .route("/openapi.json", document.clone())
+        .route("/openapi.generated.json", document)
+        .merge(pages::pages());
+    if ctx.config.http.docs_public {
+        return all;
+    }
+    let no_store = HeaderValue::from_static("no-store");
+    all.layer(SetResponseHeaderLayer::overriding(header::CACHE_CONTROL, no_store))
+        .layer(from_fn_with_state(ctx.clone(), layers::signed_in))
 }
 
 fn describe(document: &mut Value) {

@@ -38,7 +38,12 @@ fn complete_one(path: &str, operation: &mut Value, access: Access) {
 /// Who may call, as one reads it.
 fn who(access: Access) -> String {
     match access {
-        Access::Anyone | Access::Public => "everybody, without a token".to_owned(),
+        Access::Anyone => "everybody, without a token".to_owned(),
+        Access::SignedInOrLien => {
+            "every signed-in user who may read it, or by the signature in the address; with \
+             `PUBLIC_UPLOADS=true` everybody"
+                .to_owned()
+        }
         Access::SignedInOrPublicEquipements => {
             "every signed-in user; with `PUBLIC_EQUIPEMENTS=true` everybody".to_owned()
         }
@@ -55,7 +60,7 @@ fn who(access: Access) -> String {
 fn security(access: Access) -> Value {
     match access {
         Access::Anyone => json!([]),
-        Access::Public | Access::SignedInOrSecret => json!([{}, { "jeton": [] }]),
+        Access::SignedInOrLien | Access::SignedInOrSecret => json!([{}, { "jeton": [] }]),
         Access::SignedIn | Access::SignedInOrPublicEquipements | Access::Roles(_) => {
             json!([{ "motDePasse": [] }, { "jeton": [] }])
         }
@@ -114,7 +119,9 @@ fn add_errors(path: &str, tag: &str, operation: &mut Value, access: Access) {
         responses.entry(status.to_string()).or_insert_with(|| errors::response(status, codes));
     };
     if !matches!(access, Access::Anyone) {
-        add(401, "non_authentifie, jeton_invalide, jeton_expire, session_terminee");
+        let liens = if path.contains("{file}") { ", lien_invalide, lien_expire" } else { "" };
+        let codes = "non_authentifie, jeton_invalide, jeton_expire, session_terminee";
+        add(401, &format!("{codes}{liens}"));
         add(
             403,
             if matches!(access, Access::Roles(_)) {

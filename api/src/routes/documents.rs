@@ -3,7 +3,7 @@ use axum::{Json, extract::State, http::StatusCode, response::Response};
 use erp_core::{
     Ctx,
     audit::{Acte, Cible, Entry},
-    documents::{self, DocumentOut},
+    documents::{self, Document, DocumentOut},
     input::{Fields, Input},
     interventions,
     page::Page,
@@ -47,7 +47,8 @@ async fn list(
     here: Here,
     Query(DocumentList(page)): Query<DocumentList>,
 ) -> Result<Response, ApiError> {
-    Ok(here.list(&page, &documents::list(&ctx.pool, &page).await?.map(DocumentOut::from)))
+    let (listed, now) = (documents::list(&ctx.pool, &page).await?, ctx.clock.now());
+    Ok(here.list(&page, &listed.map(|document: Document| document.shown(&ctx.liens, now))))
 }
 
 /// The documents of the intervention `id`; a user of a client sees those of its own.
@@ -68,7 +69,8 @@ async fn list_of_intervention(
 ) -> Result<Response, ApiError> {
     interventions::find(&ctx.pool, id, user.client_scope()).await?;
     let listed = documents::list_of_intervention(&ctx.pool, id, &page).await?;
-    Ok(here.list(&page, &listed.map(DocumentOut::from)))
+    let now = ctx.clock.now();
+    Ok(here.list(&page, &listed.map(|document: Document| document.shown(&ctx.liens, now))))
 }
 
 /// Removes the document `id`, and with it its files.
@@ -114,5 +116,5 @@ async fn reprocess(
     let mut tx = ctx.begin().await?;
     let document = documents::reprocess(&mut tx, id).await?;
     tx.commit().await?;
-    Ok((StatusCode::ACCEPTED, Json(document.into())))
+    Ok((StatusCode::ACCEPTED, Json(document.shown(&ctx.liens, ctx.clock.now()))))
 }

@@ -135,6 +135,7 @@ async fn update(
     responses(
         (status = 200, body = InterventionOut, description = "Done."),
         (status = 400, description = "intervention_terminee"),
+        (status = 403, description = "action_interdite, compte_desactive, intervention_d_un_autre, technicien_sans_fiche"),
         (status = 404, description = "intervention_introuvable"),
         (status = 409, description = "transition_interdite"),
     ),
@@ -187,7 +188,7 @@ impl Input for HistoriqueList {
     }
 }
 
-/// Who did what and when, newest first.
+/// Who did what and when, newest first. Users of a client see of people the name and the function.
 #[utoipa::path(
     get, path = "/interventions/{id}/historique", tag = "interventions",
     params(("id" = i64, Path), Query<HistoriqueList>),
@@ -204,5 +205,7 @@ async fn list_historique(
     Query(HistoriqueList(page)): Query<HistoriqueList>,
 ) -> Result<Response, ApiError> {
     interventions::find(&ctx.pool, id, user.client_scope()).await?;
-    Ok(here.list(&page, &historique::list(&ctx.pool, id, &page).await?))
+    let listed = historique::list(&ctx.pool, id, &page).await?;
+    let listed = if user.is_outside() { listed.map(HistoriqueOut::from_outside) } else { listed };
+    Ok(here.list(&page, &listed))
 }

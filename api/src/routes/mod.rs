@@ -75,14 +75,15 @@ pub fn service(ctx: &Ctx) -> NormalizePath<Router> {
     let router = Router::new()
         .nest("/api/v1", router.clone())
         .merge(router)
-        .merge(openapi::pages(openapi::document(described)))
+        .merge(openapi::pages(openapi::document(described), ctx))
         .with_state(ctx.clone())
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(CatchPanicLayer::new())
         .layer(from_fn_with_state(ctx.clone(), layers::drain))
         .layer(from_fn(layers::limit_headers))
         .layer(cors(&ctx.config.http.cors_origins))
-        .layer(from_fn(layers::envelope));
+        .layer(from_fn(layers::envelope))
+        .layer(from_fn(layers::unless_said));
     NormalizePathLayer::trim_trailing_slash().layer(router)
 }
 

@@ -52,7 +52,7 @@ impl Input for TechnicienList {
     }
 }
 
-/// The techniciens.
+/// The techniciens. Users of a client see of each person the name and the function.
 #[utoipa::path(
     get, path = "/techniciens", tag = "techniciens",
     params(Query<TechnicienList>),
@@ -61,14 +61,17 @@ impl Input for TechnicienList {
     ),
 )]
 async fn list(
+    user: CurrentUser,
     State(ctx): State<Ctx>,
     here: Here,
     Query(TechnicienList(page)): Query<TechnicienList>,
 ) -> Result<Response, ApiError> {
-    Ok(here.list(&page, &techniciens::list(&ctx.pool, &page).await?))
+    let listed = techniciens::list(&ctx.pool, &page).await?;
+    let listed = if user.is_outside() { listed.map(TechnicienOut::from_outside) } else { listed };
+    Ok(here.list(&page, &listed))
 }
 
-/// One technicien.
+/// One technicien, as in the list.
 #[utoipa::path(
     get, path = "/techniciens/{id}", tag = "techniciens",
     params(("id" = i64, Path)),
@@ -77,8 +80,13 @@ async fn list(
         (status = 404, description = "technicien_introuvable"),
     ),
 )]
-async fn show(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Json<TechnicienOut>, ApiError> {
-    Ok(Json(techniciens::find(&ctx.pool, id).await?))
+async fn show(
+    user: CurrentUser,
+    State(ctx): State<Ctx>,
+    RowId(id): RowId,
+) -> Result<Json<TechnicienOut>, ApiError> {
+    let technicien = techniciens::find(&ctx.pool, id).await?;
+    Ok(Json(if user.is_outside() { technicien.from_outside() } else { technicien }))
 }
 
 /// Changes team, availability or skills.

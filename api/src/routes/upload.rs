@@ -5,8 +5,8 @@ use std::time::Duration;
 use axum::{
     Json,
     body::Bytes,
-    extract::{DefaultBodyLimit, FromRequest as _, Multipart, Request, State, multipart::Field},
-    http::{StatusCode, header},
+    extract::{DefaultBodyLimit, Request, State},
+    http::StatusCode,
 };
 use erp_core::{
     Ctx, Error, Result, Text,
@@ -20,6 +20,7 @@ use erp_core::{
     storage::Writer,
 };
 use sha2::{Digest as _, Sha256};
+use tokio::time::Instant;
 use tracing::Instrument as _;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
@@ -27,10 +28,18 @@ use uuid::Uuid;
 use crate::{
     ApiError,
     extract::{CurrentUser, Query, content_type},
+    multipart::{self, Broken, Part, Parts},
 };
 
 /// A client that sends nothing for so long has gone.
 const SILENCE: Duration = Duration::from_secs(30);
+/// A line may be bad for so long before its rate counts.
+const GRACE: Duration = Duration::from_secs(30);
+/// Bytes a second that an upload has at every moment since it began, on the average. A photo over the worst of mobile
+/// networks has four times as many.
+const LEAST_RATE: u64 = 4 * 1024;
+/// Bytes a second by which the whole is timed: ten mebibytes have eleven minutes.
+const USUAL_RATE: u64 = 16 * 1024;
 /// What multipart wraps around a file, at most.
 const WRAPPING: u64 = 64 * 1024;
 
@@ -70,6 +79,7 @@ impl Input for Target {
         (status = 404, description = "intervention_introuvable"),
         (status = 413, description = "fichier_trop_grand"),
         (status = 415, description = "type_de_fichier_refuse, type_de_contenu_refuse"),
+        (status = 429, description = "quota_depots_atteint, trop_de_requetes"),
     ),
 )]
 async fn create(
@@ -79,9 +89,12 @@ async fn create(
     request: Request,
 ) -> Result<(StatusCode, Json<DocumentOut>), ApiError> {
     interventions::find(&ctx.pool, target.intervention_id, None).await?;
+    let (quota, now) = (ctx.config.uploads.quota_mib, ctx.clock.now());
+    documents::ensure_quota(&ctx.pool, user.id, quota, now).await?;
     let file = receive_file(&ctx, request).await?;
+    let liens = ctx.liens.clone();
     let document = record(ctx, file, target.intervention_id, user.id).await?;
-    Ok((StatusCode::CREATED, Json(document.into())))
+    Ok((StatusCode::CREATED, Json(document.shown(&liens, now))))
 }
 
 /// The same, at the address that the frontend uses.
@@ -94,6 +107,7 @@ async fn create(
         (status = 404, description = "intervention_introuvable"),
         (status = 413, description = "fichier_trop_grand"),
         (status = 415, description = "type_de_fichier_refuse, type_de_contenu_refuse"),
+        (status = 429, description = "quota_depots_atteint, trop_de_requetes"),
     ),
 )]
 async fn upload(
@@ -121,23 +135,15 @@ async fn receive_file(ctx: &Ctx, request: Request) -> Result<Received, ApiError>
         return Err(ApiError::content_type("multipart/form-data"));
     }
     let max = ctx.config.uploads.max_bytes;
-    let announced =
-        request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
-    if announced.is_some_and(|length: u64| length > max.saturating_add(WRAPPING)) {
-        return Err(too_large(max).into());
-    }
-    let mut parts = Multipart::from_request(request, ctx).await.map_err(|_| malformed())?;
+    let most = max.saturating_add(WRAPPING);
+    let mut parts = Parts::read(request, most).await.map_err(|why| broken(why, max))?;
+    let pace = Pace::new(most, parts.received());
     loop {
-        let part = parts.next_field();
-        match tokio::time::timeout(SILENCE, part)
-            .await
-            .map_err(|_| too_slow())?
-            .map_err(|_| malformed())?
-        {
-            Some(field) if field.name() == Some("file") && field.file_name().is_some() => {
-                return Ok(stream_to_storage(ctx, field, max).await?);
+        match pace.keep(parts.next()).await?.map_err(|why| broken(why, max))? {
+            Some(part) if part.name() == Some("file") && part.file_name().is_some() => {
+                return stream_to_storage(ctx, part, max, &pace).await;
             }
-            Some(_) => {}
+            Some(mut part) => while next_chunk(&mut part, max, &pace).await?.is_some() {},
             None => {
                 return Err(file_fault("missing", "Joignez un fichier.", "Attach a file").into());
             }
@@ -145,11 +151,16 @@ async fn receive_file(ctx: &Ctx, request: Request) -> Result<Received, ApiError>
     }
 }
 
-async fn stream_to_storage(ctx: &Ctx, mut field: Field<'_>, max: u64) -> Result<Received> {
-    let filename = clean_name(field.file_name().unwrap_or_default());
+async fn stream_to_storage(
+    ctx: &Ctx,
+    mut part: Part<'_>,
+    max: u64,
+    pace: &Pace,
+) -> Result<Received, ApiError> {
+    let filename = clean_name(part.file_name().unwrap_or_default());
     let mut head = Vec::with_capacity(HEAD_BYTES);
     while head.len() < HEAD_BYTES {
-        match next_chunk(&mut field).await? {
+        match next_chunk(&mut part, max, pace).await? {
             Some(chunk) => head.extend_from_slice(&chunk),
             None => break,
         }
@@ -164,19 +175,45 @@ async fn stream_to_storage(ctx: &Ctx, mut field: Field<'_>, max: u64) -> Result<
         size_bytes += chunk.len() as u64;
         if size_bytes > max {
             writer.abort().await;
-            return Err(too_large(max));
+            return Err(too_large(max).into());
         }
         hash.update(&chunk);
         writer.write(chunk).await?;
-        next = next_chunk(&mut field).await?;
+        next = next_chunk(&mut part, max, pace).await?;
     }
     let sha256 = base16ct::lower::encode_string(&hash.finalize());
     Ok(Received { writer, fichier, kind, filename, size_bytes, sha256 })
 }
 
-async fn next_chunk(field: &mut Field<'_>) -> Result<Option<Bytes>> {
-    let chunk = tokio::time::timeout(SILENCE, field.chunk()).await.map_err(|_| too_slow())?;
-    chunk.map_err(|_| malformed())
+async fn next_chunk(part: &mut Part<'_>, max: u64, pace: &Pace) -> Result<Option<Bytes>, ApiError> {
+    pace.keep(part.chunk()).await?.map_err(|why| broken(why, max))
+}
+
+/// How slowly an upload may come: who holds a place without using it loses it.
+struct Pace {
+    started: Instant,
+    deadline: Instant,
+    received: multipart::Received,
+}
+
+impl Pace {
+    /// Of a body of `most` bytes, which begins now.
+    fn new(most: u64, received: multipart::Received) -> Self {
+        let started = Instant::now();
+        Self { started, deadline: started + GRACE + time_for(most, USUAL_RATE), received }
+    }
+
+    /// Waits for a piece of the body for as long as there is time for it.
+    async fn keep<T>(&self, piece: impl Future<Output = T>) -> Result<T, ApiError> {
+        let silent = Instant::now() + SILENCE;
+        let slow = self.started + GRACE + time_for(self.received.bytes(), LEAST_RATE);
+        let late = |_| ApiError::of_status(StatusCode::REQUEST_TIMEOUT);
+        tokio::time::timeout_at(silent.min(slow).min(self.deadline), piece).await.map_err(late)
+    }
+}
+
+fn time_for(bytes: u64, per_second: u64) -> Duration {
+    Duration::from_millis(bytes.saturating_mul(1000) / per_second)
 }
 
 /// Puts the file in its place, then its row and its job in one transaction. Runs to its end even when the client
@@ -212,7 +249,8 @@ async fn record(ctx: Ctx, file: Received, intervention_id: i64, user_id: i64) ->
 
 async fn insert(ctx: &Ctx, new: &NewDocument) -> Result<(erp_core::Tx<'static>, Document)> {
     let mut tx = ctx.begin().await?;
-    let document = documents::receive(&mut tx, new, ctx.clock.now()).await?;
+    let (quota, now) = (ctx.config.uploads.quota_mib, ctx.clock.now());
+    let document = documents::receive(&mut tx, new, quota, now).await?;
     Ok((tx, document))
 }
 
@@ -251,16 +289,25 @@ fn size(bytes: u64, mebibytes: &str, plain: &str) -> String {
     }
 }
 
+fn broken(why: Broken, max: u64) -> ApiError {
+    let fault = match why {
+        Broken::TooLarge => too_large(max),
+        Broken::Head => file_fault(
+            "multipart_invalid",
+            "L'en-tête d'une partie de l'envoi dépasse 8 Kio.",
+            "The head of a part of the upload is larger than 8 KiB",
+        ),
+        Broken::Malformed => malformed(),
+    };
+    fault.into()
+}
+
 fn malformed() -> Error {
     file_fault(
         "multipart_invalid",
         "L'envoi est mal formé ou interrompu.",
         "The upload is malformed or broken off",
     )
-}
-
-fn too_slow() -> Error {
-    file_fault("timeout", "L'envoi s'est interrompu : réessayez.", "The upload stalled: try again")
 }
 
 fn file_fault(kind: &'static str, fr: impl Into<String>, en: impl Into<String>) -> Error {

@@ -20,7 +20,7 @@ async fn every_route_lets_in_whom_the_table_names_and_nobody_else() {
             || app.request(Method::from_bytes(method.as_str().as_bytes()).unwrap(), &path);
 
         let nobody = app.send(request()).await.status.as_u16();
-        let open = matches!(access, Access::Anyone | Access::Public);
+        let open = matches!(access, Access::Anyone);
         assert_eq!(nobody == 401, !open, "{method} {path}: {nobody}");
 
         for role in roles {

@@ -30,8 +30,7 @@ async fn files_live_in_a_bucket_from_upload_to_removal() {
 
     let ready = app.document(&boss, &photo).await;
     assert_eq!(ready["status"], "ready", "{ready}");
-    let thumbnail =
-        app.request(Method::GET, &format!("/{}", ready["thumbnail_path"].as_str().unwrap()));
+    let thumbnail = app.request(Method::GET, ready["thumbnail_url"].as_str().unwrap());
     let thumbnail = thumbnail.send().await.unwrap().bytes().await.unwrap();
     assert_eq!(image::load_from_memory(&thumbnail).unwrap().width(), 320);
     let part =

@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 use super::token::{self, Kind};
 use crate::{
     Result,
-    config::{AuthConfig, JwtAlgorithm},
+    config::{AuthConfig, JwtAlgorithm, Secret},
 };
 
 /// The keys that sign and check, and how long tokens live.
@@ -136,6 +136,29 @@ fn previous(config: &AuthConfig) -> Result<Option<EncodingKey>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(anyhow::Error::from(error).context(name()).into()),
     }
+}
+
+/// What keys for other purposes are derived from: the secret or the private key (PEM) that signs, and the one before it while
+/// there is one.
+pub(crate) fn roots(config: &AuthConfig) -> Result<(Secret, Option<Secret>)> {
+    if config.algorithm == JwtAlgorithm::Hs256 {
+        return Ok((config.secret_key.clone(), config.previous_secret_key.clone()));
+    }
+    let pem = |path: &Path| match fs::read_to_string(path) {
+        // Lines may end in another way on another machine.
+        Ok(pem) => Ok(Secret::new(pem.split_ascii_whitespace().collect::<String>())),
+        Err(error) => {
+            Err((error.kind(), anyhow::Error::from(error).context(path.display().to_string())))
+        }
+    };
+    let path = config.private_key_file.as_deref().unwrap_or_else(|| Path::new(""));
+    let signing = pem(path).map_err(|(_, error)| error)?;
+    let previous = match config.previous_key_file.as_deref().map(pem) {
+        Some(Ok(pem)) => Some(pem).filter(|pem| !pem.reveal().is_empty()),
+        Some(Err((io::ErrorKind::NotFound, _))) | None => None,
+        Some(Err((_, error))) => return Err(error.into()),
+    };
+    Ok((signing, previous))
 }
 
 pub(super) fn from_pem(algorithm: JwtAlgorithm, pem: &[u8]) -> anyhow::Result<EncodingKey> {

@@ -16,6 +16,8 @@ pub struct HttpConfig {
     pub cors_origins: Vec<String>,
     /// `PUBLIC_EQUIPEMENTS`: equipment is readable without a token, as in the old backend.
     pub public_equipements: bool,
+    /// `DOCS_PUBLIC` (true): the documentation of the API is for everybody, not for those alone who are signed in.
+    pub docs_public: bool,
     /// `RATE_LIMIT_PER_MINUTE` (300): requests of one user, or of one address without a token; 0 is no limit.
     pub rate_limit_per_minute: u32,
     /// `LOGIN_LIMIT_PER_MINUTE` (20): attempts to sign in from one address; 0 is no limit.
@@ -52,6 +54,7 @@ impl HttpConfig {
         );
         let public_equipements =
             env.parse("PUBLIC_EQUIPEMENTS", false, |_| true, "true ou false", "false");
+        let docs_public = env.parse("DOCS_PUBLIC", true, |_| true, "true ou false", "true");
         let own = env.text("PUBLIC_URL");
         let is_own = own.is_some();
         let public_url = own.or_else(|| env.text("FRONTEND_URL"));
@@ -65,6 +68,7 @@ impl HttpConfig {
             public_url: public_url.trim_end_matches('/').to_owned(),
             cors_origins,
             public_equipements,
+            docs_public,
             rate_limit_per_minute: Self::limit(env, "RATE_LIMIT_PER_MINUTE", 300, "300"),
             login_limit_per_minute: Self::limit(env, "LOGIN_LIMIT_PER_MINUTE", 20, "20"),
             trusted_proxies: Self::proxies(env),
@@ -81,12 +85,20 @@ impl HttpConfig {
         let network = |item: &str| {
             item.parse().or_else(|_| item.parse::<std::net::IpAddr>().map(IpNet::from))
         };
-        let networks: Result<_, _> = text.split(',').map(|item| network(item.trim())).collect();
-        networks.unwrap_or_else(|_: std::net::AddrParseError| {
-            let fault = format!("« {text} » n'est pas une liste d'adresses ou de réseaux");
-            env.fault("TRUSTED_PROXIES", fault, "127.0.0.1,10.0.0.0/8");
-            Vec::new()
-        })
+        let networks: Result<Vec<IpNet>, _> =
+            text.split(',').map(|item| network(item.trim())).collect();
+        let fault = match networks {
+            // Whoever is trusted may write any address: nobody then knows who calls.
+            Ok(networks) if networks.iter().any(|network| network.prefix_len() == 0) => {
+                format!("« {text} » est le monde entier : nommez les mandataires")
+            }
+            Ok(networks) => return networks,
+            Err(std::net::AddrParseError { .. }) => {
+                format!("« {text} » n'est pas une liste d'adresses ou de réseaux")
+            }
+        };
+        env.fault("TRUSTED_PROXIES", fault, "127.0.0.1,172.30.8.1");
+        Vec::new()
     }
 }
 

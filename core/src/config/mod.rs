@@ -123,6 +123,8 @@ mod tests {
         assert_eq!(config.auth.refresh_token_days, 30);
         assert_eq!((config.auth.session_days, config.auth.audit_days), (90, 730));
         assert_eq!(config.uploads.max_bytes, 10 * 1024 * 1024);
+        assert_eq!((config.uploads.quota_mib, config.uploads.public), (2048, false));
+        assert!(config.http.docs_public);
         assert_eq!(config.http.cors_origins.len(), 3);
         assert_eq!(config.http.bind_addr.to_string(), "0.0.0.0:8000");
         assert_eq!(config.environment, Environment::Production);

@@ -19,6 +19,10 @@ pub struct UploadConfig {
     pub storage: StorageConfig,
     /// `MAX_UPLOAD_BYTES` of one file (10 MiB).
     pub max_bytes: u64,
+    /// `UPLOAD_QUOTA_MB` (2048): MiB that one user may upload in a day; 0 is no limit.
+    pub quota_mib: u32,
+    /// `PUBLIC_UPLOADS`: whoever has the plain address of a file reads it, as in the old backend.
+    pub public: bool,
 }
 
 impl UploadConfig {
@@ -30,7 +34,15 @@ impl UploadConfig {
             "un nombre d'octets de 1 à 1073741824",
             "10485760",
         );
-        Self { storage: Self::storage(env), max_bytes }
+        let quota_mib = env.parse(
+            "UPLOAD_QUOTA_MB",
+            2048,
+            |n| *n <= 1024 * 1024,
+            "un nombre de Mio de 0 (sans limite) à 1048576",
+            "2048",
+        );
+        let public = env.parse("PUBLIC_UPLOADS", false, |_| true, "true ou false", "false");
+        Self { storage: Self::storage(env), max_bytes, quota_mib, public }
     }
 
     fn storage(env: &mut Env) -> StorageConfig {

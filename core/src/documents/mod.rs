@@ -1,6 +1,8 @@
 //! Files attached to an intervention: received by the API, checked and prepared by the worker, then served.
 pub mod jobs;
 pub mod kind;
+mod liens;
+mod quota;
 mod store;
 mod types;
 
@@ -11,13 +13,22 @@ use sqlx::PgExecutor;
 use uuid::Uuid;
 
 pub use kind::FileKind;
+pub use liens::{LIFETIME, Liens};
+pub use quota::ensure_quota;
 pub use store::{find, find_by_fichier, list, list_of_intervention};
 pub use types::{Document, DocumentOut, NewDocument, Prepared, SORTABLE, StatutDocument};
 
 use crate::{Error, Noun, Result, Tx, error::OnConstraint as _, jobs::enqueue};
 
-/// Records a file that is already in storage, and enqueues its processing.
-pub async fn receive(tx: &mut Tx<'_>, new: &NewDocument, now: DateTime<Utc>) -> Result<Document> {
+/// Records a file that is already in storage, and enqueues its processing; `TooMany` when whoever brings it has brought
+/// `quota_mib` today (0: no limit).
+pub async fn receive(
+    tx: &mut Tx<'_>,
+    new: &NewDocument,
+    quota_mib: u32,
+    now: DateTime<Utc>,
+) -> Result<Document> {
+    quota::count(tx, new.depose_par, new.size_bytes, quota_mib, now).await?;
     let document = store::insert(tx, new, now)
         .await
         .on_constraint("documents_intervention_id_fkey", || Error::NotFound(Noun::Intervention))?;

@@ -3,7 +3,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::FileKind;
+use super::{FileKind, Liens};
 use crate::enumeration;
 
 enumeration! {
@@ -98,7 +98,7 @@ pub struct DocumentOut {
     pub filename: String,
     /// `static/uploads/<uuid>.<ext>`
     pub path: String,
-    /// `/static/uploads/<uuid>.<ext>`
+    /// `/static/uploads/<uuid>.<ext>?fin=…&signature=…`: whoever has it reads the file for an hour at the most.
     pub url: String,
     pub date_upload: DateTime<Utc>,
     pub intervention_id: i64,
@@ -113,31 +113,41 @@ pub struct DocumentOut {
     pub pages: Option<i32>,
     pub thumbnail_path: Option<String>,
     pub preview_path: Option<String>,
+    /// `thumbnail_path`, signed like `url`.
+    pub thumbnail_url: Option<String>,
+    /// `preview_path`, signed like `url`.
+    pub preview_url: Option<String>,
     /// Why it failed, in French.
     pub error: Option<String>,
 }
 
-impl From<Document> for DocumentOut {
-    fn from(document: Document) -> Self {
-        let path = format!("{FOLDER}/{}", document.key());
-        let derived = |key: String| document.has_previews.then(|| format!("{FOLDER}/{key}"));
-        Self {
-            id: document.id,
-            url: format!("/{path}"),
-            path,
-            thumbnail_path: derived(document.thumbnail_key()),
-            preview_path: derived(document.preview_key()),
-            filename: document.filename,
-            date_upload: document.date_upload,
-            intervention_id: document.intervention_id,
-            status: document.status,
-            content_type: document.content_type,
-            size_bytes: document.size_bytes,
-            sha256: document.sha256,
-            width: document.width,
-            height: document.height,
-            pages: document.pages,
-            error: document.error,
+impl Document {
+    /// The document as it is shown at `now` to somebody who may read it: the addresses in it open its files.
+    #[must_use]
+    pub fn shown(self, liens: &Liens, now: DateTime<Utc>) -> DocumentOut {
+        let path = |key: &str| format!("{FOLDER}/{key}");
+        let url = |key: &str| format!("/{FOLDER}/{key}?{}", liens.sign(key, now));
+        let [original, preview, thumbnail] = self.keys();
+        let derived = |key: &str, of: &dyn Fn(&str) -> String| self.has_previews.then(|| of(key));
+        DocumentOut {
+            id: self.id,
+            path: path(&original),
+            url: url(&original),
+            thumbnail_path: derived(&thumbnail, &path),
+            preview_path: derived(&preview, &path),
+            thumbnail_url: derived(&thumbnail, &url),
+            preview_url: derived(&preview, &url),
+            filename: self.filename,
+            date_upload: self.date_upload,
+            intervention_id: self.intervention_id,
+            status: self.status,
+            content_type: self.content_type,
+            size_bytes: self.size_bytes,
+            sha256: self.sha256,
+            width: self.width,
+            height: self.height,
+            pages: self.pages,
+            error: self.error,
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     Lang, Result, Tx,
     interventions::StatutIntervention,
     page::{Listed, Page},
-    users::{UserOut, UserRole},
+    users::{Personne, UserOut, UserRole},
 };
 
 /// One line: who (null: the system), when, the status it left, and a remark.
@@ -17,7 +17,15 @@ pub struct HistoriqueOut {
     pub statut: StatutIntervention,
     pub remarque: Option<String>,
     pub horodatage: DateTime<Utc>,
-    pub user: Option<UserOut>,
+    pub user: Option<Personne>,
+}
+
+impl HistoriqueOut {
+    /// The line as users of a client see it.
+    #[must_use]
+    pub fn from_outside(self) -> Self {
+        Self { user: self.user.map(Personne::from_outside), ..self }
+    }
 }
 
 /// Writes a line, and gives its id; `user_id` is null for what the system does by itself.
@@ -82,7 +90,7 @@ impl From<Row> for HistoriqueOut {
             statut: row.statut,
             remarque: row.remarque.clone(),
             horodatage: row.horodatage,
-            user: user(),
+            user: user().map(Personne::Compte),
         }
     }
 }

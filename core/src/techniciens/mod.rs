@@ -11,7 +11,7 @@ pub use types::{
 };
 
 use crate::{
-    Error, Noun, Result, Tx,
+    Error, Noun, Result, Text, Tx,
     error::OnConstraint as _,
     interventions,
     users::{self, UserRole},
@@ -36,6 +36,19 @@ pub async fn create(tx: &mut Tx<'_>, new: &TechnicienCreate) -> Result<Technicie
     })?;
     set_competences(tx, id, &new.competences_ids).await?;
     store::find(&mut **tx, id).await
+}
+
+/// The 403 of a user of role technicien whose record is not made yet, or not there any more: nothing is theirs, and they take
+/// nothing up.
+#[must_use]
+pub fn without_record() -> Error {
+    Error::Forbidden {
+        code: "technicien_sans_fiche",
+        text: Text::new(
+            "Votre compte n'a pas encore de fiche de technicien : adressez-vous à un responsable.",
+            "Your account has no technician's record yet: ask a manager.",
+        ),
+    }
 }
 
 /// Changes the fields that `edit` names; a list of skills replaces the old one.

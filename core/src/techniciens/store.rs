@@ -6,7 +6,7 @@ use super::{Competence, DisponibiliteTechnicien, TechnicienCreate, TechnicienOut
 use crate::{
     Error, Lang, Noun, Result,
     page::{Listed, Page},
-    users::{UserOut, UserRole},
+    users::{Personne, UserOut, UserRole},
 };
 
 /// One row of `SELECT`.
@@ -33,7 +33,7 @@ impl From<Row> for TechnicienOut {
             id: row.id,
             equipe: row.equipe,
             disponibilite: row.disponibilite,
-            user: UserOut {
+            user: Personne::Compte(UserOut {
                 id: row.user_id,
                 username: row.username,
                 full_name: row.full_name,
@@ -43,7 +43,7 @@ impl From<Row> for TechnicienOut {
                 langue: row.langue,
                 created_at: row.created_at,
                 updated_at: row.updated_at,
-            },
+            }),
             competences: row.competences.0,
         }
     }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::{
     described, enumeration,
     input::{Field, Fields, Id, Input, Line, Patch, Wrong, not_one_of, one_of_schema},
-    users::UserOut,
+    users::Personne,
 };
 
 enumeration! {
@@ -44,8 +44,16 @@ pub struct TechnicienOut {
     pub id: i64,
     pub equipe: Option<String>,
     pub disponibilite: DisponibiliteTechnicien,
-    pub user: UserOut,
+    pub user: Personne,
     pub competences: Vec<Competence>,
+}
+
+impl TechnicienOut {
+    /// The technicien as users of a client see them.
+    #[must_use]
+    pub fn from_outside(self) -> Self {
+        Self { user: self.user.from_outside(), ..self }
+    }
 }
 
 /// The fields that a list of techniciens can be sorted by.

@@ -15,7 +15,8 @@ pub use store::{
     find, find_account, find_by_email, find_by_login, hold, list, other_hashes, renew_hash,
 };
 pub use types::{
-    Account, Email, NewPassword, SORTABLE, UserCreate, UserOut, UserRole, UserUpdate, Username,
+    Account, Email, Fonction, NewPassword, NomEtFonction, Personne, SORTABLE, UserCreate, UserOut,
+    UserRole, UserUpdate, Username,
 };
 
 use crate::{

@@ -35,6 +35,48 @@ pub struct UserOut {
     pub updated_at: DateTime<Utc>,
 }
 
+enumeration! {
+    /// What somebody does, for people outside. That a responsable is an admin is nobody's business there.
+    Fonction {
+        Responsable = "responsable",
+        Technicien = "technicien",
+        Client = "client",
+    }
+}
+
+/// All that users of a client see of a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct NomEtFonction {
+    pub full_name: String,
+    pub fonction: Fonction,
+}
+
+/// A person: the account for staff, the name and the function for users of a client.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(untagged)]
+pub enum Personne {
+    Compte(UserOut),
+    Nom(NomEtFonction),
+}
+
+impl Personne {
+    /// The same person as users of a client see them.
+    #[must_use]
+    pub fn from_outside(self) -> Self {
+        match self {
+            Self::Compte(user) => Self::Nom(NomEtFonction {
+                full_name: user.full_name,
+                fonction: match user.role {
+                    UserRole::Admin | UserRole::Responsable => Fonction::Responsable,
+                    UserRole::Technicien => Fonction::Technicien,
+                    UserRole::Client => Fonction::Client,
+                },
+            }),
+            nom @ Self::Nom(_) => nom,
+        }
+    }
+}
+
 /// The fields that a list of users can be sorted by.
 pub const SORTABLE: &[&str] =
     &["id", "username", "full_name", "email", "role", "is_active", "created_at", "updated_at"];

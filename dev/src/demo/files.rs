@@ -82,7 +82,7 @@ pub(super) async fn attach(
         sha256,
     };
     ctx.storage.put(&format!("{fichier}.{}", kind.extension()), bytes.into()).await?;
-    documents::receive(tx, &new, subject.at).await?;
+    documents::receive(tx, &new, 0, subject.at).await?;
     Ok(())
 }
 

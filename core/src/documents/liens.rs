@@ -1,0 +1,199 @@
+//! Addresses of files that open them for a while to whoever has them: an `<img>` sends no token.
+//!
+//! A signature is an HMAC-SHA256 over the stored name and the end. Its key is derived from the one that signs tokens and is
+//! another one: neither signs for the other, and both rotate together.
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::{DateTime, TimeDelta, Utc};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+
+use crate::{Error, Result, Text, auth, config::AuthConfig};
+
+/// How long a signed address lives, at the most.
+pub const LIFETIME: TimeDelta = TimeDelta::hours(1);
+/// Ends are multiples of it: within so long the address of a file stays the same, and caches know it again.
+const ROUNDING_SECONDS: i64 = 600;
+
+/// The keys of signed addresses: the one that signs, and the one before it, which only checks.
+pub struct Liens {
+    signing: Hmac<Sha256>,
+    previous: Option<Hmac<Sha256>>,
+}
+
+impl std::fmt::Debug for Liens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Liens").finish_non_exhaustive()
+    }
+}
+
+impl Liens {
+    pub fn new(config: &AuthConfig) -> Result<Self> {
+        let derive = |root: &[u8]| {
+            let key = mac(root)?.chain_update(b"erp-mif files v1").finalize().into_bytes();
+            mac(&key)
+        };
+        let (signing, previous) = auth::roots(config)?;
+        Ok(Self {
+            signing: derive(signing.reveal().as_bytes())?,
+            previous: previous.map(|root| derive(root.reveal().as_bytes())).transpose()?,
+        })
+    }
+
+    /// `fin=…&signature=…`: the query that opens the file `name` for [`LIFETIME`] from `now`, less what rounding takes.
+    #[must_use]
+    pub fn sign(&self, name: &str, now: DateTime<Utc>) -> String {
+        let now = now.timestamp();
+        let fin = now - now.rem_euclid(ROUNDING_SECONDS) + LIFETIME.num_seconds();
+        let signature = with_message(&self.signing, name, fin).finalize().into_bytes();
+        let signature = URL_SAFE_NO_PAD.encode(signature);
+        format!("fin={fin}&signature={signature}")
+    }
+
+    /// When the `query` that [`Self::sign`] made for the file `name` ends. It is taken only letter for letter as it was made:
+    /// a cache that keys by its parts and this check never mean two things.
+    pub fn check(&self, name: &str, query: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>> {
+        let (fin, signature) = query
+            .strip_prefix("fin=")
+            .and_then(|rest| rest.split_once("&signature="))
+            .ok_or_else(invalid)?;
+        let seconds: i64 = fin.parse().map_err(|_| invalid())?;
+        let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| invalid())?;
+        let good = |key: &Hmac<Sha256>| {
+            // Compares in constant time.
+            with_message(key, name, seconds).verify_slice(&signature).is_ok()
+        };
+        if seconds.to_string() != fin
+            || !(good(&self.signing) || self.previous.as_ref().is_some_and(good))
+        {
+            return Err(invalid());
+        }
+        let fin = DateTime::from_timestamp(seconds, 0).ok_or_else(invalid)?;
+        if fin <= now { Err(expired()) } else { Ok(fin) }
+    }
+}
+
+fn mac(key: &[u8]) -> Result<Hmac<Sha256>> {
+    Ok(Hmac::new_from_slice(key).map_err(anyhow::Error::from)?)
+}
+
+fn with_message(key: &Hmac<Sha256>, name: &str, fin: i64) -> Hmac<Sha256> {
+    // A stored name has no line feed in it.
+    key.clone().chain_update(format!("{name}\n{fin}").as_bytes())
+}
+
+fn invalid() -> Error {
+    Error::Unauthenticated {
+        code: "lien_invalide",
+        text: Text::new(
+            "Ce lien n'est pas valable : rouvrez le document dans l'application.",
+            "This link is not valid: open the document again in the application.",
+        ),
+    }
+}
+
+fn expired() -> Error {
+    Error::Unauthenticated {
+        code: "lien_expire",
+        text: Text::new(
+            "Ce lien a expiré : rouvrez le document dans l'application.",
+            "This link has expired: open the document again in the application.",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Config,
+        config::{Env, Secret},
+    };
+
+    const NAME: &str = "0190a6f0-1111-4222-8333-444455556666.jpg";
+    const KEY: &str = "f2c6d1c0a9e84b7b95a3a1d0e7c4b8f6";
+
+    fn config(key: &str, previous: Option<&str>) -> AuthConfig {
+        let pairs = [("DATABASE_URL", "postgres://erp@localhost/erp"), ("SECRET_KEY", KEY)];
+        let auth = Config::read(Env::from_pairs(&pairs)).unwrap().auth;
+        let previous_secret_key = previous.map(Secret::new);
+        AuthConfig { secret_key: Secret::new(key), previous_secret_key, ..auth }
+    }
+
+    fn liens(key: &str, previous: Option<&str>) -> Liens {
+        Liens::new(&config(key, previous)).unwrap()
+    }
+
+    fn at(text: &str) -> DateTime<Utc> {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn an_address_opens_its_file_until_its_end_and_nothing_else() {
+        let (liens, now) = (liens(KEY, None), at("2026-11-26T08:09:59Z"));
+        let query = liens.sign(NAME, now);
+        assert_eq!(liens.check(NAME, &query, now).unwrap(), at("2026-11-26T09:00:00Z"));
+        assert_eq!(query, liens.sign(NAME, at("2026-11-26T08:00:00Z")), "ends are rounded");
+        assert!(liens.check(NAME, &query, at("2026-11-26T08:59:59Z")).is_ok());
+        let code = |name: &str, query: &str, now| match liens.check(name, query, now) {
+            Err(Error::Unauthenticated { code, .. }) => code,
+            other => panic!("{query}: {other:?}"),
+        };
+        assert_eq!(code(NAME, &query, at("2026-11-26T09:00:00Z")), "lien_expire");
+        assert_eq!(code(&NAME.replace('0', "1"), &query, now), "lien_invalide");
+        let fin = at("2026-11-26T09:00:00Z").timestamp();
+        let later = query.replace(&fin.to_string(), &(fin + 600).to_string());
+        let (head, signature) = query.split_once("signature=").unwrap();
+        for altered in [
+            later,
+            query.replace("fin=", "fin=%30"),
+            query.replace("fin=", "fin=0"),
+            query.replace("fin=", "fin=+"),
+            query.replace("fin=", "f%69n="),
+            format!("{query}&x=1"),
+            format!("{query}="),
+            format!("x=1&{query}"),
+            format!("{head}signature={}", &signature[..signature.len() - 2]),
+            format!("{head}signature="),
+            "signature=".to_owned(),
+            String::new(),
+        ] {
+            assert_eq!(code(NAME, &altered, now), "lien_invalide", "{altered}");
+        }
+    }
+
+    #[test]
+    fn the_key_is_none_of_tokens_and_rotates_with_it() {
+        let (old, now) = (liens(KEY, None), at("2026-11-26T08:00:00Z"));
+        let query = old.sign(NAME, now);
+        let signature = query.split_once("signature=").unwrap().1;
+        let by_the_secret_itself = with_message(&mac(KEY.as_bytes()).unwrap(), NAME, 0).finalize();
+        assert_ne!(signature, URL_SAFE_NO_PAD.encode(by_the_secret_itself.into_bytes()));
+        let new_key = "another key of thirty-two letters";
+        assert!(liens(new_key, Some(KEY)).check(NAME, &query, now).is_ok(), "rotated");
+        assert!(liens(new_key, None).check(NAME, &query, now).is_err(), "rotated away");
+        assert_ne!(liens(new_key, Some(KEY)).sign(NAME, now), query);
+    }
+
+    #[test]
+    fn with_keys_in_files_they_are_what_rotates() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            Some(path)
+        };
+        let (one, two) = (write("one", "pem\none\n"), write("two", "pem\ntwo\n"));
+        let with = |private_key_file: &Option<_>, previous_key_file: Option<_>| {
+            let algorithm = crate::config::JwtAlgorithm::Rs256;
+            let private_key_file = private_key_file.clone();
+            let auth = config(KEY, None);
+            let config = AuthConfig { algorithm, private_key_file, previous_key_file, ..auth };
+            Liens::new(&config).unwrap()
+        };
+        let now = at("2026-11-26T08:00:00Z");
+        let query = with(&one, write("none", "\n")).sign(NAME, now);
+        assert!(with(&two, one).check(NAME, &query, now).is_ok());
+        assert!(with(&two, Some(folder.path().join("absent"))).check(NAME, &query, now).is_err());
+        assert!(liens(KEY, None).check(NAME, &query, now).is_err());
+    }
+}

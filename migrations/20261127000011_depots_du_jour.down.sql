@@ -1,0 +1,1 @@
+drop table depots_du_jour;
