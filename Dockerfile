@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 # Une image, deux programmes : `erp-api` (par défaut) et `erp-worker`. Pas d'ENTRYPOINT : la commande est ce qui tourne.
 #   docker build -t erp-mif . --build-arg VERSION=0.1.0 --build-arg REVISION=$(git rev-parse HEAD) --build-arg CREATED=$(date -u +%FT%TZ)
 #   docker run … erp-mif erp-api migrate | erp-api | erp-worker
@@ -9,8 +8,7 @@ WORKDIR /src
 # Les requêtes sont vérifiées contre .sqlx : construire ne demande pas de base.
 ENV SQLX_OFFLINE=true CARGO_INCREMENTAL=0
 
-# 1. Les dépendances seules, dans une couche que seuls Cargo.toml et Cargo.lock renouvellent : des minutes, contre des secondes
-# pour le reste. Des sources vides faites à la main plutôt que cargo-chef : rien à installer ni à croire de plus, et
+# 1. Les dépendances seules, dans une couche que seuls Cargo.toml et Cargo.lock renouvellent : quatre minutes, autant que nos sources. Des sources vides faites à la main plutôt que cargo-chef : rien à installer ni à croire de plus, et
 # cargo-chef réécrit les manifestes sans --locked. Un membre de plus dans le workspace est une ligne de plus ici.
 COPY Cargo.toml Cargo.lock ./
 COPY core/Cargo.toml core/
@@ -21,7 +19,7 @@ COPY bench/Cargo.toml bench/
 RUN for crate in core api worker dev bench; do mkdir -p $crate/src && : >$crate/src/lib.rs; done \
     && mkdir -p dev/src/bin bench/benches \
     && for main in api/src/main.rs worker/src/main.rs dev/src/main.rs dev/src/bin/erp-queries.rs dev/src/bin/erp-migration.rs \
-        bench/benches/lists.rs bench/benches/queue.rs bench/benches/throughput.rs bench/benches/upload.rs; do \
+        bench/benches/decoders.rs bench/benches/lists.rs bench/benches/queue.rs bench/benches/throughput.rs bench/benches/upload.rs; do \
         echo 'fn main() {}' >$main; done \
     && cargo build --release --locked -p erp-api -p erp-worker \
     # Ce qui a été fait des sources vides ne doit pas passer pour à jour : COPY garde des dates plus anciennes.

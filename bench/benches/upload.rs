@@ -33,6 +33,7 @@ async fn photos(system: &System, report: &mut Report) -> anyhow::Result<()> {
         ensure!(started.elapsed() < PHOTO_LIMIT, "the photos are not ready");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+    // With its decoders, which have ended.
     let cpu = cpu_seconds(system.worker_pid)? - before;
     #[expect(clippy::cast_precision_loss, reason = "a count of photos")]
     let count = PHOTOS as f64;

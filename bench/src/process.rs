@@ -4,7 +4,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use rustix::process::{Pid, Signal, kill_process};
 
 /// A process that is asked to end, and waited for, when this is dropped.
@@ -48,16 +48,15 @@ pub fn forget_peak(pid: u32) -> anyhow::Result<()> {
     Ok(fs::write(format!("/proc/{pid}/clear_refs"), "5")?)
 }
 
-/// The processor time that process `pid` has used, in seconds.
+/// The processor time that process `pid` and those of its children that have ended have used, in seconds.
 pub fn cpu_seconds(pid: u32) -> anyhow::Result<f64> {
     /// `USER_HZ`, which Linux has fixed for what it tells programs.
     const TICKS: f64 = 100.0;
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let after_name = stat.rsplit_once(") ").context("no name")?.1;
     let fields: Vec<&str> = after_name.split(' ').collect();
-    let [user, system] = [11, 12].map(|n| fields.get(n).and_then(|f| f.parse::<f64>().ok()));
-    match (user, system) {
-        (Some(user), Some(system)) => Ok((user + system) / TICKS),
-        _ => bail!("no times in /proc/{pid}/stat"),
-    }
+    // Its own, user and system, then those of its children.
+    let times = [11, 12, 13, 14].map(|n| fields.get(n).and_then(|f| f.parse::<f64>().ok()));
+    let times: Option<Vec<f64>> = times.into_iter().collect();
+    Ok(times.with_context(|| format!("no times in /proc/{pid}/stat"))?.iter().sum::<f64>() / TICKS)
 }

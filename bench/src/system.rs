@@ -137,10 +137,20 @@ impl System {
 
     /// How many documents are `ready`.
     pub async fn ready_documents(&self) -> anyhow::Result<usize> {
+        self.documents(&["ready"]).await
+    }
+
+    /// How many documents a worker has done with.
+    pub async fn ended_documents(&self) -> anyhow::Result<usize> {
+        self.documents(&["ready", "failed"]).await
+    }
+
+    async fn documents(&self, statuses: &[&str]) -> anyhow::Result<usize> {
         let path = format!("/documents/{}?limit=200", self.intervention_id);
         let rows = self.get(&path).await?;
         let rows = rows.as_array().context("no list")?;
-        Ok(rows.iter().filter(|row| row["status"] == "ready").count())
+        let is_one = |row: &&Value| statuses.iter().any(|status| row["status"] == *status);
+        Ok(rows.iter().filter(is_one).count())
     }
 
     fn url(&self, path: &str) -> String {

@@ -6,21 +6,14 @@ use erp_core::{
         self, Document, FileKind, Prepared,
         jobs::{DeleteFiles, ProcessDocument},
     },
-    jobs::{Dependency, Job as _},
-};
-use tokio::sync::Semaphore;
-
-use crate::{
-    files::{self, Content},
-    work::Work,
+    jobs::Dependency,
 };
 
-/// Files that are decoded at once in this process.
-static DECODERS: Semaphore = Semaphore::const_new(ProcessDocument::CONCURRENCY);
+use crate::{decoder::Decoders, files::Content, work::Work};
 
 /// Brings a document to `ready`, or to `failed` with its reason: both are a job done. Run twice it does the same
 /// twice, on the same names, until it is recorded once.
-pub(crate) async fn process(work: Work, job: ProcessDocument) -> Result<()> {
+pub(crate) async fn process(work: Work, job: ProcessDocument, decoders: Decoders) -> Result<()> {
     let document = match begin(&work, job.document_id).await {
         // Removed, perhaps while a worker before us wrote what is made of it.
         Err(Error::NotFound(Noun::Document)) => {
@@ -33,6 +26,7 @@ pub(crate) async fn process(work: Work, job: ProcessDocument) -> Result<()> {
     for key in document.keys() {
         work.storage.remove_unfinished(&key).await?;
     }
+    let place = decoders.place().await?;
     let bytes = match work.storage.get(&document.key(), work.config.uploads.max_bytes).await {
         // Removed meanwhile, and its file with it.
         Err(Error::NotFound(_)) if is_gone(&work, document.id).await? => {
@@ -45,20 +39,13 @@ pub(crate) async fn process(work: Work, job: ProcessDocument) -> Result<()> {
         anyhow::anyhow!("document {} has the extension {}", document.id, document.extension)
     })?;
 
-    // Decoding takes a core for a while: never one of the async threads. Nothing stops it before its end, not even the
-    // time limit of the job, so that its place is its own until then.
-    let place = DECODERS.acquire().await.map_err(anyhow::Error::from)?;
-    let examined = tokio::task::spawn_blocking(move || {
-        let examined = files::examine(&bytes, kind);
-        drop(place);
-        examined
-    })
-    .await;
-    let prepared = match examined.map_err(anyhow::Error::from)? {
+    let examined = decoders.examine(&bytes, kind).await?;
+    drop((bytes, place));
+    let prepared = match examined {
         Ok(content) => keep(&work, &document, content).await?,
         Err(defect) => {
             work.answered(Dependency::Storage);
-            return fail(&work, document.id, defect.0).await;
+            return fail(&work, document.id, &defect.0).await;
         }
     };
     // What there was to read, and what there was to write: a disk that is full still lets one read.

@@ -1,5 +1,6 @@
 //! Runs the jobs that core declares.
 mod batches;
+pub mod decoder;
 mod digest;
 pub mod doctor;
 mod documents;
@@ -16,7 +17,7 @@ mod scheduler;
 mod wake;
 mod work;
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use erp_core::{
     Ctx, Error,
@@ -27,6 +28,7 @@ use erp_core::{
 use uuid::Uuid;
 
 use batches::batches;
+use decoder::Decoders;
 use runner::Runner;
 pub use runner::StopError;
 
@@ -39,6 +41,8 @@ pub struct Settings {
     pub poll: Duration,
     /// Jobs running at SIGTERM get so long to end; others take up what does not.
     pub shutdown_timeout: Duration,
+    /// The `erp-worker` that decodes files: this very program, but where the jobs run in another.
+    pub decoder: PathBuf,
 }
 
 impl Settings {
@@ -50,14 +54,16 @@ impl Settings {
             instance: format!("{}-{}-{}", host.trim(), std::process::id(), Uuid::new_v4().simple()),
             poll: Duration::from_millis(500),
             shutdown_timeout: ctx.config.worker.shutdown_timeout,
+            decoder: decoder::own_program(),
         }
     }
 }
 
 /// Every job of the system, one line each.
-fn with_jobs(runner: Runner) -> Runner {
+fn with_jobs(runner: Runner, ctx: &Ctx, settings: &Settings) -> Runner {
+    let decoders = Decoders::new(settings.decoder.clone(), ctx.config.decoder);
     runner
-        .job(documents::process)
+        .job(move |work, job| documents::process(work, job, decoders.clone()))
         .job(documents::delete_files)
         .job(emails::send)
         .job(digest::send_all)
@@ -80,7 +86,7 @@ pub async fn run(
     stop: impl Future<Output = std::io::Result<()>> + Send,
 ) -> Result<(), StopError> {
     metrics::begin(QUEUES, schedules::NAMES);
-    let runner = Box::pin(with_jobs(Runner::new(ctx, settings)).run_until(stop));
+    let runner = Box::pin(with_jobs(Runner::new(ctx, settings), ctx, settings).run_until(stop));
     tokio::select! {
         done = runner => done,
         never = scheduler::run(ctx), if ctx.config.worker.scheduler => match never {},
@@ -94,7 +100,8 @@ pub struct ByHand(Runner);
 impl ByHand {
     #[must_use]
     pub fn new(ctx: &Ctx) -> Self {
-        Self(with_jobs(Runner::new(ctx, &Settings::new(ctx))))
+        let settings = Settings::new(ctx);
+        Self(with_jobs(Runner::new(ctx, &settings), ctx, &settings))
     }
 
     /// Does the job of `queue` with this payload, by the clock of the context.

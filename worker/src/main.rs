@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use erp_core::{Config, Ctx, health, shutdown, telemetry};
-use erp_worker::{Settings, doctor, http, preview};
+use erp_worker::{Settings, decoder, doctor, http, preview};
 
 /// Un worker de l'ERP MIF Maroc : photos, documents, e-mails, planifications. Les réglages viennent de l'environnement et de
 /// .env : voir .env.example.
@@ -30,12 +30,18 @@ enum Command {
         #[arg(default_value = "mails")]
         folder: PathBuf,
     },
+    /// Lit un fichier pour un worker, sans droits ni réglages : le worker le lance lui-même.
+    #[command(hide = true)]
+    Decode { extension: String, len: usize, memory: u64, seconds: u64 },
 }
 
 fn main() -> ExitCode {
     let command = Cli::parse().command.unwrap_or(Command::Run);
     if let Command::PreviewMails { folder } = command {
         return preview_mails(&folder);
+    }
+    if let Command::Decode { extension, len, memory, seconds } = command {
+        return decoder::decode(&extension, len, memory, seconds);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     if matches!(command, Command::Doctor) {
@@ -50,7 +56,7 @@ fn main() -> ExitCode {
     };
     let done = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
         let done = runtime.block_on(run(config));
-        // A file that is being decoded would hold up the end; its job has been handed back.
+        // What still blocks a thread would hold up the end; its job has been handed back.
         runtime.shutdown_background();
         done
     });

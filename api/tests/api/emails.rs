@@ -359,7 +359,7 @@ async fn a_mail_server_that_does_not_answer_stops_no_document() {
         }
         Ok(())
     };
-    let settings = erp_worker::Settings::new(&app.ctx);
+    let settings = app.settings().await;
     Box::pin(erp_worker::run(&app.ctx, &settings, ready)).await.unwrap();
     // And what a stop finds under way is handed back, at no cost.
     let mails = app.jobs().await.into_iter().filter(|(queue, ..)| queue == "emails");

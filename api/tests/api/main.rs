@@ -15,6 +15,8 @@ mod clients;
 mod connections;
 mod conventions;
 mod dashboard;
+#[cfg(unix)]
+mod decoders;
 mod dehors;
 mod digest;
 mod documents;

@@ -57,8 +57,11 @@ async fn until(what: &str, mut so: impl AsyncFnMut() -> bool) {
 /// Runs `workers` workers while `story` goes on.
 async fn workers(app: &App, workers: usize, story: impl Future<Output = ()>) {
     let (stop, stopped) = tokio::sync::watch::channel(false);
+    let settings = app.settings().await;
     let run = |_| {
-        let (settings, mut stopped) = (Settings::new(&app.ctx), stopped.clone());
+        // Each with a name of its own.
+        let instance = Settings::new(&app.ctx).instance;
+        let (settings, mut stopped) = (Settings { instance, ..settings.clone() }, stopped.clone());
         let ctx = app.ctx.clone();
         tokio::spawn(async move {
             let stop = async move {

@@ -302,8 +302,20 @@ impl App {
 
     /// Runs a worker until no job may run now.
     pub async fn run_jobs(&self) {
+        self.run_jobs_with(self.settings().await).await;
+    }
+
+    /// How workers run here: files are decoded by the true program, which the tests are not.
+    pub async fn settings(&self) -> Settings {
+        static WORKER: OnceCell<std::path::PathBuf> = OnceCell::const_new();
+        let built = || async { erp_dev::run::programs(None, false).await.unwrap().worker };
+        let decoder = WORKER.get_or_init(built).await.clone();
+        Settings { poll: Duration::from_millis(50), decoder, ..Settings::new(&self.ctx) }
+    }
+
+    /// Runs a worker of one's own until no job may run now.
+    pub async fn run_jobs_with(&self, settings: Settings) {
         let pool = self.ctx.pool.clone();
-        let settings = Settings { poll: Duration::from_millis(50), ..Settings::new(&self.ctx) };
         let idle = async move {
             while runnable(&pool).await > 0 {
                 tokio::time::sleep(Duration::from_millis(10)).await;

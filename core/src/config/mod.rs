@@ -2,6 +2,7 @@
 //! Every fault of a configuration is reported together, one line each: the variable, its fault, a good example.
 mod auth;
 mod database;
+mod decoder;
 mod env;
 mod http;
 mod log;
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 
 pub use auth::{AuthConfig, JwtAlgorithm};
 pub use database::DatabaseConfig;
+pub use decoder::DecoderConfig;
 pub use env::{BY_FILE, Env, Secret, SettingFault};
 pub use http::HttpConfig;
 pub use log::{LogConfig, LogFormat};
@@ -52,6 +54,7 @@ pub struct Config {
     pub uploads: UploadConfig,
     pub mail: MailConfig,
     pub worker: WorkerConfig,
+    pub decoder: DecoderConfig,
     /// `SLA_HOURS`
     pub sla: Sla,
     pub log: LogConfig,
@@ -93,6 +96,7 @@ impl Config {
             uploads: UploadConfig::read(&mut env),
             mail: MailConfig::read(&mut env),
             worker: WorkerConfig::read(&mut env),
+            decoder: DecoderConfig::read(&mut env),
             sla: sla::read(&mut env),
             log: LogConfig::read(&mut env, environment),
             sources: Sources::default(),
@@ -158,6 +162,8 @@ mod tests {
             ("MAX_UPLOAD_BYTES", "-1"),
             ("SLA_HOURS", "urgente=2,haute=demain"),
             ("WORKER_QUEUES", "emails,email.group"),
+            ("DECODER_MEMORY_MB", "64"),
+            ("DECODER_CPU_SECONDS", "60"),
         ])
         .unwrap_err();
         for name in [
@@ -168,6 +174,8 @@ mod tests {
             "LOG_FORMAT",
             "MAX_UPLOAD_BYTES",
             "SLA_HOURS",
+            "DECODER_MEMORY_MB",
+            "DECODER_CPU_SECONDS",
             "WORKER_QUEUES",
         ] {
             assert_eq!(

@@ -30,7 +30,7 @@ impl Job for ProcessDocument {
     const QUEUE: &'static str = "documents.process";
     const NEEDS: &[Dependency] = &[Dependency::Storage];
     const TIMEOUT: Duration = Duration::from_mins(2);
-    /// Each takes a core, and up to 512 MiB while it decodes.
+    /// Each takes a core; what they take of memory has a budget of its own.
     const CONCURRENCY: usize = 2;
     const MAX_BACKOFF: Duration = Duration::from_mins(10);
 

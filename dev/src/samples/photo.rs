@@ -79,7 +79,12 @@ pub fn jpeg_with_gps(width: u32, height: u32, orientation: u8) -> Vec<u8> {
         Rotate270 => Rotate90,
         other => other,
     });
-    let plain = encode_jpeg(&picture);
+    from_a_phone(&encode_jpeg(&picture), orientation)
+}
+
+/// A JPEG without metadata with all that a phone writes into it, and turned by it.
+#[must_use]
+pub fn from_a_phone(plain: &[u8], orientation: u8) -> Vec<u8> {
     let mut out = plain[..2].to_vec();
     segment(&mut out, 0xE1, &[b"Exif\0\0", exif(orientation).as_slice()].concat());
     segment(

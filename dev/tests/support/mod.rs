@@ -220,8 +220,13 @@ impl System {
     }
 
     pub async fn upload(&self, intervention: &Value, photo: Vec<u8>) {
-        let form =
-            multipart::Form::new().part("file", multipart::Part::bytes(photo).file_name("p.jpg"));
+        self.upload_as(intervention, "p.jpg", photo).await;
+    }
+
+    /// A file of any kind, by its name.
+    pub async fn upload_as(&self, intervention: &Value, name: &str, bytes: Vec<u8>) {
+        let part = multipart::Part::bytes(bytes).file_name(name.to_owned());
+        let form = multipart::Form::new().part("file", part);
         let url = format!("{}/documents?intervention_id={intervention}", self.url);
         let response =
             self.client.post(url).bearer_auth(&self.token).multipart(form).send().await.unwrap();

@@ -1,6 +1,8 @@
-//! What the worker makes of an uploaded file's bytes: pure functions, no I/O, nothing async.
-//! They take what strangers send, so each bounds its memory and answers with a [`Defect`], never a panic.
+//! What is made of an uploaded file's bytes: pure functions, no I/O, nothing async.
+//! They take what strangers send and answer with a [`Defect`], never a panic. What a hostile file may cost beyond that is
+//! bounded by the process they run in: see [`crate::decoder`].
 
+pub mod need;
 pub mod office;
 pub mod pdf;
 pub mod picture;
@@ -10,19 +12,33 @@ pub mod text;
 #[cfg(test)]
 mod tests;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    borrow::Cow,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use erp_core::documents::kind::FileKind;
 
-use self::picture::Picture;
+use self::{need::Need, picture::Picture};
 
 /// Why a file cannot be used: a French sentence for the person who sent it, which says what to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Defect(pub &'static str);
+pub struct Defect(pub Cow<'static, str>);
+
+impl Defect {
+    pub(crate) const fn new(sentence: &'static str) -> Self {
+        Self(Cow::Borrowed(sentence))
+    }
+}
+
+/// Of a file that no decoder could be brought to read, for whatever reason.
+pub(crate) const UNREADABLE: Defect = Defect::new(
+    "Le fichier n'a pas pu être lu : enregistrez-le à nouveau depuis son logiciel et renvoyez-le.",
+);
 
 /// What was found in a sound file.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum Content {
     /// Of a picture.
     Picture(Box<Picture>),
@@ -32,20 +48,17 @@ pub enum Content {
     Sound,
 }
 
-/// Checks a whole file of the given kind, and derives what is to be kept of it.
-///
-/// Takes up to seconds of processor time and, for the biggest pictures, some 600 MiB: call it on a
-/// thread that may block, and not many at once. A bug in a decoder ends as a [`Defect`] too.
-pub fn examine(bytes: &[u8], kind: FileKind) -> Result<Content, Defect> {
+/// Checks a whole file of the given kind, and derives what is to be kept of it; a picture that needs more than `memory`
+/// bytes is refused before it is decoded. A bug in a decoder ends as a [`Defect`] too.
+pub fn examine(bytes: &[u8], kind: FileKind, memory: u64) -> Result<Content, Defect> {
     let examined = catch_unwind(AssertUnwindSafe(|| match kind {
         FileKind::Jpeg | FileKind::Png | FileKind::Webp | FileKind::Gif => {
+            picture::fits(&Need::of(bytes, kind), memory)?;
             picture::process(bytes, kind).map(|picture| Content::Picture(Box::new(picture)))
         }
         FileKind::Pdf => pdf::pages(bytes).map(Content::Pages),
         FileKind::Docx | FileKind::Xlsx => office::check(bytes, kind).map(|()| Content::Sound),
         FileKind::Txt | FileKind::Csv => text::check(bytes).map(|()| Content::Sound),
     }));
-    examined.unwrap_or(Err(Defect(
-        "Le fichier n'a pas pu être lu : enregistrez-le à nouveau depuis son logiciel et renvoyez-le.",
-    )))
+    examined.unwrap_or(Err(UNREADABLE))
 }

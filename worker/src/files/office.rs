@@ -1,7 +1,7 @@
 //! Word and Excel files (OOXML): that the container is sound, of the claimed kind, without macros.
-//! Only the list of parts and one small part are read; nothing is unpacked.
+//! Every part is inflated and thrown away, through one counter: what the archive says of its sizes is not believed.
 
-use std::io::{Cursor, Read as _};
+use std::io::{self, Cursor, Read as _};
 
 use erp_core::documents::kind::FileKind;
 use zip::ZipArchive;
@@ -15,16 +15,16 @@ const MAX_UNPACKED: u64 = 512 * 1024 * 1024;
 /// Bytes of the list of content types.
 const MAX_TYPES: u64 = 1024 * 1024;
 
-const DAMAGED: Defect = Defect(
+const DAMAGED: Defect = Defect::new(
     "Le document est endommagé ou incomplet : enregistrez-le à nouveau depuis Word ou Excel et renvoyez-le.",
 );
-const OTHER_KIND: Defect = Defect(
+const OTHER_KIND: Defect = Defect::new(
     "Le contenu n'est pas celui d'un document de ce type : enregistrez-le en .docx (Word) ou .xlsx (Excel) et renvoyez-le.",
 );
-const TOO_BIG: Defect = Defect(
+const TOO_BIG: Defect = Defect::new(
     "Le document est démesuré une fois décompressé : allégez-le ou exportez-le en PDF et renvoyez-le.",
 );
-const MACROS: Defect = Defect(
+const MACROS: Defect = Defect::new(
     "Le document contient des macros : enregistrez-le sans macros (.docx ou .xlsx) et renvoyez-le.",
 );
 
@@ -42,18 +42,20 @@ pub fn check(bytes: &[u8], kind: FileKind) -> Result<(), Defect> {
     let mut unpacked = 0_u64;
     let mut has_part = false;
     for index in 0..archive.len() {
-        let entry = archive.by_index_raw(index).map_err(|_| DAMAGED)?;
-        unpacked = unpacked.saturating_add(entry.size());
+        let entry = archive.by_index(index).map_err(|_| DAMAGED)?;
         let name = entry.name().map_err(|_| DAMAGED)?.to_ascii_lowercase();
         if name.ends_with("vbaproject.bin") {
             return Err(MACROS);
         }
         // Word on the web writes word/document2.xml: the content type below is what decides.
         has_part |= name.trim_start_matches('/').starts_with(part);
-    }
-    // The sizes are what the archive says of itself. Readers stop at them, so does our own below.
-    if unpacked > MAX_UNPACKED {
-        return Err(TOO_BIG);
+        // To its end, where its checksum is compared, or to one byte more than all parts may have.
+        let mut rest = entry.take(MAX_UNPACKED - unpacked + 1);
+        let inflated = io::copy(&mut rest, &mut io::sink());
+        unpacked += inflated.map_err(|_| DAMAGED)?;
+        if unpacked > MAX_UNPACKED {
+            return Err(TOO_BIG);
+        }
     }
     let mut types = String::new();
     archive

@@ -4,7 +4,10 @@
 use std::ops::ControlFlow;
 
 use bytes::{Bytes, BytesMut};
+use erp_core::documents::kind::FileKind;
+use image::metadata::Orientation;
 use img_parts::{
+    ImageEXIF as _,
     png::Png,
     riff::RiffContent,
     webp::{
@@ -74,6 +77,43 @@ fn jpeg_keeps(marker: u8, contents: &[u8]) -> bool {
         0xEE => contents.starts_with(b"Adobe") && contents.len() == 12,
         0xE1..=0xEF | 0xFE => false,
         _ => true,
+    }
+}
+
+/// What was stripped, with metadata that say how it is turned and nothing else.
+pub(super) fn turned(
+    stripped: Vec<u8>,
+    kind: FileKind,
+    orientation: Orientation,
+) -> Result<Vec<u8>, Defect> {
+    if orientation == Orientation::NoTransforms {
+        return Ok(stripped);
+    }
+    // Little-endian TIFF: one directory of one field, the short 0x0112.
+    let mut exif = *b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\0\0\0\0\0\0\0\0";
+    exif[18] = orientation.to_exif();
+    let exif = Bytes::copy_from_slice(&exif);
+    match kind {
+        FileKind::Jpeg => {
+            // Where readers look for it: at the start, though after JFIF's own first segment.
+            let jfif = stripped[2..].starts_with(b"\xFF\xE0");
+            let at = 2 + if jfif { 2 + 16 } else { 0 };
+            let segment = [b"\xFF\xE1\0\x22Exif\0\0", &exif[..]].concat();
+            Ok([&stripped[..at], &segment, &stripped[at..]].concat())
+        }
+        FileKind::Png => {
+            let mut png = Png::from_bytes(stripped.into()).map_err(|error| parts_defect(&error))?;
+            png.set_exif(Some(exif));
+            Ok(png.encoder().bytes().to_vec())
+        }
+        FileKind::Webp => {
+            let mut webp =
+                WebP::from_bytes(stripped.into()).map_err(|error| parts_defect(&error))?;
+            webp.set_exif(Some(exif));
+            Ok(webp.encoder().bytes().to_vec())
+        }
+        // No other kind says how it is to be turned.
+        _ => Ok(stripped),
     }
 }
 

@@ -10,7 +10,7 @@ pub fn check(bytes: &[u8]) -> Result<(), Defect> {
     if is_text(bytes) {
         return Ok(());
     }
-    Err(Defect(
+    Err(Defect::new(
         "Le fichier contient autre chose que du texte : enregistrez-le en texte (UTF-8) et renvoyez-le.",
     ))
 }

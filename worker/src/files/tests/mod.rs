@@ -8,7 +8,7 @@ mod strip;
 use erp_core::documents::kind::{FileKind, HEAD_BYTES};
 use erp_dev::samples;
 
-use super::{Content, Defect, office, pdf, picture, text};
+use super::{Content, Defect, need::Need, office, pdf, picture, text};
 
 fn sample_of(kind: FileKind) -> Vec<u8> {
     match kind {
@@ -52,11 +52,14 @@ fn samples_are_what_they_say() {
         let bytes = sample_of(kind);
         let name = format!("échantillon.{}", kind.extension());
         assert_eq!(FileKind::identify(&name, &bytes[..bytes.len().min(HEAD_BYTES)]), Ok(kind));
-        super::examine(&bytes, kind).unwrap();
+        super::examine(&bytes, kind, u64::MAX).unwrap();
         for other in KINDS.into_iter().filter(|other| other.is_image() != kind.is_image()) {
             let text = matches!(kind, FileKind::Txt | FileKind::Csv)
                 && matches!(other, FileKind::Txt | FileKind::Csv);
-            assert!(text || super::examine(&bytes, other).is_err(), "{kind:?} taken for {other:?}");
+            assert!(
+                text || super::examine(&bytes, other, u64::MAX).is_err(),
+                "{kind:?} taken for {other:?}"
+            );
         }
     }
 }
@@ -83,10 +86,12 @@ fn damage_is_answered() {
                     bytes[at] ^= 1 << next(8);
                 }
             }
+            let _ = Need::of(&bytes, kind);
             if let Err(defect) = examine(&bytes, kind) {
                 assert!(defect.0.ends_with('.') && defect.0.contains(" : "), "{defect}");
             }
         }
+        let _ = Need::of(&[], kind);
         assert!(examine(&[], kind).is_err() || kind == FileKind::Txt || kind == FileKind::Csv);
     }
 }

@@ -1,11 +1,15 @@
 //! Pictures of every kind of colour and shape, turned in every way, and bombs.
 //! Colours are compared with some tolerance: the derived pictures are lossy.
 
-use erp_core::documents::kind::FileKind::{self, Gif, Jpeg, Png, Webp};
+use std::io::Cursor;
+
+use erp_core::documents::kind::FileKind::{self, Gif, Jpeg, Webp};
 use erp_dev::samples;
 use image::{
-    DynamicImage, GenericImageView as _, ImageBuffer, Luma, Rgba, codecs::webp::WebPEncoder,
+    DynamicImage, GenericImageView as _, ImageBuffer, ImageDecoder as _, ImageFormat, ImageReader,
+    Luma, Rgba, codecs::webp::WebPEncoder, metadata::Orientation,
 };
+use img_parts::{ImageEXIF as _, png::Png, webp::WebP};
 
 use super::picture::{Picture, process};
 
@@ -16,7 +20,7 @@ fn encoded(picture: &DynamicImage, format: image::ImageFormat) -> Vec<u8> {
 }
 
 fn preview(found: &Picture) -> DynamicImage {
-    image::load_from_memory_with_format(&found.preview, image::ImageFormat::WebP).unwrap()
+    image::load_from_memory_with_format(&found.preview, ImageFormat::WebP).unwrap()
 }
 
 fn size(webp: &[u8]) -> (u32, u32) {
@@ -39,9 +43,55 @@ fn every_orientation_comes_out_upright() {
         let found = process(&bytes, Jpeg).unwrap();
         assert_eq!((found.width, found.height), (120, 80), "{orientation}");
         assert!(difference(&preview(&found), &upright) < 8, "{orientation}");
-        let cleaned = image::load_from_memory(&found.cleaned.unwrap()).unwrap();
-        assert!(difference(&cleaned, &upright) < 6, "{orientation}");
+        let cleaned = found.cleaned.unwrap();
+        // The same pixels, and the one word that turns them.
+        assert_eq!(
+            image::load_from_memory(&cleaned).unwrap(),
+            image::load_from_memory(&bytes).unwrap(),
+            "{orientation}"
+        );
+        assert_eq!(turn(&cleaned, ImageFormat::Jpeg), turn(&bytes, ImageFormat::Jpeg));
+        assert!(!cleaned.windows(5).any(|part| part == b"Phone"), "nothing else of the EXIF");
+        assert!(process(&cleaned, Jpeg).unwrap().cleaned.is_none(), "nothing left to drop");
     }
+}
+
+fn turn(bytes: &[u8], format: ImageFormat) -> Orientation {
+    let reader = ImageReader::with_format(Cursor::new(bytes), format);
+    reader.into_decoder().unwrap().orientation().unwrap()
+}
+
+#[test]
+fn a_png_and_a_webp_that_are_turned_keep_their_pixels() {
+    let exif = b"II*\0\x08\0\0\0\x02\0\x0F\x01\x02\0\x04\0\0\0Foto\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
+    let scene = DynamicImage::from(samples::scene(60, 40, 3));
+    let mut png = Png::from_bytes(encoded(&scene, ImageFormat::Png).into()).unwrap();
+    png.set_exif(Some(exif.as_slice().into()));
+    let mut webp = WebP::from_bytes(samples::webp(60, 40, 3).into()).unwrap();
+    webp.set_exif(Some(exif.as_slice().into()));
+    for (bytes, kind, format) in [
+        (png.encoder().bytes(), FileKind::Png, ImageFormat::Png),
+        (webp.encoder().bytes(), Webp, ImageFormat::WebP),
+    ] {
+        let found = process(&bytes, kind).unwrap();
+        assert_eq!((found.width, found.height), (40, 60), "{kind:?}");
+        assert!(difference(&preview(&found), &scene.rotate90()) < 8, "{kind:?}");
+        let cleaned = found.cleaned.unwrap();
+        assert_eq!(image::load_from_memory(&cleaned).unwrap(), scene, "{kind:?}");
+        assert_eq!(turn(&cleaned, format), Orientation::Rotate90, "{kind:?}");
+        assert!(!cleaned.windows(4).any(|part| part == b"Foto"), "{kind:?}");
+        assert!(process(&cleaned, kind).unwrap().cleaned.is_none(), "{kind:?}");
+    }
+}
+
+#[test]
+fn a_png_is_averaged_row_by_row() {
+    let scene = DynamicImage::from(samples::scene(3300, 2500, 9));
+    let bytes = encoded(&scene, ImageFormat::Png);
+    let found = process(&bytes, FileKind::Png).unwrap();
+    let expected = scene.thumbnail_exact(1600, 1212);
+    assert_eq!(size(&found.preview), (1600, 1212));
+    assert!(difference(&preview(&found), &expected) < 4);
 }
 
 #[test]
@@ -72,13 +122,13 @@ fn every_kind_of_colour() {
     let deep = ImageBuffer::from_fn(64, 48, |x, y| Rgba([shade(x), shade(y), 9, u16::MAX]));
     let grey = ImageBuffer::from_fn(64, 48, |x, _| Luma([shade(x)]));
     let cases: Vec<(Vec<u8>, FileKind)> = vec![
-        (encoded(&scene, image::ImageFormat::Png), Png),
-        (encoded(&DynamicImage::from(scene.to_luma8()), image::ImageFormat::Png), Png),
-        (encoded(&DynamicImage::from(scene.to_luma8()), image::ImageFormat::Jpeg), Jpeg),
-        (encoded(&DynamicImage::from(scene.to_luma_alpha8()), image::ImageFormat::Png), Png),
-        (encoded(&DynamicImage::ImageRgba16(deep), image::ImageFormat::Png), Png),
-        (encoded(&DynamicImage::ImageLuma16(grey), image::ImageFormat::Png), Png),
-        (encoded(&scene, image::ImageFormat::Gif), Gif),
+        (encoded(&scene, ImageFormat::Png), FileKind::Png),
+        (encoded(&DynamicImage::from(scene.to_luma8()), ImageFormat::Png), FileKind::Png),
+        (encoded(&DynamicImage::from(scene.to_luma8()), ImageFormat::Jpeg), Jpeg),
+        (encoded(&DynamicImage::from(scene.to_luma_alpha8()), ImageFormat::Png), FileKind::Png),
+        (encoded(&DynamicImage::ImageRgba16(deep), ImageFormat::Png), FileKind::Png),
+        (encoded(&DynamicImage::ImageLuma16(grey), ImageFormat::Png), FileKind::Png),
+        (encoded(&scene, ImageFormat::Gif), Gif),
         (samples::webp(64, 48, 5), Webp),
         (samples::gif(64, 48, 4), Gif),
     ];
@@ -88,8 +138,8 @@ fn every_kind_of_colour() {
         assert!(difference(&preview(&found), &original) < 8, "{kind:?} {:?}", original.color());
         assert!(!preview(&found).color().has_alpha(), "no transparency where there was none");
     }
-    let half = encoded(&DynamicImage::from(half), image::ImageFormat::Png);
-    let found = process(&half, Png).unwrap();
+    let half = encoded(&DynamicImage::from(half), ImageFormat::Png);
+    let found = process(&half, FileKind::Png).unwrap();
     assert_eq!(preview(&found).to_rgba8().get_pixel(3, 3).0[3], 0, "transparency stays");
     assert_eq!(preview(&found).to_rgba8().get_pixel(60, 3).0[3], 255);
 }
@@ -102,7 +152,7 @@ fn a_palette_png() {
     encoder.set_depth(png::BitDepth::Two);
     encoder.set_palette(vec![255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 9, 9]);
     encoder.write_header().unwrap().write_image_data(&[0b0001_1011]).unwrap();
-    let found = process(&bytes, Png).unwrap();
+    let found = process(&bytes, FileKind::Png).unwrap();
     assert_eq!((found.width, found.height, found.cleaned), (4, 1, None));
 }
 
@@ -164,7 +214,7 @@ fn bombs_are_refused_by_their_header() {
     let bomb = samples::png_bomb(30_000, 30_000);
     assert!(bomb.len() < 1 << 20, "a real, highly compressed file of {} bytes", bomb.len());
     let start = std::time::Instant::now();
-    assert!(process(&bomb, Png).unwrap_err().0.contains("64 mégapixels"));
+    assert!(process(&bomb, FileKind::Png).unwrap_err().0.contains("64 mégapixels"));
     // A GIF screen of 65 535 by 65 535 around a frame of one pixel.
     let mut gif = samples::gif(1, 1, 1);
     gif[6..10].fill(0xFF);

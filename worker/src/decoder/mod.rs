@@ -1,0 +1,231 @@
+//! Decodes uploaded files in processes of their own, so that no file can hurt the worker.
+//!
+//! `erp-worker decode` is this very program: it gets one file through its standard input, gives itself limits that the
+//! system holds it to ([`confine()`]), decodes, and answers through its standard output ([`frame`]). It has no settings, no
+//! secrets, no files and no network. One process serves one file: starting it takes milliseconds, a photo tens of them.
+//!
+//! The worker judges by a file's header what it will take ([`crate::files::need`]), waits until so much of its budget is
+//! free, and gives the process that and no more: what all of them take at once stays below the budget, whatever the files.
+
+mod child;
+mod confine;
+mod frame;
+
+use std::{
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use erp_core::{
+    Result,
+    config::DecoderConfig,
+    documents::{FileKind, jobs::ProcessDocument},
+    jobs::Job as _,
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    process::{Child, Command},
+    sync::{Semaphore, SemaphorePermit},
+    time::timeout,
+};
+
+pub use child::decode;
+pub use confine::confine;
+
+use crate::files::{Content, Defect, UNREADABLE, need::Need};
+
+const MIB: u64 = 1 << 20;
+/// Of real time, for each second of processor time: the machine has others to serve.
+const PATIENCE: u32 = 3;
+/// Bytes of what is derived from a file, beyond the file itself.
+const MAX_DERIVED: u64 = 16 * MIB;
+/// Bytes kept of what a decoder says as it dies.
+const MAX_SAID: u64 = 4096;
+
+const TOO_LONG: Defect = Defect::new(
+    "Le fichier demande trop de temps pour être lu : simplifiez-le ou enregistrez-le à nouveau, et renvoyez-le.",
+);
+const TOO_MUCH: Defect = Defect::new(
+    "Le fichier demande trop de mémoire pour être lu : allégez-le ou enregistrez-le à nouveau, et renvoyez-le.",
+);
+
+/// This very program, also when its file has been replaced by an upgrade.
+#[must_use]
+pub fn own_program() -> PathBuf {
+    if cfg!(target_os = "linux") {
+        Path::new("/proc/self/exe").to_owned()
+    } else {
+        std::env::current_exe().unwrap_or_default()
+    }
+}
+
+/// The decoders of this process, and what they share.
+#[derive(Debug, Clone)]
+pub(crate) struct Decoders(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    program: PathBuf,
+    config: DecoderConfig,
+    /// Files in memory at once.
+    places: Semaphore,
+    /// MiB of address space that nobody has taken.
+    budget: Semaphore,
+}
+
+impl Decoders {
+    pub(crate) fn new(program: PathBuf, config: DecoderConfig) -> Self {
+        Self(Arc::new(Inner {
+            program,
+            config,
+            places: Semaphore::new(ProcessDocument::CONCURRENCY),
+            budget: Semaphore::new(config.memory_mib as usize),
+        }))
+    }
+
+    /// Waits for a place: to be had before the file is read.
+    pub(crate) async fn place(&self) -> Result<SemaphorePermit<'_>> {
+        Ok(self.0.places.acquire().await.map_err(anyhow::Error::from)?)
+    }
+
+    /// Decodes a file as [`crate::files::examine`] does, in a process that ends with this future. A defect is for good, also
+    /// where it is that the file ran into a limit; an error is none of the file's fault.
+    pub(crate) async fn examine(
+        &self,
+        bytes: &Bytes,
+        kind: FileKind,
+    ) -> Result<Result<Content, Defect>> {
+        let config = self.0.config;
+        let need = Need::of(bytes, kind).bytes.div_ceil(MIB);
+        // One that needs more than there is gets all of it, and says itself what is wrong.
+        let share = u32::try_from(need).unwrap_or(u32::MAX).min(config.memory_mib);
+        let held = self.0.budget.acquire_many(share).await.map_err(anyhow::Error::from)?;
+
+        let mut child = self.spawn(bytes.len(), kind, share)?;
+        let limit = config.processor_time * PATIENCE;
+        let ended = timeout(limit, converse(&mut child, bytes)).await;
+        let answer = match ended {
+            Ok(ended) => {
+                let (status, out, said) = ended.map_err(anyhow::Error::from)?;
+                outcome(status, &out, &said, kind)
+            }
+            Err(_late) => {
+                tracing::warn!(kind = kind.extension(), ?limit, "a decoder was killed: too slow");
+                child.kill().await.map_err(anyhow::Error::from)?;
+                Ok(Err(TOO_LONG))
+            }
+        };
+        drop(held);
+        answer
+    }
+
+    fn spawn(&self, len: usize, kind: FileKind, share: u32) -> Result<Child> {
+        let child = Command::new(&self.0.program)
+            .args(["decode", kind.extension(), &len.to_string()])
+            .arg((u64::from(share) * MIB).to_string())
+            .arg(self.0.config.processor_time.as_secs().to_string())
+            .env_clear()
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn();
+        Ok(child.map_err(|error| anyhow::Error::from(error).context("cannot start a decoder"))?)
+    }
+}
+
+/// Gives the child its file, and takes what it answers and says until it has ended.
+async fn converse(
+    child: &mut Child,
+    bytes: &[u8],
+) -> std::io::Result<(ExitStatus, Vec<u8>, Vec<u8>)> {
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let give = async {
+        if let Some(mut stdin) = stdin {
+            // One that has ended takes no more; its status says why.
+            let _ = stdin.write_all(bytes).await;
+        }
+    };
+    let (mut out, mut said) = (Vec::new(), Vec::new());
+    let most = bytes.len() as u64 + MAX_DERIVED;
+    let take = async {
+        match stdout {
+            Some(stdout) => stdout.take(most).read_to_end(&mut out).await,
+            None => Ok(0),
+        }
+    };
+    let listen = async {
+        match stderr {
+            Some(stderr) => stderr.take(MAX_SAID).read_to_end(&mut said).await,
+            None => Ok(0),
+        }
+    };
+    let (status, (), taken, heard) = tokio::join!(child.wait(), give, take, listen);
+    taken?;
+    heard?;
+    Ok((status?, out, said))
+}
+
+/// What the end of a child means for its file.
+fn outcome(
+    status: ExitStatus,
+    out: &[u8],
+    said: &[u8],
+    kind: FileKind,
+) -> Result<Result<Content, Defect>> {
+    let said = String::from_utf8_lossy(said);
+    let defect = match ending(status) {
+        Ending::Done => match frame::read(out) {
+            Some(answer) => return Ok(answer),
+            None => UNREADABLE,
+        },
+        Ending::NotBegun => {
+            let why = anyhow::anyhow!("a decoder could not begin: {}", said.trim());
+            return Err(why.into());
+        }
+        // Whoever kills for want of memory, or an operator: the file may be as good as any.
+        Ending::Killed => return Err(anyhow::anyhow!("a decoder was killed from outside").into()),
+        Ending::TooLong => TOO_LONG,
+        Ending::Died if said.contains("memory allocation of") => TOO_MUCH,
+        Ending::Died => UNREADABLE,
+    };
+    tracing::warn!(kind = kind.extension(), %status, said = said.trim(), "a decoder died of a file");
+    Ok(Err(defect))
+}
+
+enum Ending {
+    Done,
+    /// It did not get as far as the file.
+    NotBegun,
+    /// By a signal that nobody but another process sends.
+    Killed,
+    /// Its processor time is used up.
+    TooLong,
+    /// Of any other limit, or of a fault of its own.
+    Died,
+}
+
+fn ending(status: ExitStatus) -> Ending {
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::ExitStatusExt as _;
+
+        use rustix::process::Signal;
+
+        let is = |signal: Signal| status.signal() == Some(signal.as_raw());
+        if is(Signal::KILL) {
+            return Ending::Killed;
+        }
+        if is(Signal::XCPU) {
+            return Ending::TooLong;
+        }
+    }
+    match status.code() {
+        Some(0) => Ending::Done,
+        Some(1) => Ending::NotBegun,
+        _ => Ending::Died,
+    }
+}
