@@ -29,14 +29,16 @@ impl FromRequestParts<Ctx> for ClientAddress {
 
 /// Each proxy adds the address it was called from on the right, and anyone may write what they like on the left: the
 /// first from the right that is not a proxy of ours is the client.
-fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+pub fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let is_ours = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
     let mut client = peer.to_canonical();
-    let values: Vec<&str> =
-        headers.get_all("x-forwarded-for").iter().filter_map(|v| v.to_str().ok()).collect();
-    for said in values.iter().rev().flat_map(|value| value.rsplit(',')) {
-        match said.trim().parse::<IpAddr>() {
-            Ok(address) if is_ours(&client) => client = address.to_canonical(),
+    let values: Vec<_> = headers.get_all("x-forwarded-for").iter().collect();
+    // By bytes: what is no text on the left takes nothing from what our own proxy wrote on the right.
+    let said = values.iter().rev().flat_map(|value| value.as_bytes().rsplit(|byte| *byte == b','));
+    for said in said {
+        let said = std::str::from_utf8(said).ok().and_then(|text| text.trim().parse().ok());
+        match said {
+            Some(address) if is_ours(&client) => client = IpAddr::to_canonical(&address),
             _ => break,
         }
     }
@@ -50,7 +52,10 @@ mod tests {
     fn seen(peer: &str, forwarded: &[&'static str], trusted: &[&str]) -> String {
         let headers = forwarded
             .iter()
-            .map(|value| ("x-forwarded-for".parse().unwrap(), value.parse().unwrap()))
+            .map(|value| {
+                let value = axum::http::HeaderValue::from_bytes(value.as_bytes()).unwrap();
+                ("x-forwarded-for".parse().unwrap(), value)
+            })
             .collect();
         let trusted: Vec<IpNet> = trusted.iter().map(|n| n.parse().unwrap()).collect();
         client(peer.parse().unwrap(), &headers, &trusted).to_string()
@@ -67,6 +72,10 @@ mod tests {
         );
         assert_eq!(seen("10.1.1.1", &["1.2.3.4", "198.51.100.1"], &proxies), "198.51.100.1");
         assert_eq!(seen("10.1.1.1", &["unknown"], &proxies), "10.1.1.1");
+        assert_eq!(seen("10.1.1.1", &["é, 198.51.100.1"], &proxies), "198.51.100.1");
+        // A client of an inner network is a client, whatever it writes, where the proxy alone is named.
+        let proxy = ["10.1.1.1"];
+        assert_eq!(seen("10.1.1.1", &["1.2.3.4, 10.5.5.5"], &proxy), "10.5.5.5");
         assert_eq!(seen("10.1.1.1", &[], &proxies), "10.1.1.1");
         assert_eq!(seen("::ffff:192.0.2.7", &["1.2.3.4"], &[]), "192.0.2.7");
     }
