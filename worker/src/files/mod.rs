@@ -1,6 +1,8 @@
 //! What the worker makes of an uploaded file's bytes: pure functions, no I/O, nothing async.
 //! They take what strangers send, so each bounds its memory and answers with a [`Defect`], never a panic.
 
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod office;
 pub mod pdf;
 pub mod picture;
