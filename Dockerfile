@@ -8,8 +8,8 @@ WORKDIR /src
 # Les requêtes sont vérifiées contre .sqlx : construire ne demande pas de base.
 ENV SQLX_OFFLINE=true CARGO_INCREMENTAL=0
 
-# 1. Les dépendances seules, dans une couche que seuls Cargo.toml et Cargo.lock renouvellent : quatre minutes, autant que nos sources. Des sources vides faites à la main plutôt que cargo-chef : rien à installer ni à croire de plus, et
-# cargo-chef réécrit les manifestes sans --locked. Un membre de plus dans le workspace est une ligne de plus ici.
+# 1. Les dépendances seules, dans une couche que seuls Cargo.toml et Cargo.lock renouvellent : quatre minutes, autant que nos
+# sources. Des sources vides faites à la main plutôt que cargo-chef : rien à installer ni à croire de plus, et cargo-chef réécrit les manifestes sans --locked. Un membre de plus dans le workspace est une ligne de plus ici.
 COPY Cargo.toml Cargo.lock ./
 COPY core/Cargo.toml core/
 COPY api/Cargo.toml api/

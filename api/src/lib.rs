@@ -1,6 +1,8 @@
 //! HTTP: routes, extractors, and the mapping of core errors to responses. No rule and no SQL.
 mod error;
 mod extract;
+#[doc(hidden)]
+pub mod fuzzing;
 mod json;
 mod layers;
 mod list;

@@ -29,7 +29,7 @@ impl FromRequestParts<Ctx> for ClientAddress {
 
 /// Each proxy adds the address it was called from on the right, and anyone may write what they like on the left: the
 /// first from the right that is not a proxy of ours is the client.
-fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+pub fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let is_ours = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
     let mut client = peer.to_canonical();
     let values: Vec<_> = headers.get_all("x-forwarded-for").iter().collect();

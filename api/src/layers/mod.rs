@@ -6,7 +6,7 @@ mod guard;
 mod headers;
 mod measure;
 
-pub use address::ClientAddress;
+pub use address::{ClientAddress, client};
 pub use drain::drain;
 pub use envelope::{OwnBody, X_REQUEST_ID, envelope};
 pub use guard::{anonymous, guard, signed_in};

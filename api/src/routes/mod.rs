@@ -13,7 +13,7 @@ mod planning;
 mod preferences;
 mod service;
 mod techniciens;
-mod upload;
+pub(crate) mod upload;
 mod users;
 
 use std::time::Duration;

@@ -314,3 +314,12 @@ fn file_fault(kind: &'static str, fr: impl Into<String>, en: impl Into<String>) 
     let loc = vec!["body".to_owned(), "file".to_owned()];
     Error::Invalid(vec![Fault { loc, msg: Text::new(fr, en), kind }])
 }
+
+/// What is found of a file in a body, which is not kept: name, kind, size and SHA-256. For [`crate::fuzzing`].
+pub(crate) async fn look_at(
+    ctx: &Ctx,
+    request: Request,
+) -> Result<(String, FileKind, u64, String), ApiError> {
+    let file = receive_file(ctx, request).await?;
+    Ok((file.filename, file.kind, file.size_bytes, file.sha256))
+}

@@ -76,7 +76,8 @@ impl Keys {
     }
 
     /// The claims of `token`, if it is ours, an access token, and has not expired.
-    pub(super) fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Claims> {
+    #[doc(hidden)]
+    pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Claims> {
         let claims: Claims = self.read(Kind::Access, token)?;
         if claims.exp <= now.timestamp() { Err(expired()) } else { Ok(claims) }
     }

@@ -2,6 +2,8 @@
 //! They take what strangers send and answer with a [`Defect`], never a panic. What a hostile file may cost beyond that is
 //! bounded by the process they run in: see [`crate::decoder`].
 
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod need;
 pub mod office;
 pub mod pdf;
