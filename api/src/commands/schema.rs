@@ -55,7 +55,7 @@ async fn grant(pool: &PgPool, config: &Config) -> anyhow::Result<()> {
     match migrate::grant(pool, config).await? {
         Granted::OneRole => {}
         Granted::To(role) => {
-            println!("Le rôle {role} a les droits qu'il faut à l'API et aux workers.")
+            println!("Le rôle {role} a les droits qu'il faut à l'API et aux workers.");
         }
         Granted::Unknown(role) => anyhow::bail!(
             "DATABASE_APP_ROLE : il n'y a pas de rôle « {role} » dans ce Postgres ; deploy/postgres/roles.sql le crée \

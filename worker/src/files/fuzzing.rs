@@ -17,7 +17,7 @@ pub fn stripped(bytes: &[u8], kind: FileKind) -> Result<Vec<u8>, String> {
 
 /// The pages of a sound document, where it has some, or the sentence that says what is wrong with it.
 pub fn examined(bytes: &[u8], kind: FileKind) -> Result<Option<u32>, String> {
-    match super::examine(bytes, kind) {
+    match super::examine(bytes, kind, 256 << 20) {
         Ok(Content::Pages(pages)) => Ok(Some(pages)),
         Ok(_) => Ok(None),
         Err(defect) => Err(defect.to_string()),

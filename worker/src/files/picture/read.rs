@@ -18,8 +18,8 @@ pub(super) fn whole(decoder: impl ImageDecoder) -> Result<DynamicImage, Defect> 
 pub(super) fn jpeg(bytes: &[u8], decoder: impl ImageDecoder) -> Result<DynamicImage, Defect> {
     let (width, height) = decoder.dimensions();
     let mut reduced = jpeg_decoder::Decoder::new(bytes);
-    let side = u16::try_from(PREVIEW).unwrap_or(u16::MAX);
-    let size = reduced.scale(side, side);
+    let edge = u16::try_from(PREVIEW).unwrap_or(u16::MAX);
+    let size = reduced.scale(edge, edge);
     let format = reduced.info().map(|info| info.pixel_format);
     let may_be_whole = u64::from(width) * u64::from(height) <= WHOLE_JPEG
         || format.is_none_or(|format| format == PixelFormat::CMYK32);
