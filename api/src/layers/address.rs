@@ -74,7 +74,7 @@ mod tests {
         assert_eq!(seen("10.1.1.1", &["unknown"], &proxies), "10.1.1.1");
         assert_eq!(seen("10.1.1.1", &["é, 198.51.100.1"], &proxies), "198.51.100.1");
         // A client of an inner network is a client, whatever it writes, where the proxy alone is named.
-        let proxy = ["10.1.1.1"];
+        let proxy = ["10.1.1.1/32"];
         assert_eq!(seen("10.1.1.1", &["1.2.3.4, 10.5.5.5"], &proxy), "10.5.5.5");
         assert_eq!(seen("10.1.1.1", &[], &proxies), "10.1.1.1");
         assert_eq!(seen("::ffff:192.0.2.7", &["1.2.3.4"], &[]), "192.0.2.7");
