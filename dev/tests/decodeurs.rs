@@ -2,7 +2,11 @@
 //! attackers send `failed`, with nothing tried twice. The limit is that of a memory cgroup where this test may make one;
 //! elsewhere the processes are looked at every few milliseconds.
 #![cfg(target_os = "linux")]
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic, and may look anywhere")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may panic, and may look anywhere"
+)]
 
 mod support;
 
@@ -48,7 +52,8 @@ impl Confined {
 
     fn group(pid: u32) -> Option<PathBuf> {
         let name = format!("erp-decodeurs-{pid}");
-        let roots = [("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")];
+        let roots =
+            [("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")];
         roots.into_iter().find_map(|(root, limit)| {
             let group = PathBuf::from(root).join(&name);
             fs::create_dir(&group).ok()?;
@@ -64,9 +69,9 @@ impl Confined {
     /// The most memory that was resident at once, in MiB, as it was seen; and as the group saw it, with the files read.
     fn peak(&self) -> (u64, Option<u64>) {
         let of_group = self.group.as_ref().and_then(|group| {
-            ["memory.max_usage_in_bytes", "memory.peak"]
-                .into_iter()
-                .find_map(|name| fs::read_to_string(group.join(name)).ok()?.trim().parse::<u64>().ok())
+            ["memory.max_usage_in_bytes", "memory.peak"].into_iter().find_map(|name| {
+                fs::read_to_string(group.join(name)).ok()?.trim().parse::<u64>().ok()
+            })
         });
         (self.sampled.load(Ordering::Relaxed) >> 20, of_group.map(|bytes| bytes >> 20))
     }
@@ -88,9 +93,11 @@ impl Drop for Confined {
 /// Bytes of memory that process `pid` and its children have.
 fn resident(pid: u32) -> u64 {
     let children = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    let children = children.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
-    let children: Vec<u32> =
-        children.flat_map(|list| list.split(' ').filter_map(|n| n.parse().ok()).collect::<Vec<_>>()).collect();
+    let children =
+        children.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+    let children: Vec<u32> = children
+        .flat_map(|list| list.split(' ').filter_map(|n| n.parse().ok()).collect::<Vec<_>>())
+        .collect();
     let of = |pid: &u32| {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

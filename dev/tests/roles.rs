@@ -15,7 +15,6 @@ use erp_dev::{
     zoneinfo::{self, RULES_2025B, RULES_2026C},
 };
 use rustix::process::Signal;
-use serde_json::json;
 use sqlx::{AssertSqlSafe, PgPool};
 
 use support::{

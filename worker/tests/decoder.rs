@@ -182,7 +182,12 @@ fn a_hostile_file_gets_no_further_than_its_limits() {
         let output = decode(extension, &bytes, need);
         let refused = head(&output).contains("Defect");
         // Of a limit, by a signal; not because it was never begun.
-        assert!(refused || output.status.signal().is_some(), "{name}: {} {}", output.status, head(&output));
+        assert!(
+            refused || output.status.signal().is_some(),
+            "{name}: {} {}",
+            output.status,
+            head(&output)
+        );
         assert_ne!(output.status.signal(), Some(9), "{name}");
     }
 }
@@ -226,7 +231,7 @@ fn a_decoder_does_not_outlive_whoever_started_it() {
 /// The line that it has written.
 fn number(child: &mut Child) -> u32 {
     let mut line = String::new();
-    for byte in child.stdout.as_mut().unwrap().bytes() {
+    for byte in std::io::BufReader::new(child.stdout.as_mut().unwrap()).bytes() {
         match byte.unwrap() {
             b'\n' => break,
             byte => line.push(byte.into()),

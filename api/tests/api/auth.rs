@@ -258,20 +258,20 @@ async fn the_api_answers_while_passwords_are_scored() {
     let user = app.user(UserRole::Technicien).await;
     // What is dear to score: as long as a password may be, and every character of it stands for several.
     let leet = "4@8({[<369&#!1/|0$5+7%2".chars().cycle().take(128).collect::<String>();
-    let left = std::cell::Cell::new(PASSWORDS);
+    let waiting = std::cell::Cell::new(PASSWORDS);
     let scored = futures_util::future::join_all((0..PASSWORDS).map(async |_| {
         let form = [("current_password", "pas le bon"), ("new_password", leet.as_str())];
         let request = app.request(Method::POST, "/auth/change-password").form(&form);
         let answer = app.send(request.bearer_auth(&user.token)).await;
-        left.set(left.get() - 1);
+        waiting.set(waiting.get() - 1);
         assert!([400, 422, 503].contains(&answer.status.as_u16()), "{}", answer.body);
     }));
     // On the one thread that serves here, each of them would hold up whatever comes after it.
     let mut between = 0;
     let asked = async {
-        while left.get() > 0 {
+        while waiting.get() > 0 {
             app.send(app.request(Method::GET, "/health")).await.expect(200);
-            between += usize::from(left.get() > 0);
+            between += usize::from(waiting.get() > 0);
         }
     };
     futures_util::future::join(scored, asked).await;
