@@ -1,6 +1,10 @@
 //! Two roles as deploy/postgres/roles.sql makes them: the programs do a whole day's work under one that owns nothing.
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may panic, and may look anywhere"
+)]
 
 mod support;
 
