@@ -99,11 +99,13 @@ pub fn champs(mut data: &[u8]) {
 fn page(fields: &mut Fields) {
     const SORTABLE: &[&str] = &["id", "nom"];
     let Some(page) = Page::read(fields, SORTABLE) else { return };
-    assert!((1..=200).contains(&page.limit) && page.offset >= 0);
+    assert!((1..=1000).contains(&page.limit) && page.offset >= 0);
     let mut query = QueryBuilder::<Postgres>::new("");
     page.push(&mut query, "id", |field| SORTABLE.iter().copied().find(|known| *known == field));
     let sql = query.build().sql();
-    let known = ["id", "id desc", "nom, id", "nom desc, id desc"];
+    const NOM: &str = r#"nom collate "fr-x-icu""#;
+    let known =
+        ["id".into(), "id desc".into(), format!("{NOM}, id"), format!("{NOM} desc, id desc")];
     assert!(
         known.iter().any(|order| sql.as_str() == format!(" order by {order} limit $1 offset $2")),
         "{}",

@@ -88,11 +88,19 @@ async fn judged(app: &App, login: &str) -> i32 {
 #[tokio::test]
 async fn of_guesses_made_all_at_once_five_are_looked_at_and_the_right_one_among_the_rest_is_not() {
     let app = App::new().await;
-    for round in 0..5 {
+    let mut rounds = 0;
+    for round in 0..25 {
         let user = app.user(UserRole::Client).await;
         let guesses =
             (0..20).map(|n| login(&app, &user.username, if n == 19 { PASSWORD } else { "non" }));
         let answers = futures_util::future::join_all(guesses).await;
+        if answers.iter().any(|answer| answer.status == 503) {
+            continue; // a machine that has other things to do sends some of them away
+        }
+        rounds += 1;
+        if rounds > 5 {
+            return;
+        }
         let right = answers.iter().filter(|answer| answer.status == 200).count();
         if right == 1 {
             continue; // it was among the five, and what was counted is forgotten
@@ -102,6 +110,7 @@ async fn of_guesses_made_all_at_once_five_are_looked_at_and_the_right_one_among_
         assert!(answers.iter().all(|answer| said(answer) == wrong), "round {round}");
         assert_eq!(said(&login(&app, &user.email, PASSWORD).await), wrong, "round {round}");
     }
+    panic!("the machine is too busy: {rounds} rounds");
 }
 
 #[tokio::test]

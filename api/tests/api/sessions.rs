@@ -385,7 +385,7 @@ async fn a_first_sign_in_from_a_new_device_is_told_at_once_and_at_night_and_only
 async fn a_new_password_is_told_in_the_transaction_that_sets_it_by_either_route() {
     let app = App::with(&[("TRUSTED_PROXIES", "127.0.0.1")]).await;
     let user = app.user(UserRole::Responsable).await;
-    change_password(&app, &user, "trop court").await.expect(422);
+    change_password(&app, &user, "court").await.expect(422);
     let wrong = [("current_password", "pas le bon"), ("new_password", OTHER)];
     let request = app.request(Method::POST, "/api/v1/auth/change-password");
     app.send(request.bearer_auth(&user.token).form(&wrong)).await.expect(400);

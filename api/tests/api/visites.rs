@@ -189,7 +189,7 @@ async fn visits_and_deadlines_of_tomorrow_are_announced_once() {
     let text = mail.text.as_deref().unwrap().replace('\u{a0}', " ");
     assert!(text.contains("mercredi 25 novembre 2026 à 09 h 30"), "{text}");
     assert!(text.contains(&format!("https://erp.example/planning/{}", planning["id"])), "{text}");
-    let listed = app.get(boss, "/notifications/user/me").await.expect(200);
+    let listed = app.get(boss, "/notifications/user/me?sort=id").await.expect(200);
     assert_eq!(listed[0]["planning_id"], planning["id"]);
     assert!(listed[0]["contenu"].as_str().unwrap().starts_with("Maintenance mensuelle de « Pompe"));
 }

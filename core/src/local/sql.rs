@@ -25,7 +25,10 @@ const LOCAL: [&str; 13] = [
 const CALENDAR: [&str; 4] = ["day", "week", "month", "year"];
 
 /// What may.
-const EXCEPT: [(&str, &str); 5] = [
+const EXCEPT: [(&str, &str); 7] = [
+    // The days of the audit are those of UTC, which no government changes.
+    ("(now() at time zone 'utc')::date - garde", "at time zone"),
+    ("(now() at time zone 'utc')::date - garde", "::date"),
     // Nothing is made of the answer but a line for operators.
     ("from unnest($2::timestamptz[]) with ordinality as times (t, place)", "timezone("),
     // How long the rows of workers that have gone are kept: an hour more or less is nothing.
