@@ -16,10 +16,6 @@ create function motif(mot text) returns text
                || replace(replace(replace(ltrim(public.recherche(mot)), '\', '\\'), '%', '\%'), '_', '\_') || '%'
     $$;
 
--- A column and not only an index on the expression: a common word is checked row by row, and the function costs ten times what
--- the comparison costs. The next migration fills it: a generated column would write the whole table anew under a lock.
-alter table interventions add column recherche text;
-
 alter table equipements add column recherche text generated always as (
     recherche(nom || ' ' || localisation || ' ' || coalesce(numero_serie, '') || ' ' || coalesce(marque, '') || ' '
               || coalesce(modele, ''))) stored;
@@ -30,11 +26,13 @@ create index equipements_nom_francais_idx on equipements (nom collate "fr-x-icu"
 alter table equipements add column nom_cle text;
 alter table competences add column nom_cle text;
 update equipements e
-set nom_cle = recherche(nom) || case when exists (select from equipements o where recherche(o.nom) = recherche(e.nom) and o.id < e.id)
-                                     then ' #' || id else '' end;
+set nom_cle = case when d.rang = 1 then d.cle else '#' || e.id end -- a key begins with a space: these meet no other
+from (select id, recherche(nom) as cle, row_number() over (partition by recherche(nom) order by id) as rang from equipements) d
+where d.id = e.id;
 update competences c
-set nom_cle = recherche(nom) || case when exists (select from competences o where recherche(o.nom) = recherche(c.nom) and o.id < c.id)
-                                     then ' #' || id else '' end;
+set nom_cle = case when d.rang = 1 then d.cle else '#' || c.id end
+from (select id, recherche(nom) as cle, row_number() over (partition by recherche(nom) order by id) as rang from competences) d
+where d.id = c.id;
 alter table equipements alter column nom_cle set not null, add constraint equipements_nom_cle_key unique (nom_cle);
 alter table competences alter column nom_cle set not null, add constraint competences_nom_cle_key unique (nom_cle);
 create function nom_cle() returns trigger language plpgsql as $$

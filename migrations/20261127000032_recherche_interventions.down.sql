@@ -1,2 +1,3 @@
 drop trigger recherche on interventions;
 drop function interventions_recherche();
+alter table interventions drop column recherche;

@@ -1,2 +1,2 @@
 -- no-transaction
-create index concurrently interventions_recherche_idx on interventions using gin (recherche gin_trgm_ops)
+create index concurrently if not exists interventions_recherche_idx on interventions using gin (recherche gin_trgm_ops)

@@ -35,6 +35,9 @@ const LISTS: &[(&str, &str, Option<i64>)] = &[
     ("of the last 30 days", "date_from=LAST_MONTH", None),
     ("with a rare word", "q=hydrofuge", None),
     ("with a common word", "q=garniture", None),
+    ("with two words", "q=moteur echauffement", None),
+    ("with a word of two letters", "q=du", None),
+    ("by type", "sort=type", None),
     ("as one client sees them", "sort=-id", Some(3)),
 ];
 
@@ -96,6 +99,7 @@ async fn measure(
 
 fn filter(query: &str, now: DateTime<Utc>) -> anyhow::Result<InterventionFilter> {
     let last_month = (now - TimeDelta::days(30)).to_rfc3339();
+    let query = format!("limit=50&{query}");
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     let pairs = pairs.map(|(k, v)| (k.to_owned(), v.replace("LAST_MONTH", &last_month)));
     Ok(Fields::pairs(Source::Query, pairs).parse()?)

@@ -70,7 +70,6 @@ const FRENCH: &[&str] = &[
     "nom_entreprise",
     "full_name",
     "equipe",
-    "type",
     "localisation",
     "marque",
     "modele",
@@ -131,12 +130,13 @@ where
     let mut rows = QueryBuilder::new("select * from ");
     push_where(rows.push(table));
     page.push(&mut rows, "id", |field| sortable.iter().copied().find(|known| *known == field));
-    let rows = rows.build_query_as().fetch_all(pool).await?;
+    // Planned anew each time: what is rare or common, recent or old decides by which index a list is read.
+    let rows = rows.build_query_as().persistent(false).fetch_all(pool).await?;
 
     let mut total = QueryBuilder::new("select count(*) from (select from ");
     push_where(total.push(table));
     total.push(" limit ").push_bind(MOST_COUNTED + 1).push(") as counted");
-    let counted: i64 = total.build_query_scalar().fetch_one(pool).await?;
+    let counted: i64 = total.build_query_scalar().persistent(false).fetch_one(pool).await?;
     Ok(Listed { rows, total: counted.min(MOST_COUNTED), and_more: counted > MOST_COUNTED })
 }
 

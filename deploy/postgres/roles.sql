@@ -62,7 +62,7 @@ delete from a_passer where ancien = (select oid from pg_roles where rolname = :'
 
 select format('grant %I to %I', :'migrate', rolname) from pg_roles
 where oid in (select ancien from a_passer union select oid from pg_roles where rolname = current_user)
-  and not pg_has_role(oid, (select oid from pg_roles where rolname = :'migrate'), 'member') \gexec
+  and not pg_has_role(oid, (select oid from pg_roles where rolname = :'migrate'), 'usage') \gexec
 select ordre from a_passer \gexec
 
 \pset tuples_only on
@@ -73,3 +73,8 @@ select format('%s est propriétaire de %s objets de %s ; %s lit et écrit. Ensui
          || :'migrate' || ' from …) : ' || (select string_agg(quote_ident(r.rolname), ', ') from pg_auth_members a
            join pg_roles r on r.oid = a.member where a.roleid = m.oid), '')
 from pg_roles m where m.rolname = :'migrate';
+
+select has_schema_privilege(:'app', 'public', 'create') or has_database_privilege(:'app', current_database(), 'temporary') as trop \gset
+\if :trop
+  do $$ begin raise exception 'le rôle des programmes peut encore créer (schéma public ou tables temporaires) : relancer sous un superutilisateur'; end $$;
+\endif

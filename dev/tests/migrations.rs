@@ -197,3 +197,48 @@ async fn who_was_signed_in_before_there_were_sessions_signs_in_again_and_nothing
     tx.commit().await.unwrap();
     assert_eq!((count("users").await, count("refresh_tokens").await), (300, 0));
 }
+
+#[tokio::test]
+async fn a_search_finds_what_was_there_before_and_names_that_were_told_apart_stay() {
+    const RECHERCHE: i64 = 20_261_127_000_031;
+    let test_db = TestDb::new().await;
+    let pool = &test_db.pool;
+    MIGRATOR.undo(pool, before(RECHERCHE)).await.unwrap();
+    let filled = "
+        insert into equipements (nom, type, localisation)
+        values ('Pompe', 'Pompe', 'Salé'), ('Pömpe', 'Pompe', 'Safi'), ('POMPE', 'Pompe', 'Fès'), ('Pompe #2', 'Pompe', 'Fès'),
+               ('#3', 'Pompe', 'Fès');
+        insert into competences (nom) values ('Électricité'), ('Electricite');
+        insert into interventions (titre, description, type, statut, priorite, urgence, date_creation, equipement_id)
+        select 'Fumée n° ' || n, case when n % 2 = 0 then 'Échauffement' end, 'corrective', 'ouverte', 'normale', false, now(), 1
+        from generate_series(1, 12000) n";
+    sqlx::raw_sql(filled).execute(pool).await.unwrap();
+    // Two replicas that start together.
+    let (one, other) = tokio::join!(erp_core::migrate(pool), erp_core::migrate(pool));
+    one.unwrap();
+    other.unwrap();
+
+    let found = async |word: &str| -> i64 {
+        let query = "select count(*) from interventions where recherche like motif($1)";
+        sqlx::query_scalar(query).bind(word.to_owned()).fetch_one(pool).await.unwrap()
+    };
+    assert_eq!((found("FUMEE").await, found("echauf").await), (12_000, 6_000));
+    let keys: Vec<String> = sqlx::query_scalar("select nom_cle from equipements order by id")
+        .fetch_all(pool)
+        .await
+        .unwrap();
+    assert_eq!(keys, [" pompe", "#2", "#3", " pompe #2", " #3"]);
+    let again =
+        "insert into equipements (nom, type, localisation) values ('pompe', 'Pompe', 'Fès')";
+    sqlx::query(again).execute(pool).await.unwrap_err();
+
+    // An index that a killed migration has left behind is built anew.
+    let half = "
+        delete from _sqlx_migrations where version >= 20261127000033;
+        update pg_index set indisvalid = false where indexrelid = 'interventions_recherche_idx'::regclass";
+    sqlx::raw_sql(half).execute(pool).await.unwrap();
+    erp_core::migrate(pool).await.unwrap();
+    let valid = "select indisvalid from pg_index where indexrelid = 'interventions_recherche_idx'::regclass";
+    assert!(sqlx::query_scalar::<_, bool>(valid).fetch_one(pool).await.unwrap());
+    assert_eq!(found("fumee").await, 12_000);
+}

@@ -15,10 +15,19 @@ use std::{
 use serde_json::Value;
 
 /// Words of the guide in capitals that are no settings of the programs.
-const NO_SETTINGS: [&str; 14] = [
+const NO_SETTINGS: [&str; 23] = [
     "ADMIN_PASSWORD",
     "ADMIN_USERNAME",
     "API_URL",
+    "APP_PASSWORD_FILE",
+    "MIGRATE_DATABASE_URL",
+    "MIGRATE_PASSWORD_FILE",
+    "PR_SET_PDEATHSIG",
+    "RLIMIT_AS",
+    "RLIMIT_CPU",
+    "RLIMIT_FSIZE",
+    "RLIMIT_NOFILE",
+    "RLIMIT_NPROC",
     "CARGO_TARGET_DIR",
     "LLVM_COV",
     "LLVM_PROFDATA",

@@ -97,13 +97,13 @@ pub fn champs(mut data: &[u8]) {
 }
 
 fn page(fields: &mut Fields) {
+    const NOM: &str = r#"nom collate "fr-x-icu""#;
     const SORTABLE: &[&str] = &["id", "nom"];
     let Some(page) = Page::read(fields, SORTABLE) else { return };
     assert!((1..=1000).contains(&page.limit) && page.offset >= 0);
     let mut query = QueryBuilder::<Postgres>::new("");
     page.push(&mut query, "id", |field| SORTABLE.iter().copied().find(|known| *known == field));
     let sql = query.build().sql();
-    const NOM: &str = r#"nom collate "fr-x-icu""#;
     let known =
         ["id".into(), "id desc".into(), format!("{NOM}, id"), format!("{NOM} desc, id desc")];
     assert!(

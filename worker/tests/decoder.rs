@@ -208,7 +208,8 @@ fn a_file_that_does_not_arrive_whole_is_nobody_s_fault() {
 
 #[test]
 fn a_decoder_does_not_outlive_whoever_started_it() {
-    let script = r#""$0" decode png 1000 200000000 15 <&0 & echo $!; wait"#;
+    // What a shell starts in the background has no input, unless it is given one under another number.
+    let script = r#"exec 3<&0; "$0" decode png 1000 200000000 15 <&3 & echo $!; wait"#;
     let mut shell = Command::new("sh")
         .args(["-c", script, PROGRAM])
         .stdin(Stdio::piped())

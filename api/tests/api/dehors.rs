@@ -156,6 +156,7 @@ async fn the_documentation_is_for_those_who_are_signed_in_where_the_operator_say
         "/redoc",
         "/redoc/redoc.standalone.js",
         "/openapi.json",
+        "/openapi.generated.json",
     ] {
         let request = || app.request(Method::GET, path);
         app.send(request()).await.expect_error(401, "non_authentifie");

@@ -220,6 +220,9 @@ async fn a_mail_in_doubt_is_kept_or_sent_again_by_what_it_says() {
     let refused = app.post(&admin, &again, json!({})).await.expect(409);
     assert_eq!(refused["code"], "envoi_non_renvoyable");
     app.post(&admin, "/admin/emails/999999/renvoyer", json!({})).await.expect(404);
+    let acts = app.get(&admin, "/admin/audit?action=email_renvoye").await.expect(200);
+    assert_eq!(acts.as_array().unwrap().len(), 1, "{acts}");
+    assert_eq!(acts[0]["cible_id"], kept[0]["id"].to_string());
 }
 
 #[tokio::test]

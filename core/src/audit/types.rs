@@ -33,6 +33,7 @@ enumeration! {
         FileReprise = "file_reprise",
         PlanificationModifiee = "planification_modifiee",
         PlanificationLancee = "planification_lancee",
+        EmailRenvoye = "email_renvoye",
         DocumentSupprime = "document_supprime",
         AuditExporte = "audit_exporte",
     }
@@ -48,6 +49,7 @@ enumeration! {
         File = "file",
         Planification = "planification",
         Document = "document",
+        Email = "email",
     }
 }
 enumeration_field!(Cible);

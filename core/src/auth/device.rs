@@ -43,7 +43,8 @@ pub(super) async fn signed_in(
     envois::open_avis(tx, user_id, &avis, now).await
 }
 
-/// Forgets devices that were not seen for [`KEPT`], up to `limit`.
+/// Forgets devices that were not seen for [`KEPT`], up to `limit`; but the last one of an account, so that whoever signs in to
+/// one that slept for a year is told of.
 pub(super) async fn purge(tx: &mut Tx<'_>, now: DateTime<Utc>, limit: i64) -> Result<u64> {
     store::purge_devices(tx, now - KEPT, limit).await
 }

@@ -291,7 +291,11 @@ pub(super) async fn purge_devices(
     let gone = sqlx::query!(
         r#"
             delete from appareils
-            where (user_id, empreinte) in (select user_id, empreinte from appareils where vu_le < $1 order by vu_le limit $2)
+            where (user_id, empreinte) in (
+                select user_id, empreinte from appareils a
+                where vu_le < $1
+                  and exists (select from appareils o where o.user_id = a.user_id and (o.vu_le, o.empreinte) > (a.vu_le, a.empreinte))
+                order by vu_le limit $2)
         "#,
         before,
         limit,

@@ -20,12 +20,12 @@ impl DecoderConfig {
             "un nombre de Mio de 128 à 65536",
             "384",
         );
-        // The job ends after two minutes, and one may wait for another.
+        // The job ends after two minutes, and one may wait for another: thrice this, twice, and the storage.
         let seconds = env.parse(
             "DECODER_CPU_SECONDS",
             15,
-            |n| (1..=20).contains(n),
-            "un nombre de secondes de 1 à 20",
+            |n| (1..=15).contains(n),
+            "un nombre de secondes de 1 à 15",
             "15",
         );
         Self { memory_mib, processor_time: Duration::from_secs(seconds) }

@@ -32,6 +32,8 @@ impl Job for ProcessDocument {
     const TIMEOUT: Duration = Duration::from_mins(2);
     /// Each takes a core; what they take of memory has a budget of its own.
     const CONCURRENCY: usize = 2;
+    /// As many files are in memory; more would wait for a place within their time limit.
+    const MOST_AT_ONCE: usize = 2;
     const MAX_BACKOFF: Duration = Duration::from_mins(10);
 
     async fn abandon(&self, tx: &mut Tx<'_>, _reason: &str, _now: DateTime<Utc>) -> Result<()> {

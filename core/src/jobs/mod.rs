@@ -43,6 +43,8 @@ pub trait Job: Serialize + DeserializeOwned + Clone + Send + Sync + Unpin + 'sta
     const TIMEOUT: Duration = Duration::from_mins(1);
     /// Attempts that run at once in one process.
     const CONCURRENCY: usize = 4;
+    /// The most of these that a process runs at once, whatever `WORKER_CONCURRENCY` says.
+    const MOST_AT_ONCE: usize = usize::MAX;
     /// The longest pause between two attempts that failed by a fault of the job itself.
     const MAX_BACKOFF: Duration = Duration::from_hours(1);
 

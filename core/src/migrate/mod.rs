@@ -28,7 +28,6 @@ const ATTEMPTS: usize = 60;
 /// tries again; a migration is one transaction, and what failed has changed nothing. The exception are those that say
 /// `no-transaction`: they build an index while others write, and wait for nothing that others wait for.
 pub async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
-    apalis_postgres::PostgresStorage::migrations().run(pool).await?;
     for _ in 1..ATTEMPTS {
         match migrate_once(pool).await {
             Err(error) if lost_a_lock(&error) => tokio::time::sleep(Duration::from_secs(1)).await,
@@ -55,6 +54,7 @@ async fn migrate_over(connection: &mut PgConnection) -> Result<(), MigrateError>
     {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
+    apalis_postgres::PostgresStorage::migrations().run(&mut *connection).await?;
     let mut up: Vec<_> = ours().collect();
     up.sort_unstable_by_key(|migration| migration.version);
     let applied = applied(connection).await?;

@@ -3,6 +3,8 @@ use sqlx::PgPool;
 
 use crate::{Config, Result};
 
+/// The advisory lock of whoever gives rights.
+const TURN: i64 = 0x6472_6f69_7473;
 const GRANT: &str = include_str!("grant.sql");
 
 /// What became of the rights of `DATABASE_APP_ROLE`.
@@ -20,6 +22,12 @@ pub enum Granted {
 /// For the owner of the schema, when it is up to date.
 pub async fn grant(pool: &PgPool, config: &Config) -> Result<Granted> {
     let mut tx = pool.begin().await?;
+    // Two that give the same rights at once would meet in the catalogue.
+    sqlx::query!("select pg_advisory_xact_lock($1) as turn", TURN).fetch_one(&mut *tx).await?;
+    // Anybody may call a new function, and a restored one is new.
+    sqlx::query!("revoke all on function audit_elaguer(date, timestamptz, bigint) from public")
+        .execute(&mut *tx)
+        .await?;
     let days = i32::try_from(config.auth.audit_days).unwrap_or(i32::MAX);
     sqlx::query!("update audit_garde set jours = $1 where jours <> $1", days)
         .execute(&mut *tx)

@@ -10,15 +10,19 @@ use std::io;
 /// no files, no network, no processes. The filter binds the calling thread and what it starts: call it with one thread.
 #[cfg(unix)]
 pub fn confine(memory: u64, seconds: u64) -> io::Result<()> {
-    use rustix::process::{Resource, Rlimit, setrlimit};
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-    let limit = |resource, current, maximum| {
-        let limits = Rlimit { current: Some(current), maximum: Some(maximum) };
+    // Nobody may ask for more than they were given.
+    let limit = |resource, current: u64, maximum: u64| {
+        let maximum = getrlimit(resource).maximum.map_or(maximum, |given| given.min(maximum));
+        let limits = Rlimit { current: Some(current.min(maximum)), maximum: Some(maximum) };
         setrlimit(resource, limits).map_err(io::Error::from)
     };
     // Whoever asked for this is gone: nobody wants the answer.
     #[cfg(target_os = "linux")]
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+    // Where the memory of all is used up the kernel shall take this process, and not the worker.
+    std::fs::write("/proc/self/oom_score_adj", "1000").ok();
     // The space that is taken is asked of a file.
     let space = mapped().saturating_add(memory);
     for none in [Resource::Core, Resource::Fsize, Resource::Nproc, Resource::Nofile] {

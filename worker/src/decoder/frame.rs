@@ -38,7 +38,11 @@ pub(super) fn write(out: &mut impl Write, found: &Result<Content, Defect>) -> io
     parts.iter().try_for_each(|part| out.write_all(part))
 }
 
-/// What [`write`] wrote; `None` of anything else.
+/// Bytes of a sentence about a file.
+const SENTENCE: usize = 512;
+
+/// What [`write`] wrote; `None` of anything else. A decoder that a file has taken over may answer what it likes: a sentence
+/// is short, and what is derived begins as a WebP does.
 pub(super) fn read(bytes: &[u8]) -> Option<Result<Content, Defect>> {
     let end = bytes.iter().position(|byte| *byte == b'\n')?;
     let mut rest = &bytes[end + 1..];
@@ -54,14 +58,22 @@ pub(super) fn read(bytes: &[u8]) -> Option<Result<Content, Defect>> {
                 Some(len) => Some(take(len)?),
                 None => None,
             };
+            if !(is_webp(&preview) && is_webp(&thumbnail)) {
+                return None;
+            }
             let picture = Picture { width, height, preview, thumbnail, cleaned };
             Ok(Content::Picture(Box::new(picture)))
         }
         Head::Pages(pages) => Ok(Content::Pages(pages)),
         Head::Sound => Ok(Content::Sound),
+        Head::Defect(sentence) if sentence.len() > SENTENCE => return None,
         Head::Defect(sentence) => Err(Defect(sentence.into())),
     };
     rest.is_empty().then_some(found)
+}
+
+fn is_webp(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP")
 }
 
 #[cfg(test)]
@@ -71,7 +83,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         let picture = |cleaned| {
-            let (preview, thumbnail) = (b"preview\n".to_vec(), b"thumb".to_vec());
+            let (preview, thumbnail) = (b"RIFF\0\0\0\0WEBP\n".to_vec(), b"RIFF....WEBP".to_vec());
             Ok(Content::Picture(Box::new(Picture {
                 width: 4,
                 height: 3,
@@ -95,6 +107,9 @@ mod tests {
             assert_eq!(read(&[&bytes[..], b"x"].concat()), None, "with more behind");
         }
         assert_eq!(read(b""), None);
+        let no_picture = b"{\"Picture\":{\"width\":1,\"height\":1,\"preview\":2,\"thumbnail\":2,\"cleaned\":null}}\n<p<p";
+        assert_eq!(read(no_picture), None);
+        assert_eq!(read(format!("{{\"Defect\":\"{}\"}}\n", "x".repeat(600)).as_bytes()), None);
         assert_eq!(
             read(b"{\"Picture\":{\"width\":1,\"height\":1,\"preview\":99999999999999}}\n"),
             None

@@ -122,7 +122,11 @@ impl Decoders {
     }
 
     fn spawn(&self, len: usize, kind: FileKind, share: u32) -> Result<Child> {
-        let child = Command::new(&self.0.program)
+        let mut command = Command::new(&self.0.program);
+        // Ctrl-C is for the worker, which lets its decoders finish.
+        #[cfg(unix)]
+        command.process_group(0);
+        let child = command
             .args(["decode", kind.extension(), &len.to_string()])
             .arg((u64::from(share) * MIB).to_string())
             .arg(self.0.config.processor_time.as_secs().to_string())
@@ -200,7 +204,7 @@ enum Ending {
     Done,
     /// It did not get as far as the file.
     NotBegun,
-    /// By a signal that nobody but another process sends.
+    /// By a signal that other processes send: for want of memory, or as the whole unit or terminal is told to stop.
     Killed,
     /// Its processor time is used up.
     TooLong,
@@ -216,7 +220,8 @@ fn ending(status: ExitStatus) -> Ending {
         use rustix::process::Signal;
 
         let is = |signal: Signal| status.signal() == Some(signal.as_raw());
-        if is(Signal::KILL) {
+        let from_outside = [Signal::KILL, Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT];
+        if from_outside.into_iter().any(is) {
             return Ending::Killed;
         }
         if is(Signal::XCPU) {

@@ -34,8 +34,14 @@ impl Need {
         };
         // A header that cannot be read is refused by the decoder before it takes anything.
         let Self { pixels, bytes: decoded } = header.unwrap_or(Self { pixels: 0, bytes: 0 });
-        // The file, the decoder's copy of it, what is left of it without its metadata, and that once more while it is made.
-        let file = 4 * bytes.len() as u64;
+        // The file, the decoder's copy of it, what is left of it without its metadata, and that once more while it is made;
+        // of a text the file alone, and of an office file its index besides.
+        let copies = match kind {
+            FileKind::Txt | FileKind::Csv => 1,
+            FileKind::Docx | FileKind::Xlsx => 2,
+            _ => 4,
+        };
+        let file = copies * bytes.len() as u64;
         Self { pixels, bytes: BASE.saturating_add(file).saturating_add(decoded) }
     }
 

@@ -97,7 +97,7 @@ impl Runner {
         if config.queues.as_ref().is_some_and(|queues| !queues.iter().any(|q| q == J::QUEUE)) {
             return self;
         }
-        let concurrency = config.concurrency.unwrap_or(J::CONCURRENCY);
+        let concurrency = config.concurrency.unwrap_or(J::CONCURRENCY).min(J::MOST_AT_ONCE);
         let run: Run = Arc::new(move |work, payload| match decode::<J>(payload) {
             Ok(job) => guarded(J::TIMEOUT, handler(work, job).map(|r| r.map(Into::into))).boxed(),
             Err(error) => std::future::ready(Err(error)).boxed(),

@@ -2,13 +2,14 @@
 use axum::{extract::State, http::StatusCode, response::Response};
 use erp_core::{
     Ctx,
+    audit::{Acte, Cible, Entry},
     notifications::envois::{self, EnvoiFilter, EnvoiOut},
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     ApiError,
-    extract::{Query, RowId},
+    extract::{Auteur, Query, RowId},
     list::Here,
 };
 
@@ -43,9 +44,15 @@ async fn list(
         (status = 409, description = "envoi_non_renvoyable"),
     ),
 )]
-async fn resend(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<StatusCode, ApiError> {
+async fn resend(
+    State(ctx): State<Ctx>,
+    Auteur(auteur): Auteur,
+    RowId(id): RowId,
+) -> Result<StatusCode, ApiError> {
     let mut tx = ctx.begin().await?;
     envois::resend(&mut tx, id).await?;
+    let entry = Entry::new(Acte::EmailRenvoye, &auteur).on(Cible::Email, &id);
+    entry.record(&mut tx, ctx.clock.now()).await?;
     tx.commit().await?;
     Ok(StatusCode::ACCEPTED)
 }
