@@ -412,7 +412,7 @@ async fn a_new_password_is_told_in_the_transaction_that_sets_it_by_either_route(
             }
         }
     }
-    assert!(mails[0].text.as_deref().unwrap().contains("203.0.113.9"));
+    assert!(mails.iter().any(|mail| mail.text.as_deref().unwrap().contains("203.0.113.9")));
 
     // Whose account was disabled before it left is not told, and its job is done.
     let admin = app.user(UserRole::Admin).await;
