@@ -4,7 +4,7 @@ use sqlx::PgExecutor;
 
 use crate::{Error, Result, Text, Tx, local};
 
-/// Refuses a user whose day is full, before anything is read of what they send. [`count`] has the last word.
+/// Refuses a user whose day is full, before anything is read of what they send. `count` has the last word.
 pub async fn ensure_quota(
     db: impl PgExecutor<'_>,
     user_id: i64,

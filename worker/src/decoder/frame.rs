@@ -41,7 +41,7 @@ pub(super) fn write(out: &mut impl Write, found: &Result<Content, Defect>) -> io
 /// Bytes of a sentence about a file.
 const SENTENCE: usize = 512;
 
-/// What [`write`] wrote; `None` of anything else. A decoder that a file has taken over may answer what it likes: a sentence
+/// What `write` wrote; `None` of anything else. A decoder that a file has taken over may answer what it likes: a sentence
 /// is short, and what is derived begins as a WebP does.
 pub(super) fn read(bytes: &[u8]) -> Option<Result<Content, Defect>> {
     let end = bytes.iter().position(|byte| *byte == b'\n')?;

@@ -1,7 +1,7 @@
 //! Decodes uploaded files in processes of their own, so that no file can hurt the worker.
 //!
 //! `erp-worker decode` is this very program: it gets one file through its standard input, gives itself limits that the
-//! system holds it to ([`confine()`]), decodes, and answers through its standard output ([`frame`]). It has no settings, no
+//! system holds it to ([`confine()`]), decodes, and answers through its standard output (`frame`). It has no settings, no
 //! secrets, no files and no network. One process serves one file: starting it takes milliseconds, a photo tens of them.
 //!
 //! The worker judges by a file's header what it will take ([`crate::files::need`]), waits until so much of its budget is
