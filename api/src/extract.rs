@@ -21,6 +21,7 @@ use crate::{
     json::Unambiguous,
     layers::ClientAddress,
     multipart::{self, Broken},
+    routes::BODY_LIMIT,
 };
 
 /// The authenticated caller. Taking one is possible only on routes that [`crate::rbac`] makes private.
@@ -120,9 +121,6 @@ impl FromRequestParts<Ctx> for Origin {
 
 /// How long the body of a JSON object or a form may take to arrive: [`crate::routes`] allows it a mebibyte.
 const BODY_TIME: Duration = Duration::from_mins(1);
-
-/// Of a form as multipart; the other bodies have the same bound from [`crate::routes`].
-const FORM_BYTES: u64 = 1024 * 1024;
 
 /// The caller, where a route is also open to nobody in particular.
 #[derive(Debug, Clone)]
@@ -292,7 +290,7 @@ async fn multipart_fields(request: Request) -> Result<Fields, ApiError> {
                 .into()
         }
     };
-    let mut parts = multipart::Parts::read(request, FORM_BYTES).await.map_err(malformed)?;
+    let mut parts = multipart::Parts::read(request, BODY_LIMIT as u64).await.map_err(malformed)?;
     let mut pairs = Vec::new();
     while let Some(part) = parts.next().await.map_err(malformed)? {
         match part.name().map(ToOwned::to_owned) {

@@ -30,8 +30,9 @@ pub struct RequestInfo {
 #[derive(Debug, Clone, Copy)]
 pub struct OwnBody;
 
-/// Gives the request its id (taken over from `X-Request-ID` when that is a UUID) for answers, logs and jobs, logs one
-/// line when it is answered (none for a probe that succeeds), and turns every error into `{"detail", "code", "request_id"}` in the reader's language.
+/// Gives the request its id (taken over from `X-Request-ID` when that is a UUID) for answers, logs and jobs; logs one line when
+/// it is answered, but for a probe that succeeds; and turns every error into `{"detail", "code", "request_id"}` in the
+/// reader's language.
 pub async fn envelope(mut request: Request, next: Next) -> Response {
     let info = RequestInfo {
         request_id: request_id(request.headers()).unwrap_or_else(Uuid::now_v7),

@@ -36,7 +36,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::{layers, openapi};
 
 /// The most that JSON and forms may have, in bytes; uploads have a limit of their own.
-const BODY_LIMIT: usize = 1024 * 1024;
+pub(crate) const BODY_LIMIT: usize = 1024 * 1024;
 
 /// Every route below `/api/v1`, one line a noun.
 fn routes() -> OpenApiRouter<Ctx> {
