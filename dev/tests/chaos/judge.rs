@@ -43,7 +43,7 @@ pub async fn judge(stage: &Stage, client: &Client, episodes: &[Episode], plan: &
     let mails = Mails::read(stage.relay.accepted());
     let mut tolls = tolls(episodes);
     mails.count_doubles(&mut tolls, episodes);
-    mails.count_in_doubt(&mut tolls, episodes, &accepted, &fates);
+    mails.count_in_doubt(&mut tolls, episodes, &accepted, &fates, &begun(stage).await);
     mails.measure(&mut tolls, episodes, &accepted);
 
     let has_fate = |id: i64, fate| fates.get(&id).is_some_and(|found| *found == fate);
@@ -110,13 +110,15 @@ impl Mails {
         }
     }
 
-    /// Of a mail that arrived all notifications are one; so are those of a moment and a fault of one that did not.
+    /// Of a mail that arrived all notifications are one; one that did not is set down to the fault during which its
+    /// transmission began, which may be the one after that during which it was accepted.
     fn count_in_doubt(
         &self,
         tolls: &mut Tolls,
         episodes: &[Episode],
         accepted: &Accepted,
         fates: &HashMap<i64, Fate>,
+        begun: &HashMap<i64, Instant>,
     ) {
         let in_doubt =
             accepted.mails.iter().filter(|mail| fates.get(&mail.id) == Some(&Fate::InDoubt));
@@ -124,7 +126,7 @@ impl Mails {
         for mail in in_doubt {
             let copy = self.first.get(&mail.token).map(|n| &self.copies[*n]);
             if copy.is_none_or(|copy| counted.insert(copy.message_id().to_owned())) {
-                toll(tolls, episodes, copy.map_or(mail.at, |copy| copy.at)).in_doubt += 1;
+                toll(tolls, episodes, copy.map_or(begun[&mail.id], |copy| copy.at)).in_doubt += 1;
             }
         }
     }
@@ -163,6 +165,24 @@ fn tolls(episodes: &[Episode]) -> Tolls {
 fn toll<'a>(tolls: &'a mut Tolls, episodes: &[Episode], at: Instant) -> &'a mut Toll {
     let episode = episodes.iter().find(|episode| at <= episode.over());
     tolls.entry(episode.map(|episode| episode.fault)).or_default()
+}
+
+/// When the last transmission of each notification's mail began.
+async fn begun(stage: &Stage) -> HashMap<i64, Instant> {
+    let (now, clock) = (Instant::now(), Utc::now());
+    let rows = sqlx::query!(
+        r#"
+            select en.notification_id, e.transmis_le as "transmis_le!"
+            from envois e join envoi_notifications en on en.envoi_id = e.id
+            where e.transmis_le is not null
+        "#,
+    );
+    let rows = rows.fetch_all(&stage.system.ctx.pool).await.unwrap();
+    let at = |transmis_le: DateTime<Utc>| {
+        let ago = (clock - transmis_le).to_std().unwrap_or_default();
+        now.checked_sub(ago).unwrap()
+    };
+    rows.into_iter().map(|row| (row.notification_id, at(row.transmis_le))).collect()
 }
 
 /// Prints what became of the photos; how much of it is wrong.
