@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Document;
 use crate::{
     Result, Tx,
-    jobs::{Dependency, Job},
+    jobs::{Dependency, Job, enqueue},
 };
 
 /// Checks an uploaded file and prepares what is served of it.
@@ -40,6 +40,15 @@ impl Job for ProcessDocument {
         let reason =
             "Le traitement du fichier n'a pas abouti : relancez-le, ou renvoyez le fichier.";
         super::fail(tx, self.document_id, reason).await
+    }
+
+    /// A document may have been removed, and its files with it, before the attempt wrote its own.
+    async fn undo(&self, tx: &mut Tx<'_>) -> Result<()> {
+        if super::store::exists(&mut **tx, self.document_id).await? {
+            // Whoever removes it from now on removes what was written, too.
+            return Ok(());
+        }
+        enqueue(tx, &DeleteFiles { keys: self.keys.clone() }).await
     }
 
     async fn revive(&self, tx: &mut Tx<'_>) -> Result<()> {

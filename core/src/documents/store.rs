@@ -42,6 +42,12 @@ pub async fn find_by_fichier(db: impl PgExecutor<'_>, fichier: Uuid) -> Result<D
     .ok_or(Error::NotFound(Noun::Fichier))
 }
 
+pub(super) async fn exists(db: impl PgExecutor<'_>, id: i64) -> Result<bool> {
+    let found =
+        sqlx::query_scalar!(r#"select exists (select from documents where id = $1) as "it!""#, id);
+    Ok(found.fetch_one(db).await?)
+}
+
 pub async fn list(pool: &PgPool, page: &Page) -> Result<Listed<Document>> {
     list_where(pool, None, page).await
 }

@@ -89,6 +89,15 @@ pub struct Ended {
     pub outage_of: Option<Dependency>,
 }
 
+impl Ended {
+    /// Of an attempt that was dropped: its job is not this process's any more.
+    #[must_use]
+    pub fn stale(job: &Taken) -> Self {
+        let (outcome, pause) = (Outcome::Stale, Duration::ZERO);
+        Self { id: job.id.clone(), since: job.since, outcome, pause, error: None, outage_of: None }
+    }
+}
+
 /// The longest pause between two beats of a process that counts as heard of all the time, for one that holds others for dead
 /// after `silence`. Who was away for less has not missed anybody's whole silence.
 fn gap(silence: Duration) -> f64 {

@@ -67,6 +67,13 @@ pub trait Job: Serialize + DeserializeOwned + Clone + Send + Sync + Unpin + 'sta
         ready(Ok(()))
     }
 
+    /// Has undone what a stale attempt may have done outside the database: its job was given to another worker, done or
+    /// cancelled, and it went on until it noticed. Called at least once for each such attempt whose process lives, after it
+    /// has ended; what it did may be right all the same, so that this looks at what the database says now.
+    fn undo(&self, _tx: &mut Tx<'_>) -> impl Future<Output = Result<()>> + Send {
+        ready(Ok(()))
+    }
+
     /// Tells the business that this job, once abandoned, is to be done after all.
     fn revive(&self, _tx: &mut Tx<'_>) -> impl Future<Output = Result<()>> + Send {
         ready(Ok(()))

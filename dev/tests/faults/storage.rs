@@ -1,4 +1,4 @@
-//! A disk that is full for a while: photos wait, and none is given up for it.
+//! A disk that is full for a while: photos wait, and none is given up for it. A worker that comes too late: its files go.
 use std::time::{Duration, Instant};
 
 use erp_dev::{faults::SmallDisk, samples};
@@ -35,6 +35,36 @@ async fn a_photo_waits_for_room_on_the_disk_however_long_it_is_full() {
         system.documents("ready").await == 1
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_worker_wrote_of_a_photo_that_was_removed_meanwhile_is_removed_too() {
+    let system = System::start().await;
+    let intervention = system.intervention().await;
+    // It takes its time.
+    system.upload(&intervention, samples::jpeg(6000, 4500, 1)).await;
+    let files = || std::fs::read_dir(system.files.path()).unwrap().count();
+    assert_eq!(files(), 1, "the original");
+
+    // The worker writes its files, and then cannot write that it did: its job is locked.
+    let mut lock = system.ctx.pool.begin().await.unwrap();
+    let _worker = system.worker();
+    let running =
+        "select from apalis.jobs where job_type = 'documents.process' and status = 'Running'";
+    until("the worker has the photo", async || {
+        sqlx::query(running).fetch_optional(&system.ctx.pool).await.unwrap().is_some()
+    })
+    .await;
+    let locked = format!("{running} for update");
+    sqlx::query(sqlx::AssertSqlSafe(locked)).fetch_one(&mut *lock).await.unwrap();
+    until("its files are written", async || files() == 3).await;
+    // Meanwhile others have held it for dead, done its job, and removed the photo.
+    let meanwhile = "update apalis.jobs set status = 'Done', lock_by = null, lock_at = null where job_type = 'documents.process';
+        delete from documents";
+    sqlx::raw_sql(meanwhile).execute(&mut *lock).await.unwrap();
+    lock.commit().await.unwrap();
+
+    until("no file is left", async || files() == 0).await;
 }
 
 /// What waits for its next attempt does not wait: ten minutes of a fault pass in some seconds.

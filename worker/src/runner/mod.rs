@@ -43,6 +43,8 @@ type Run = Arc<dyn Fn(Work, &[u8]) -> BoxFuture<'static, Result<Verdict>> + Send
 /// [`Job::abandon`], erased.
 type Abandon =
     for<'a> fn(&'a Ctx, &'a mut Tx<'static>, &'a [u8], &'a str) -> BoxFuture<'a, Result<()>>;
+/// [`Job::undo`], erased.
+type Undo = for<'a> fn(&'a mut Tx<'static>, &'a [u8]) -> BoxFuture<'a, Result<()>>;
 
 /// One job type, and what runs it.
 #[derive(Clone)]
@@ -55,6 +57,7 @@ struct Handler {
     timeout: Duration,
     run: Run,
     abandon: Abandon,
+    undo: Undo,
 }
 
 pub(crate) struct Runner {
@@ -111,6 +114,7 @@ impl Runner {
             timeout: J::TIMEOUT,
             run,
             abandon: abandon::<J>,
+            undo: undo::<J>,
         };
         self.register(handler, concurrency)
     }
@@ -226,6 +230,16 @@ fn abandon<'a, J: Job>(
     async move {
         match decode::<J>(payload) {
             Ok(job) => job.abandon(tx, reason, ctx.clock.now()).await,
+            Err(_) => Ok(()),
+        }
+    }
+    .boxed()
+}
+
+fn undo<'a, J: Job>(tx: &'a mut Tx<'static>, payload: &'a [u8]) -> BoxFuture<'a, Result<()>> {
+    async move {
+        match decode::<J>(payload) {
+            Ok(job) => job.undo(tx).await,
             Err(_) => Ok(()),
         }
     }

@@ -7,7 +7,11 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use erp_core::{Ctx, jobs::Lease, metrics};
+use erp_core::{
+    Ctx,
+    jobs::{Lease, life::Ended},
+    metrics,
+};
 use sqlx::PgPool;
 use tokio::{sync::watch, task::AbortHandle};
 use tokio_util::sync::CancellationToken;
@@ -70,13 +74,12 @@ impl Process {
         }
         let running = metrics::JOBS_RUNNING.with_label_values(&[handler.queue]);
         running.inc();
+        let stale = Ended::stale(&job);
+        let payload = job.payload.clone();
         #[expect(clippy::disallowed_methods, reason = "a job it is, with its row")]
         let task = tokio::spawn({
             let (handler, breakers) = (handler.clone(), self.breakers.clone());
-            async move {
-                let ended = attempt::run(ctx, &handler, &job, lease, breakers).await;
-                (ended, job)
-            }
+            async move { attempt::run(ctx, &handler, &job, lease, breakers).await }
         });
         let attempt = Running { cancel, task: task.abort_handle(), asked: None };
         self.lock().insert(key.clone(), Some(attempt));
@@ -86,19 +89,15 @@ impl Process {
         if probe {
             self.breakers.release(&key.0).await;
         }
-        match done {
-            Ok((ended, job)) => {
-                self.lock().insert(key, None);
-                recorder.record(Record {
-                    queue: handler.queue,
-                    ended,
-                    payload: job.payload,
-                    abandon: handler.abandon,
-                });
-            }
-            // Ours no longer: whoever took it away has said what becomes of it.
-            Err(_aborted) => self.forget(&key),
-        }
+        self.lock().insert(key, None);
+        recorder.record(Record {
+            queue: handler.queue,
+            // One that was dropped is ours no longer: whoever took it away has said what becomes of it.
+            ended: done.unwrap_or(stale),
+            payload,
+            abandon: handler.abandon,
+            undo: handler.undo,
+        });
         drop(slot);
         Ok(())
     }

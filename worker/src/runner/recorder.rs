@@ -13,7 +13,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Abandon, attempt::said, process::Process};
+use super::{Abandon, Undo, attempt::said, process::Process};
 
 /// In one statement.
 const BATCH: usize = 200;
@@ -29,6 +29,7 @@ pub(super) struct Record {
     pub(super) ended: Ended,
     pub(super) payload: Vec<u8>,
     pub(super) abandon: Abandon,
+    pub(super) undo: Undo,
 }
 
 /// The way to the one task that records.
@@ -75,16 +76,21 @@ async fn record_all(
             .drain(..)
             .flatten()
             .partition(|record: &Record| record.ended.outcome == Outcome::Dead);
-        let rest: Vec<_> = rest.into_iter().map(|record| record.ended).collect();
-        if !rest.is_empty() {
-            until_done(|| async { life::end(&ctx.pool, &process.name, &rest).await.map(drop) })
-                .await;
+        let ends = rest.iter().map(|record| &record.ended);
+        let ends: Vec<_> = ends.filter(|ended| ended.outcome != Outcome::Stale).cloned().collect();
+        let held = match ends.as_slice() {
+            [] => Vec::new(),
+            ends => until_done(|| life::end(&ctx.pool, &process.name, ends)).await,
+        };
+        // One whose end a try recorded that seemed to fail is among them, and nothing of it needs to be undone.
+        for stale in rest.iter().filter(|record| !held.contains(&record.ended.id)) {
+            until_done(|| undo(&ctx, stale)).await;
         }
         for record in &dead {
             until_done(|| bury(&ctx, &process, record)).await;
         }
-        for ended in rest.iter().chain(dead.iter().map(|record| &record.ended)) {
-            process.forget(&(ended.id.clone(), ended.since));
+        for record in rest.iter().chain(&dead) {
+            process.forget(&(record.ended.id.clone(), record.ended.since));
         }
         if last {
             return;
@@ -92,15 +98,40 @@ async fn record_all(
     }
 }
 
-async fn until_done<F: Future<Output = Result<()>>>(mut step: impl FnMut() -> F) {
+async fn until_done<T, F: Future<Output = Result<T>>>(mut step: impl FnMut() -> F) -> T {
     loop {
         match timeout(LIMIT, step()).await {
-            Ok(Ok(())) => return,
+            Ok(Ok(done)) => return done,
             Ok(Err(error)) => tracing::warn!(%error, "attempts not recorded yet"),
             Err(_) => tracing::warn!("attempts not recorded yet: the database does not answer"),
         }
         tokio::time::sleep(PAUSE).await;
     }
+}
+
+/// Has undone what an attempt did outside the database after it had lost its job ([`erp_core::jobs::Job::undo`]). Only a
+/// database that is away makes it try again: an error or a panic of its own would come again, and this task records for all
+/// others.
+async fn undo(ctx: &Ctx, record: &Record) -> Result<()> {
+    let undone = async {
+        let mut tx = ctx.begin().await?;
+        (record.undo)(&mut tx, &record.payload).await?;
+        tx.commit().await
+    };
+    let why = match AssertUnwindSafe(undone).catch_unwind().await {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(error)) if error.is_unavailable() => return Err(error),
+        Ok(Err(error)) => format!("{error:#}"),
+        Err(panic) => said(&*panic).to_owned(),
+    };
+    metrics::JOBS_UNTOLD.with_label_values(&[record.queue]).inc();
+    tracing::error!(
+        error = why,
+        job.id = record.ended.id,
+        job.type = record.queue,
+        "what an attempt did after it had lost its job is not undone"
+    );
+    Ok(())
 }
 
 /// Records a death, and tells the business: both or neither.

@@ -36,6 +36,15 @@ impl Job for Probe {
         sqlx::query!("insert into competences (nom) values ($1)", told).execute(&mut **tx).await?;
         Ok(())
     }
+
+    async fn undo(&self, tx: &mut Tx<'_>) -> Result<()> {
+        assert!(self.n != UNTELLABLE, "it cannot be undone");
+        let undone = format!("{} undone", self.n);
+        sqlx::query!("insert into competences (nom) values ($1)", undone)
+            .execute(&mut **tx)
+            .await?;
+        Ok(())
+    }
 }
 
 /// The same with all the time of the world, one at a time.
@@ -311,6 +320,56 @@ async fn an_attempt_that_lost_its_job_writes_nothing() {
     let row =
         sqlx::query!("select status, lock_by from apalis.jobs").fetch_one(&pool).await.unwrap();
     assert_eq!((row.status.as_str(), row.lock_by.as_deref()), ("Running", Some("another")));
+}
+
+#[tokio::test]
+async fn what_a_stale_attempt_did_is_undone_whichever_way_it_ends() {
+    let bench = Bench::new().await;
+    bench.enqueue(3).await;
+    let pool = bench.db.pool.clone();
+    let runner = bench.runner().job({
+        let pool = pool.clone();
+        move |work: Work, job: Probe| {
+            let pool = pool.clone();
+            async move {
+                // Another worker took it from a process that was silent, and was done with it.
+                let id = &work.lease.as_ref().unwrap().job_id;
+                sqlx::query!(
+                    "update apalis.jobs set status = 'Done', lock_by = null, lock_at = null where id = $1",
+                    id,
+                )
+                .execute(&pool)
+                .await?;
+                match job.n {
+                    0 => Ok(()),
+                    1 => work.begin().await.map(drop),
+                    _ => Err(fault()),
+                }
+            }
+        }
+    });
+    let all_told = async {
+        while bench.told().await.len() < 3 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Ok(())
+    };
+    runner.run_until(all_told).await.unwrap();
+    assert_eq!(bench.told().await, ["0 undone", "1 undone", "2 undone"]);
+}
+
+#[tokio::test]
+async fn what_is_done_is_not_undone() {
+    let bench = Bench::new().await;
+    bench.enqueue(3).await;
+    bench
+        .drain(
+            bench
+                .runner()
+                .job(|_, job: Probe| async move { if job.n == 0 { Ok(()) } else { Err(fault()) } }),
+        )
+        .await;
+    assert_eq!(bench.told().await, [""; 0]);
 }
 
 #[tokio::test]
