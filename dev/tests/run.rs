@@ -53,7 +53,7 @@ fn stand_ins(dir: &Path) {
     for name in ["api", "worker"] {
         let path = dir.join(format!("erp-{name}"));
         let run = format!("exec '{}' --ignored --exact {name} --nocapture", exe.display());
-        fs::write(&path, format!("#!/bin/sh\n{run}\n")).unwrap();
+        fs::write(&path, format!("#!/bin/sh\n[ \"$1\" != migrate ] || exit 0\n{run}\n")).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
 }
@@ -65,12 +65,16 @@ struct Dev {
 
 impl Dev {
     fn start(dir: &Path) -> Dev {
+        Dev::start_with(dir, &[])
+    }
+
+    fn start_with(dir: &Path, options: &[&str]) -> Dev {
         fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).unwrap();
         stand_ins(dir);
         let _ = fs::remove_file(dir.join("dev/env")); // of one that was killed
         let mut command = Command::new(env!("CARGO_BIN_EXE_erp-dev"));
         command.args(["--port=0", "--smtp-port=0", "--mail-port=0", "--workers=2", "--no-demo"]);
-        command.arg("--bin-dir").arg(dir).arg("--dir").arg(dir.join("dev"));
+        command.args(options).arg("--bin-dir").arg(dir).arg("--dir").arg(dir.join("dev"));
         command.env_remove("DATABASE_URL").stdout(Stdio::null());
         Dev { process: command.spawn().unwrap(), dir: dir.join("dev") }
     }
@@ -161,4 +165,34 @@ fn killed_it_leaves_nothing_running_and_starts_again() {
     dev.signal(Signal::INT);
     assert!(dev.process.wait().unwrap().success());
     assert_all_gone(&env, &dev.dir);
+}
+
+#[test]
+fn what_changes_starts_again_and_the_rest_runs_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut dev = Dev::start_with(folder.path(), &["--watch"]);
+    let before = dev.env(|env| env["WORKER_PIDS"].contains(','));
+
+    let worker = folder.path().join("erp-worker");
+    let script = fs::read_to_string(&worker).unwrap();
+    fs::write(&worker, format!("{script}# another\n")).unwrap();
+    let old: Vec<_> = before["WORKER_PIDS"].split(',').collect();
+    let env = dev.env(|env| {
+        let pids = &env["WORKER_PIDS"];
+        pids.contains(',') && pids.split(',').all(|pid| !old.contains(&pid))
+    });
+    assert_eq!(env["API_PID"], before["API_PID"]);
+    for pid in old {
+        assert!(test_kill_process(self::pid(pid)).is_err(), "the former one still runs");
+    }
+
+    let api = folder.path().join("erp-api");
+    let script = fs::read_to_string(&api).unwrap();
+    fs::write(&api, format!("{script}# another\n")).unwrap();
+    let last = dev.env(|env| env["API_PID"] != before["API_PID"]);
+    assert_eq!(last["WORKER_PIDS"], env["WORKER_PIDS"]);
+
+    dev.signal(Signal::TERM);
+    assert!(dev.process.wait().unwrap().success());
+    assert_all_gone(&last, &dev.dir);
 }

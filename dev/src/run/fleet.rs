@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::anyhow;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::Environment;
@@ -20,6 +21,7 @@ pub(super) struct Fleet {
     pub database: Option<Database>,
     pids: BTreeMap<String, u32>,
     programs: JoinSet<()>,
+    restarts: Restarts,
     phase: watch::Sender<Phase>,
     tell: mpsc::UnboundedSender<News>,
     news: mpsc::UnboundedReceiver<News>,
@@ -33,6 +35,7 @@ impl Default for Fleet {
             database: None,
             pids: BTreeMap::new(),
             programs: JoinSet::new(),
+            restarts: Restarts::default(),
             phase: watch::Sender::default(),
             tell,
             news,
@@ -48,8 +51,14 @@ impl Fleet {
             path: path.into(),
             environment: environment.clone(),
             log: logs.join(format!("{name}.log")),
+            restart: self.restarts.of(name),
         };
         self.programs.spawn(program.supervise(self.tell.clone(), self.phase.subscribe()));
+    }
+
+    /// The way to start programs again, of those that were started so far.
+    pub fn restarts(&self) -> Restarts {
+        self.restarts.clone()
     }
 
     /// Returns when a program has died; the ones started meanwhile are noted.
@@ -103,5 +112,21 @@ impl Fleet {
         }
         drop(self.database.take());
         ran
+    }
+}
+
+/// Starts programs again that run.
+#[derive(Clone, Default)]
+pub(super) struct Restarts(BTreeMap<String, Arc<Notify>>);
+
+impl Restarts {
+    fn of(&mut self, name: &str) -> Arc<Notify> {
+        self.0.entry(name.to_owned()).or_default().clone()
+    }
+
+    /// Asks each program whose name begins so to stop in order, and starts it again from the file that is there now.
+    pub fn restart(&self, prefix: &str) {
+        let named = self.0.iter().filter(|(name, _)| name.starts_with(prefix));
+        named.for_each(|(_, restart)| restart.notify_one());
     }
 }

@@ -10,6 +10,7 @@ mod ready;
 mod seed;
 mod stages;
 mod stop;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
@@ -49,6 +50,9 @@ pub struct Options {
     /// Build with optimisations
     #[arg(long)]
     release: bool,
+    /// Build anew what changes in the sources, and start it again
+    #[arg(long)]
+    watch: bool,
     /// Run the programs in this folder instead of building them
     #[arg(long, hide = true)]
     bin_dir: Option<PathBuf>,
@@ -104,6 +108,7 @@ async fn start_and_watch(
     for n in 1..=options.workers {
         fleet.start(&format!("worker-{n}"), &programs.worker, &environment, &logs);
     }
+    let restarts = fleet.restarts();
     let serve = async { axum::serve(page, pages).await.context("the mailbox page") };
     let watch = async {
         tokio::select! {
@@ -119,7 +124,13 @@ async fn start_and_watch(
             fleet.changed().await;
         }
     };
-    tokio::select! { ended = serve => ended, ended = watch => ended }
+    let renew = async {
+        match options.watch {
+            true => watch::watch(options, &programs, &environment, restarts).await,
+            false => std::future::pending().await,
+        }
+    };
+    tokio::select! { ended = serve => ended, ended = watch => ended, ended = renew => ended }
 }
 
 fn environment(

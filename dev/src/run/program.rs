@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::Environment;
@@ -38,6 +38,17 @@ pub(super) struct Program {
     pub path: PathBuf,
     pub environment: Environment,
     pub log: PathBuf,
+    /// Rung when another version of it is to run.
+    pub restart: Arc<Notify>,
+}
+
+/// Why a process ended.
+enum End {
+    Told,
+    /// Told so, in order to be started again.
+    Restart,
+    /// By itself, for this reason.
+    Death(String),
 }
 
 impl Program {
@@ -55,9 +66,16 @@ impl Program {
                     let _ = news.send((self.name.clone(), Ok(child.id().unwrap_or_default())));
                     self.attend(child, output, &mut phase).await
                 }
-                Err(error) => Some(format!("cannot be started: {error:#}")),
+                Err(error) => End::Death(format!("cannot be started: {error:#}")),
             };
-            let Some(reason) = ended else { return };
+            let reason = match ended {
+                End::Told => return,
+                End::Restart => {
+                    delay = FIRST_DELAY;
+                    continue;
+                }
+                End::Death(reason) => reason,
+            };
             if begun.elapsed() > LONGEST_DELAY {
                 delay = FIRST_DELAY; // it had run well
             }
@@ -65,6 +83,7 @@ impl Program {
             let _ = news.send((self.name.clone(), Err(reason)));
             tokio::select! {
                 () = tokio::time::sleep(delay) => delay = (delay * 2).min(LONGEST_DELAY),
+                () = self.restart.notified() => delay = FIRST_DELAY,
                 _ = phase.wait_for(|phase| *phase >= Phase::Stop) => return,
             }
         }
@@ -92,23 +111,23 @@ impl Program {
         Ok((child, output))
     }
 
-    /// Waits for the end of the process, and brings it about when told to. The reason of the end
-    /// when it came by itself.
+    /// Waits for the end of the process, and brings it about when told to.
     async fn attend(
         &self,
         mut child: Child,
         mut output: JoinSet<()>,
         phase: &mut watch::Receiver<Phase>,
-    ) -> Option<String> {
+    ) -> End {
         let stdin = child.stdin.take(); // open as long as we live
         let ended = tokio::select! {
-            status = child.wait() => Some(match status {
+            status = child.wait() => End::Death(match status {
                 Ok(status) => format!("ended ({status})"),
                 Err(error) => format!("is lost: {error}"),
             }),
-            _ = phase.wait_for(|phase| *phase >= Phase::Stop) => None,
+            _ = phase.wait_for(|phase| *phase >= Phase::Stop) => End::Told,
+            () = self.restart.notified() => End::Restart,
         };
-        if ended.is_none() {
+        if !matches!(ended, End::Death(_)) {
             ask_to_stop(&child);
             #[cfg(not(unix))]
             drop(stdin);
