@@ -123,7 +123,24 @@ impl ApiError {
                 .map(|f| json!({"loc": f.loc, "msg": f.msg.in_lang(lang), "type": f.kind}))
                 .collect(),
         };
-        Json(json!({"detail": detail, "code": self.0.code, "request_id": request_id}))
+        let mut body = json!({"detail": detail, "code": self.0.code, "request_id": request_id});
+        if let Some(message) = self.message(lang) {
+            body["message"] = json!(message);
+        }
+        Json(body)
+    }
+
+    /// One sentence of all faults where a password alone is at fault: pages show it as it is.
+    fn message(&self, lang: Lang) -> Option<String> {
+        let Detail::Faults(faults) = &self.0.detail else { return None };
+        let of_password = |fault: &Fault| {
+            fault.loc.last().is_some_and(|name| name == "password" || name == "new_password")
+        };
+        if faults.is_empty() || !faults.iter().all(of_password) {
+            return None;
+        }
+        let said = faults.iter().map(|fault| fault.msg.in_lang(lang).trim_end_matches('.'));
+        Some(format!("{}.", said.collect::<Vec<_>>().join(" ; ")))
     }
 }
 

@@ -45,6 +45,17 @@ impl Page {
         key: &'static str,
         column: impl Fn(&str) -> Option<&'static str>,
     ) {
+        self.push_order(query, key, column);
+        query.push(" limit ").push_bind(self.limit).push(" offset ").push_bind(self.offset);
+    }
+
+    /// Appends the order alone.
+    fn push_order(
+        &self,
+        query: &mut QueryBuilder<Postgres>,
+        key: &'static str,
+        column: impl Fn(&str) -> Option<&'static str>,
+    ) {
         let sort = self.sort.as_deref().unwrap_or("-id");
         let (field, direction) = match sort.strip_prefix('-') {
             Some(field) => (field, " desc"),
@@ -59,7 +70,6 @@ impl Page {
             query.push(direction).push(", ");
         }
         query.push(key).push(direction);
-        query.push(" limit ").push_bind(self.limit).push(" offset ").push_bind(self.offset);
     }
 }
 
@@ -116,6 +126,14 @@ impl<T> Listed<T> {
     }
 }
 
+/// What a list tells of other tables beside each of its rows.
+pub(crate) struct Beside {
+    /// The columns: their names are no columns of the list's own table.
+    pub columns: &'static str,
+    /// The joins to the rows `page`, each to one row at the most.
+    pub joins: &'static str,
+}
+
 /// A page of `table`, of the rows that `push_where` asks for.
 pub(crate) async fn list<T>(
     pool: &PgPool,
@@ -127,9 +145,34 @@ pub(crate) async fn list<T>(
 where
     T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
 {
-    let mut rows = QueryBuilder::new("select * from ");
-    push_where(rows.push(table));
-    page.push(&mut rows, "id", |field| sortable.iter().copied().find(|known| *known == field));
+    list_with(pool, table, None, sortable, page, push_where).await
+}
+
+/// The same, with what stands `beside` each row. The page is found first, in `table` alone and by its indexes, and only its
+/// rows are joined: what that costs depends on the page and not on the table.
+pub(crate) async fn list_with<T>(
+    pool: &PgPool,
+    table: &'static str,
+    beside: Option<Beside>,
+    sortable: &'static [&'static str],
+    page: &Page,
+    push_where: impl Fn(&mut QueryBuilder<Postgres>),
+) -> Result<Listed<T>>
+where
+    T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
+{
+    let column = |field: &str| sortable.iter().copied().find(|known| *known == field);
+    let mut rows = QueryBuilder::new("");
+    if let Some(beside) = &beside {
+        rows.push("select page.*, ").push(beside.columns).push(" from (");
+    }
+    push_where(rows.push("select * from ").push(table));
+    page.push(&mut rows, "id", column);
+    if let Some(beside) = &beside {
+        rows.push(") page ").push(beside.joins);
+        // Joins promise no order. A plain name means a column of the answer, and so of `page`.
+        page.push_order(&mut rows, "page.id", |field| column(field).filter(|name| *name != "id"));
+    }
     // Planned anew each time: what is rare or common, recent or old decides by which index a list is read.
     let rows = rows.build_query_as().persistent(false).fetch_all(pool).await?;
 

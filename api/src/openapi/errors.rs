@@ -38,6 +38,10 @@ pub fn add_schemas(schemas: &mut Value) {
             } },
             "code": code,
             "request_id": request_id,
+            "message": {
+                "type": "string",
+                "description": "Where a password alone is at fault: one sentence of all its faults, for people.",
+            },
         },
     });
 }

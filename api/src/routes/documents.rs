@@ -3,10 +3,11 @@ use axum::{Json, extract::State, http::StatusCode, response::Response};
 use erp_core::{
     Ctx,
     audit::{Acte, Cible, Entry},
-    documents::{self, Document, DocumentOut},
+    documents::{self, Document, DocumentOut, DocumentUpdate},
     input::{Fields, Input},
     interventions,
     page::Page,
+    users::UserRole,
 };
 use serde_json::json;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -14,7 +15,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{Detail, upload};
 use crate::{
     ApiError,
-    extract::{Auteur, CurrentUser, Query, RowId},
+    extract::{Auteur, CurrentUser, Json as Body, Query, RowId},
     list::Here,
 };
 
@@ -22,7 +23,7 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
     OpenApiRouter::new()
         .merge(upload::router())
         .routes(routes!(list))
-        .routes(routes!(list_of_intervention, delete))
+        .routes(routes!(list_of_intervention, update, delete))
         .routes(routes!(reprocess))
 }
 
@@ -34,7 +35,7 @@ impl Input for DocumentList {
     }
 }
 
-/// All documents.
+/// All documents: those of the interventions that staff may see.
 #[utoipa::path(
     get, path = "/documents", tag = "documents",
     params(Query<DocumentList>),
@@ -48,7 +49,7 @@ async fn list(
     Query(DocumentList(page)): Query<DocumentList>,
 ) -> Result<Response, ApiError> {
     let (listed, now) = (documents::list(&ctx.pool, &page).await?, ctx.clock.now());
-    Ok(here.list(&page, &listed.map(|document: Document| document.shown(&ctx.liens, now))))
+    Ok(here.list(&page, &listed.map(|document: Document| document.shown(&ctx.liens, false, now))))
 }
 
 /// The documents of the intervention `id`; a user of a client sees those of its own.
@@ -69,8 +70,33 @@ async fn list_of_intervention(
 ) -> Result<Response, ApiError> {
     interventions::find(&ctx.pool, id, user.client_scope()).await?;
     let listed = documents::list_of_intervention(&ctx.pool, id, &page).await?;
-    let now = ctx.clock.now();
-    Ok(here.list(&page, &listed.map(|document: Document| document.shown(&ctx.liens, now))))
+    let (now, outside) = (ctx.clock.now(), user.is_outside());
+    let shown = |document: Document| document.shown(&ctx.liens, outside, now);
+    Ok(here.list(&page, &listed.map(shown)))
+}
+
+/// Changes what is said of the document `id`; a technicien, of those that they uploaded themselves.
+#[utoipa::path(
+    put, path = "/documents/{id}", tag = "documents",
+    params(("id" = i64, Path)),
+    request_body = DocumentUpdate,
+    responses(
+        (status = 200, body = DocumentOut, description = "Done."),
+        (status = 403, description = "action_interdite, compte_desactive, document_d_un_autre"),
+        (status = 404, description = "document_introuvable"),
+    ),
+)]
+async fn update(
+    user: CurrentUser,
+    State(ctx): State<Ctx>,
+    RowId(id): RowId,
+    Body(edit): Body<DocumentUpdate>,
+) -> Result<Json<DocumentOut>, ApiError> {
+    let only = (user.role == UserRole::Technicien).then_some(user.id);
+    let mut tx = ctx.begin().await?;
+    let document = documents::update(&mut tx, id, edit, only).await?;
+    tx.commit().await?;
+    Ok(Json(document.shown(&ctx.liens, user.is_outside(), ctx.clock.now())))
 }
 
 /// Removes the document `id`, and with it its files.
@@ -116,5 +142,5 @@ async fn reprocess(
     let mut tx = ctx.begin().await?;
     let document = documents::reprocess(&mut tx, id).await?;
     tx.commit().await?;
-    Ok((StatusCode::ACCEPTED, Json(document.shown(&ctx.liens, ctx.clock.now()))))
+    Ok((StatusCode::ACCEPTED, Json(document.shown(&ctx.liens, false, ctx.clock.now()))))
 }

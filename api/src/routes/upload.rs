@@ -14,7 +14,7 @@ use erp_core::{
         self, Document, DocumentOut, FileKind, NewDocument,
         kind::{HEAD_BYTES, Refusal, clean_name},
     },
-    input::{Fault, Fields, Id, Input},
+    input::{Fault, Fields, Id, Input, MAX_TEXT, Source},
     interventions,
     jobs::CAUSE,
     storage::Writer,
@@ -57,6 +57,9 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
 struct Upload {
     #[schema(value_type = String, format = Binary)]
     file: Vec<u8>,
+    /// What its readers should know of the file.
+    #[schema(max_length = 10_000)]
+    description: Option<String>,
 }
 
 struct Target {
@@ -94,7 +97,7 @@ async fn create(
     let file = receive_file(&ctx, request).await?;
     let liens = ctx.liens.clone();
     let document = record(ctx, file, target.intervention_id, user.id).await?;
-    Ok((StatusCode::CREATED, Json(document.shown(&liens, now))))
+    Ok((StatusCode::CREATED, Json(document.shown(&liens, user.is_outside(), now))))
 }
 
 /// The same, at the address that the frontend uses.
@@ -127,9 +130,10 @@ struct Received {
     filename: String,
     size_bytes: u64,
     sha256: String,
+    description: Option<String>,
 }
 
-/// Streams the part `file` of a multipart body to storage.
+/// Streams the part `file` of a multipart body to storage, and reads the part `description`, which stands before or after it.
 async fn receive_file(ctx: &Ctx, request: Request) -> Result<Received, ApiError> {
     if content_type(request.headers()) != "multipart/form-data" {
         return Err(ApiError::content_type("multipart/form-data"));
@@ -138,17 +142,42 @@ async fn receive_file(ctx: &Ctx, request: Request) -> Result<Received, ApiError>
     let most = max.saturating_add(WRAPPING);
     let mut parts = Parts::read(request, most).await.map_err(|why| broken(why, max))?;
     let pace = Pace::new(most, parts.received());
-    loop {
-        match pace.keep(parts.next()).await?.map_err(|why| broken(why, max))? {
-            Some(part) if part.name() == Some("file") && part.file_name().is_some() => {
-                return stream_to_storage(ctx, part, max, &pace).await;
+    let (mut file, mut description) = (None, None);
+    while let Some(mut part) = pace.keep(parts.next()).await?.map_err(|why| broken(why, max))? {
+        match part.name() {
+            Some("file") if part.file_name().is_some() && file.is_none() => {
+                file = Some(stream_to_storage(ctx, part, max, &pace).await?);
             }
-            Some(mut part) => while next_chunk(&mut part, max, &pace).await?.is_some() {},
-            None => {
-                return Err(file_fault("missing", "Joignez un fichier.", "Attach a file").into());
-            }
+            Some("description") => description = Some(read_text(&mut part, max, &pace).await?),
+            _ => while next_chunk(&mut part, max, &pace).await?.is_some() {},
         }
     }
+    let file = file.ok_or_else(|| file_fault("missing", "Joignez un fichier.", "Attach a file"))?;
+    let said = description.map(|text| ("description".to_owned(), text));
+    let Said { description } = Fields::pairs(Source::Body, said).parse()?;
+    Ok(Received { description, ..file })
+}
+
+/// What is said of a file beside it.
+struct Said {
+    description: Option<String>,
+}
+
+impl Input for Said {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { description: fields.optional("description")? })
+    }
+}
+
+/// The text of a part. Of one that is longer than any field may be, the beginning: that is refused all the same.
+async fn read_text(part: &mut Part<'_>, max: u64, pace: &Pace) -> Result<String, ApiError> {
+    const MOST_BYTES: usize = 4 * (MAX_TEXT + 1);
+    let mut bytes = Vec::new();
+    while let Some(chunk) = next_chunk(part, max, pace).await? {
+        let left = MOST_BYTES - bytes.len();
+        bytes.extend_from_slice(&chunk[..chunk.len().min(left)]);
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 async fn stream_to_storage(
@@ -182,7 +211,7 @@ async fn stream_to_storage(
         next = next_chunk(&mut part, max, pace).await?;
     }
     let sha256 = base16ct::lower::encode_string(&hash.finalize());
-    Ok(Received { writer, fichier, kind, filename, size_bytes, sha256 })
+    Ok(Received { writer, fichier, kind, filename, size_bytes, sha256, description: None })
 }
 
 async fn next_chunk(part: &mut Part<'_>, max: u64, pace: &Pace) -> Result<Option<Bytes>, ApiError> {
@@ -221,7 +250,7 @@ fn time_for(bytes: u64, per_second: u64) -> Duration {
 async fn record(ctx: Ctx, file: Received, intervention_id: i64, user_id: i64) -> Result<Document> {
     let cause = CAUSE.try_with(|cause| *cause).unwrap_or_default();
     let work = CAUSE.scope(cause, async move {
-        let Received { writer, fichier, kind, filename, size_bytes, sha256 } = file;
+        let Received { writer, fichier, kind, filename, size_bytes, sha256, description } = file;
         writer.finish().await?;
         let new = NewDocument {
             fichier,
@@ -231,6 +260,7 @@ async fn record(ctx: Ctx, file: Received, intervention_id: i64, user_id: i64) ->
             depose_par: user_id,
             size_bytes: i64::try_from(size_bytes).unwrap_or(i64::MAX),
             sha256,
+            description,
         };
         let recorded = insert(&ctx, &new).await;
         if recorded.is_err() {

@@ -8,7 +8,10 @@ use erp_core::{
     auth::{self, Motif},
     input::{Fields, Input},
     page::Page,
-    users::{self, Account, NewPassword, PasswordHash, UserCreate, UserOut, UserUpdate},
+    users::{
+        self, Account, NewPassword, PasswordHash, UserCreate, UserListe, UserOut, UserRole,
+        UserUpdate,
+    },
 };
 use serde_json::json;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -64,20 +67,26 @@ impl Input for UserList {
     }
 }
 
-/// All accounts.
+/// All accounts. A responsable, who makes techniciens of users, sees of each the name, the role and whether it is active, and
+/// of staff the username and the address too.
 #[utoipa::path(
     get, path = "/users", tag = "users",
     params(Query<UserList>),
     responses(
-        (status = 200, body = [UserOut], description = "Done."),
+        (status = 200, body = [UserListe], description = "Done."),
     ),
 )]
 async fn list(
+    user: CurrentUser,
     State(ctx): State<Ctx>,
     here: Here,
     Query(UserList(page)): Query<UserList>,
 ) -> Result<Response, ApiError> {
-    Ok(here.list(&page, &users::list(&ctx.pool, &page).await?))
+    let apercu = user.role != UserRole::Admin;
+    let shown = |user: UserOut| {
+        if apercu { UserListe::Apercu(user.into()) } else { UserListe::Compte(user) }
+    };
+    Ok(here.list(&page, &users::list(&ctx.pool, &page, apercu).await?.map(shown)))
 }
 
 /// One account.

@@ -123,7 +123,7 @@ async fn no_answer_is_kept_nor_taken_for_a_page() {
         ("/dashboard/stats", 200),
         ("/interventions/987654", 404),
         ("/nulle-part", 404),
-        ("/users", 403),
+        ("/admin/queues", 403),
         ("/interventions?limit=0", 422),
         ("/static/uploads/x.png", 404),
     ];

@@ -23,6 +23,7 @@ mod documents;
 mod emails;
 mod enveloppe;
 mod fichiers;
+mod frontend;
 mod interventions;
 mod limits;
 mod nouns;

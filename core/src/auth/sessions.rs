@@ -131,6 +131,7 @@ pub async fn open_session(
         origin,
     };
     store::insert(tx, &new, now).await?;
+    users::set_last_login(tx, held.id, now).await?;
     let auteur = origin.auteur(held.id, id);
     Entry::new(Acte::Connexion, &auteur)
         .on(Cible::Compte, &held.id)

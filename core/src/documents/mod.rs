@@ -16,9 +16,12 @@ pub use kind::FileKind;
 pub use liens::{LIFETIME, Liens};
 pub use quota::ensure_quota;
 pub use store::{find, find_by_fichier, list, list_of_intervention};
-pub use types::{Document, DocumentOut, NewDocument, Prepared, SORTABLE, StatutDocument};
+pub use types::{
+    DeposePar, Document, DocumentOut, DocumentUpdate, NewDocument, Prepared, SORTABLE,
+    StatutDocument,
+};
 
-use crate::{Error, Noun, Result, Tx, error::OnConstraint as _, jobs::enqueue};
+use crate::{Error, Noun, Result, Text, Tx, error::OnConstraint as _, jobs::enqueue};
 
 /// Records a file that is already in storage, and enqueues its processing; `TooMany` when whoever brings it has brought
 /// `quota_mib` today (0: no limit).
@@ -29,11 +32,34 @@ pub async fn receive(
     now: DateTime<Utc>,
 ) -> Result<Document> {
     quota::count(tx, new.depose_par, new.size_bytes, quota_mib, now).await?;
-    let document = store::insert(tx, new, now)
+    let id = store::insert(tx, new, now)
         .await
         .on_constraint("documents_intervention_id_fkey", || Error::NotFound(Noun::Intervention))?;
+    let document = store::find(&mut **tx, id).await?;
     enqueue(tx, &jobs::ProcessDocument::of(&document)).await?;
     Ok(document)
+}
+
+/// Changes what is said of a document. `only`: the user whose documents alone may be changed; another's is a 403.
+pub async fn update(
+    tx: &mut Tx<'_>,
+    id: i64,
+    edit: DocumentUpdate,
+    only: Option<i64>,
+) -> Result<Document> {
+    let document = store::find_for_update(tx, id).await?;
+    if only.is_some() && only != document.depose_par {
+        return Err(Error::Forbidden {
+            code: "document_d_un_autre",
+            text: Text::new(
+                "Ce document a été déposé par quelqu'un d'autre : demandez à un responsable de le modifier.",
+                "This document was uploaded by somebody else: ask a manager to change it.",
+            ),
+        });
+    }
+    let description = edit.description.over(document.description);
+    store::set_description(tx, id, description.as_deref()).await?;
+    store::find(&mut **tx, id).await
 }
 
 /// Has a document processed again, from its original.

@@ -6,17 +6,19 @@ use uuid::Uuid;
 use super::{Document, NewDocument, Prepared, SORTABLE, StatutDocument};
 use crate::{
     Error, Noun, Result,
-    page::{self, Listed, Page},
+    page::{self, Beside, Listed, Page},
+    users::UserRole,
 };
 
 pub async fn find(db: impl PgExecutor<'_>, id: i64) -> Result<Document> {
     sqlx::query_as!(
         Document,
         r#"
-            select id, fichier, extension, filename, intervention_id, date_upload, status as "status: StatutDocument",
-                   content_type, size_bytes, sha256, width, height, pages, has_previews, error
-            from documents
-            where id = $1
+            select d.id, fichier, extension, filename, description, intervention_id, date_upload,
+                   status as "status: StatutDocument", content_type, size_bytes, sha256, width, height, pages, has_previews,
+                   error, depose_par, u.full_name as "depose_par_nom?", u.role as "depose_par_role?: UserRole"
+            from documents d left join users u on u.id = d.depose_par
+            where d.id = $1
         "#,
         id,
     )
@@ -30,9 +32,10 @@ pub async fn find_by_fichier(db: impl PgExecutor<'_>, fichier: Uuid) -> Result<D
     sqlx::query_as!(
         Document,
         r#"
-            select id, fichier, extension, filename, intervention_id, date_upload, status as "status: StatutDocument",
-                   content_type, size_bytes, sha256, width, height, pages, has_previews, error
-            from documents
+            select d.id, fichier, extension, filename, description, intervention_id, date_upload,
+                   status as "status: StatutDocument", content_type, size_bytes, sha256, width, height, pages, has_previews,
+                   error, depose_par, u.full_name as "depose_par_nom?", u.role as "depose_par_role?: UserRole"
+            from documents d left join users u on u.id = d.depose_par
             where fichier = $1
         "#,
         fichier,
@@ -65,7 +68,11 @@ async fn list_where(
     intervention_id: Option<i64>,
     page: &Page,
 ) -> Result<Listed<Document>> {
-    page::list(pool, "documents", SORTABLE, page, |query| {
+    let beside = Beside {
+        columns: "u.full_name as depose_par_nom, u.role as depose_par_role",
+        joins: "left join users u on u.id = page.depose_par",
+    };
+    page::list_with(pool, "documents", Some(beside), SORTABLE, page, |query| {
         if let Some(id) = intervention_id {
             query.push(" where intervention_id = ").push_bind(id);
         }
@@ -84,16 +91,14 @@ pub(super) async fn insert(
     tx: &mut PgConnection,
     new: &NewDocument,
     now: DateTime<Utc>,
-) -> sqlx::Result<Document> {
-    sqlx::query_as!(
-        Document,
+) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
         r#"
             insert into documents
-                (fichier, extension, filename, intervention_id, depose_par, date_upload, content_type, size_bytes, sha256)
-            values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-            returning id, fichier, extension, filename, intervention_id, date_upload,
-                   status as "status: StatutDocument", content_type, size_bytes, sha256, width, height, pages,
-                   has_previews, error
+                (fichier, extension, filename, intervention_id, depose_par, date_upload, content_type, size_bytes, sha256,
+                 description)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+            returning id
         "#,
         new.fichier,
         new.kind.extension(),
@@ -104,9 +109,21 @@ pub(super) async fn insert(
         new.kind.content_type(),
         new.size_bytes,
         new.sha256,
+        new.description,
     )
     .fetch_one(tx)
     .await
+}
+
+pub(super) async fn set_description(
+    tx: &mut PgConnection,
+    id: i64,
+    description: Option<&str>,
+) -> Result<()> {
+    sqlx::query!("update documents set description = $2 where id = $1", id, description)
+        .execute(tx)
+        .await?;
+    Ok(())
 }
 
 pub(super) async fn set_pending(tx: &mut PgConnection, id: i64) -> Result<()> {

@@ -4,7 +4,11 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{FileKind, Liens};
-use crate::enumeration;
+use crate::{
+    described, enumeration,
+    input::{Fields, Input, Patch},
+    users::{NomEtFonction, UserRole},
+};
 
 enumeration! {
     StatutDocument {
@@ -26,6 +30,7 @@ pub struct Document {
     pub fichier: Uuid,
     pub extension: String,
     pub filename: String,
+    pub description: Option<String>,
     pub intervention_id: i64,
     pub date_upload: DateTime<Utc>,
     pub status: StatutDocument,
@@ -37,6 +42,11 @@ pub struct Document {
     pub pages: Option<i32>,
     pub has_previews: bool,
     pub error: Option<String>,
+    /// The user who brought it; `None`: nobody knows any more.
+    pub depose_par: Option<i64>,
+    /// Beside the row: what that user is called, and is.
+    pub depose_par_nom: Option<String>,
+    pub depose_par_role: Option<UserRole>,
 }
 
 impl Document {
@@ -77,6 +87,29 @@ pub struct NewDocument {
     pub size_bytes: i64,
     /// Of the bytes as received, in hexadecimal.
     pub sha256: String,
+    pub description: Option<String>,
+}
+
+/// What an edit of a document changes.
+#[derive(Debug, Clone)]
+pub struct DocumentUpdate {
+    pub description: Patch<String>,
+}
+
+described!(DocumentUpdate);
+
+impl Input for DocumentUpdate {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { description: fields.patch("description")? })
+    }
+}
+
+/// Who brought a document: the id and the name for staff, the name and the function for users of a client.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(untagged)]
+pub enum DeposePar {
+    Compte { id: i64, full_name: String },
+    Nom(NomEtFonction),
 }
 
 /// What processing learned of a document.
@@ -104,6 +137,12 @@ pub struct DocumentOut {
     pub intervention_id: i64,
     pub status: StatutDocument,
     pub content_type: String,
+    /// The same as `content_type`.
+    pub mime: String,
+    /// Who uploaded it; null when that is not known any more.
+    pub uploaded_by: Option<DeposePar>,
+    /// What its readers should know of it.
+    pub description: Option<String>,
     /// Of the file as uploaded.
     pub size_bytes: i64,
     /// Of the file as uploaded, in hexadecimal. Pictures are served without their metadata, so these bytes may differ.
@@ -122,9 +161,21 @@ pub struct DocumentOut {
 }
 
 impl Document {
-    /// The document as it is shown at `now` to somebody who may read it: the addresses in it open its files.
+    /// Who brought it, for a reader who is staff or not.
+    fn depose_par(&self, outside: bool) -> Option<DeposePar> {
+        let (id, full_name) = (self.depose_par?, self.depose_par_nom.clone()?);
+        Some(if outside {
+            let fonction = self.depose_par_role?.into();
+            DeposePar::Nom(NomEtFonction { full_name, fonction })
+        } else {
+            DeposePar::Compte { id, full_name }
+        })
+    }
+
+    /// The document as it is shown at `now` to somebody who may read it: the addresses in it open its files. `outside`: to a
+    /// user of a client.
     #[must_use]
-    pub fn shown(self, liens: &Liens, now: DateTime<Utc>) -> DocumentOut {
+    pub fn shown(self, liens: &Liens, outside: bool, now: DateTime<Utc>) -> DocumentOut {
         let path = |key: &str| format!("{FOLDER}/{key}");
         let url = |key: &str| format!("/{FOLDER}/{key}?{}", liens.sign(key, now));
         let [original, preview, thumbnail] = self.keys();
@@ -133,6 +184,9 @@ impl Document {
             id: self.id,
             path: path(&original),
             url: url(&original),
+            uploaded_by: self.depose_par(outside),
+            description: self.description.clone(),
+            mime: self.content_type.clone(),
             thumbnail_path: derived(&thumbnail, &path),
             preview_path: derived(&preview, &path),
             thumbnail_url: derived(&thumbnail, &url),

@@ -16,7 +16,10 @@ pub struct InterventionCreate {
     pub urgence: bool,
     pub date_limite: Option<DateTime<Utc>>,
     pub technicien_id: Option<i64>,
+    /// Minutes.
     pub duree_estimee: Option<i32>,
+    /// Centimes of MAD.
+    pub cout_estime: Option<i64>,
 }
 
 described!(InterventionCreate, InterventionUpdate, Affectation);
@@ -33,6 +36,7 @@ impl Input for InterventionCreate {
         let date_limite = fields.optional("date_limite");
         let technicien_id = fields.optional::<Id>("technicien_id");
         let duree_estimee = fields.optional::<Minutes>("duree_estimee");
+        let cout_estime = fields.optional::<Centimes>("cout_estime");
         Some(Self {
             titre: titre?.0,
             type_: type_?,
@@ -44,6 +48,7 @@ impl Input for InterventionCreate {
             date_limite: date_limite?,
             technicien_id: technicien_id?.map(|id| id.0),
             duree_estimee: duree_estimee?.map(|m| m.0),
+            cout_estime: cout_estime?.map(|c| c.0),
         })
     }
 }
@@ -62,6 +67,7 @@ pub struct InterventionUpdate {
     duree_reelle: Patch<Minutes>,
     cout_pieces: Patch<Centimes>,
     cout_main_oeuvre: Patch<Centimes>,
+    cout_estime: Patch<Centimes>,
     rapport_intervention: Patch<String>,
     pub(super) technicien_id: Patch<Id>,
     pub(super) statut: Option<StatutIntervention>,
@@ -80,6 +86,7 @@ impl Input for InterventionUpdate {
         let duree_reelle = fields.patch("duree_reelle");
         let cout_pieces = fields.set("cout_pieces");
         let cout_main_oeuvre = fields.set("cout_main_oeuvre");
+        let cout_estime = fields.patch("cout_estime");
         let rapport_intervention = fields.patch("rapport_intervention");
         let technicien_id = fields.patch("technicien_id");
         let statut = fields.optional("statut");
@@ -95,6 +102,7 @@ impl Input for InterventionUpdate {
             duree_reelle: duree_reelle?,
             cout_pieces: cout_pieces?,
             cout_main_oeuvre: cout_main_oeuvre?,
+            cout_estime: cout_estime?,
             rapport_intervention: rapport_intervention?,
             technicien_id: technicien_id?,
             statut: statut?,
@@ -117,6 +125,7 @@ impl InterventionUpdate {
             duree_reelle: self.duree_reelle.over_with(old.duree_reelle, |m| m.0),
             cout_pieces: self.cout_pieces.map(|c| c.0).or_keep(old.cout_pieces),
             cout_main_oeuvre: self.cout_main_oeuvre.map(|c| c.0).or_keep(old.cout_main_oeuvre),
+            cout_estime: self.cout_estime.over_with(old.cout_estime, |c| c.0),
             rapport_intervention: self.rapport_intervention.over(old.rapport_intervention),
             ..old
         }

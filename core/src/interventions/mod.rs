@@ -20,7 +20,10 @@ pub use sla::{NIVEAUX, Sla};
 pub use statut::StatutIntervention;
 pub use steps::{assign, change_statut, release_all_of};
 pub use store::{find, list};
-pub use types::{Intervention, InterventionOut, InterventionType, PrioriteIntervention, SORTABLE};
+pub use types::{
+    ClientDe, EquipementDe, Intervention, InterventionOut, InterventionType, PrioriteIntervention,
+    SORTABLE, TechnicienDe,
+};
 pub(crate) use visite::open_visite;
 pub use visite::{CalendarRow, NewVisite, calendar};
 
@@ -56,9 +59,10 @@ pub async fn create(
         Some(_) => StatutIntervention::Affectee,
         None => StatutIntervention::Ouverte,
     });
-    let intervention = store::insert(tx, new, statut, by.user_id, now)
+    let id = store::insert(tx, new, statut, by.user_id, now)
         .await
         .on_constraint("interventions_equipement_id_fkey", || Error::NotFound(Noun::Equipement))?;
+    let intervention = store::find(&mut **tx, id, None).await?;
     let line =
         historique::record(tx, intervention.id, statut, Some("Création"), Some(by.user_id), now)
             .await?;

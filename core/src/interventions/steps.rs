@@ -69,7 +69,8 @@ pub async fn change_statut(
     if next == StatutIntervention::Cloturee {
         tell_closed(tx, &intervention, line, now).await?;
     }
-    Ok(intervention)
+    // With the name of whoever has it now.
+    store::find(&mut **tx, id, None).await
 }
 
 /// Gives an intervention that is not over to a technicien, who is told, or (`None`) to nobody.
@@ -113,7 +114,7 @@ pub async fn assign(
         historique::record(tx, id, intervention.statut, Some(&remarque), Some(by.user_id), now)
             .await?;
     tell_technicien(tx, &intervention, line, by, now).await?;
-    Ok(intervention)
+    store::find(&mut **tx, id, None).await
 }
 
 /// Takes every intervention that is not over from a technicien who leaves.

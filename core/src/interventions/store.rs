@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     Error, Noun, Result,
-    page::{self, Listed},
+    page::{self, Beside, Listed},
 };
 
 /// The intervention `id`; for a user of a client (`only`) only on that client's equipment.
@@ -17,14 +17,19 @@ pub async fn find(db: impl PgExecutor<'_>, id: i64, only: Option<i64>) -> Result
         Intervention,
         r#"
             select i.id, titre, i.description, i.type as "type_: InterventionType", i.statut as "statut: StatutIntervention",
-                   priorite as "priorite: PrioriteIntervention", urgence, date_creation, date_limite, date_affectation,
+                   priorite as "priorite: PrioriteIntervention", urgence, i.date_creation, date_limite, date_affectation,
                    date_debut_travaux, date_cloture, technicien_id, equipement_id, planning_id, createur_id,
-                   duree_estimee, duree_reelle, cout_pieces, cout_main_oeuvre, rapport_intervention,
-                   prise_en_charge_le, prise_en_charge_secondes, attente_depuis, attente_secondes
+                   duree_estimee, duree_reelle, cout_pieces, cout_main_oeuvre, cout_estime, rapport_intervention,
+                   travaux_realises, recommandations, temps_deplacement, satisfaction,
+                   prise_en_charge_le, prise_en_charge_secondes, attente_depuis, attente_secondes,
+                   e.nom as equipement_nom, e.localisation as equipement_localisation, c.id as "client_id?",
+                   c.nom_entreprise as "client_nom?", t.equipe as "technicien_equipe?", u.full_name as "technicien_nom?"
             from interventions i
-            where i.id = $1
-              and ($2::bigint is null
-                   or exists (select from equipements e where e.id = i.equipement_id and e.client_id = $2))
+            join equipements e on e.id = i.equipement_id
+            left join clients c on c.id = e.client_id
+            left join techniciens t on t.id = i.technicien_id
+            left join users u on u.id = t.user_id
+            where i.id = $1 and ($2::bigint is null or e.client_id = $2)
         "#,
         id,
         only,
@@ -41,7 +46,15 @@ pub async fn list(
     only: Option<i64>,
     now: DateTime<Utc>,
 ) -> Result<Listed<Intervention>> {
-    page::list(pool, "interventions", SORTABLE, &filter.page, |query| {
+    let beside = Beside {
+        columns: "e.nom as equipement_nom, e.localisation as equipement_localisation, c.id as client_id, \
+                  c.nom_entreprise as client_nom, t.equipe as technicien_equipe, u.full_name as technicien_nom",
+        joins: "join equipements e on e.id = page.equipement_id \
+                left join clients c on c.id = e.client_id \
+                left join techniciens t on t.id = page.technicien_id \
+                left join users u on u.id = t.user_id",
+    };
+    page::list_with(pool, "interventions", Some(beside), SORTABLE, &filter.page, |query| {
         filter.push_where(query, only, now);
     })
     .await
@@ -62,15 +75,22 @@ pub(super) async fn open_of_technicien_for_update(
     Ok(sqlx::query_as!(
         Intervention,
         r#"
-            select id, titre, description, type as "type_: InterventionType", statut as "statut: StatutIntervention",
-                   priorite as "priorite: PrioriteIntervention", urgence, date_creation, date_limite, date_affectation,
+            select i.id, titre, i.description, i.type as "type_: InterventionType", i.statut as "statut: StatutIntervention",
+                   priorite as "priorite: PrioriteIntervention", urgence, i.date_creation, date_limite, date_affectation,
                    date_debut_travaux, date_cloture, technicien_id, equipement_id, planning_id, createur_id,
-                   duree_estimee, duree_reelle, cout_pieces, cout_main_oeuvre, rapport_intervention,
-                   prise_en_charge_le, prise_en_charge_secondes, attente_depuis, attente_secondes
-            from interventions
-            where technicien_id = $1 and statut in ('ouverte', 'affectee', 'en_cours', 'en_attente')
-            order by id
-            for update
+                   duree_estimee, duree_reelle, cout_pieces, cout_main_oeuvre, cout_estime, rapport_intervention,
+                   travaux_realises, recommandations, temps_deplacement, satisfaction,
+                   prise_en_charge_le, prise_en_charge_secondes, attente_depuis, attente_secondes,
+                   e.nom as equipement_nom, e.localisation as equipement_localisation, c.id as "client_id?",
+                   c.nom_entreprise as "client_nom?", t.equipe as "technicien_equipe?", u.full_name as "technicien_nom?"
+            from interventions i
+            join equipements e on e.id = i.equipement_id
+            left join clients c on c.id = e.client_id
+            left join techniciens t on t.id = i.technicien_id
+            left join users u on u.id = t.user_id
+            where technicien_id = $1 and i.statut in ('ouverte', 'affectee', 'en_cours', 'en_attente')
+            order by i.id
+            for update of i
         "#,
         technicien_id,
     )
@@ -84,24 +104,19 @@ pub(super) async fn insert(
     statut: StatutIntervention,
     createur_id: i64,
     now: DateTime<Utc>,
-) -> sqlx::Result<Intervention> {
+) -> sqlx::Result<i64> {
     use StatutIntervention::{Archivee, Cloturee, EnAttente, EnCours};
     let begun = matches!(statut, EnCours | EnAttente);
     let closed = matches!(statut, Cloturee | Archivee);
     let answered = closed || new.technicien_id.is_some();
-    sqlx::query_as!(
-        Intervention,
+    sqlx::query_scalar!(
         r#"
             insert into interventions
                 (titre, description, type, statut, priorite, urgence, date_creation, date_limite, date_affectation,
                  date_debut_travaux, date_cloture, technicien_id, equipement_id, createur_id, duree_estimee, duree_reelle,
-                 prise_en_charge_le, prise_en_charge_secondes, attente_depuis)
-            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
-            returning id, titre, description, type as "type_: InterventionType", statut as "statut: StatutIntervention",
-                   priorite as "priorite: PrioriteIntervention", urgence, date_creation, date_limite, date_affectation,
-                   date_debut_travaux, date_cloture, technicien_id, equipement_id, planning_id, createur_id,
-                   duree_estimee, duree_reelle, cout_pieces, cout_main_oeuvre, rapport_intervention,
-                   prise_en_charge_le, prise_en_charge_secondes, attente_depuis, attente_secondes
+                 prise_en_charge_le, prise_en_charge_secondes, attente_depuis, cout_estime)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+            returning id
         "#,
         new.titre,
         new.description,
@@ -122,6 +137,7 @@ pub(super) async fn insert(
         answered.then_some(now),
         answered.then_some(0),
         (answered || statut == EnAttente || statut.is_terminal()).then_some(now),
+        new.cout_estime,
     )
     .fetch_one(tx)
     .await
@@ -136,7 +152,8 @@ pub(super) async fn save(tx: &mut PgConnection, intervention: &Intervention) -> 
                 date_affectation = $9, date_debut_travaux = $10, date_cloture = $11, technicien_id = $12,
                 equipement_id = $13, duree_estimee = $14, duree_reelle = $15, cout_pieces = $16,
                 cout_main_oeuvre = $17, rapport_intervention = $18, attente_depuis = $19, attente_secondes = $20,
-                prise_en_charge_le = $21, prise_en_charge_secondes = $22
+                prise_en_charge_le = $21, prise_en_charge_secondes = $22, cout_estime = $23, travaux_realises = $24,
+                recommandations = $25, temps_deplacement = $26, satisfaction = $27
             where id = $1
         "#,
         intervention.id,
@@ -161,6 +178,11 @@ pub(super) async fn save(tx: &mut PgConnection, intervention: &Intervention) -> 
         intervention.attente_secondes,
         intervention.prise_en_charge_le,
         intervention.prise_en_charge_secondes,
+        intervention.cout_estime,
+        intervention.travaux_realises,
+        intervention.recommandations,
+        intervention.temps_deplacement,
+        intervention.satisfaction,
     )
     .execute(tx)
     .await?;

@@ -57,7 +57,15 @@ pub struct Intervention {
     pub cout_pieces: i64,
     /// Centimes of MAD.
     pub cout_main_oeuvre: i64,
+    /// Centimes of MAD; null where nobody has estimated it.
+    pub cout_estime: Option<i64>,
     pub rapport_intervention: Option<String>,
+    pub travaux_realises: Option<String>,
+    pub recommandations: Option<String>,
+    /// Minutes on the road.
+    pub temps_deplacement: Option<i32>,
+    /// Of the client: 1 to 5.
+    pub satisfaction: Option<i16>,
     /// When somebody took it up, for the first time.
     #[serde(skip)]
     pub(super) prise_en_charge_le: Option<DateTime<Utc>>,
@@ -70,6 +78,19 @@ pub struct Intervention {
     /// How long it has stood still before.
     #[serde(skip)]
     pub(super) attente_secondes: i64,
+    // What those that it names are called, beside the row. A step that changes whom it names reads it anew.
+    #[serde(skip)]
+    pub(super) equipement_nom: String,
+    #[serde(skip)]
+    pub(super) equipement_localisation: String,
+    #[serde(skip)]
+    pub(super) client_id: Option<i64>,
+    #[serde(skip)]
+    pub(super) client_nom: Option<String>,
+    #[serde(skip)]
+    pub(super) technicien_equipe: Option<String>,
+    #[serde(skip)]
+    pub(super) technicien_nom: Option<String>,
 }
 
 impl Intervention {
@@ -80,7 +101,37 @@ impl Intervention {
             !self.statut.is_terminal() && self.date_limite.is_some_and(|limite| limite < now);
         let sla_echeance = self.sla_echeance(sla, now);
         let sla_respecte = self.sla_respecte(sla, now);
-        InterventionOut { intervention: self, en_retard, sla_echeance, sla_respecte }
+        let cout_reel = self.cout_pieces.saturating_add(self.cout_main_oeuvre);
+        InterventionOut {
+            en_retard,
+            sla_echeance,
+            sla_respecte,
+            cout_reel,
+            cout_pieces_mad: mad(self.cout_pieces),
+            cout_main_oeuvre_mad: mad(self.cout_main_oeuvre),
+            cout_estime_mad: self.cout_estime.map(mad),
+            cout_reel_mad: mad(cout_reel),
+            technicien: self.technicien(),
+            equipement: EquipementDe {
+                id: self.equipement_id,
+                nom: self.equipement_nom.clone(),
+                localisation: self.equipement_localisation.clone(),
+            },
+            client: self.client(),
+            intervention: self,
+        }
+    }
+
+    fn technicien(&self) -> Option<TechnicienDe> {
+        Some(TechnicienDe {
+            id: self.technicien_id?,
+            full_name: self.technicien_nom.clone()?,
+            equipe: self.technicien_equipe.clone(),
+        })
+    }
+
+    fn client(&self) -> Option<ClientDe> {
+        Some(ClientDe { id: self.client_id?, nom_entreprise: self.client_nom.clone()? })
     }
 
     /// One that was just opened.
@@ -107,13 +158,54 @@ impl Intervention {
             duree_reelle: None,
             cout_pieces: 0,
             cout_main_oeuvre: 0,
+            cout_estime: None,
             rapport_intervention: None,
+            travaux_realises: None,
+            recommandations: None,
+            temps_deplacement: None,
+            satisfaction: None,
             prise_en_charge_le: None,
             prise_en_charge_secondes: None,
             attente_depuis: None,
             attente_secondes: 0,
+            equipement_nom: "Pompe".to_owned(),
+            equipement_localisation: "Safi".to_owned(),
+            client_id: None,
+            client_nom: None,
+            technicien_equipe: None,
+            technicien_nom: None,
         }
     }
+}
+
+/// Centimes as a decimal text: 28830 is `288.30`.
+fn mad(centimes: i64) -> String {
+    let sign = if centimes < 0 { "-" } else { "" };
+    let centimes = centimes.unsigned_abs();
+    format!("{sign}{}.{:02}", centimes / 100, centimes % 100)
+}
+
+/// The technicien of an intervention.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct TechnicienDe {
+    pub id: i64,
+    pub full_name: String,
+    pub equipe: Option<String>,
+}
+
+/// The machine of an intervention.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct EquipementDe {
+    pub id: i64,
+    pub nom: String,
+    pub localisation: String,
+}
+
+/// The client whose machine it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct ClientDe {
+    pub id: i64,
+    pub nom_entreprise: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -126,6 +218,21 @@ pub struct InterventionOut {
     pub sla_echeance: Option<DateTime<Utc>>,
     /// Whether somebody took it up in time; null while there is time left.
     pub sla_respecte: Option<bool>,
+    /// Parts and labour: centimes of MAD.
+    pub cout_reel: i64,
+    /// MAD, with two decimals.
+    pub cout_pieces_mad: String,
+    /// MAD, with two decimals.
+    pub cout_main_oeuvre_mad: String,
+    /// MAD, with two decimals.
+    pub cout_estime_mad: Option<String>,
+    /// MAD, with two decimals.
+    pub cout_reel_mad: String,
+    /// Whose it is; null: nobody's.
+    pub technicien: Option<TechnicienDe>,
+    pub equipement: EquipementDe,
+    /// Null where the machine is no client's.
+    pub client: Option<ClientDe>,
 }
 
 /// The fields that a list of interventions can be sorted by.
@@ -149,3 +256,14 @@ pub const SORTABLE: &[&str] = &[
     "cout_pieces",
     "cout_main_oeuvre",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn centimes_are_shown_with_two_decimals() {
+        let shown = [0, 5, 99, 100, 28_830, 1_000_000_000_000, -250].map(mad);
+        assert_eq!(shown, ["0.00", "0.05", "0.99", "1.00", "288.30", "10000000000.00", "-2.50"]);
+    }
+}

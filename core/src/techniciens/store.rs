@@ -24,6 +24,7 @@ struct Row {
     langue: Lang,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
+    last_login: Option<DateTime<Utc>>,
     competences: Json<Vec<Competence>>,
 }
 
@@ -43,6 +44,7 @@ impl From<Row> for TechnicienOut {
                 langue: row.langue,
                 created_at: row.created_at,
                 updated_at: row.updated_at,
+                last_login: row.last_login,
             }),
             competences: row.competences.0,
         }
@@ -52,7 +54,7 @@ impl From<Row> for TechnicienOut {
 /// A technicien with its user and its skills, in one round trip.
 const SELECT: &str = "
     select t.id, t.equipe, t.disponibilite, u.id as user_id, u.username, u.full_name, u.email, u.role, u.is_active, u.langue,
-           u.created_at, u.updated_at,
+           u.created_at, u.updated_at, u.last_login,
            coalesce((
                select jsonb_agg(jsonb_build_object('id', c.id, 'nom', c.nom) order by c.id)
                from technicien_competences tc join competences c on c.id = tc.competence_id

@@ -13,7 +13,7 @@ pub async fn find(db: impl PgExecutor<'_>, id: i64) -> Result<UserOut> {
         UserOut,
         r#"
             select id, username, full_name, email, role as "role: UserRole", is_active, langue as "langue: Lang",
-                   created_at, updated_at
+                   created_at, updated_at, last_login
             from users
             where id = $1
         "#,
@@ -111,11 +111,18 @@ pub async fn renew_hash(
     Ok(())
 }
 
-pub async fn list(pool: &PgPool, page: &Page) -> Result<Listed<UserOut>> {
+/// The accounts, for a reader who sees all of them, or (`apercu`) what [`super::UserApercu`] shows: then what is not shown does
+/// not sort either.
+pub async fn list(pool: &PgPool, page: &Page, apercu: bool) -> Result<Listed<UserOut>> {
     let mut query = QueryBuilder::new(
-        "select id, username, full_name, email, role, is_active, langue, created_at, updated_at from users",
+        "select id, username, full_name, email, role, is_active, langue, created_at, updated_at, last_login from users",
     );
-    page.push(&mut query, "id", |field| SORTABLE.iter().copied().find(|known| *known == field));
+    page.push(&mut query, "id", |field| match field {
+        "username" if apercu => Some("case when role <> 'client' then username end"),
+        "email" if apercu => Some("case when role <> 'client' then email end"),
+        "created_at" | "updated_at" | "last_login" if apercu => None,
+        field => SORTABLE.iter().copied().find(|known| *known == field),
+    });
     let rows = query.build_query_as().fetch_all(pool).await?;
     let total =
         sqlx::query_scalar!(r#"select count(*) as "count!" from users"#).fetch_one(pool).await?;
@@ -195,6 +202,15 @@ pub(super) async fn set_password(
     )
     .execute(tx)
     .await?;
+    Ok(())
+}
+
+/// Notes that somebody signed in to account `id`.
+pub async fn set_last_login(tx: &mut PgConnection, id: i64, now: DateTime<Utc>) -> Result<()> {
+    // A clock that lags behind another replica's takes nothing back.
+    sqlx::query!("update users set last_login = greatest(last_login, $2) where id = $1", id, now)
+        .execute(tx)
+        .await?;
     Ok(())
 }
 

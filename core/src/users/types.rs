@@ -33,6 +33,42 @@ pub struct UserOut {
     pub langue: Lang,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
+    /// The last sign-in with a password; null before the first.
+    pub last_login: Option<DateTime<Utc>>,
+}
+
+/// A user as a responsable sees one in the list. Who belongs to a client has neither `username` nor `email` here: a username
+/// may be an address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct UserApercu {
+    pub id: i64,
+    pub full_name: String,
+    pub role: UserRole,
+    pub is_active: bool,
+    pub username: Option<String>,
+    pub email: Option<String>,
+}
+
+/// A row of the list of users: the whole account for an admin, what choosing somebody takes for a responsable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(untagged)]
+pub enum UserListe {
+    Compte(UserOut),
+    Apercu(UserApercu),
+}
+
+impl From<UserOut> for UserApercu {
+    fn from(user: UserOut) -> Self {
+        let known = user.role != UserRole::Client;
+        Self {
+            id: user.id,
+            full_name: user.full_name,
+            role: user.role,
+            is_active: user.is_active,
+            username: known.then_some(user.username),
+            email: known.then_some(user.email),
+        }
+    }
 }
 
 enumeration! {
@@ -41,6 +77,16 @@ enumeration! {
         Responsable = "responsable",
         Technicien = "technicien",
         Client = "client",
+    }
+}
+
+impl From<UserRole> for Fonction {
+    fn from(role: UserRole) -> Self {
+        match role {
+            UserRole::Admin | UserRole::Responsable => Self::Responsable,
+            UserRole::Technicien => Self::Technicien,
+            UserRole::Client => Self::Client,
+        }
     }
 }
 
@@ -64,22 +110,26 @@ impl Personne {
     #[must_use]
     pub fn from_outside(self) -> Self {
         match self {
-            Self::Compte(user) => Self::Nom(NomEtFonction {
-                full_name: user.full_name,
-                fonction: match user.role {
-                    UserRole::Admin | UserRole::Responsable => Fonction::Responsable,
-                    UserRole::Technicien => Fonction::Technicien,
-                    UserRole::Client => Fonction::Client,
-                },
-            }),
+            Self::Compte(user) => {
+                Self::Nom(NomEtFonction { full_name: user.full_name, fonction: user.role.into() })
+            }
             nom @ Self::Nom(_) => nom,
         }
     }
 }
 
 /// The fields that a list of users can be sorted by.
-pub const SORTABLE: &[&str] =
-    &["id", "username", "full_name", "email", "role", "is_active", "created_at", "updated_at"];
+pub const SORTABLE: &[&str] = &[
+    "id",
+    "username",
+    "full_name",
+    "email",
+    "role",
+    "is_active",
+    "created_at",
+    "updated_at",
+    "last_login",
+];
 
 /// What authentication needs to know of a user.
 #[derive(Debug, Clone)]

@@ -80,6 +80,7 @@ pub(super) async fn attach(
         depose_par: subject.by,
         size_bytes: i64::try_from(bytes.len())?,
         sha256,
+        description: None,
     };
     ctx.storage.put(&format!("{fichier}.{}", kind.extension()), bytes.into()).await?;
     documents::receive(tx, &new, 0, subject.at).await?;

@@ -79,6 +79,7 @@ async fn open(
         date_limite: Some(dossier.limite),
         technicien_id,
         duree_estimee: Some(i32::try_from(scenario.minutes)?),
+        cout_estime: None,
     };
     let by = world.responsables[dossier.responsable];
     let id = interventions::create(tx, &new, by, now).await?.id;
