@@ -14,6 +14,8 @@ pub struct Page {
     pub offset: i64,
     /// As sent: a field, `-` before it for descending. One of the fields that [`Page::read`] was given; none: the newest first.
     pub sort: Option<String>,
+    /// Rows of the whole that are counted, at most.
+    pub most_counted: i64,
 }
 
 /// Without `limit` too there are so many: the frontend filters in the browser.
@@ -34,7 +36,14 @@ impl Page {
             fields.fault("sort", crate::input::not_one_of(sortable));
             return None;
         }
-        Some(Self { limit: limit?.0, offset: offset?.0, sort: sort? })
+        Some(Self { limit: limit?.0, offset: offset?.0, sort: sort?, most_counted: MOST_COUNTED })
+    }
+
+    /// The page of a list that `q`, if there is one, is searched in: each row that is counted is compared with its words.
+    #[must_use]
+    pub fn searching(self, q: Option<&String>) -> Self {
+        let most_counted = if q.is_some() { MOST_FOUND } else { self.most_counted };
+        Self { most_counted, ..self }
     }
 
     /// Appends ` order by <column>, <key> limit … offset …`. `column` maps the field of a row to its SQL, which is
@@ -110,6 +119,9 @@ pub struct Listed<T> {
 
 /// Up to here totals are counted.
 pub const MOST_COUNTED: i64 = 10_000;
+/// The same of a search: ten times as many of a word that is common take 26 ms in a million rows, and of two that stand
+/// together, which Postgres takes for rare, 160 ms.
+const MOST_FOUND: i64 = 1000;
 
 impl<T> Listed<T> {
     /// A page of a list that is counted whole.
@@ -178,9 +190,10 @@ where
 
     let mut total = QueryBuilder::new("select count(*) from (select from ");
     push_where(total.push(table));
-    total.push(" limit ").push_bind(MOST_COUNTED + 1).push(") as counted");
+    let most = page.most_counted;
+    total.push(" limit ").push_bind(most + 1).push(") as counted");
     let counted: i64 = total.build_query_scalar().persistent(false).fetch_one(pool).await?;
-    Ok(Listed { rows, total: counted.min(MOST_COUNTED), and_more: counted > MOST_COUNTED })
+    Ok(Listed { rows, total: counted.min(most), and_more: counted > most })
 }
 
 /// A list without filters of its own.

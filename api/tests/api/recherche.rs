@@ -71,6 +71,27 @@ async fn words_are_found_in_any_order_without_regard_to_case_and_accents() {
 }
 
 #[tokio::test]
+async fn what_is_found_is_counted_up_to_a_thousand() {
+    let app = App::new().await;
+    let boss = app.user(UserRole::Responsable).await;
+    let id = machine(&app, &boss, "Pompe").await;
+    sqlx::query!(
+        "insert into interventions (titre, type, statut, priorite, urgence, date_creation, equipement_id)
+         select 'Fuite', 'corrective', 'ouverte', 'normale', false, now(), $1 from generate_series(1, 1001)",
+        id,
+    )
+    .execute(&app.ctx.pool)
+    .await
+    .unwrap();
+    let all = app.get(&boss, "/interventions?limit=2").await;
+    assert_eq!(all.header("x-total-count"), "1001");
+    let found = app.get(&boss, "/interventions?limit=2&q=fuite").await;
+    assert_eq!(found.header("x-total-count"), "1000");
+    assert_eq!(found.header("x-total-count-exact"), "false");
+    assert!(found.header("link").contains("rel=\"next\""), "{}", found.header("link"));
+}
+
+#[tokio::test]
 async fn names_and_titles_sort_as_in_a_french_dictionary() {
     let app = App::new().await;
     let boss = app.user(UserRole::Responsable).await;

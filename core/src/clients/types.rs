@@ -233,8 +233,8 @@ impl Input for ClientFilter {
             ville: ville?,
             niveau_service: niveau_service?,
             is_active: is_active?,
+            page: page?.searching(q.as_ref()?.as_ref()),
             q: q?,
-            page: page?,
         })
     }
 }

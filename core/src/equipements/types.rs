@@ -256,8 +256,8 @@ impl Input for EquipementFilter {
             statut: statut?,
             criticite: criticite?,
             client_id: client_id?.map(|id| id.0),
+            page: page?.searching(q.as_ref()?.as_ref()),
             q: q?,
-            page: page?,
         })
     }
 }

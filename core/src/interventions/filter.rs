@@ -50,10 +50,10 @@ impl Input for InterventionFilter {
             equipement_id: equipement_id?.map(|id| id.0),
             client_id: client_id?.map(|id| id.0),
             en_retard: en_retard?,
+            page: page?.searching(q.as_ref()?.as_ref()),
             q: q?,
             date_from: date_from?,
             date_to: date_to?,
-            page: page?,
         })
     }
 }
