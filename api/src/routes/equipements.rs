@@ -2,7 +2,10 @@
 use axum::{Json, extract::State, response::Response};
 use erp_core::{
     Ctx,
-    equipements::{self, Equipement, EquipementFields, EquipementFilter, EquipementPatch},
+    equipements::{
+        self, Equipement, EquipementFields, EquipementFilter, EquipementHistorique,
+        EquipementPatch, HistoriqueFilter, Reader,
+    },
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -14,7 +17,10 @@ use crate::{
 };
 
 pub(super) fn router() -> OpenApiRouter<Ctx> {
-    OpenApiRouter::new().routes(routes!(create, list)).routes(routes!(show, update, delete))
+    OpenApiRouter::new()
+        .routes(routes!(create, list))
+        .routes(routes!(show, update, delete))
+        .routes(routes!(historique))
 }
 
 /// Records a machine.
@@ -71,6 +77,31 @@ async fn show(
 ) -> Result<Json<Equipement>, ApiError> {
     let only = user.as_ref().and_then(CurrentUser::client_scope);
     Ok(Json(equipements::find(&ctx.pool, id, only).await?))
+}
+
+/// The past of a machine: the newest interventions, visits and documents, and what it cost in each year. Users of a client see
+/// that of their own, and of who uploaded a document the name and the function.
+#[utoipa::path(
+    get, path = "/equipements/{id}/historique", tag = "equipements",
+    params(("id" = i64, Path), Query<HistoriqueFilter>),
+    responses(
+        (status = 200, body = EquipementHistorique, description = "Done."),
+        (status = 404, description = "equipement_introuvable"),
+    ),
+)]
+async fn historique(
+    user: CurrentUser,
+    State(ctx): State<Ctx>,
+    RowId(id): RowId,
+    Query(filter): Query<HistoriqueFilter>,
+) -> Result<Json<EquipementHistorique>, ApiError> {
+    let reader = Reader {
+        only: user.client_scope(),
+        liens: &ctx.liens,
+        sla: &ctx.config.sla,
+        now: ctx.clock.now(),
+    };
+    Ok(Json(equipements::historique(&ctx.pool, id, &filter, reader).await?))
 }
 
 /// Changes a machine.

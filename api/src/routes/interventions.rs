@@ -5,10 +5,11 @@ use erp_core::{
     historique::{self, HistoriqueOut},
     input::{Fields, Input},
     interventions::{
-        self, Affectation, Intervention, InterventionCreate, InterventionFilter, InterventionOut,
-        InterventionUpdate, StatutChange,
+        self, Affectation, CompteRendu, Intervention, InterventionCreate, InterventionFilter,
+        InterventionOut, InterventionUpdate, StatutChange,
     },
     page::Page,
+    techniciens::{self, Suggestion, SuggestionFilter},
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -25,6 +26,8 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
         .routes(routes!(change_statut))
         .routes(routes!(assign))
         .routes(routes!(list_historique))
+        .routes(routes!(report))
+        .routes(routes!(suggest))
         .routes(routes!(filter))
 }
 
@@ -208,4 +211,49 @@ async fn list_historique(
     let listed = historique::list(&ctx.pool, id, &page).await?;
     let listed = if user.is_outside() { listed.map(HistoriqueOut::from_outside) } else { listed };
     Ok(here.list(&page, &listed))
+}
+
+/// Notes the report of an intervention on which work has begun, until it is archived; `statut: cloturee` closes it in the same
+/// step. Fields that are absent stay as they were. A technicien reports on what is assigned to them.
+#[utoipa::path(
+    put, path = "/interventions/{id}/compte-rendu", tag = "interventions",
+    params(("id" = i64, Path)),
+    request_body = CompteRendu,
+    responses(
+        (status = 200, body = InterventionOut, description = "Done."),
+        (status = 403, description = "action_interdite, compte_desactive, intervention_d_un_autre, intervention_sans_technicien, technicien_sans_fiche"),
+        (status = 404, description = "intervention_introuvable"),
+        (status = 409, description = "intervention_non_commencee, intervention_terminee, transition_interdite"),
+    ),
+)]
+async fn report(
+    user: CurrentUser,
+    State(ctx): State<Ctx>,
+    RowId(id): RowId,
+    Body(said): Body<CompteRendu>,
+) -> Result<Json<InterventionOut>, ApiError> {
+    let (now, by) = (ctx.clock.now(), user.actor(&ctx).await?);
+    let mut tx = ctx.begin().await?;
+    let intervention = interventions::report(&mut tx, id, said, by, now).await?;
+    tx.commit().await?;
+    Ok(Json(intervention.seen_at(now, &ctx.config.sla)))
+}
+
+/// The techniciens to whom an intervention may be given, the best first: by availability, by how much they have to do, and by
+/// the skills that the work takes (`competences_ids`, or those that its texts name).
+#[utoipa::path(
+    get, path = "/interventions/{id}/suggestions", tag = "interventions",
+    params(("id" = i64, Path), Query<SuggestionFilter>),
+    responses(
+        (status = 200, body = [Suggestion], description = "Done."),
+        (status = 404, description = "intervention_introuvable"),
+    ),
+)]
+async fn suggest(
+    State(ctx): State<Ctx>,
+    RowId(id): RowId,
+    Query(filter): Query<SuggestionFilter>,
+) -> Result<Json<Vec<Suggestion>>, ApiError> {
+    interventions::find(&ctx.pool, id, None).await?;
+    Ok(Json(techniciens::suggestions(&ctx.pool, id, &filter).await?))
 }

@@ -5,7 +5,8 @@ use erp_core::{
     input::{Fields, Input},
     page::Page,
     techniciens::{
-        self, Competence, CompetenceCreate, TechnicienCreate, TechnicienOut, TechnicienUpdate,
+        self, ChargeOut, Competence, CompetenceCreate, TechnicienCreate, TechnicienOut,
+        TechnicienUpdate,
     },
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -21,6 +22,7 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
         .routes(routes!(create, list))
         .routes(routes!(create_competence, list_competences))
         .routes(routes!(show, update, delete))
+        .routes(routes!(charge))
 }
 
 /// Makes a user of role technicien a technicien.
@@ -87,6 +89,19 @@ async fn show(
 ) -> Result<Json<TechnicienOut>, ApiError> {
     let technicien = techniciens::find(&ctx.pool, id).await?;
     Ok(Json(if user.is_outside() { technicien.from_outside() } else { technicien }))
+}
+
+/// How much work a technicien has: what is open, what is due this week, what is late.
+#[utoipa::path(
+    get, path = "/techniciens/{id}/charge", tag = "techniciens",
+    params(("id" = i64, Path)),
+    responses(
+        (status = 200, body = ChargeOut, description = "Done."),
+        (status = 404, description = "technicien_introuvable"),
+    ),
+)]
+async fn charge(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Json<ChargeOut>, ApiError> {
+    Ok(Json(techniciens::charge(&ctx.pool, id, ctx.clock.now()).await?))
 }
 
 /// Changes team, availability or skills.

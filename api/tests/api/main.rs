@@ -31,6 +31,7 @@ mod openapi;
 mod outages;
 mod planning;
 mod preferences;
+mod quotidien;
 mod rbac;
 mod recherche;
 mod reconcile;

@@ -1,6 +1,6 @@
 //! SQL of the `documents` table, and nothing else.
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgExecutor, PgPool};
+use sqlx::{PgConnection, PgExecutor, PgPool, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::{Document, NewDocument, Prepared, SORTABLE, StatutDocument};
@@ -52,7 +52,7 @@ pub(super) async fn exists(db: impl PgExecutor<'_>, id: i64) -> Result<bool> {
 }
 
 pub async fn list(pool: &PgPool, page: &Page) -> Result<Listed<Document>> {
-    list_where(pool, None, page).await
+    list_where(pool, page, |_| ()).await
 }
 
 pub async fn list_of_intervention(
@@ -60,24 +60,36 @@ pub async fn list_of_intervention(
     intervention_id: i64,
     page: &Page,
 ) -> Result<Listed<Document>> {
-    list_where(pool, Some(intervention_id), page).await
+    list_where(pool, page, |query| {
+        query.push(" where intervention_id = ").push_bind(intervention_id);
+    })
+    .await
+}
+
+/// The documents of all interventions on a machine.
+pub async fn list_of_equipement(
+    pool: &PgPool,
+    equipement_id: i64,
+    page: &Page,
+) -> Result<Listed<Document>> {
+    list_where(pool, page, |query| {
+        query
+            .push(" where intervention_id in (select id from interventions where equipement_id = ");
+        query.push_bind(equipement_id).push(")");
+    })
+    .await
 }
 
 async fn list_where(
     pool: &PgPool,
-    intervention_id: Option<i64>,
     page: &Page,
+    push_where: impl Fn(&mut QueryBuilder<Postgres>),
 ) -> Result<Listed<Document>> {
     let beside = Beside {
         columns: "u.full_name as depose_par_nom, u.role as depose_par_role",
         joins: "left join users u on u.id = page.depose_par",
     };
-    page::list_with(pool, "documents", Some(beside), SORTABLE, page, |query| {
-        if let Some(id) = intervention_id {
-            query.push(" where intervention_id = ").push_bind(id);
-        }
-    })
-    .await
+    page::list_with(pool, "documents", Some(beside), SORTABLE, page, push_where).await
 }
 
 pub(super) async fn find_for_update(tx: &mut PgConnection, id: i64) -> Result<Document> {

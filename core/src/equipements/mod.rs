@@ -1,9 +1,13 @@
 //! Machines and installations that are maintained.
+mod historique;
 mod store;
 mod types;
 
 use crate::{Error, Noun, Result, Tx, error::OnConstraint as _};
 
+pub use historique::{
+    CoutsAnnee, EquipementHistorique, HistoriqueFilter, Reader, Totaux, historique,
+};
 pub use store::{find, list};
 pub use types::{
     CriticiteEquipement, Equipement, EquipementFields, EquipementFilter, EquipementPatch, SORTABLE,

@@ -1,6 +1,7 @@
 //! Interventions: opened, assigned, worked on, closed. Every step leaves its line of historique and its
 //! notifications in the same transaction.
 mod alertes;
+mod compte_rendu;
 mod filter;
 mod input;
 pub mod jobs;
@@ -14,12 +15,14 @@ mod visite;
 use chrono::{DateTime, Utc};
 
 pub use alertes::{alert_late, alert_unassigned, remind};
+pub use compte_rendu::{CompteRendu, report};
 pub use filter::InterventionFilter;
 pub use input::{Affectation, InterventionCreate, InterventionUpdate, StatutChange};
 pub use sla::{NIVEAUX, Sla};
 pub use statut::StatutIntervention;
 pub use steps::{assign, change_statut, release_all_of};
-pub use store::{find, list};
+pub use store::{find, list, list_of_equipement};
+pub(crate) use types::mad;
 pub use types::{
     ClientDe, EquipementDe, Intervention, InterventionOut, InterventionType, PrioriteIntervention,
     SORTABLE, TechnicienDe,

@@ -8,7 +8,17 @@ use super::{
 };
 use crate::{
     Error, Noun, Result,
-    page::{self, Beside, Listed},
+    page::{self, Beside, Listed, Page},
+};
+
+/// What those that an intervention names are called.
+const NAMES: Beside = Beside {
+    columns: "e.nom as equipement_nom, e.localisation as equipement_localisation, c.id as client_id, \
+              c.nom_entreprise as client_nom, t.equipe as technicien_equipe, u.full_name as technicien_nom",
+    joins: "join equipements e on e.id = page.equipement_id \
+            left join clients c on c.id = e.client_id \
+            left join techniciens t on t.id = page.technicien_id \
+            left join users u on u.id = t.user_id",
 };
 
 /// The intervention `id`; for a user of a client (`only`) only on that client's equipment.
@@ -46,16 +56,24 @@ pub async fn list(
     only: Option<i64>,
     now: DateTime<Utc>,
 ) -> Result<Listed<Intervention>> {
-    let beside = Beside {
-        columns: "e.nom as equipement_nom, e.localisation as equipement_localisation, c.id as client_id, \
-                  c.nom_entreprise as client_nom, t.equipe as technicien_equipe, u.full_name as technicien_nom",
-        joins: "join equipements e on e.id = page.equipement_id \
-                left join clients c on c.id = e.client_id \
-                left join techniciens t on t.id = page.technicien_id \
-                left join users u on u.id = t.user_id",
-    };
-    page::list_with(pool, "interventions", Some(beside), SORTABLE, &filter.page, |query| {
+    page::list_with(pool, "interventions", Some(NAMES), SORTABLE, &filter.page, |query| {
         filter.push_where(query, only, now);
+    })
+    .await
+}
+
+/// The interventions on the machine `equipement_id` that a planning opened (`visites`), or that people did.
+pub async fn list_of_equipement(
+    pool: &PgPool,
+    equipement_id: i64,
+    visites: bool,
+    page: &Page,
+) -> Result<Listed<Intervention>> {
+    page::list_with(pool, "interventions", Some(NAMES), SORTABLE, page, |query| {
+        query.push(" where equipement_id = ").push_bind(equipement_id);
+        // A planning that is removed leaves its visits their due date.
+        query.push(if visites { " and " } else { " and not " });
+        query.push("(planning_id is not null or echeance is not null)");
     })
     .await
 }

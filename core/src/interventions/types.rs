@@ -179,7 +179,7 @@ impl Intervention {
 }
 
 /// Centimes as a decimal text: 28830 is `288.30`.
-fn mad(centimes: i64) -> String {
+pub(crate) fn mad(centimes: i64) -> String {
     let sign = if centimes < 0 { "-" } else { "" };
     let centimes = centimes.unsigned_abs();
     format!("{sign}{}.{:02}", centimes / 100, centimes % 100)

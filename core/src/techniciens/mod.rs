@@ -1,9 +1,11 @@
 //! People who do the work: their team, availability and skills.
+mod charge;
 mod store;
 mod types;
 
 use chrono::{DateTime, Utc};
 
+pub use charge::{Charge, ChargeOut, Suggestion, SuggestionFilter, charge, suggestions};
 pub use store::{find, find_by_user, list, list_competences, user_of};
 pub use types::{
     Competence, CompetenceCreate, DisponibiliteTechnicien, SORTABLE, TechnicienCreate,
