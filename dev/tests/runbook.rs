@@ -15,7 +15,7 @@ use std::{
 use serde_json::Value;
 
 /// Words of the guide in capitals that are no settings of the programs.
-const NO_SETTINGS: [&str; 23] = [
+const NO_SETTINGS: [&str; 21] = [
     "ADMIN_PASSWORD",
     "ADMIN_USERNAME",
     "API_URL",
@@ -29,8 +29,6 @@ const NO_SETTINGS: [&str; 23] = [
     "RLIMIT_NOFILE",
     "RLIMIT_NPROC",
     "CARGO_TARGET_DIR",
-    "LLVM_COV",
-    "LLVM_PROFDATA",
     "OTEL_SERVICE_NAME",
     "OTEL_TRACES_SAMPLER",
     "MAIL_URL",
