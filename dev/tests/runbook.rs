@@ -15,7 +15,7 @@ use std::{
 use serde_json::Value;
 
 /// Words of the guide in capitals that are no settings of the programs.
-const NO_SETTINGS: [&str; 21] = [
+const NO_SETTINGS: [&str; 22] = [
     "ADMIN_PASSWORD",
     "ADMIN_USERNAME",
     "API_URL",
@@ -28,6 +28,7 @@ const NO_SETTINGS: [&str; 21] = [
     "RLIMIT_FSIZE",
     "RLIMIT_NOFILE",
     "RLIMIT_NPROC",
+    "RUST_BACKTRACE",
     "CARGO_TARGET_DIR",
     "OTEL_SERVICE_NAME",
     "OTEL_TRACES_SAMPLER",
