@@ -1,6 +1,7 @@
 # Une image, deux programmes : `erp-api` (par défaut) et `erp-worker`. Pas d'ENTRYPOINT : la commande est ce qui tourne.
 #   docker build -t erp-mif . --build-arg VERSION=0.1.0 --build-arg REVISION=$(git rev-parse HEAD) --build-arg CREATED=$(date -u +%FT%TZ)
 #   docker run … erp-mif erp-api migrate | erp-api | erp-worker
+#   docker build --target symboles --output symboles .   # les symboles des mêmes programmes, sans rien reconstruire (BuildKit)
 # Les deux étages sont de la même Debian (13) : la glibc du programme est celle de l'image où il tourne.
 
 FROM rust:1.95-slim-trixie AS build
@@ -34,8 +35,14 @@ COPY core/src core/src
 COPY worker/src worker/src
 COPY api/src api/src
 RUN cargo build --release --locked -p erp-api -p erp-worker \
-    && install -D -t /out/bin target/release/erp-api target/release/erp-worker \
-    && mkdir -p /out/data/uploads
+    && mkdir -p /out/data/uploads /out/bin /out/symboles \
+    # Les deux tiers d'un programme sont ses symboles : à part, et leur nom et leur somme dans le programme (.gnu_debuglink). Posés à
+    # côté de lui ou dans /usr/lib/debug, ils rendent à une trace ses fonctions et ses lignes ; gdb et perf les y prennent de même.
+    && for programme in erp-api erp-worker; do \
+        objcopy --only-keep-debug target/release/$programme /out/symboles/$programme.debug \
+        && objcopy --strip-all --add-gnu-debuglink=/out/symboles/$programme.debug target/release/$programme /out/bin/$programme \
+        || exit 1; \
+    done
 
 # 3. Ce qui vieillit plus vite que les programmes, du jour de la construction : les fuseaux horaires (le Maroc change d'heure par
 # décret) et les certificats racine. CREATED change à chaque construction : cette couche n'est jamais celle d'hier.
@@ -44,6 +51,10 @@ ARG CREATED=1970-01-01T00:00:00Z
 # hadolint ignore=DL3008
 RUN echo "$CREATED" && apt-get update && apt-get install -y --no-install-recommends ca-certificates tzdata \
     && rm -rf /var/lib/apt/lists/* && head -n 1 /usr/share/zoneinfo/tzdata.zi
+
+# Ce que l'image ne porte pas, à garder avec elle : les symboles d'une version ne vont qu'à elle.
+FROM scratch AS symboles
+COPY --from=build /out/symboles/ /
 
 # 4. Debian sans Debian : glibc, libgcc ; ni shell ni paquets, et un utilisateur 65532 qui n'est pas root.
 FROM gcr.io/distroless/cc-debian13:nonroot
@@ -60,7 +71,7 @@ COPY --from=jour /usr/share/zoneinfo/ /usr/share/zoneinfo/
 COPY --from=jour /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 # Sans shell ni curl, le programme s'interroge lui-même. Un worker remplace cette commande par `erp-worker health`,
 # `migrate` par aucune (voir docker-compose.yml) ; Kubernetes l'ignore et a ses propres sondes.
-HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 CMD ["erp-api", "health"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --start-interval=1s --retries=3 CMD ["erp-api", "health"]
 CMD ["erp-api", "serve"]
 
 # À la fin : un autre numéro de version ne refait aucune couche.

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Ce que les essais de ce dossier partagent : un Postgres à eux, des programmes qu'ils arrêtent, un compte, des appels.
 # Tout est dans un dossier temporaire ($essai, gardé si KEEP=1) et sur 127.0.0.1 ; rien d'existant n'est touché.
-# Veulent : bash 4.4, Postgres 13 ou après avec ses outils, curl, jq, python3.
+# Veulent : bash 4.4, curl, jq, python3 ; qui appelle nouveau_postgres, Postgres 13 ou après avec ses outils.
 
 essai=$(mktemp -d "${TMPDIR:-/tmp}/erp-essai.XXXXXX")
 processus=()
@@ -33,6 +33,8 @@ finir() {
   for donnees in "$essai"/*.pgdata; do
     [ ! -e "$donnees" ] || { serveur "$pg_bin/pg_ctl" stop -s -m fast -D "$(cat "$donnees")" && rm -rf "$(cat "$donnees")"; }
   done
+  # Ce qu'un essai a d'autre à enlever.
+  ! declare -F ranger >/dev/null || ranger "$code"
   if [ -n "${KEEP:-}" ]; then printf 'gardé : %s\n' "$essai"; else rm -rf "$essai"; fi
   exit "$code"
 }
@@ -42,8 +44,8 @@ trap 'exit 130' INT TERM
 # --- Postgres -------------------------------------------------------------------------------------------------------------------------
 
 pg_bin=${ERP_DEV_PG_BIN:-$(find /usr/lib/postgresql/*/bin /usr/pgsql-*/bin -name initdb -printf '%h\n' 2>/dev/null | sort -V | tail -n 1 || true)}
-[ -n "$pg_bin" ] || pg_bin=$(dirname "$(command -v initdb || echouer 'pas de Postgres (initdb) sur cette machine')")
-PATH=$pg_bin:$PATH
+[ -n "$pg_bin" ] || ! command -v initdb >/dev/null || pg_bin=$(dirname "$(command -v initdb)")
+[ -z "$pg_bin" ] || PATH=$pg_bin:$PATH
 
 # Postgres refuse root, qui lui prête un compte.
 serveur() {
@@ -57,6 +59,7 @@ port_libre() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.
 
 nouveau_postgres() { # nouveau_postgres NOM : un serveur neuf, une base « erp » vide et son propriétaire ; l'adresse dans $url
   local donnees port
+  [ -n "$pg_bin" ] || echouer 'pas de Postgres (initdb) sur cette machine'
   donnees=$(mktemp -d "/var/tmp/erp-essai-$1.XXXXXX")
   [ "$(id -u)" != 0 ] || chown "$(id -u postgres 2>/dev/null || id -u nobody)" "$donnees"
   echo "$donnees" >"$essai/$1.pgdata"
@@ -107,10 +110,11 @@ premier_admin() { # premier_admin ERP-API : par le programme, sinon (versions sa
   fi
 }
 
-photo() { # photo FICHIER [GRAINE] : un PNG de 480 × 320, chaque graine un autre
-  python3 - "$1" "${2:-0}" <<'PY'
+photo() { # photo FICHIER [GRAINE [FOIS]] : un PNG de FOIS (une) fois 480 × 320, chaque graine un autre
+  python3 - "$1" "${2:-0}" "${3:-1}" <<'PY'
 import random, struct, sys, zlib
-largeur, hauteur, hasard = 480, 320, random.Random(int(sys.argv[2]))
+fois = int(sys.argv[3])
+largeur, hauteur, hasard = 480 * fois, 320 * fois, random.Random(int(sys.argv[2]))
 lignes = b"".join(b"\0" + bytes(hasard.randrange(256) if x % 8 == 0 else 90 for x in range(3 * largeur)) for _ in range(hauteur))
 def bloc(nom, octets):
     return struct.pack(">I", len(octets)) + nom + octets + struct.pack(">I", zlib.crc32(nom + octets))

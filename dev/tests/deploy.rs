@@ -296,6 +296,118 @@ fn manifests_set_variables_that_exist() {
     }
 }
 
+// --- What a first run meets ---
+
+#[test]
+fn without_its_env_compose_names_what_makes_one() {
+    let compose = read("docker-compose.yml");
+    let asked: Vec<&str> =
+        compose.split(":?").skip(1).filter_map(|rest| rest.split('}').next()).collect();
+    assert!(!asked.is_empty());
+    for message in asked {
+        assert!(message.contains("deploy/prepare"), "« {message} » does not name deploy/prepare");
+    }
+}
+
+#[test]
+fn every_health_check_begins_at_one_second() {
+    for file in ["docker-compose.yml", "Dockerfile"] {
+        let text = read(file);
+        let (intervals, starts) = match file {
+            "Dockerfile" => ("--interval=", "--start-interval=1s"),
+            _ => ("      interval: ", "      start_interval: 1s\n"),
+        };
+        assert!(text.contains(intervals), "{file} checks nothing");
+        assert_eq!(text.matches(intervals).count(), text.matches(starts).count(), "{file}");
+    }
+}
+
+#[test]
+fn every_container_has_a_bounded_memory_and_a_bounded_log() {
+    for file in ["docker-compose.yml", "deploy/traefik/docker-compose.traefik.yml"] {
+        let text = read(file);
+        let services = text.split("\nservices:\n").nth(1).unwrap();
+        let services = services.split("\nvolumes:\n").next().unwrap();
+        // A service is a line of two spaces and a name; what stands without an image builds upon another file.
+        let names = services.lines().filter(|line| {
+            line.starts_with("  ") && !line.starts_with("   ") && line.ends_with(':')
+        });
+        let mut seen = 0;
+        for name in names {
+            let rest = services.split(&format!("{name}\n")).nth(1).unwrap();
+            let body: Vec<&str> = rest
+                .lines()
+                .take_while(|line| line.is_empty() || line.starts_with("   "))
+                .collect();
+            let body = body.join("\n");
+            let inherits = body.contains("<<: *common") || body.contains("<<: *erp");
+            if !inherits && !body.contains("image: ") {
+                continue;
+            }
+            seen += 1;
+            assert!(body.contains("limits: {memory: "), "{file}: {name} has no limit of memory");
+            assert!(inherits || body.contains("max-size: "), "{file}: {name} may fill the disk");
+        }
+        assert!(seen > 0, "{file} has no service");
+    }
+}
+
+/// A clone made under `umask 077` opens its files to their owner alone; containers that mount some are somebody else.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_containers_mount_may_be_read_after_prepare_whatever_the_clone_allowed() {
+    use std::{os::unix::fs::PermissionsExt as _, process::Command};
+
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let clone = tempfile::tempdir().unwrap();
+    let mut mounted = Vec::new();
+    for folder in ["deploy/prometheus", "deploy/grafana", "deploy/garage", "deploy/postgres"] {
+        for path in files(folder, "") {
+            mounted.push(path.strip_prefix(root()).unwrap().to_owned());
+        }
+    }
+    assert!(mounted.len() > 5);
+    for file in mounted
+        .iter()
+        .map(PathBuf::as_path)
+        .chain([".env.example", "deploy/prepare"].into_iter().map(Path::new))
+    {
+        let copy = clone.path().join(file);
+        fs::create_dir_all(copy.parent().unwrap()).unwrap();
+        fs::copy(root().join(file), &copy).unwrap();
+        fs::set_permissions(&copy, fs::Permissions::from_mode(0o700)).unwrap();
+    }
+    for file in &mounted {
+        let copy = clone.path().join(file);
+        fs::set_permissions(&copy, fs::Permissions::from_mode(0o600)).unwrap();
+        let mut folder = copy.parent().unwrap();
+        while folder != clone.path() {
+            fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).unwrap();
+            folder = folder.parent().unwrap();
+        }
+    }
+
+    let done = Command::new(clone.path().join("deploy/prepare")).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    for file in &mounted {
+        let copy = clone.path().join(file);
+        assert_eq!(mode(&copy) & 0o444, 0o444, "{} is not for all", file.display());
+        let folder = copy.parent().unwrap();
+        assert_eq!(mode(folder) & 0o555, 0o555, "{} is closed", folder.display());
+    }
+    assert_eq!(mode(&clone.path().join(".env")) & 0o077, 0, ".env is open");
+    assert_eq!(mode(&clone.path().join("secrets")) & 0o077, 0, "secrets/ is open");
+}
+
+#[test]
+fn nginx_starts_where_debian_has_it() {
+    let nginx = read("deploy/nginx/nginx.conf");
+    assert!(nginx.contains("\nuser www-data;\n"), "the workers would be nobody");
+    // nginx makes the folder, and no parent of it.
+    let cache = nginx.split("proxy_cache_path ").nth(1).unwrap().split(' ').next().unwrap();
+    assert_eq!(Path::new(cache).parent(), Some(Path::new("/var/cache")), "{cache}");
+}
+
 // --- Limits that stand in two places ---
 
 /// The number after `before` in `text`.

@@ -15,7 +15,7 @@ use std::{
 use serde_json::Value;
 
 /// Words of the guide in capitals that are no settings of the programs.
-const NO_SETTINGS: [&str; 23] = [
+const NO_SETTINGS: [&str; 22] = [
     "ADMIN_PASSWORD",
     "ADMIN_USERNAME",
     "API_URL",
@@ -28,9 +28,8 @@ const NO_SETTINGS: [&str; 23] = [
     "RLIMIT_FSIZE",
     "RLIMIT_NOFILE",
     "RLIMIT_NPROC",
+    "RUST_BACKTRACE",
     "CARGO_TARGET_DIR",
-    "LLVM_COV",
-    "LLVM_PROFDATA",
     "OTEL_SERVICE_NAME",
     "OTEL_TRACES_SAMPLER",
     "MAIL_URL",
