@@ -14,6 +14,7 @@ pub mod equipements;
 pub mod error;
 pub mod health;
 pub mod historique;
+pub mod idempotence;
 pub mod input;
 pub mod interventions;
 pub mod jobs;
