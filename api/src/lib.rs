@@ -7,6 +7,7 @@ mod json;
 mod layers;
 mod list;
 mod multipart;
+pub mod once;
 mod openapi;
 pub mod rbac;
 mod routes;

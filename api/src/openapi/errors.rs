@@ -30,7 +30,7 @@ pub fn add_schemas(schemas: &mut Value) {
                 "properties": {
                     "loc": {
                         "type": "array", "items": { "type": "string" }, "minItems": 1,
-                        "description": "`body`, `query` or `path`, then the field.",
+                        "description": "`body`, `query`, `path` or `header`, then the field.",
                     },
                     "msg": { "type": "string", "description": "A sentence for people." },
                     "type": { "type": "string", "description": "Stable, for programs." },

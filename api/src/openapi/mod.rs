@@ -5,6 +5,7 @@
 //! headers, examples) is added here.
 mod errors;
 mod examples;
+mod headers;
 mod inputs;
 mod links;
 mod operations;
@@ -87,6 +88,10 @@ that there are more, and `Link` has no `last`. `sort` is a field of the row, wit
 asking for help. A 422 lists every fault of the request. Sentences are French; `Accept-Language: en` gets English.
 * **Any request** can also be answered 405 (method), 408 (its body did not arrive in time), 413 (more than 1 MiB of JSON \
 or form) or 431 (too many headers).
+* **`Idempotency-Key`** on a POST: sent again within 24 hours by the same user to the same route with the same key, it has no \
+further effect and gets the answer of the first time, with `Idempotency-Replayed: true`. The same key with another address or body \
+is a 422 (`idempotency_key_reused`), and a 409 while the first is under way. What failed is not kept: its key is free. Bodies are \
+compared byte for byte, uploads by the name of the file and its content. POSTs that answer with a token take no key.
 * **`X-Request-ID`** is taken over when it is a UUID, else made; it is on every answer, log line and job.";
 
 const TAGS: &[(&str, &str)] = &[

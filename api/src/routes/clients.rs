@@ -10,6 +10,7 @@ use crate::{
     ApiError,
     extract::{Json as Body, Query, RowId},
     list::Here,
+    once::Once,
 };
 
 pub(super) fn router() -> OpenApiRouter<Ctx> {
@@ -26,13 +27,13 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
     ),
 )]
 async fn create(
+    once: Once,
     State(ctx): State<Ctx>,
     Body(new): Body<ClientFields>,
-) -> Result<(StatusCode, Json<Client>), ApiError> {
-    let mut tx = ctx.begin().await?;
-    let client = clients::create(&mut tx, &new, ctx.clock.now()).await?;
-    tx.commit().await?;
-    Ok((StatusCode::CREATED, Json(client)))
+) -> Result<Response, ApiError> {
+    let mut effect = once.begin(&ctx).await?;
+    let client = clients::create(&mut effect, &new, ctx.clock.now()).await?;
+    effect.answer(StatusCode::CREATED, &client).await
 }
 
 /// The clients.

@@ -17,6 +17,7 @@ use crate::{
     ApiError,
     extract::{Auteur, CurrentUser, Json as Body, Query, RowId},
     list::Here,
+    once::Once,
 };
 
 pub(super) fn router() -> OpenApiRouter<Ctx> {
@@ -136,11 +137,11 @@ async fn delete(
     ),
 )]
 async fn reprocess(
+    once: Once,
     State(ctx): State<Ctx>,
     RowId(id): RowId,
-) -> Result<(StatusCode, Json<DocumentOut>), ApiError> {
-    let mut tx = ctx.begin().await?;
-    let document = documents::reprocess(&mut tx, id).await?;
-    tx.commit().await?;
-    Ok((StatusCode::ACCEPTED, Json(document.shown(&ctx.liens, false, ctx.clock.now()))))
+) -> Result<Response, ApiError> {
+    let mut effect = once.begin(&ctx).await?;
+    let document = documents::reprocess(&mut effect, id).await?;
+    effect.answer(StatusCode::ACCEPTED, &document.shown(&ctx.liens, false, ctx.clock.now())).await
 }

@@ -1,5 +1,5 @@
 //! Machines and installations.
-use axum::{Json, extract::State, response::Response};
+use axum::{Json, extract::State, http::StatusCode, response::Response};
 use erp_core::{
     Ctx,
     equipements::{self, Equipement, EquipementFields, EquipementFilter, EquipementPatch},
@@ -11,6 +11,7 @@ use crate::{
     ApiError,
     extract::{CurrentUser, Json as Body, MaybeUser, Query, RowId},
     list::Here,
+    once::Once,
 };
 
 pub(super) fn router() -> OpenApiRouter<Ctx> {
@@ -28,13 +29,13 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
     ),
 )]
 async fn create(
+    once: Once,
     State(ctx): State<Ctx>,
     Body(new): Body<EquipementFields>,
-) -> Result<Json<Equipement>, ApiError> {
-    let mut tx = ctx.begin().await?;
-    let equipement = equipements::create(&mut tx, &new).await?;
-    tx.commit().await?;
-    Ok(Json(equipement))
+) -> Result<Response, ApiError> {
+    let mut effect = once.begin(&ctx).await?;
+    let equipement = equipements::create(&mut effect, &new).await?;
+    effect.answer(StatusCode::OK, &equipement).await
 }
 
 /// The machines; a user of a client sees that client's.

@@ -1,5 +1,5 @@
 //! Interventions, their steps and their history.
-use axum::{Json, extract::State, response::Response};
+use axum::{Json, extract::State, http::StatusCode, response::Response};
 use erp_core::{
     Ctx,
     historique::{self, HistoriqueOut},
@@ -16,6 +16,7 @@ use crate::{
     ApiError,
     extract::{CurrentUser, Json as Body, Query, RowId},
     list::Here,
+    once::Once,
 };
 
 pub(super) fn router() -> OpenApiRouter<Ctx> {
@@ -40,14 +41,14 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
 )]
 async fn create(
     user: CurrentUser,
+    once: Once,
     State(ctx): State<Ctx>,
     Body(new): Body<InterventionCreate>,
-) -> Result<Json<InterventionOut>, ApiError> {
+) -> Result<Response, ApiError> {
     let (now, by) = (ctx.clock.now(), user.actor(&ctx).await?);
-    let mut tx = ctx.begin().await?;
-    let intervention = interventions::create(&mut tx, &new, by, now).await?;
-    tx.commit().await?;
-    Ok(Json(intervention.seen_at(now, &ctx.config.sla)))
+    let mut effect = once.begin(&ctx).await?;
+    let intervention = interventions::create(&mut effect, &new, by, now).await?;
+    effect.answer(StatusCode::OK, &intervention.seen_at(now, &ctx.config.sla)).await
 }
 
 /// The interventions; a user of a client sees those on that client's equipment.

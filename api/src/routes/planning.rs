@@ -18,6 +18,7 @@ use crate::{
     ApiError,
     extract::{CurrentUser, Json as Body, Query, RowId},
     list::Here,
+    once::Once,
 };
 
 pub(super) fn router() -> OpenApiRouter<Ctx> {
@@ -38,13 +39,13 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
     ),
 )]
 async fn create(
+    once: Once,
     State(ctx): State<Ctx>,
     Body(new): Body<PlanningCreate>,
-) -> Result<(StatusCode, Json<Planning>), ApiError> {
-    let mut tx = ctx.begin().await?;
-    let planning = planning::create(&mut tx, &new, ctx.clock.now()).await?;
-    tx.commit().await?;
-    Ok((StatusCode::CREATED, Json(planning)))
+) -> Result<Response, ApiError> {
+    let mut effect = once.begin(&ctx).await?;
+    let planning = planning::create(&mut effect, &new, ctx.clock.now()).await?;
+    effect.answer(StatusCode::CREATED, &planning).await
 }
 
 /// The plannings; a user of a client sees those of that client's equipment.

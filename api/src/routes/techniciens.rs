@@ -14,6 +14,7 @@ use crate::{
     ApiError,
     extract::{CurrentUser, Json as Body, Query, RowId},
     list::Here,
+    once::Once,
 };
 
 pub(super) fn router() -> OpenApiRouter<Ctx> {
@@ -35,13 +36,13 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
     ),
 )]
 async fn create(
+    once: Once,
     State(ctx): State<Ctx>,
     Body(new): Body<TechnicienCreate>,
-) -> Result<Json<TechnicienOut>, ApiError> {
-    let mut tx = ctx.begin().await?;
-    let technicien = techniciens::create(&mut tx, &new).await?;
-    tx.commit().await?;
-    Ok(Json(technicien))
+) -> Result<Response, ApiError> {
+    let mut effect = once.begin(&ctx).await?;
+    let technicien = techniciens::create(&mut effect, &new).await?;
+    effect.answer(StatusCode::OK, &technicien).await
 }
 
 struct TechnicienList(Page);
@@ -140,13 +141,13 @@ async fn delete(
     ),
 )]
 async fn create_competence(
+    once: Once,
     State(ctx): State<Ctx>,
     Body(new): Body<CompetenceCreate>,
-) -> Result<Json<Competence>, ApiError> {
-    let mut tx = ctx.begin().await?;
-    let competence = techniciens::create_competence(&mut tx, &new).await?;
-    tx.commit().await?;
-    Ok(Json(competence))
+) -> Result<Response, ApiError> {
+    let mut effect = once.begin(&ctx).await?;
+    let competence = techniciens::create_competence(&mut effect, &new).await?;
+    effect.answer(StatusCode::OK, &competence).await
 }
 
 struct CompetenceList(Page);

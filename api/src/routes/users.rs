@@ -21,6 +21,7 @@ use crate::{
     extract::{Auteur, CurrentUser, Json as Body, Query, RowId},
     layers::ClientAddress,
     list::Here,
+    once::Once,
 };
 
 pub(super) fn router() -> OpenApiRouter<Ctx> {
@@ -44,19 +45,19 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
     ),
 )]
 async fn create(
+    once: Once,
     State(ctx): State<Ctx>,
     Auteur(auteur): Auteur,
     Body(new): Body<UserCreate>,
-) -> Result<(StatusCode, Json<UserOut>), ApiError> {
+) -> Result<Response, ApiError> {
     let hash = users::hash_password(new.password.clone()).await?;
 
-    let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
-    let user = users::create(&mut tx, &new, &hash, now).await?;
+    let (mut effect, now) = (once.begin(&ctx).await?, ctx.clock.now());
+    let user = users::create(&mut effect, &new, &hash, now).await?;
     let entry =
         Entry::new(Acte::CompteCree, &auteur).on(Cible::Compte, &user.id).after(json!(user));
-    entry.record(&mut tx, now).await?;
-    tx.commit().await?;
-    Ok((StatusCode::CREATED, Json(user)))
+    entry.record(&mut effect, now).await?;
+    effect.answer(StatusCode::CREATED, &user).await
 }
 
 struct UserList(Page);

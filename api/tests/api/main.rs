@@ -24,6 +24,7 @@ mod emails;
 mod enveloppe;
 mod fichiers;
 mod frontend;
+mod idempotence;
 mod interventions;
 mod limits;
 mod nouns;

@@ -1,5 +1,5 @@
 //! What comes due by the clock.
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Json, extract::State, http::StatusCode, response::Response};
 use erp_core::{
     Ctx,
     audit::{Acte, Cible, Entry},
@@ -11,6 +11,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     ApiError,
     extract::{Auteur, Json as Body, Name},
+    once::Once,
 };
 
 pub(super) fn router() -> OpenApiRouter<Ctx> {
@@ -90,14 +91,14 @@ async fn update(
     ),
 )]
 async fn run(
+    once: Once,
     State(ctx): State<Ctx>,
     Auteur(auteur): Auteur,
     Name(name): Name,
-) -> Result<(StatusCode, Json<Schedule>), ApiError> {
-    let mut tx = ctx.begin().await?;
-    let schedule = schedules::run_now(&mut tx, &name).await?;
+) -> Result<Response, ApiError> {
+    let mut effect = once.begin(&ctx).await?;
+    let schedule = schedules::run_now(&mut effect, &name).await?;
     let entry = Entry::new(Acte::PlanificationLancee, &auteur).on(Cible::Planification, &name);
-    entry.record(&mut tx, ctx.clock.now()).await?;
-    tx.commit().await?;
-    Ok((StatusCode::ACCEPTED, Json(schedule)))
+    entry.record(&mut effect, ctx.clock.now()).await?;
+    effect.answer(StatusCode::ACCEPTED, &schedule).await
 }
