@@ -38,6 +38,7 @@ pub mod telemetry;
 mod text;
 mod tx;
 pub mod users;
+pub mod version;
 
 pub use config::Config;
 pub use ctx::{Clock, Ctx};

@@ -4,7 +4,7 @@ mod types;
 
 use crate::{Error, Noun, Result, Tx, error::OnConstraint as _};
 
-pub use store::{find, list};
+pub use store::{find, find_for_update, list};
 pub use types::{
     CriticiteEquipement, Equipement, EquipementFields, EquipementFilter, EquipementPatch, SORTABLE,
     StatutEquipement,
