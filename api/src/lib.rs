@@ -3,6 +3,7 @@ mod error;
 mod extract;
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod if_match;
 mod json;
 mod layers;
 mod list;

@@ -8,6 +8,7 @@ use crate::rbac::{self, Access};
 
 /// Completes every operation of `document`.
 pub fn complete(document: &mut Value) {
+    let schemas = document["components"]["schemas"].clone();
     let paths = document["paths"].as_object_mut();
     for (path, item) in paths.into_iter().flatten() {
         for (method, operation) in item.as_object_mut().into_iter().flatten() {
@@ -16,6 +17,9 @@ pub fn complete(document: &mut Value) {
                 .and_then(|method| rbac::access(&method, path))
                 .unwrap_or(Access::Roles(&[]));
             complete_one(path, method, operation, access);
+            if method != "post" {
+                headers::add_etag(operation, &schemas);
+            }
         }
     }
 }
@@ -32,6 +36,7 @@ fn complete_one(path: &str, method: &str, operation: &mut Value, access: Access)
     spread_forms(operation);
     leave_out_null(operation);
     headers::add_idempotency(path, method, operation);
+    headers::add_if_match(path, method, operation);
     add_errors(path, &tag, operation, access);
     add_headers(operation);
 }

@@ -10,6 +10,7 @@ use super::Detail;
 use crate::{
     ApiError,
     extract::{CurrentUser, Json as Body, MaybeUser, Query, RowId},
+    if_match::{IfMatch, Tagged},
     list::Here,
     once::Once,
 };
@@ -69,9 +70,9 @@ async fn show(
     MaybeUser(user): MaybeUser,
     State(ctx): State<Ctx>,
     RowId(id): RowId,
-) -> Result<Json<Equipement>, ApiError> {
+) -> Result<Tagged<Equipement>, ApiError> {
     let only = user.as_ref().and_then(CurrentUser::client_scope);
-    Ok(Json(equipements::find(&ctx.pool, id, only).await?))
+    Ok(Tagged(equipements::find(&ctx.pool, id, only).await?))
 }
 
 /// Changes a machine.
@@ -87,13 +88,15 @@ async fn show(
 )]
 async fn update(
     State(ctx): State<Ctx>,
+    if_match: IfMatch,
     RowId(id): RowId,
     Body(patch): Body<EquipementPatch>,
-) -> Result<Json<Equipement>, ApiError> {
+) -> Result<Tagged<Equipement>, ApiError> {
     let mut tx = ctx.begin().await?;
-    let equipement = equipements::update(&mut tx, id, patch).await?;
+    let old = equipements::find_for_update(&mut tx, id).await?;
+    let equipement = if_match.judge(&old, equipements::update(&mut tx, id, patch).await?)?;
     tx.commit().await?;
-    Ok(Json(equipement))
+    Ok(Tagged(equipement))
 }
 
 /// Removes a machine that no intervention refers to.

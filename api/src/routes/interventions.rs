@@ -1,5 +1,5 @@
 //! Interventions, their steps and their history.
-use axum::{Json, extract::State, http::StatusCode, response::Response};
+use axum::{extract::State, http::StatusCode, response::Response};
 use erp_core::{
     Ctx,
     historique::{self, HistoriqueOut},
@@ -15,6 +15,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     ApiError,
     extract::{CurrentUser, Json as Body, Query, RowId},
+    if_match::{IfMatch, Tagged},
     list::Here,
     once::Once,
 };
@@ -100,9 +101,9 @@ async fn show(
     user: CurrentUser,
     State(ctx): State<Ctx>,
     RowId(id): RowId,
-) -> Result<Json<InterventionOut>, ApiError> {
+) -> Result<Tagged<InterventionOut>, ApiError> {
     let intervention = interventions::find(&ctx.pool, id, user.client_scope()).await?;
-    Ok(Json(intervention.seen_at(ctx.clock.now(), &ctx.config.sla)))
+    Ok(Tagged(intervention.seen_at(ctx.clock.now(), &ctx.config.sla)))
 }
 
 /// Edits an intervention that is not over.
@@ -119,14 +120,17 @@ async fn show(
 async fn update(
     user: CurrentUser,
     State(ctx): State<Ctx>,
+    if_match: IfMatch,
     RowId(id): RowId,
     Body(edit): Body<InterventionUpdate>,
-) -> Result<Json<InterventionOut>, ApiError> {
+) -> Result<Tagged<InterventionOut>, ApiError> {
     let (now, by) = (ctx.clock.now(), user.actor(&ctx).await?);
     let mut tx = ctx.begin().await?;
+    let old = interventions::find_for_update(&mut tx, id).await?;
     let intervention = interventions::update(&mut tx, id, edit, by, now).await?;
+    let intervention = if_match.judge(&old, intervention)?;
     tx.commit().await?;
-    Ok(Json(intervention.seen_at(now, &ctx.config.sla)))
+    Ok(Tagged(intervention.seen_at(now, &ctx.config.sla)))
 }
 
 /// Moves an intervention one step on. A technicien moves what is theirs or free; a free one taken up becomes theirs.
@@ -144,16 +148,19 @@ async fn update(
 async fn change_statut(
     user: CurrentUser,
     State(ctx): State<Ctx>,
+    if_match: IfMatch,
     RowId(id): RowId,
     Query(change): Query<StatutChange>,
-) -> Result<Json<InterventionOut>, ApiError> {
+) -> Result<Tagged<InterventionOut>, ApiError> {
     let (now, by) = (ctx.clock.now(), user.actor(&ctx).await?);
     let remarque = change.remarque.as_deref();
     let mut tx = ctx.begin().await?;
+    let old = interventions::find_for_update(&mut tx, id).await?;
     let intervention =
         interventions::change_statut(&mut tx, id, change.statut, remarque, by, now).await?;
+    let intervention = if_match.judge(&old, intervention)?;
     tx.commit().await?;
-    Ok(Json(intervention.seen_at(now, &ctx.config.sla)))
+    Ok(Tagged(intervention.seen_at(now, &ctx.config.sla)))
 }
 
 /// Gives an intervention to a technicien, who is told by e-mail, or (null) to nobody.
@@ -170,15 +177,18 @@ async fn change_statut(
 async fn assign(
     user: CurrentUser,
     State(ctx): State<Ctx>,
+    if_match: IfMatch,
     RowId(id): RowId,
     Body(affectation): Body<Affectation>,
-) -> Result<Json<InterventionOut>, ApiError> {
+) -> Result<Tagged<InterventionOut>, ApiError> {
     let (now, by) = (ctx.clock.now(), user.actor(&ctx).await?);
     let mut tx = ctx.begin().await?;
+    let old = interventions::find_for_update(&mut tx, id).await?;
     let intervention =
         interventions::assign(&mut tx, id, affectation.technicien_id, by, now).await?;
+    let intervention = if_match.judge(&old, intervention)?;
     tx.commit().await?;
-    Ok(Json(intervention.seen_at(now, &ctx.config.sla)))
+    Ok(Tagged(intervention.seen_at(now, &ctx.config.sla)))
 }
 
 struct HistoriqueList(Page);

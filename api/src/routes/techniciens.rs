@@ -1,5 +1,5 @@
 //! Techniciens and their skills.
-use axum::{Json, extract::State, http::StatusCode, response::Response};
+use axum::{extract::State, http::StatusCode, response::Response};
 use erp_core::{
     Ctx,
     input::{Fields, Input},
@@ -13,6 +13,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     ApiError,
     extract::{CurrentUser, Json as Body, Query, RowId},
+    if_match::{IfMatch, Tagged},
     list::Here,
     once::Once,
 };
@@ -85,9 +86,9 @@ async fn show(
     user: CurrentUser,
     State(ctx): State<Ctx>,
     RowId(id): RowId,
-) -> Result<Json<TechnicienOut>, ApiError> {
+) -> Result<Tagged<TechnicienOut>, ApiError> {
     let technicien = techniciens::find(&ctx.pool, id).await?;
-    Ok(Json(if user.is_outside() { technicien.from_outside() } else { technicien }))
+    Ok(Tagged(if user.is_outside() { technicien.from_outside() } else { technicien }))
 }
 
 /// Changes team, availability or skills.
@@ -102,13 +103,15 @@ async fn show(
 )]
 async fn update(
     State(ctx): State<Ctx>,
+    if_match: IfMatch,
     RowId(id): RowId,
     Body(edit): Body<TechnicienUpdate>,
-) -> Result<Json<TechnicienOut>, ApiError> {
+) -> Result<Tagged<TechnicienOut>, ApiError> {
     let mut tx = ctx.begin().await?;
-    let technicien = techniciens::update(&mut tx, id, edit).await?;
+    let old = techniciens::find_for_update(&mut tx, id).await?;
+    let technicien = if_match.judge(&old, techniciens::update(&mut tx, id, edit).await?)?;
     tx.commit().await?;
-    Ok(Json(technicien))
+    Ok(Tagged(technicien))
 }
 
 /// Removes a technicien; what was assigned to them and is not over goes back to nobody.

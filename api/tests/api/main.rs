@@ -42,4 +42,5 @@ mod s3;
 mod s3_server;
 mod sessions;
 mod support;
+mod versions;
 mod visites;

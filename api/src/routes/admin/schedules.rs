@@ -11,6 +11,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     ApiError,
     extract::{Auteur, Json as Body, Name},
+    if_match::{IfMatch, Tagged},
     once::Once,
 };
 
@@ -44,10 +45,11 @@ async fn list(State(ctx): State<Ctx>) -> Result<Json<Vec<Schedule>>, ApiError> {
 )]
 async fn update_named(
     State(ctx): State<Ctx>,
+    if_match: IfMatch,
     auteur: Auteur,
     Body(NamedPatch { name, patch }): Body<NamedPatch>,
-) -> Result<Json<Schedule>, ApiError> {
-    update(State(ctx), auteur, Name(name), Body(patch)).await
+) -> Result<Tagged<Schedule>, ApiError> {
+    update(State(ctx), if_match, auteur, Name(name), Body(patch)).await
 }
 
 /// Changes when a schedule comes due; what the body does not name stays.
@@ -63,14 +65,15 @@ async fn update_named(
 )]
 async fn update(
     State(ctx): State<Ctx>,
+    if_match: IfMatch,
     Auteur(auteur): Auteur,
     Name(name): Name,
     Body(patch): Body<SchedulePatch>,
-) -> Result<Json<Schedule>, ApiError> {
+) -> Result<Tagged<Schedule>, ApiError> {
     let mut tx = ctx.begin().await?;
-    let all = schedules::list(&mut *tx).await?;
-    let before = all.into_iter().find(|schedule| schedule.name == name);
+    let before = schedules::find_for_update(&mut tx, &name).await?;
     let schedule = schedules::update(&mut tx, &name, patch).await?;
+    let schedule = if_match.judge(&before, schedule)?;
     Entry::new(Acte::PlanificationModifiee, &auteur)
         .on(Cible::Planification, &name)
         .before(json!(before))
@@ -78,7 +81,7 @@ async fn update(
         .record(&mut tx, ctx.clock.now())
         .await?;
     tx.commit().await?;
-    Ok(Json(schedule))
+    Ok(Tagged(schedule))
 }
 
 /// Enqueues the job of a schedule at once; its dates stay.
