@@ -6,9 +6,11 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use erp_core::{Error, Lang, Text, input::Fault};
+use erp_core::{Error, Lang, Text, input::Fault, version::Difference};
 use serde_json::{Value, json};
 use uuid::Uuid;
+
+use crate::if_match::etag;
 
 /// An error on its way out. The layer `envelope` gives it its body, since only that layer knows the reader's
 /// language and the request's id.
@@ -27,6 +29,12 @@ struct Problem {
 enum Detail {
     Sentence(Text),
     Faults(Vec<Fault>),
+    /// The present version of a row, and what an edit of another one would change.
+    Stale {
+        text: Text,
+        version: i64,
+        differences: Vec<Difference>,
+    },
 }
 
 /// Seconds after which it is worth asking again when something we stand on is away.
@@ -114,16 +122,20 @@ impl ApiError {
         self.0.status
     }
 
-    /// The body: `{"detail", "code", "request_id"}`.
+    /// The body: `{"detail", "code", "request_id"}`, and of a 412 `version` and `differences`.
     pub fn body(&self, lang: Lang, request_id: Uuid) -> Json<Value> {
         let detail = match &self.0.detail {
-            Detail::Sentence(text) => json!(text.in_lang(lang)),
+            Detail::Sentence(text) | Detail::Stale { text, .. } => json!(text.in_lang(lang)),
             Detail::Faults(faults) => faults
                 .iter()
                 .map(|f| json!({"loc": f.loc, "msg": f.msg.in_lang(lang), "type": f.kind}))
                 .collect(),
         };
         let mut body = json!({"detail": detail, "code": self.0.code, "request_id": request_id});
+        if let Detail::Stale { version, differences, .. } = &self.0.detail {
+            body["version"] = json!(version);
+            body["differences"] = json!(differences);
+        }
         if let Some(message) = self.message(lang) {
             body["message"] = json!(message);
         }
@@ -158,6 +170,13 @@ impl From<Error> for ApiError {
             Error::TooMany { code, retry_after_seconds, .. } => {
                 (StatusCode::TOO_MANY_REQUESTS, code, Some(retry_after_seconds))
             }
+            Error::Stale { version, differences } => {
+                return Self::stale(
+                    text.unwrap_or_else(|| Text::new("", "")),
+                    version,
+                    differences,
+                );
+            }
             Error::Invalid(faults) => return Self::invalid(faults),
             Error::Unavailable { what, source } => {
                 tracing::warn!(what, error = format!("{source:#}"), "unavailable");
@@ -183,6 +202,15 @@ impl ApiError {
             status: StatusCode::UNPROCESSABLE_ENTITY,
             code: "donnees_invalides",
             detail: Detail::Faults(faults),
+            retry_after_seconds: None,
+        }))
+    }
+
+    fn stale(text: Text, version: i64, differences: Vec<Difference>) -> Self {
+        Self(Arc::new(Problem {
+            status: StatusCode::PRECONDITION_FAILED,
+            code: "version_perimee",
+            detail: Detail::Stale { text, version, differences },
             retry_after_seconds: None,
         }))
     }
@@ -214,6 +242,9 @@ impl IntoResponse for ApiError {
             response
                 .headers_mut()
                 .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Detail::Stale { version, .. } = &self.0.detail {
+            response.headers_mut().insert(header::ETAG, etag(*version));
         }
         if let Some(seconds) = self.0.retry_after_seconds {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());

@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use axum::{
-    body::Bytes,
+    body::{Body, Bytes},
     extract::{FromRequest, FromRequestParts, Path, Request},
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
 };
@@ -13,6 +13,7 @@ use erp_core::{
     techniciens,
     users::{self, Account, UserRole},
 };
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -245,6 +246,15 @@ fn url_pairs(text: &[u8]) -> Vec<(String, String)> {
 async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
     let bytes = in_time(Bytes::from_request(request, state)).await?;
     bytes.map_err(|e| ApiError::of_status(e.status()))
+}
+
+/// All of a body that may have [`BODY_LIMIT`].
+pub async fn whole(body: Body) -> Result<Bytes, ApiError> {
+    match in_time(Limited::new(body, BODY_LIMIT).collect()).await? {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(ApiError::body_too_large()),
+        Err(_) => Err(ApiError::of_status(StatusCode::BAD_REQUEST)),
+    }
 }
 
 /// What is read of a body, if it comes before the client's time is up.

@@ -3,10 +3,12 @@ mod error;
 mod extract;
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod if_match;
 mod json;
 mod layers;
 mod list;
 mod multipart;
+pub mod once;
 mod openapi;
 pub mod rbac;
 mod routes;

@@ -13,6 +13,7 @@ use crate::{
     config::StorageConfig,
     database::{self, Reserved},
     documents::Liens,
+    idempotence::Empreintes,
     limits::Limits,
     mailer::Mailer,
     storage::Storage,
@@ -29,6 +30,7 @@ pub struct Ctx {
     pub mailer: Mailer,
     pub keys: Arc<Keys>,
     pub liens: Arc<Liens>,
+    pub empreintes: Arc<Empreintes>,
     pub limits: Arc<Limits>,
     pub config: Arc<Config>,
 }
@@ -53,6 +55,7 @@ impl Ctx {
             mailer: Mailer::new(&config.mail.smtp)?,
             keys: Arc::new(Keys::new(&config.auth)?),
             liens: Arc::new(Liens::new(&config.auth)?),
+            empreintes: Arc::new(Empreintes::new(&config.auth)?),
             limits: Arc::default(),
             config: Arc::new(config),
         })

@@ -1,6 +1,6 @@
 //! Everything that can go wrong, by kind: the API maps a kind to a status once (`erp-api/src/error.rs`),
 //! the worker to "retry" or "give up" once (`erp-worker/src/runner.rs`).
-use crate::{Text, input::Fault};
+use crate::{Text, input::Fault, version::Difference};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -88,6 +88,9 @@ pub enum Error {
     /// In conflict with the present state.
     #[error("{text}")]
     Conflict { code: &'static str, text: Text },
+    /// An edit of another version than the present one, `version`: the fields that it would change.
+    #[error("la ligne en est à la version {version}")]
+    Stale { version: i64, differences: Vec<Difference> },
     /// More bytes than allowed.
     #[error("{text}")]
     TooLarge { code: &'static str, text: Text },
@@ -153,6 +156,10 @@ impl Error {
             | Self::TooLarge { text, .. }
             | Self::Unsupported { text, .. }
             | Self::TooMany { text, .. } => Some(text.clone()),
+            Self::Stale { .. } => Some(Text::new(
+                "Quelqu'un a modifié cette fiche entre-temps : comparez les champs qui diffèrent, puis renvoyez votre demande.",
+                "Somebody else has changed this meanwhile: compare the fields that differ, then send your request again.",
+            )),
             Self::Invalid(_)
             | Self::Unavailable { .. }
             | Self::Deferred(_)

@@ -14,6 +14,7 @@ pub mod equipements;
 pub mod error;
 pub mod health;
 pub mod historique;
+pub mod idempotence;
 pub mod input;
 pub mod interventions;
 pub mod jobs;
@@ -37,6 +38,7 @@ pub mod telemetry;
 mod text;
 mod tx;
 pub mod users;
+pub mod version;
 
 pub use config::Config;
 pub use ctx::{Clock, Ctx};

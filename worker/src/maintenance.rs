@@ -1,7 +1,8 @@
 //! Removes what has had its time.
 use chrono::TimeDelta;
 use erp_core::{
-    Result, audit, auth, documents, jobs::operate, notifications, schedules::jobs::Purge,
+    Result, audit, auth, documents, idempotence, jobs::operate, notifications,
+    schedules::jobs::Purge,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
@@ -44,6 +45,8 @@ pub(crate) async fn purge(work: Work, _job: Purge) -> Result<()> {
     let kept = TimeDelta::days(work.config.auth.audit_days);
     let audit =
         batches_of(&work, BATCH, move |tx, n| Box::pin(audit::prune(tx, kept, now, n))).await?;
+    let answers =
+        batches_of(&work, BATCH, move |tx, n| Box::pin(idempotence::prune(tx, now, n))).await?;
     let unfinished = work.storage.remove_abandoned(now - DAY).await?;
     let mut files = 0_usize;
     let mut keys = work.storage.list_older_than(now - DAY).try_chunks(500).map_err(|e| e.1);
@@ -53,6 +56,6 @@ pub(crate) async fn purge(work: Work, _job: Purge) -> Result<()> {
             files += 1;
         }
     }
-    tracing::info!(jobs, told, bodies, accounts, audit, unfinished, files, "purged");
+    tracing::info!(jobs, told, bodies, accounts, audit, answers, unfinished, files, "purged");
     Ok(())
 }

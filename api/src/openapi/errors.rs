@@ -19,6 +19,30 @@ pub fn add_schemas(schemas: &mut Value) {
             "request_id": request_id,
         },
     });
+    schemas["ErreurDeVersion"] = json!({
+        "type": "object",
+        "description": "Somebody else has changed the row since it was read.",
+        "required": ["detail", "code", "request_id", "version", "differences"],
+        "properties": {
+            "detail": { "type": "string", "description": "A sentence for people." },
+            "code": code,
+            "request_id": request_id,
+            "version": { "type": "integer", "format": "int64", "description": "The present version." },
+            "differences": {
+                "type": "array", "minItems": 1,
+                "description": "The fields that the edit would change.",
+                "items": {
+                    "type": "object",
+                    "required": ["champ", "actuel", "envoye"],
+                    "properties": {
+                        "champ": { "type": "string", "description": "The name of the field." },
+                        "actuel": { "description": "Its present value." },
+                        "envoye": { "description": "What the edit would make of it." },
+                    },
+                },
+            },
+        },
+    });
     schemas["ErreurDeValidation"] = json!({
         "type": "object",
         "description": "Every fault of a request.",
@@ -30,7 +54,7 @@ pub fn add_schemas(schemas: &mut Value) {
                 "properties": {
                     "loc": {
                         "type": "array", "items": { "type": "string" }, "minItems": 1,
-                        "description": "`body`, `query` or `path`, then the field.",
+                        "description": "`body`, `query`, `path` or `header`, then the field.",
                     },
                     "msg": { "type": "string", "description": "A sentence for people." },
                     "type": { "type": "string", "description": "Stable, for programs." },
@@ -54,6 +78,7 @@ pub fn response(status: u16, codes: &str) -> Value {
             let fault = json!({ "loc": ["body", "nom"], "msg": "Ce champ est obligatoire.", "type": "missing" });
             ("ErreurDeValidation", json!([fault]))
         }
+        412 => ("ErreurDeVersion", json!(sentence(status))),
         _ => ("Erreur", json!(sentence(status))),
     };
     let listed: Vec<String> = codes.split(',').map(|code| format!("`{}`", code.trim())).collect();
@@ -64,6 +89,12 @@ pub fn response(status: u16, codes: &str) -> Value {
             "example": { "detail": detail, "code": code, "request_id": REQUEST_ID },
         } },
     });
+    if status == 412 {
+        let example = &mut response["content"]["application/json"]["example"];
+        example["version"] = json!(4);
+        example["differences"] =
+            json!([{ "champ": "equipe", "actuel": "Mécanique A", "envoye": "Mécanique B" }]);
+    }
     let header = match status {
         401 => Some((
             "WWW-Authenticate",
@@ -88,9 +119,13 @@ fn meaning(status: u16) -> &'static str {
         403 => "Known, but not allowed.",
         404 => "Something named is not there, or not for you.",
         409 => "In conflict with the present state.",
+        412 => {
+            "Somebody else has changed the row: its present version, and the fields that differ."
+        }
         413 => "Too large.",
         415 => "Of a type that is not accepted.",
         422 => "The input is at fault; all its faults are listed.",
+        428 => "An edit must say which version it was made from.",
         429 => "Too many requests.",
         431 => "Too many headers, or too large ones.",
         _ => "The database or the storage is away for the moment.",
@@ -104,8 +139,14 @@ fn sentence(status: u16) -> &'static str {
         403 => "Votre rôle ne permet pas cette action.",
         404 => "Intervention introuvable.",
         409 => "Une intervention « ouverte » ne peut pas passer à « archivee ».",
+        412 => {
+            "Quelqu'un a modifié cette fiche entre-temps : comparez les champs qui diffèrent, puis renvoyez votre demande."
+        }
         413 => "Le fichier dépasse 10 Mio : réduisez-le ou envoyez-le en plusieurs fois.",
         415 => "Ce type de fichier n'est pas accepté.",
+        428 => {
+            "Dites de quelle version part votre modification : l'en-tête If-Match porte l'ETag de la fiche que vous avez lue."
+        }
         429 => "Trop de requêtes en peu de temps : patientez un instant avant de réessayer.",
         431 => "La requête a trop d'en-têtes, ou de trop grands.",
         _ => "Le service est momentanément indisponible : réessayez dans quelques secondes.",

@@ -5,6 +5,7 @@
 //! headers, examples) is added here.
 mod errors;
 mod examples;
+mod headers;
 mod inputs;
 mod links;
 mod operations;
@@ -87,6 +88,14 @@ that there are more, and `Link` has no `last`. `sort` is a field of the row, wit
 asking for help. A 422 lists every fault of the request. Sentences are French; `Accept-Language: en` gets English.
 * **Any request** can also be answered 405 (method), 408 (its body did not arrive in time), 413 (more than 1 MiB of JSON \
 or form) or 431 (too many headers).
+* **`Idempotency-Key`** on a POST: sent again within 24 hours by the same user to the same route with the same key, it has no \
+further effect and gets the answer of the first time, with `Idempotency-Replayed: true`. The same key with another address or body \
+is a 422 (`idempotency_key_reused`), and a 409 while the first is under way. What failed is not kept: its key is free. Bodies are \
+compared byte for byte, uploads by the name of the file and its content. POSTs that answer with a token take no key.
+* **`If-Match`** on an edit names the `version` that it was made from, in quotes: the `ETag` of one row. When somebody else has \
+changed the row since, it is a 412 with the fields that differ, their present values and those that were sent. Without it the edit \
+stands. The tag is that of the row: what is reckoned for its reader is no part of it, and a proxy that compresses may weaken it, so \
+take `version`.
 * **`X-Request-ID`** is taken over when it is a UUID, else made; it is on every answer, log line and job.";
 
 const TAGS: &[(&str, &str)] = &[

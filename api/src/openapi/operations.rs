@@ -3,11 +3,12 @@ use axum::http::Method;
 use erp_core::users::UserRole;
 use serde_json::{Value, json};
 
-use super::errors;
+use super::{errors, headers};
 use crate::rbac::{self, Access};
 
 /// Completes every operation of `document`.
 pub fn complete(document: &mut Value) {
+    let schemas = document["components"]["schemas"].clone();
     let paths = document["paths"].as_object_mut();
     for (path, item) in paths.into_iter().flatten() {
         for (method, operation) in item.as_object_mut().into_iter().flatten() {
@@ -15,12 +16,15 @@ pub fn complete(document: &mut Value) {
                 .ok()
                 .and_then(|method| rbac::access(&method, path))
                 .unwrap_or(Access::Roles(&[]));
-            complete_one(path, operation, access);
+            complete_one(path, method, operation, access);
+            if method != "post" {
+                headers::add_etag(operation, &schemas);
+            }
         }
     }
 }
 
-fn complete_one(path: &str, operation: &mut Value, access: Access) {
+fn complete_one(path: &str, method: &str, operation: &mut Value, access: Access) {
     let tag = operation["tags"][0].as_str().unwrap_or_default().to_owned();
     let name = operation["operationId"].as_str().unwrap_or_default();
     operation["operationId"] = json!(format!("{tag}_{name}"));
@@ -31,6 +35,8 @@ fn complete_one(path: &str, operation: &mut Value, access: Access) {
     bound_ids(operation);
     spread_forms(operation);
     leave_out_null(operation);
+    headers::add_idempotency(path, method, operation);
+    headers::add_if_match(path, method, operation);
     add_errors(path, &tag, operation, access);
     add_headers(operation);
 }

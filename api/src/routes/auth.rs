@@ -14,6 +14,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     ApiError,
     extract::{Auteur, CurrentUser, Form, Name, Origin},
+    if_match::Tagged,
     layers::ClientAddress,
 };
 
@@ -242,8 +243,8 @@ async fn end_one(
         (status = 200, body = UserOut, description = "Done."),
     ),
 )]
-async fn me(user: CurrentUser, State(ctx): State<Ctx>) -> Result<Json<UserOut>, ApiError> {
-    Ok(Json(users::find(&ctx.pool, user.id).await?))
+async fn me(user: CurrentUser, State(ctx): State<Ctx>) -> Result<Tagged<UserOut>, ApiError> {
+    Ok(Tagged(users::find(&ctx.pool, user.id).await?))
 }
 
 struct ChangePasswordForm {

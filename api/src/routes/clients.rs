@@ -1,5 +1,5 @@
 //! The companies and people that are served.
-use axum::{Json, extract::State, http::StatusCode, response::Response};
+use axum::{extract::State, http::StatusCode, response::Response};
 use erp_core::{
     Ctx,
     clients::{self, Client, ClientFields, ClientFilter, ClientPatch},
@@ -9,7 +9,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     ApiError,
     extract::{Json as Body, Query, RowId},
+    if_match::{IfMatch, Tagged},
     list::Here,
+    once::Once,
 };
 
 pub(super) fn router() -> OpenApiRouter<Ctx> {
@@ -26,13 +28,13 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
     ),
 )]
 async fn create(
+    once: Once,
     State(ctx): State<Ctx>,
     Body(new): Body<ClientFields>,
-) -> Result<(StatusCode, Json<Client>), ApiError> {
-    let mut tx = ctx.begin().await?;
-    let client = clients::create(&mut tx, &new, ctx.clock.now()).await?;
-    tx.commit().await?;
-    Ok((StatusCode::CREATED, Json(client)))
+) -> Result<Response, ApiError> {
+    let mut effect = once.begin(&ctx).await?;
+    let client = clients::create(&mut effect, &new, ctx.clock.now()).await?;
+    effect.answer(StatusCode::CREATED, &client).await
 }
 
 /// The clients.
@@ -60,8 +62,8 @@ async fn list(
         (status = 404, description = "client_introuvable"),
     ),
 )]
-async fn show(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Json<Client>, ApiError> {
-    Ok(Json(clients::find(&ctx.pool, id).await?))
+async fn show(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Tagged<Client>, ApiError> {
+    Ok(Tagged(clients::find(&ctx.pool, id).await?))
 }
 
 /// Changes a client.
@@ -77,13 +79,15 @@ async fn show(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Json<Client>, 
 )]
 async fn update(
     State(ctx): State<Ctx>,
+    if_match: IfMatch,
     RowId(id): RowId,
     Body(patch): Body<ClientPatch>,
-) -> Result<Json<Client>, ApiError> {
+) -> Result<Tagged<Client>, ApiError> {
     let mut tx = ctx.begin().await?;
-    let client = clients::update(&mut tx, id, patch).await?;
+    let old = clients::find_for_update(&mut tx, id).await?;
+    let client = if_match.judge(&old, clients::update(&mut tx, id, patch).await?)?;
     tx.commit().await?;
-    Ok(Json(client))
+    Ok(Tagged(client))
 }
 
 /// Removes a client that no equipment and no user refers to.

@@ -16,7 +16,9 @@ use super::{Detail, upload};
 use crate::{
     ApiError,
     extract::{Auteur, CurrentUser, Json as Body, Query, RowId},
+    if_match::{IfMatch, Tagged},
     list::Here,
+    once::Once,
 };
 
 pub(super) fn router() -> OpenApiRouter<Ctx> {
@@ -89,14 +91,19 @@ async fn list_of_intervention(
 async fn update(
     user: CurrentUser,
     State(ctx): State<Ctx>,
+    if_match: IfMatch,
     RowId(id): RowId,
     Body(edit): Body<DocumentUpdate>,
-) -> Result<Json<DocumentOut>, ApiError> {
+) -> Result<Tagged<DocumentOut>, ApiError> {
     let only = (user.role == UserRole::Technicien).then_some(user.id);
+    let now = ctx.clock.now();
+    let shown = |document: Document| document.shown(&ctx.liens, user.is_outside(), now);
     let mut tx = ctx.begin().await?;
-    let document = documents::update(&mut tx, id, edit, only).await?;
+    let old = documents::find_for_update(&mut tx, id).await?;
+    let new = documents::update(&mut tx, id, edit, only).await?;
+    let document = if_match.judge(&shown(old), shown(new))?;
     tx.commit().await?;
-    Ok(Json(document.shown(&ctx.liens, user.is_outside(), ctx.clock.now())))
+    Ok(Tagged(document))
 }
 
 /// Removes the document `id`, and with it its files.
@@ -136,11 +143,11 @@ async fn delete(
     ),
 )]
 async fn reprocess(
+    once: Once,
     State(ctx): State<Ctx>,
     RowId(id): RowId,
-) -> Result<(StatusCode, Json<DocumentOut>), ApiError> {
-    let mut tx = ctx.begin().await?;
-    let document = documents::reprocess(&mut tx, id).await?;
-    tx.commit().await?;
-    Ok((StatusCode::ACCEPTED, Json(document.shown(&ctx.liens, false, ctx.clock.now()))))
+) -> Result<Response, ApiError> {
+    let mut effect = once.begin(&ctx).await?;
+    let document = documents::reprocess(&mut effect, id).await?;
+    effect.answer(StatusCode::ACCEPTED, &document.shown(&ctx.liens, false, ctx.clock.now())).await
 }

@@ -1,5 +1,5 @@
 //! Machines and installations.
-use axum::{Json, extract::State, response::Response};
+use axum::{Json, extract::State, http::StatusCode, response::Response};
 use erp_core::{
     Ctx,
     equipements::{
@@ -13,7 +13,9 @@ use super::Detail;
 use crate::{
     ApiError,
     extract::{CurrentUser, Json as Body, MaybeUser, Query, RowId},
+    if_match::{IfMatch, Tagged},
     list::Here,
+    once::Once,
 };
 
 pub(super) fn router() -> OpenApiRouter<Ctx> {
@@ -34,13 +36,13 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
     ),
 )]
 async fn create(
+    once: Once,
     State(ctx): State<Ctx>,
     Body(new): Body<EquipementFields>,
-) -> Result<Json<Equipement>, ApiError> {
-    let mut tx = ctx.begin().await?;
-    let equipement = equipements::create(&mut tx, &new).await?;
-    tx.commit().await?;
-    Ok(Json(equipement))
+) -> Result<Response, ApiError> {
+    let mut effect = once.begin(&ctx).await?;
+    let equipement = equipements::create(&mut effect, &new).await?;
+    effect.answer(StatusCode::OK, &equipement).await
 }
 
 /// The machines; a user of a client sees that client's.
@@ -74,9 +76,9 @@ async fn show(
     MaybeUser(user): MaybeUser,
     State(ctx): State<Ctx>,
     RowId(id): RowId,
-) -> Result<Json<Equipement>, ApiError> {
+) -> Result<Tagged<Equipement>, ApiError> {
     let only = user.as_ref().and_then(CurrentUser::client_scope);
-    Ok(Json(equipements::find(&ctx.pool, id, only).await?))
+    Ok(Tagged(equipements::find(&ctx.pool, id, only).await?))
 }
 
 /// The past of a machine: the newest interventions, visits and documents, and what it cost in each year. Users of a client see
@@ -117,13 +119,15 @@ async fn historique(
 )]
 async fn update(
     State(ctx): State<Ctx>,
+    if_match: IfMatch,
     RowId(id): RowId,
     Body(patch): Body<EquipementPatch>,
-) -> Result<Json<Equipement>, ApiError> {
+) -> Result<Tagged<Equipement>, ApiError> {
     let mut tx = ctx.begin().await?;
-    let equipement = equipements::update(&mut tx, id, patch).await?;
+    let old = equipements::find_for_update(&mut tx, id).await?;
+    let equipement = if_match.judge(&old, equipements::update(&mut tx, id, patch).await?)?;
     tx.commit().await?;
-    Ok(Json(equipement))
+    Ok(Tagged(equipement))
 }
 
 /// Removes a machine that no intervention refers to.

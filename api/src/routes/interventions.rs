@@ -1,5 +1,5 @@
 //! Interventions, their steps and their history.
-use axum::{Json, extract::State, response::Response};
+use axum::{extract::State, http::StatusCode, response::Response};
 use erp_core::{
     Ctx,
     historique::{self, HistoriqueOut},
@@ -16,7 +16,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     ApiError,
     extract::{CurrentUser, Json as Body, Query, RowId},
+    if_match::{IfMatch, Tagged},
     list::Here,
+    once::Once,
 };
 
 pub(super) fn router() -> OpenApiRouter<Ctx> {
@@ -43,14 +45,14 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
 )]
 async fn create(
     user: CurrentUser,
+    once: Once,
     State(ctx): State<Ctx>,
     Body(new): Body<InterventionCreate>,
-) -> Result<Json<InterventionOut>, ApiError> {
+) -> Result<Response, ApiError> {
     let (now, by) = (ctx.clock.now(), user.actor(&ctx).await?);
-    let mut tx = ctx.begin().await?;
-    let intervention = interventions::create(&mut tx, &new, by, now).await?;
-    tx.commit().await?;
-    Ok(Json(intervention.seen_at(now, &ctx.config.sla)))
+    let mut effect = once.begin(&ctx).await?;
+    let intervention = interventions::create(&mut effect, &new, by, now).await?;
+    effect.answer(StatusCode::OK, &intervention.seen_at(now, &ctx.config.sla)).await
 }
 
 /// The interventions; a user of a client sees those on that client's equipment.
@@ -102,9 +104,9 @@ async fn show(
     user: CurrentUser,
     State(ctx): State<Ctx>,
     RowId(id): RowId,
-) -> Result<Json<InterventionOut>, ApiError> {
+) -> Result<Tagged<InterventionOut>, ApiError> {
     let intervention = interventions::find(&ctx.pool, id, user.client_scope()).await?;
-    Ok(Json(intervention.seen_at(ctx.clock.now(), &ctx.config.sla)))
+    Ok(Tagged(intervention.seen_at(ctx.clock.now(), &ctx.config.sla)))
 }
 
 /// Edits an intervention that is not over.
@@ -121,14 +123,17 @@ async fn show(
 async fn update(
     user: CurrentUser,
     State(ctx): State<Ctx>,
+    if_match: IfMatch,
     RowId(id): RowId,
     Body(edit): Body<InterventionUpdate>,
-) -> Result<Json<InterventionOut>, ApiError> {
+) -> Result<Tagged<InterventionOut>, ApiError> {
     let (now, by) = (ctx.clock.now(), user.actor(&ctx).await?);
     let mut tx = ctx.begin().await?;
+    let old = interventions::find_for_update(&mut tx, id).await?;
     let intervention = interventions::update(&mut tx, id, edit, by, now).await?;
+    let intervention = if_match.judge(&old, intervention)?;
     tx.commit().await?;
-    Ok(Json(intervention.seen_at(now, &ctx.config.sla)))
+    Ok(Tagged(intervention.seen_at(now, &ctx.config.sla)))
 }
 
 /// Moves an intervention one step on. A technicien moves what is theirs or free; a free one taken up becomes theirs.
@@ -146,16 +151,19 @@ async fn update(
 async fn change_statut(
     user: CurrentUser,
     State(ctx): State<Ctx>,
+    if_match: IfMatch,
     RowId(id): RowId,
     Query(change): Query<StatutChange>,
-) -> Result<Json<InterventionOut>, ApiError> {
+) -> Result<Tagged<InterventionOut>, ApiError> {
     let (now, by) = (ctx.clock.now(), user.actor(&ctx).await?);
     let remarque = change.remarque.as_deref();
     let mut tx = ctx.begin().await?;
+    let old = interventions::find_for_update(&mut tx, id).await?;
     let intervention =
         interventions::change_statut(&mut tx, id, change.statut, remarque, by, now).await?;
+    let intervention = if_match.judge(&old, intervention)?;
     tx.commit().await?;
-    Ok(Json(intervention.seen_at(now, &ctx.config.sla)))
+    Ok(Tagged(intervention.seen_at(now, &ctx.config.sla)))
 }
 
 /// Gives an intervention to a technicien, who is told by e-mail, or (null) to nobody.
@@ -172,15 +180,18 @@ async fn change_statut(
 async fn assign(
     user: CurrentUser,
     State(ctx): State<Ctx>,
+    if_match: IfMatch,
     RowId(id): RowId,
     Body(affectation): Body<Affectation>,
-) -> Result<Json<InterventionOut>, ApiError> {
+) -> Result<Tagged<InterventionOut>, ApiError> {
     let (now, by) = (ctx.clock.now(), user.actor(&ctx).await?);
     let mut tx = ctx.begin().await?;
+    let old = interventions::find_for_update(&mut tx, id).await?;
     let intervention =
         interventions::assign(&mut tx, id, affectation.technicien_id, by, now).await?;
+    let intervention = if_match.judge(&old, intervention)?;
     tx.commit().await?;
-    Ok(Json(intervention.seen_at(now, &ctx.config.sla)))
+    Ok(Tagged(intervention.seen_at(now, &ctx.config.sla)))
 }
 
 struct HistoriqueList(Page);

@@ -33,7 +33,7 @@ use tower_http::{
 };
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{layers, openapi};
+use crate::{if_match, layers, once, openapi};
 
 /// The most that JSON and forms may have, in bytes; uploads have a limit of their own.
 pub(crate) const BODY_LIMIT: usize = 1024 * 1024;
@@ -70,6 +70,8 @@ pub fn service(ctx: &Ctx) -> NormalizePath<Router> {
     let (router, described) = routes().split_for_parts();
     // Inside the guard a request has its route, and that route's rule.
     let router = router
+        .route_layer(from_fn_with_state(ctx.clone(), once::layer))
+        .route_layer(from_fn_with_state(ctx.clone(), if_match::layer))
         .route_layer(from_fn_with_state(ctx.clone(), layers::guard))
         .route_layer(from_fn(layers::measure));
     let router = Router::new()
@@ -99,6 +101,8 @@ fn cors(origins: &[String]) -> CorsLayer {
             header::AUTHORIZATION,
             header::CONTENT_TYPE,
             layers::X_REQUEST_ID,
+            once::IDEMPOTENCY_KEY,
+            header::IF_MATCH,
         ])
         .expose_headers([
             crate::list::X_TOTAL_COUNT,
@@ -106,6 +110,8 @@ fn cors(origins: &[String]) -> CorsLayer {
             header::LINK,
             layers::X_REQUEST_ID,
             header::RETRY_AFTER,
+            once::IDEMPOTENCY_REPLAYED,
+            header::ETAG,
         ])
         .max_age(Duration::from_mins(10))
 }

@@ -13,6 +13,7 @@ use crate::{
     ApiError,
     extract::{CurrentUser, Json as Body, Query, RowId},
     list::Here,
+    once::Once,
 };
 
 pub(super) fn router() -> OpenApiRouter<Ctx> {
@@ -35,13 +36,13 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
     ),
 )]
 async fn create(
+    once: Once,
     State(ctx): State<Ctx>,
     Body(new): Body<NewNotification>,
-) -> Result<(StatusCode, Json<NotificationOut>), ApiError> {
-    let mut tx = ctx.begin().await?;
-    let notification = notifications::create(&mut tx, &new, ctx.clock.now()).await?;
-    tx.commit().await?;
-    Ok((StatusCode::CREATED, Json(notification)))
+) -> Result<Response, ApiError> {
+    let mut effect = once.begin(&ctx).await?;
+    let notification = notifications::create(&mut effect, &new, ctx.clock.now()).await?;
+    effect.answer(StatusCode::CREATED, &notification).await
 }
 
 /// All notifications.

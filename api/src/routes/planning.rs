@@ -17,7 +17,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     ApiError,
     extract::{CurrentUser, Json as Body, Query, RowId},
+    if_match::{IfMatch, Tagged},
     list::Here,
+    once::Once,
 };
 
 pub(super) fn router() -> OpenApiRouter<Ctx> {
@@ -38,13 +40,13 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
     ),
 )]
 async fn create(
+    once: Once,
     State(ctx): State<Ctx>,
     Body(new): Body<PlanningCreate>,
-) -> Result<(StatusCode, Json<Planning>), ApiError> {
-    let mut tx = ctx.begin().await?;
-    let planning = planning::create(&mut tx, &new, ctx.clock.now()).await?;
-    tx.commit().await?;
-    Ok((StatusCode::CREATED, Json(planning)))
+) -> Result<Response, ApiError> {
+    let mut effect = once.begin(&ctx).await?;
+    let planning = planning::create(&mut effect, &new, ctx.clock.now()).await?;
+    effect.answer(StatusCode::CREATED, &planning).await
 }
 
 /// The plannings; a user of a client sees those of that client's equipment.
@@ -78,8 +80,8 @@ async fn show(
     user: CurrentUser,
     State(ctx): State<Ctx>,
     RowId(id): RowId,
-) -> Result<Json<Planning>, ApiError> {
-    Ok(Json(planning::find(&ctx.pool, id, user.client_scope()).await?))
+) -> Result<Tagged<Planning>, ApiError> {
+    Ok(Tagged(planning::find(&ctx.pool, id, user.client_scope()).await?))
 }
 
 /// How many dates to foresee: 1 to 100, 12 when nobody says.
@@ -124,13 +126,15 @@ async fn apercu(
 )]
 async fn update(
     State(ctx): State<Ctx>,
+    if_match: IfMatch,
     RowId(id): RowId,
     Body(patch): Body<PlanningPatch>,
-) -> Result<Json<Planning>, ApiError> {
+) -> Result<Tagged<Planning>, ApiError> {
     let mut tx = ctx.begin().await?;
-    let planning = planning::update(&mut tx, id, patch).await?;
+    let old = planning::find_for_update(&mut tx, id).await?;
+    let planning = if_match.judge(&old, planning::update(&mut tx, id, patch).await?)?;
     tx.commit().await?;
-    Ok(Json(planning))
+    Ok(Tagged(planning))
 }
 
 /// In the query (`?nouvelle_date=…`) or, when it is not there, in a JSON body.
@@ -161,13 +165,15 @@ impl<S: Send + Sync> FromRequest<S> for QueryOrBody {
 )]
 async fn move_on(
     State(ctx): State<Ctx>,
+    if_match: IfMatch,
     RowId(id): RowId,
     QueryOrBody(NouvelleDate(date)): QueryOrBody,
-) -> Result<Json<Planning>, ApiError> {
+) -> Result<Tagged<Planning>, ApiError> {
     let mut tx = ctx.begin().await?;
-    let planning = planning::move_on(&mut tx, id, date).await?;
+    let old = planning::find_for_update(&mut tx, id).await?;
+    let planning = if_match.judge(&old, planning::move_on(&mut tx, id, date).await?)?;
     tx.commit().await?;
-    Ok(Json(planning))
+    Ok(Tagged(planning))
 }
 
 /// Removes a planning; the interventions that it opened stay.

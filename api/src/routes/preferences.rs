@@ -1,6 +1,5 @@
 //! What the caller wants to be told by e-mail, and the link in each digest that ends them.
 use axum::{
-    Json,
     extract::State,
     http::{StatusCode, header},
     response::{Html, IntoResponse, Response},
@@ -16,6 +15,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     ApiError,
     extract::{CurrentUser, Json as Body, Query},
+    if_match::{IfMatch, Tagged},
 };
 
 pub(super) fn router() -> OpenApiRouter<Ctx> {
@@ -27,8 +27,8 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
     get, path = "/users/me/preferences", tag = "users", operation_id = "preferences_show",
     responses((status = 200, body = Preferences, description = "Done.")),
 )]
-async fn show(user: CurrentUser, State(ctx): State<Ctx>) -> Result<Json<Preferences>, ApiError> {
-    Ok(Json(preferences::find(&ctx.pool, user.id).await?))
+async fn show(user: CurrentUser, State(ctx): State<Ctx>) -> Result<Tagged<Preferences>, ApiError> {
+    Ok(Tagged(preferences::find(&ctx.pool, user.id).await?))
 }
 
 /// Changes the caller's preferences; what is not named stays. `heures_calmes: null` ends the quiet hours.
@@ -40,13 +40,15 @@ async fn show(user: CurrentUser, State(ctx): State<Ctx>) -> Result<Json<Preferen
 async fn update(
     user: CurrentUser,
     State(ctx): State<Ctx>,
+    if_match: IfMatch,
     Body(patch): Body<PreferencesPatch>,
-) -> Result<Json<Preferences>, ApiError> {
-    let mut tx = ctx.begin().await?;
-    let now = ctx.clock.now();
+) -> Result<Tagged<Preferences>, ApiError> {
+    let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
+    let old = preferences::find_for_update(&mut tx, user.id).await?;
     let new = preferences::update(&mut tx, user.id, user.role, patch, now).await?;
+    let new = if_match.judge(&old, new)?;
     tx.commit().await?;
-    Ok(Json(new))
+    Ok(Tagged(new))
 }
 
 /// The token in the link of a digest.

@@ -1,5 +1,5 @@
 //! Techniciens and their skills.
-use axum::{Json, extract::State, http::StatusCode, response::Response};
+use axum::{extract::State, http::StatusCode, response::Response};
 use erp_core::{
     Ctx,
     input::{Fields, Input},
@@ -14,7 +14,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     ApiError,
     extract::{CurrentUser, Json as Body, Query, RowId},
+    if_match::{IfMatch, Tagged},
     list::Here,
+    once::Once,
 };
 
 pub(super) fn router() -> OpenApiRouter<Ctx> {
@@ -37,13 +39,13 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
     ),
 )]
 async fn create(
+    once: Once,
     State(ctx): State<Ctx>,
     Body(new): Body<TechnicienCreate>,
-) -> Result<Json<TechnicienOut>, ApiError> {
-    let mut tx = ctx.begin().await?;
-    let technicien = techniciens::create(&mut tx, &new).await?;
-    tx.commit().await?;
-    Ok(Json(technicien))
+) -> Result<Response, ApiError> {
+    let mut effect = once.begin(&ctx).await?;
+    let technicien = techniciens::create(&mut effect, &new).await?;
+    effect.answer(StatusCode::OK, &technicien).await
 }
 
 struct TechnicienList(Page);
@@ -86,9 +88,9 @@ async fn show(
     user: CurrentUser,
     State(ctx): State<Ctx>,
     RowId(id): RowId,
-) -> Result<Json<TechnicienOut>, ApiError> {
+) -> Result<Tagged<TechnicienOut>, ApiError> {
     let technicien = techniciens::find(&ctx.pool, id).await?;
-    Ok(Json(if user.is_outside() { technicien.from_outside() } else { technicien }))
+    Ok(Tagged(if user.is_outside() { technicien.from_outside() } else { technicien }))
 }
 
 /// How much work a technicien has: what is open, what is due this week, what is late.
@@ -116,13 +118,15 @@ async fn charge(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Json<ChargeO
 )]
 async fn update(
     State(ctx): State<Ctx>,
+    if_match: IfMatch,
     RowId(id): RowId,
     Body(edit): Body<TechnicienUpdate>,
-) -> Result<Json<TechnicienOut>, ApiError> {
+) -> Result<Tagged<TechnicienOut>, ApiError> {
     let mut tx = ctx.begin().await?;
-    let technicien = techniciens::update(&mut tx, id, edit).await?;
+    let old = techniciens::find_for_update(&mut tx, id).await?;
+    let technicien = if_match.judge(&old, techniciens::update(&mut tx, id, edit).await?)?;
     tx.commit().await?;
-    Ok(Json(technicien))
+    Ok(Tagged(technicien))
 }
 
 /// Removes a technicien; what was assigned to them and is not over goes back to nobody.
@@ -155,13 +159,13 @@ async fn delete(
     ),
 )]
 async fn create_competence(
+    once: Once,
     State(ctx): State<Ctx>,
     Body(new): Body<CompetenceCreate>,
-) -> Result<Json<Competence>, ApiError> {
-    let mut tx = ctx.begin().await?;
-    let competence = techniciens::create_competence(&mut tx, &new).await?;
-    tx.commit().await?;
-    Ok(Json(competence))
+) -> Result<Response, ApiError> {
+    let mut effect = once.begin(&ctx).await?;
+    let competence = techniciens::create_competence(&mut effect, &new).await?;
+    effect.answer(StatusCode::OK, &competence).await
 }
 
 struct CompetenceList(Page);

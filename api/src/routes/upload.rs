@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use axum::{
-    Json,
     body::Bytes,
     extract::{DefaultBodyLimit, Request, State},
     http::StatusCode,
+    response::Response,
 };
 use erp_core::{
     Ctx, Error, Result, Text,
@@ -29,6 +29,7 @@ use crate::{
     ApiError,
     extract::{CurrentUser, Query, content_type},
     multipart::{self, Broken, Part, Parts},
+    once::{Effect, Once, Told},
 };
 
 /// A client that sends nothing for so long has gone.
@@ -87,17 +88,23 @@ impl Input for Target {
 )]
 async fn create(
     user: CurrentUser,
+    once: Once,
     State(ctx): State<Ctx>,
     Query(target): Query<Target>,
     request: Request,
-) -> Result<(StatusCode, Json<DocumentOut>), ApiError> {
-    interventions::find(&ctx.pool, target.intervention_id, None).await?;
-    let (quota, now) = (ctx.config.uploads.quota_mib, ctx.clock.now());
-    documents::ensure_quota(&ctx.pool, user.id, quota, now).await?;
+) -> Result<Response, ApiError> {
+    if !once.is_known() {
+        interventions::find(&ctx.pool, target.intervention_id, None).await?;
+        let (quota, now) = (ctx.config.uploads.quota_mib, ctx.clock.now());
+        documents::ensure_quota(&ctx.pool, user.id, quota, now).await?;
+    }
     let file = receive_file(&ctx, request).await?;
-    let liens = ctx.liens.clone();
-    let document = record(ctx, file, target.intervention_id, user.id).await?;
-    Ok((StatusCode::CREATED, Json(document.shown(&liens, user.is_outside(), now))))
+    let said = file.description.as_deref().unwrap_or_default();
+    match once.tell(&ctx, &[&file.filename, &file.sha256, said])? {
+        // The file is there already: this copy of it goes.
+        Told::Again(answer) => Ok(answer),
+        Told::New(once) => record(ctx, once, file, target.intervention_id, user).await,
+    }
 }
 
 /// The same, at the address that the frontend uses.
@@ -115,11 +122,12 @@ async fn create(
 )]
 async fn upload(
     user: CurrentUser,
+    once: Once,
     ctx: State<Ctx>,
     target: Query<Target>,
     request: Request,
-) -> Result<(StatusCode, Json<DocumentOut>), ApiError> {
-    create(user, ctx, target, request).await
+) -> Result<Response, ApiError> {
+    create(user, once, ctx, target, request).await
 }
 
 /// A file that has arrived whole and is accepted, but not yet in its place: dropped, it is gone.
@@ -247,7 +255,13 @@ fn time_for(bytes: u64, per_second: u64) -> Duration {
 
 /// Puts the file in its place, then its row and its job in one transaction. Runs to its end even when the client
 /// hangs up meanwhile: a commit cut in two would leave a file that nobody knows of, or worse, the reverse.
-async fn record(ctx: Ctx, file: Received, intervention_id: i64, user_id: i64) -> Result<Document> {
+async fn record(
+    ctx: Ctx,
+    once: Once,
+    file: Received,
+    intervention_id: i64,
+    user: CurrentUser,
+) -> Result<Response, ApiError> {
     let cause = CAUSE.try_with(|cause| *cause).unwrap_or_default();
     let work = CAUSE.scope(cause, async move {
         let Received { writer, fichier, kind, filename, size_bytes, sha256, description } = file;
@@ -257,31 +271,31 @@ async fn record(ctx: Ctx, file: Received, intervention_id: i64, user_id: i64) ->
             kind,
             filename,
             intervention_id,
-            depose_par: user_id,
+            depose_par: user.id,
             size_bytes: i64::try_from(size_bytes).unwrap_or(i64::MAX),
             sha256,
             description,
         };
-        let recorded = insert(&ctx, &new).await;
+        let recorded = insert(&ctx, &once, &new).await;
         if recorded.is_err() {
             ctx.storage.delete(&format!("{fichier}.{}", kind.extension())).await?;
         }
-        let (tx, document) = recorded?;
+        let (effect, document) = recorded?;
         // A commit whose answer is lost may have happened: then the file must stay. If it did not, the purge
         // finds a file without a row.
-        tx.commit().await?;
-        Ok(document)
+        let shown = document.shown(&ctx.liens, user.is_outside(), ctx.clock.now());
+        effect.answer(StatusCode::CREATED, &shown).await
     });
     #[expect(clippy::disallowed_methods, reason = "detached from the client, but awaited here")]
     let task = tokio::spawn(work.in_current_span());
-    task.await.map_err(anyhow::Error::from)?
+    task.await.map_err(|error| Error::from(anyhow::Error::from(error)))?
 }
 
-async fn insert(ctx: &Ctx, new: &NewDocument) -> Result<(erp_core::Tx<'static>, Document)> {
-    let mut tx = ctx.begin().await?;
+async fn insert(ctx: &Ctx, once: &Once, new: &NewDocument) -> Result<(Effect, Document)> {
+    let mut effect = once.begin(ctx).await?;
     let (quota, now) = (ctx.config.uploads.quota_mib, ctx.clock.now());
-    let document = documents::receive(&mut tx, new, quota, now).await?;
-    Ok((tx, document))
+    let document = documents::receive(&mut effect, new, quota, now).await?;
+    Ok((effect, document))
 }
 
 fn refused(refusal: &Refusal) -> Error {

@@ -19,8 +19,10 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     ApiError,
     extract::{Auteur, CurrentUser, Json as Body, Query, RowId},
+    if_match::{IfMatch, Tagged},
     layers::ClientAddress,
     list::Here,
+    once::Once,
 };
 
 pub(super) fn router() -> OpenApiRouter<Ctx> {
@@ -44,19 +46,19 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
     ),
 )]
 async fn create(
+    once: Once,
     State(ctx): State<Ctx>,
     Auteur(auteur): Auteur,
     Body(new): Body<UserCreate>,
-) -> Result<(StatusCode, Json<UserOut>), ApiError> {
+) -> Result<Response, ApiError> {
     let hash = users::hash_password(new.password.clone()).await?;
 
-    let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
-    let user = users::create(&mut tx, &new, &hash, now).await?;
+    let (mut effect, now) = (once.begin(&ctx).await?, ctx.clock.now());
+    let user = users::create(&mut effect, &new, &hash, now).await?;
     let entry =
         Entry::new(Acte::CompteCree, &auteur).on(Cible::Compte, &user.id).after(json!(user));
-    entry.record(&mut tx, now).await?;
-    tx.commit().await?;
-    Ok((StatusCode::CREATED, Json(user)))
+    entry.record(&mut effect, now).await?;
+    effect.answer(StatusCode::CREATED, &user).await
 }
 
 struct UserList(Page);
@@ -98,8 +100,8 @@ async fn list(
         (status = 404, description = "utilisateur_introuvable"),
     ),
 )]
-async fn show(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Json<UserOut>, ApiError> {
-    Ok(Json(users::find(&ctx.pool, id).await?))
+async fn show(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Tagged<UserOut>, ApiError> {
+    Ok(Tagged(users::find(&ctx.pool, id).await?))
 }
 
 /// The caller's account.
@@ -109,8 +111,8 @@ async fn show(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Json<UserOut>,
         (status = 200, body = UserOut, description = "Done."),
     ),
 )]
-async fn me(user: CurrentUser, State(ctx): State<Ctx>) -> Result<Json<UserOut>, ApiError> {
-    Ok(Json(users::find(&ctx.pool, user.id).await?))
+async fn me(user: CurrentUser, State(ctx): State<Ctx>) -> Result<Tagged<UserOut>, ApiError> {
+    Ok(Tagged(users::find(&ctx.pool, user.id).await?))
 }
 
 /// Changes the caller's own name, language or password. A new password wants the current one beside it, and signs out everywhere.
@@ -124,10 +126,11 @@ async fn me(user: CurrentUser, State(ctx): State<Ctx>) -> Result<Json<UserOut>, 
 async fn update(
     user: CurrentUser,
     State(ctx): State<Ctx>,
+    if_match: IfMatch,
     ClientAddress(address): ClientAddress,
     Auteur(auteur): Auteur,
     Body(edit): Body<UserUpdate>,
-) -> Result<Json<UserOut>, ApiError> {
+) -> Result<Tagged<UserOut>, ApiError> {
     let session = user.session()?;
     let password = match edit.password {
         Some(password) => Some(confirmed(&ctx, user.id, password, address).await?),
@@ -136,14 +139,16 @@ async fn update(
     let full_name = edit.full_name.map(|line| line.0);
 
     let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
-    let user = users::update(&mut tx, user.id, full_name.as_deref(), edit.langue, now).await?;
+    let old = users::find_for_update(&mut tx, user.id).await?;
+    let new = users::update(&mut tx, user.id, full_name.as_deref(), edit.langue, now).await?;
+    let user = if_match.judge(&old, new)?;
     if let Some((account, hash)) = password {
         users::change_password(&mut tx, &account, session, &hash, address, now).await?;
         let entry = Entry::new(Acte::MotDePasseChange, &auteur).on(Cible::Compte, &user.id);
         entry.record(&mut tx, now).await?;
     }
     tx.commit().await?;
-    Ok(Json(user))
+    Ok(Tagged(user))
 }
 
 /// The account whose present password was confirmed, and the hash of the new one.

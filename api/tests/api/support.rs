@@ -241,7 +241,7 @@ impl App {
     }
 
     /// A new access token of a user.
-    async fn token(&self, user_id: i64) -> String {
+    pub async fn token(&self, user_id: i64) -> String {
         let mut tx = self.ctx.begin().await.unwrap();
         let account = users::find_account(&mut *tx, user_id).await.unwrap().unwrap();
         let now = self.ctx.clock.now();

@@ -7,6 +7,7 @@ use std::{fs, io, path::Path};
 use anyhow::{Context as _, anyhow, bail};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::TimeDelta;
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use jsonwebtoken::{
     Algorithm, DecodingKey, EncodingKey, Header, Validation,
     jwk::{AlgorithmParameters, Jwk, ThumbprintHash},
@@ -140,7 +141,7 @@ fn previous(config: &AuthConfig) -> Result<Option<EncodingKey>> {
 
 /// What keys for other purposes are derived from: the secret or the private key (PEM) that signs, and the one before it while
 /// there is one.
-pub(crate) fn roots(config: &AuthConfig) -> Result<(Secret, Option<Secret>)> {
+fn roots(config: &AuthConfig) -> Result<(Secret, Option<Secret>)> {
     if config.algorithm == JwtAlgorithm::Hs256 {
         return Ok((config.secret_key.clone(), config.previous_secret_key.clone()));
     }
@@ -159,6 +160,21 @@ pub(crate) fn roots(config: &AuthConfig) -> Result<(Secret, Option<Secret>)> {
         Some(Err((_, error))) => return Err(error.into()),
     };
     Ok((signing, previous))
+}
+
+/// Keys for another purpose than tokens, of the key that signs and of the one before it. `purpose` tells them from those of every
+/// other purpose.
+pub(crate) fn derived(
+    config: &AuthConfig,
+    purpose: &[u8],
+) -> Result<(Hmac<Sha256>, Option<Hmac<Sha256>>)> {
+    let mac = |key: &[u8]| Hmac::<Sha256>::new_from_slice(key).map_err(anyhow::Error::from);
+    let derive = |root: Secret| {
+        let key = mac(root.reveal().as_bytes())?.chain_update(purpose).finalize().into_bytes();
+        mac(&key)
+    };
+    let (signing, previous) = roots(config)?;
+    Ok((derive(signing)?, previous.map(derive).transpose()?))
 }
 
 pub(super) fn from_pem(algorithm: JwtAlgorithm, pem: &[u8]) -> anyhow::Result<EncodingKey> {

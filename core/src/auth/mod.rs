@@ -14,7 +14,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 pub use keys::Keys;
-pub(crate) use keys::roots;
+pub(crate) use keys::derived;
 pub use sessions::{
     Motif, Origin, SessionOut, caller, end_session, end_sessions, hold_session, open_session,
     refresh, session_ended, sessions,

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{Error, Result, Tx, error::OnConstraint as _};
 
-pub use store::{find, list};
+pub use store::{find, find_for_update, list};
 pub use types::{
     Client, ClientFields, ClientFilter, ClientPatch, Ice, NiveauService, SORTABLE, Telephone,
     TypeClient,

@@ -13,7 +13,7 @@ pub async fn find(db: impl PgExecutor<'_>, id: i64) -> Result<Client> {
         Client,
         r#"
             select id, nom_entreprise, type_client as "type_client: TypeClient", ice, email, telephone, adresse, ville,
-                   niveau_service as "niveau_service: NiveauService", is_active, date_creation
+                   niveau_service as "niveau_service: NiveauService", is_active, date_creation, version
             from clients
             where id = $1
         "#,
@@ -52,7 +52,8 @@ fn push_where(query: &mut QueryBuilder<Postgres>, filter: &ClientFilter) {
     }
 }
 
-pub(super) async fn find_for_update(tx: &mut PgConnection, id: i64) -> Result<Client> {
+/// The client `id`, locked until the transaction ends.
+pub async fn find_for_update(tx: &mut PgConnection, id: i64) -> Result<Client> {
     sqlx::query!("select id from clients where id = $1 for update", id)
         .fetch_optional(&mut *tx)
         .await?;

@@ -8,6 +8,7 @@ use crate::{
     input::{Field, Fields, Input, Line, Patch, Wrong},
     page::Page,
     users::Email,
+    versioned,
 };
 
 enumeration! {
@@ -43,7 +44,11 @@ pub struct Client {
     pub niveau_service: NiveauService,
     pub is_active: bool,
     pub date_creation: DateTime<Utc>,
+    /// What an edit names in `If-Match`: raised whenever something changes.
+    pub version: i64,
 }
+
+versioned!(Client);
 
 /// The fields that a list of clients can be sorted by.
 pub const SORTABLE: &[&str] = &[

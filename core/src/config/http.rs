@@ -16,6 +16,8 @@ pub struct HttpConfig {
     pub cors_origins: Vec<String>,
     /// `PUBLIC_EQUIPEMENTS`: equipment is readable without a token, as in the old backend.
     pub public_equipements: bool,
+    /// `REQUIRE_IF_MATCH`: an edit must say which version it was made from; by default it may.
+    pub require_if_match: bool,
     /// `DOCS_PUBLIC` (true): the documentation of the API is for everybody, not for those alone who are signed in.
     pub docs_public: bool,
     /// `RATE_LIMIT_PER_MINUTE` (300): requests of one user, or of one address without a token; 0 is no limit.
@@ -54,6 +56,8 @@ impl HttpConfig {
         );
         let public_equipements =
             env.parse("PUBLIC_EQUIPEMENTS", false, |_| true, "true ou false", "false");
+        let require_if_match =
+            env.parse("REQUIRE_IF_MATCH", false, |_| true, "true ou false", "false");
         let docs_public = env.parse("DOCS_PUBLIC", true, |_| true, "true ou false", "true");
         let own = env.text("PUBLIC_URL");
         let is_own = own.is_some();
@@ -68,6 +72,7 @@ impl HttpConfig {
             public_url: public_url.trim_end_matches('/').to_owned(),
             cors_origins,
             public_equipements,
+            require_if_match,
             docs_public,
             rate_limit_per_minute: Self::limit(env, "RATE_LIMIT_PER_MINUTE", 300, "300"),
             login_limit_per_minute: Self::limit(env, "LOGIN_LIMIT_PER_MINUTE", 20, "20"),

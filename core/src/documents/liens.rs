@@ -4,7 +4,8 @@
 //! another one: neither signs for the other, and both rotate together.
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use hmac::{Hmac, Mac as _};
+use serde_json::Value;
 use sha2::Sha256;
 
 use crate::{Error, Result, Text, auth, config::AuthConfig};
@@ -13,6 +14,8 @@ use crate::{Error, Result, Text, auth, config::AuthConfig};
 pub const LIFETIME: TimeDelta = TimeDelta::hours(1);
 /// Ends are multiples of it: within so long the address of a file stays the same, and caches know it again.
 const ROUNDING_SECONDS: i64 = 600;
+/// The fields of a [`super::DocumentOut`] that are signed.
+const SIGNED: [&str; 3] = ["url", "thumbnail_url", "preview_url"];
 
 /// The keys of signed addresses: the one that signs, and the one before it, which only checks.
 pub struct Liens {
@@ -28,15 +31,8 @@ impl std::fmt::Debug for Liens {
 
 impl Liens {
     pub fn new(config: &AuthConfig) -> Result<Self> {
-        let derive = |root: &[u8]| {
-            let key = mac(root)?.chain_update(b"erp-mif files v1").finalize().into_bytes();
-            mac(&key)
-        };
-        let (signing, previous) = auth::roots(config)?;
-        Ok(Self {
-            signing: derive(signing.reveal().as_bytes())?,
-            previous: previous.map(|root| derive(root.reveal().as_bytes())).transpose()?,
-        })
+        let (signing, previous) = auth::derived(config, b"erp-mif files v1")?;
+        Ok(Self { signing, previous })
     }
 
     /// `fin=…&signature=…`: the query that opens the file `name` for [`LIFETIME`] from `now`, less what rounding takes.
@@ -47,6 +43,26 @@ impl Liens {
         let signature = with_message(&self.signing, name, fin).finalize().into_bytes();
         let signature = URL_SAFE_NO_PAD.encode(signature);
         format!("fin={fin}&signature={signature}")
+    }
+
+    /// Takes the signatures out of the JSON of a [`super::DocumentOut`]: they open files, and are not to be stored.
+    pub fn unsign(document: &mut Value) {
+        for field in SIGNED {
+            if let Some(Value::String(url)) = document.get_mut(field) {
+                url.truncate(url.find('?').unwrap_or(url.len()));
+            }
+        }
+    }
+
+    /// Signs the addresses in a JSON that [`Self::unsign`] has been through, as [`super::Document::shown`] does at `now`.
+    pub fn sign_again(&self, document: &mut Value, now: DateTime<Utc>) {
+        for field in SIGNED {
+            if let Some(Value::String(url)) = document.get_mut(field)
+                && let Some((_, name)) = url.rsplit_once('/')
+            {
+                *url = format!("{url}?{}", self.sign(name, now));
+            }
+        }
     }
 
     /// When the `query` that [`Self::sign`] made for the file `name` ends. It is taken only letter for letter as it was made:
@@ -70,10 +86,6 @@ impl Liens {
         let fin = DateTime::from_timestamp(seconds, 0).ok_or_else(invalid)?;
         if fin <= now { Err(expired()) } else { Ok(fin) }
     }
-}
-
-fn mac(key: &[u8]) -> Result<Hmac<Sha256>> {
-    Ok(Hmac::new_from_slice(key).map_err(anyhow::Error::from)?)
 }
 
 fn with_message(key: &Hmac<Sha256>, name: &str, fin: i64) -> Hmac<Sha256> {
@@ -103,6 +115,8 @@ fn expired() -> Error {
 
 #[cfg(test)]
 mod tests {
+    use hmac::KeyInit as _;
+
     use super::*;
     use crate::{
         Config,
@@ -166,7 +180,8 @@ mod tests {
         let (old, now) = (liens(KEY, None), at("2026-11-26T08:00:00Z"));
         let query = old.sign(NAME, now);
         let signature = query.split_once("signature=").unwrap().1;
-        let by_the_secret_itself = with_message(&mac(KEY.as_bytes()).unwrap(), NAME, 0).finalize();
+        let mac = Hmac::new_from_slice(KEY.as_bytes()).unwrap();
+        let by_the_secret_itself = with_message(&mac, NAME, 0).finalize();
         assert_ne!(signature, URL_SAFE_NO_PAD.encode(by_the_secret_itself.into_bytes()));
         let new_key = "another key of thirty-two letters";
         assert!(liens(new_key, Some(KEY)).check(NAME, &query, now).is_ok(), "rotated");

@@ -15,7 +15,9 @@ use uuid::Uuid;
 pub use kind::FileKind;
 pub use liens::{LIFETIME, Liens};
 pub use quota::ensure_quota;
-pub use store::{find, find_by_fichier, list, list_of_equipement, list_of_intervention};
+pub use store::{
+    find, find_by_fichier, find_for_update, list, list_of_equipement, list_of_intervention,
+};
 pub use types::{
     DeposePar, Document, DocumentOut, DocumentUpdate, NewDocument, Prepared, SORTABLE,
     StatutDocument,

@@ -16,7 +16,7 @@ pub async fn find(db: impl PgExecutor<'_>, id: i64) -> Result<Document> {
         r#"
             select d.id, fichier, extension, filename, description, intervention_id, date_upload,
                    status as "status: StatutDocument", content_type, size_bytes, sha256, width, height, pages, has_previews,
-                   error, depose_par, u.full_name as "depose_par_nom?", u.role as "depose_par_role?: UserRole"
+                   error, d.version, depose_par, u.full_name as "depose_par_nom?", u.role as "depose_par_role?: UserRole"
             from documents d left join users u on u.id = d.depose_par
             where d.id = $1
         "#,
@@ -34,7 +34,7 @@ pub async fn find_by_fichier(db: impl PgExecutor<'_>, fichier: Uuid) -> Result<D
         r#"
             select d.id, fichier, extension, filename, description, intervention_id, date_upload,
                    status as "status: StatutDocument", content_type, size_bytes, sha256, width, height, pages, has_previews,
-                   error, depose_par, u.full_name as "depose_par_nom?", u.role as "depose_par_role?: UserRole"
+                   error, d.version, depose_par, u.full_name as "depose_par_nom?", u.role as "depose_par_role?: UserRole"
             from documents d left join users u on u.id = d.depose_par
             where fichier = $1
         "#,
@@ -92,7 +92,8 @@ async fn list_where(
     page::list_with(pool, "documents", Some(beside), SORTABLE, page, push_where).await
 }
 
-pub(super) async fn find_for_update(tx: &mut PgConnection, id: i64) -> Result<Document> {
+/// The document `id`, locked until the transaction ends.
+pub async fn find_for_update(tx: &mut PgConnection, id: i64) -> Result<Document> {
     sqlx::query!("select id from documents where id = $1 for update", id)
         .fetch_optional(&mut *tx)
         .await?;

@@ -8,6 +8,7 @@ use crate::{
     described, enumeration,
     input::{Fields, Input, Patch},
     users::{NomEtFonction, UserRole},
+    versioned,
 };
 
 enumeration! {
@@ -42,6 +43,7 @@ pub struct Document {
     pub pages: Option<i32>,
     pub has_previews: bool,
     pub error: Option<String>,
+    pub version: i64,
     /// The user who brought it; `None`: nobody knows any more.
     pub depose_par: Option<i64>,
     /// Beside the row: what that user is called, and is.
@@ -158,7 +160,11 @@ pub struct DocumentOut {
     pub preview_url: Option<String>,
     /// Why it failed, in French.
     pub error: Option<String>,
+    /// What an edit names in `If-Match`: raised whenever an edit changes something, not while it is processed.
+    pub version: i64,
 }
+
+versioned!(DocumentOut);
 
 impl Document {
     /// Who brought it, for a reader who is staff or not.
@@ -202,6 +208,7 @@ impl Document {
             height: self.height,
             pages: self.pages,
             error: self.error,
+            version: self.version,
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::{Error, Noun, Result, Tx, error::OnConstraint as _};
 pub use historique::{
     CoutsAnnee, EquipementHistorique, HistoriqueFilter, Reader, Totaux, historique,
 };
-pub use store::{find, list};
+pub use store::{find, find_for_update, list};
 pub use types::{
     CriticiteEquipement, Equipement, EquipementFields, EquipementFilter, EquipementPatch, SORTABLE,
     StatutEquipement,

@@ -16,7 +16,7 @@ pub async fn find(db: impl PgExecutor<'_>, id: i64, only: Option<i64>) -> Result
         r#"
             select id, nom, type as type_, localisation, frequence_entretien, numero_serie, marque, modele,
                    statut as "statut: StatutEquipement", criticite as "criticite: CriticiteEquipement",
-                   description, date_acquisition, client_id
+                   description, date_acquisition, client_id, version
             from equipements
             where id = $1 and ($2::bigint is null or client_id = $2)
         "#,
@@ -60,7 +60,8 @@ fn push_where(query: &mut QueryBuilder<Postgres>, filter: &EquipementFilter, onl
     }
 }
 
-pub(super) async fn find_for_update(tx: &mut PgConnection, id: i64) -> Result<Equipement> {
+/// The machine `id`, locked until the transaction ends.
+pub async fn find_for_update(tx: &mut PgConnection, id: i64) -> Result<Equipement> {
     sqlx::query!("select id from equipements where id = $1 for update", id)
         .fetch_optional(&mut *tx)
         .await?;

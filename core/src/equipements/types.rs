@@ -7,6 +7,7 @@ use crate::{
     described, enumeration, enumeration_field,
     input::{Field, Fields, Id, Input, Line, Patch, Whole, Wrong, one_of_schema},
     page::Page,
+    versioned,
 };
 
 enumeration! {
@@ -48,7 +49,11 @@ pub struct Equipement {
     pub description: Option<String>,
     pub date_acquisition: Option<DateTime<Utc>>,
     pub client_id: Option<i64>,
+    /// What an edit names in `If-Match`: raised whenever something changes.
+    pub version: i64,
 }
+
+versioned!(Equipement);
 
 /// The fields that a list of equipment can be sorted by.
 pub const SORTABLE: &[&str] = &[

@@ -69,6 +69,7 @@ struct Row {
     created_at: Option<DateTime<Utc>>,
     updated_at: Option<DateTime<Utc>>,
     last_login: Option<DateTime<Utc>>,
+    user_version: Option<i64>,
 }
 
 impl From<Row> for HistoriqueOut {
@@ -85,6 +86,7 @@ impl From<Row> for HistoriqueOut {
                 created_at: row.created_at?,
                 updated_at: row.updated_at?,
                 last_login: row.last_login,
+                version: row.user_version?,
             })
         };
         Self {
@@ -105,7 +107,7 @@ pub async fn list(
 ) -> Result<Listed<HistoriqueOut>> {
     let mut query = QueryBuilder::new(
         "select h.id, h.statut, h.remarque, h.horodatage, h.user_id, u.username, u.full_name, u.email, u.role,
-                u.is_active, u.langue, u.created_at, u.updated_at, u.last_login
+                u.is_active, u.langue, u.created_at, u.updated_at, u.last_login, u.version as user_version
          from historique h left join users u on u.id = h.user_id
          where h.intervention_id = ",
     );

@@ -21,7 +21,7 @@ pub use input::{Affectation, InterventionCreate, InterventionUpdate, StatutChang
 pub use sla::{NIVEAUX, Sla};
 pub use statut::StatutIntervention;
 pub use steps::{assign, change_statut, release_all_of};
-pub use store::{find, list, list_of_equipement};
+pub use store::{find, find_for_update, list, list_of_equipement};
 pub(crate) use types::mad;
 pub use types::{
     ClientDe, EquipementDe, Intervention, InterventionOut, InterventionType, PrioriteIntervention,

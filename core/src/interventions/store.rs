@@ -29,7 +29,7 @@ pub async fn find(db: impl PgExecutor<'_>, id: i64, only: Option<i64>) -> Result
             select i.id, titre, i.description, i.type as "type_: InterventionType", i.statut as "statut: StatutIntervention",
                    priorite as "priorite: PrioriteIntervention", urgence, i.date_creation, date_limite, date_affectation,
                    date_debut_travaux, date_cloture, technicien_id, equipement_id, planning_id, createur_id,
-                   duree_estimee, duree_reelle, cout_pieces, cout_main_oeuvre, cout_estime, rapport_intervention,
+                   duree_estimee, duree_reelle, cout_pieces, cout_main_oeuvre, cout_estime, i.version, rapport_intervention,
                    travaux_realises, recommandations, temps_deplacement, satisfaction,
                    prise_en_charge_le, prise_en_charge_secondes, attente_depuis, attente_secondes,
                    e.nom as equipement_nom, e.localisation as equipement_localisation, c.id as "client_id?",
@@ -79,7 +79,7 @@ pub async fn list_of_equipement(
 }
 
 /// The intervention `id`, locked until the transaction ends.
-pub(super) async fn find_for_update(tx: &mut PgConnection, id: i64) -> Result<Intervention> {
+pub async fn find_for_update(tx: &mut PgConnection, id: i64) -> Result<Intervention> {
     sqlx::query!("select id from interventions where id = $1 for update", id)
         .fetch_optional(&mut *tx)
         .await?;
@@ -96,7 +96,7 @@ pub(super) async fn open_of_technicien_for_update(
             select i.id, titre, i.description, i.type as "type_: InterventionType", i.statut as "statut: StatutIntervention",
                    priorite as "priorite: PrioriteIntervention", urgence, i.date_creation, date_limite, date_affectation,
                    date_debut_travaux, date_cloture, technicien_id, equipement_id, planning_id, createur_id,
-                   duree_estimee, duree_reelle, cout_pieces, cout_main_oeuvre, cout_estime, rapport_intervention,
+                   duree_estimee, duree_reelle, cout_pieces, cout_main_oeuvre, cout_estime, i.version, rapport_intervention,
                    travaux_realises, recommandations, temps_deplacement, satisfaction,
                    prise_en_charge_le, prise_en_charge_secondes, attente_depuis, attente_secondes,
                    e.nom as equipement_nom, e.localisation as equipement_localisation, c.id as "client_id?",

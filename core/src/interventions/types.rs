@@ -3,7 +3,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::{Sla, StatutIntervention};
-use crate::{enumeration, enumeration_field};
+use crate::{enumeration, enumeration_field, version::Versioned, versioned};
 
 enumeration! {
     InterventionType {
@@ -66,6 +66,8 @@ pub struct Intervention {
     pub temps_deplacement: Option<i32>,
     /// Of the client: 1 to 5.
     pub satisfaction: Option<i16>,
+    /// What an edit names in `If-Match`: raised whenever something changes.
+    pub version: i64,
     /// When somebody took it up, for the first time.
     #[serde(skip)]
     pub(super) prise_en_charge_le: Option<DateTime<Utc>>,
@@ -164,6 +166,7 @@ impl Intervention {
             recommandations: None,
             temps_deplacement: None,
             satisfaction: None,
+            version: 1,
             prise_en_charge_le: None,
             prise_en_charge_secondes: None,
             attente_depuis: None,
@@ -184,6 +187,8 @@ pub(crate) fn mad(centimes: i64) -> String {
     let centimes = centimes.unsigned_abs();
     format!("{sign}{}.{:02}", centimes / 100, centimes % 100)
 }
+
+versioned!(Intervention);
 
 /// The technicien of an intervention.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -233,6 +238,12 @@ pub struct InterventionOut {
     pub equipement: EquipementDe,
     /// Null where the machine is no client's.
     pub client: Option<ClientDe>,
+}
+
+impl Versioned for InterventionOut {
+    fn version(&self) -> i64 {
+        self.intervention.version
+    }
 }
 
 /// The fields that a list of interventions can be sorted by.

@@ -119,7 +119,7 @@ pub(super) async fn lock_schedules(tx: &mut PgConnection) -> Result<Vec<Schedule
     Ok(sqlx::query_as!(
         Schedule,
         r#"
-            select name, cron, timezone, enabled, last_run_at, next_run_at
+            select name, cron, timezone, enabled, last_run_at, next_run_at, version
             from schedules where next_run_at is not null order by name limit 200 for update
         "#
     )

@@ -32,10 +32,16 @@ pub async fn create(tx: &mut Tx<'_>, new: &PlanningCreate, now: DateTime<Utc>) -
     store::find(&mut **tx, id, None).await
 }
 
+/// The planning `id`, locked until `tx` ends.
+pub async fn find_for_update(tx: &mut Tx<'_>, id: i64) -> Result<Planning> {
+    // Before the row: whoever takes over other rules of time takes both in this order.
+    change::in_step(tx).await?;
+    store::find_for_update(tx, id).await
+}
+
 /// Changes the fields that `patch` names. Another frequency counts from the next visit on, whose date stays.
 pub async fn update(tx: &mut Tx<'_>, id: i64, patch: PlanningPatch) -> Result<Planning> {
-    change::in_step(tx).await?;
-    let old = store::find_for_update(tx, id).await?;
+    let old = find_for_update(tx, id).await?;
     let echeance = old.echeance();
     let echeance = echeance.moved_to(patch.prochaine_date.or_keep(echeance.date));
     let new = Planning {
@@ -51,8 +57,7 @@ pub async fn update(tx: &mut Tx<'_>, id: i64, patch: PlanningPatch) -> Result<Pl
 /// Closes the visit that was due and plans the one after it at `date`. When that is the day on which it would have been
 /// anyway, the visits that follow keep their day of the month.
 pub async fn move_on(tx: &mut Tx<'_>, id: i64, date: DateTime<Utc>) -> Result<Planning> {
-    change::in_step(tx).await?;
-    let old = store::find_for_update(tx, id).await?;
+    let old = find_for_update(tx, id).await?;
     let echeance = old.echeance().next(old.frequence).moved_to(date);
     let new = Planning { derniere_date: Some(old.prochaine_date), ..old };
     store::save(tx, &new, echeance).await?;

@@ -16,7 +16,7 @@ pub async fn find(db: impl PgExecutor<'_>, id: i64, only: Option<i64>) -> Result
         Planning,
         r#"
             select p.id, frequence as "frequence: FrequencePlanning", prochaine_date, derniere_date,
-                   p.statut as "statut: StatutPlanning", commentaire, equipement_id, date_creation, jour, heure
+                   p.statut as "statut: StatutPlanning", commentaire, equipement_id, date_creation, version, jour, heure
             from plannings p
             where p.id = $1
               and ($2::bigint is null
@@ -168,8 +168,8 @@ pub async fn calendar(
     let rows = sqlx::query!(
         r#"
             select p.id, p.frequence as "frequence: FrequencePlanning", p.prochaine_date, p.derniere_date,
-                   p.statut as "statut: StatutPlanning", p.commentaire, p.equipement_id, p.date_creation, p.jour, p.heure,
-                   e.nom, e.localisation
+                   p.statut as "statut: StatutPlanning", p.commentaire, p.equipement_id, p.date_creation, p.version, p.jour,
+                   p.heure, e.nom, e.localisation
             from plannings p join equipements e on e.id = p.equipement_id
             where p.statut in ('actif', 'en_retard') and e.statut <> 'retire' and ($1::bigint is null or e.client_id = $1)
             order by p.prochaine_date, p.id limit $2
@@ -191,6 +191,7 @@ pub async fn calendar(
                 commentaire: r.commentaire,
                 equipement_id: r.equipement_id,
                 date_creation: r.date_creation,
+                version: r.version,
                 jour: r.jour,
                 heure: r.heure,
             },

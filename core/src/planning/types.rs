@@ -8,6 +8,7 @@ use crate::{
     described, enumeration, enumeration_field,
     input::{Field, Fields, Id, Input, Patch, Wrong, not_one_of, one_of_schema},
     page::Page,
+    versioned,
 };
 
 /// How often a machine is visited. The database has the masculine form, the wire the feminine one.
@@ -109,11 +110,15 @@ pub struct Planning {
     pub commentaire: Option<String>,
     pub equipement_id: i64,
     pub date_creation: DateTime<Utc>,
+    /// What an edit names in `If-Match`: raised whenever something changes.
+    pub version: i64,
     #[serde(skip)]
     pub(super) jour: Option<i16>,
     #[serde(skip)]
     pub(super) heure: Option<NaiveTime>,
 }
+
+versioned!(Planning);
 
 impl Planning {
     /// The next visit.

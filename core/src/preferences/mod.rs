@@ -4,7 +4,7 @@ mod types;
 
 use chrono::{DateTime, Utc};
 
-pub use store::find;
+pub use store::{find, find_for_update};
 pub use types::{Emails, HeuresCalmes, Preferences, PreferencesPatch};
 
 use crate::{
@@ -38,7 +38,7 @@ pub async fn update(
         }
     }
     store::save(tx, user_id, &new, now).await?;
-    Ok(new)
+    store::find(&mut **tx, user_id).await
 }
 
 /// No more digests for a user: what the link in each of them does. Who wanted them alone gets no mail any more.

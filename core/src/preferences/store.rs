@@ -10,6 +10,7 @@ struct Row {
     digest_seulement: bool,
     silence_debut: Option<NaiveTime>,
     silence_fin: Option<NaiveTime>,
+    version: i64,
 }
 
 impl From<Row> for Preferences {
@@ -21,6 +22,7 @@ impl From<Row> for Preferences {
                 .silence_debut
                 .zip(row.silence_fin)
                 .map(|(debut, fin)| HeuresCalmes { debut, fin }),
+            version: row.version,
         }
     }
 }
@@ -28,14 +30,17 @@ impl From<Row> for Preferences {
 pub async fn find(db: impl PgExecutor<'_>, user_id: i64) -> Result<Preferences> {
     let row = sqlx::query_as!(
         Row,
-        "select emails_refuses, digest_seulement, silence_debut, silence_fin from preferences where user_id = $1",
+        r#"
+            select emails_refuses, digest_seulement, silence_debut, silence_fin, version
+            from preferences where user_id = $1
+        "#,
         user_id,
     );
     Ok(row.fetch_optional(db).await?.map(Into::into).unwrap_or_default())
 }
 
 /// The same, and nobody else changes them until the transaction ends.
-pub(super) async fn find_for_update(tx: &mut PgConnection, user_id: i64) -> Result<Preferences> {
+pub async fn find_for_update(tx: &mut PgConnection, user_id: i64) -> Result<Preferences> {
     sqlx::query!("select id from users where id = $1 for no key update", user_id)
         .fetch_optional(&mut *tx)
         .await?;

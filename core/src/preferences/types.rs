@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     described,
     input::{Field, Fields, Input, Patch, Wrong},
-    local,
+    local, versioned,
 };
 
 /// Which mails somebody wants: one switch for each type of notification, and one for the digest.
@@ -45,12 +45,16 @@ pub struct Preferences {
     pub digest_seulement: bool,
     /// Mails that come up meanwhile are one mail afterwards.
     pub heures_calmes: Option<HeuresCalmes>,
+    /// What an edit names in `If-Match`: raised whenever something changes; 0 before the first edit.
+    pub version: i64,
 }
+
+versioned!(Preferences);
 
 impl Default for Preferences {
     /// Every mail, at any hour.
     fn default() -> Self {
-        Self { emails: Emails::ALL, digest_seulement: false, heures_calmes: None }
+        Self { emails: Emails::ALL, digest_seulement: false, heures_calmes: None, version: 0 }
     }
 }
 
@@ -222,6 +226,7 @@ impl PreferencesPatch {
             emails,
             digest_seulement: self.digest_seulement.or_keep(old.digest_seulement),
             heures_calmes: self.heures_calmes.over(old.heures_calmes),
+            version: old.version,
         }
     }
 }

@@ -108,10 +108,16 @@ async fn tick_one(tx: &mut Tx<'_>, mut schedule: Schedule) -> Result<Option<Date
     Ok(tick)
 }
 
+/// The schedule `name`, locked until `tx` ends.
+pub async fn find_for_update(tx: &mut Tx<'_>, name: &str) -> Result<Schedule> {
+    // Before the row: whoever takes over other rules of time takes both in this order.
+    change::in_step(tx).await?;
+    store::find_for_update(tx, name).await
+}
+
 /// Changes when a schedule comes due; from now on it goes by its new dates.
 pub async fn update(tx: &mut Tx<'_>, name: &str, patch: SchedulePatch) -> Result<Schedule> {
-    change::in_step(tx).await?;
-    let mut schedule = store::find_for_update(tx, name).await?;
+    let mut schedule = find_for_update(tx, name).await?;
     let now = store::now(tx).await?;
     // A tick that is due by the old dates is not lost by the edit.
     if let Some(tick) = schedule.next_run_at.filter(|tick| schedule.enabled && *tick <= now) {
@@ -131,7 +137,7 @@ pub async fn update(tx: &mut Tx<'_>, name: &str, patch: SchedulePatch) -> Result
     }
     store::save(tx, &schedule).await?;
     change::remember(tx, &schedule.timezone).await?;
-    Ok(schedule)
+    store::find_for_update(tx, name).await
 }
 
 /// Enqueues the job of a schedule at once; its dates stay.

@@ -9,7 +9,7 @@ use crate::{Error, Noun, Result};
 pub async fn list(db: impl PgExecutor<'_>) -> Result<Vec<Schedule>> {
     Ok(sqlx::query_as!(
         Schedule,
-        "select name, cron, timezone, enabled, last_run_at, next_run_at from schedules order by name limit 200"
+        "select name, cron, timezone, enabled, last_run_at, next_run_at, version from schedules order by name limit 200"
     )
     .fetch_all(db)
     .await?)
@@ -19,7 +19,7 @@ pub(super) async fn find_for_update(tx: &mut PgConnection, name: &str) -> Result
     sqlx::query_as!(
         Schedule,
         r#"
-            select name, cron, timezone, enabled, last_run_at, next_run_at
+            select name, cron, timezone, enabled, last_run_at, next_run_at, version
             from schedules where name = $1 for update
         "#,
         name,
@@ -34,7 +34,7 @@ pub(super) async fn due(tx: &mut PgConnection, known: &[String]) -> Result<Vec<S
     Ok(sqlx::query_as!(
         Schedule,
         r#"
-            select name, cron, timezone, enabled, last_run_at, next_run_at
+            select name, cron, timezone, enabled, last_run_at, next_run_at, version
             from schedules
             where enabled and name = any($1) and (next_run_at is null or next_run_at <= clock_timestamp())
             order by name

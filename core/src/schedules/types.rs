@@ -7,7 +7,7 @@ use super::cron::Cron;
 use crate::{
     described,
     input::{Field, Fields, Input, Line, Wrong},
-    local,
+    local, versioned,
 };
 
 /// What comes due by the clock.
@@ -23,7 +23,11 @@ pub struct Schedule {
     pub last_run_at: Option<DateTime<Utc>>,
     /// Null while disabled, and when no date fits.
     pub next_run_at: Option<DateTime<Utc>>,
+    /// What an edit names in `If-Match`: raised whenever somebody changes it.
+    pub version: i64,
 }
+
+versioned!(Schedule);
 
 /// A cron expression that has a meaning.
 #[derive(Debug, Clone)]

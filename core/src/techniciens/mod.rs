@@ -53,10 +53,15 @@ pub fn without_record() -> Error {
     }
 }
 
+/// The technicien `id`, locked until `tx` ends.
+pub async fn find_for_update(tx: &mut Tx<'_>, id: i64) -> Result<TechnicienOut> {
+    store::lock(tx, id).await?;
+    store::find(&mut **tx, id).await
+}
+
 /// Changes the fields that `edit` names; a list of skills replaces the old one.
 pub async fn update(tx: &mut Tx<'_>, id: i64, edit: TechnicienUpdate) -> Result<TechnicienOut> {
-    store::lock(tx, id).await?;
-    let old = store::find(&mut **tx, id).await?;
+    let old = find_for_update(tx, id).await?;
     let equipe = edit.equipe.over_with(old.equipe, |line| line.0);
     store::update(tx, id, equipe.as_deref(), edit.disponibilite.or_keep(old.disponibilite)).await?;
     if let Some(competences) = &edit.competences_ids {

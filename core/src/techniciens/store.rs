@@ -25,7 +25,9 @@ struct Row {
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
     last_login: Option<DateTime<Utc>>,
+    user_version: i64,
     competences: Json<Vec<Competence>>,
+    version: i64,
 }
 
 impl From<Row> for TechnicienOut {
@@ -45,8 +47,10 @@ impl From<Row> for TechnicienOut {
                 created_at: row.created_at,
                 updated_at: row.updated_at,
                 last_login: row.last_login,
+                version: row.user_version,
             }),
             competences: row.competences.0,
+            version: row.version,
         }
     }
 }
@@ -54,12 +58,12 @@ impl From<Row> for TechnicienOut {
 /// A technicien with its user and its skills, in one round trip.
 const SELECT: &str = "
     select t.id, t.equipe, t.disponibilite, u.id as user_id, u.username, u.full_name, u.email, u.role, u.is_active, u.langue,
-           u.created_at, u.updated_at, u.last_login,
+           u.created_at, u.updated_at, u.last_login, u.version as user_version,
            coalesce((
                select jsonb_agg(jsonb_build_object('id', c.id, 'nom', c.nom) order by c.id)
                from technicien_competences tc join competences c on c.id = tc.competence_id
                where tc.technicien_id = t.id
-           ), '[]') as competences
+           ), '[]') as competences, t.version
     from techniciens t join users u on u.id = t.user_id
     where t.supprime_le is null";
 
@@ -158,9 +162,14 @@ pub(super) async fn set_competences(
     id: i64,
     competences: &[i64],
 ) -> sqlx::Result<()> {
-    sqlx::query!("delete from technicien_competences where technicien_id = $1", id)
-        .execute(&mut *tx)
-        .await?;
+    // What stays is left alone: only a change raises the version of the technicien.
+    sqlx::query!(
+        "delete from technicien_competences where technicien_id = $1 and competence_id <> all($2)",
+        id,
+        competences,
+    )
+    .execute(&mut *tx)
+    .await?;
     sqlx::query!(
         r#"
             insert into technicien_competences (technicien_id, competence_id)

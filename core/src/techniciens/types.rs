@@ -6,6 +6,7 @@ use crate::{
     described, enumeration,
     input::{Field, Fields, Id, Input, Line, Patch, Wrong, not_one_of, one_of_schema},
     users::Personne,
+    versioned,
 };
 
 enumeration! {
@@ -46,7 +47,11 @@ pub struct TechnicienOut {
     pub disponibilite: DisponibiliteTechnicien,
     pub user: Personne,
     pub competences: Vec<Competence>,
+    /// What an edit names in `If-Match`: raised whenever something of it changes, its skills included.
+    pub version: i64,
 }
+
+versioned!(TechnicienOut);
 
 impl TechnicienOut {
     /// The technicien as users of a client see them.

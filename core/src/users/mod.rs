@@ -12,8 +12,8 @@ use uuid::Uuid;
 pub use hasher::on_a_turn as off_the_async_threads;
 pub use password::{Password, PasswordHash, Verified, hash_password, verify_password};
 pub use store::{
-    find, find_account, find_by_email, find_by_login, hold, list, other_hashes, renew_hash,
-    set_last_login,
+    find, find_account, find_by_email, find_by_login, find_for_update, hold, list, other_hashes,
+    renew_hash, set_last_login,
 };
 pub use types::{
     Account, Email, Fonction, NewPassword, NomEtFonction, Personne, SORTABLE, UserApercu,

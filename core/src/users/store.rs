@@ -13,7 +13,7 @@ pub async fn find(db: impl PgExecutor<'_>, id: i64) -> Result<UserOut> {
         UserOut,
         r#"
             select id, username, full_name, email, role as "role: UserRole", is_active, langue as "langue: Lang",
-                   created_at, updated_at, last_login
+                   created_at, updated_at, last_login, version
             from users
             where id = $1
         "#,
@@ -22,6 +22,14 @@ pub async fn find(db: impl PgExecutor<'_>, id: i64) -> Result<UserOut> {
     .fetch_optional(db)
     .await?
     .ok_or(Error::NotFound(Noun::User))
+}
+
+/// The account `id`, locked until the transaction ends.
+pub async fn find_for_update(tx: &mut PgConnection, id: i64) -> Result<UserOut> {
+    sqlx::query!("select id from users where id = $1 for no key update", id)
+        .fetch_optional(&mut *tx)
+        .await?;
+    find(tx, id).await
 }
 
 pub async fn find_by_email(db: impl PgExecutor<'_>, email: &str) -> Result<Option<i64>> {
@@ -115,7 +123,7 @@ pub async fn renew_hash(
 /// not sort either.
 pub async fn list(pool: &PgPool, page: &Page, apercu: bool) -> Result<Listed<UserOut>> {
     let mut query = QueryBuilder::new(
-        "select id, username, full_name, email, role, is_active, langue, created_at, updated_at, last_login from users",
+        "select id, username, full_name, email, role, is_active, langue, created_at, updated_at, last_login, version from users",
     );
     page.push(&mut query, "id", |field| match field {
         "username" if apercu => Some("case when role <> 'client' then username end"),

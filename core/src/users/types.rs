@@ -7,6 +7,7 @@ use super::{Password, PasswordHash};
 use crate::{
     Lang, described, enumeration, enumeration_field,
     input::{Field, Fields, Id, Input, Line, Wrong, text_of},
+    versioned,
 };
 
 enumeration! {
@@ -35,7 +36,11 @@ pub struct UserOut {
     pub updated_at: DateTime<Utc>,
     /// The last sign-in with a password; null before the first.
     pub last_login: Option<DateTime<Utc>>,
+    /// What an edit names in `If-Match`: raised whenever an edit changes something.
+    pub version: i64,
 }
+
+versioned!(UserOut);
 
 /// A user as a responsable sees one in the list. Who belongs to a client has neither `username` nor `email` here: a username
 /// may be an address.

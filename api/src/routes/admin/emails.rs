@@ -11,6 +11,7 @@ use crate::{
     ApiError,
     extract::{Auteur, Query, RowId},
     list::Here,
+    once::Once,
 };
 
 pub(super) fn router() -> OpenApiRouter<Ctx> {
@@ -45,14 +46,14 @@ async fn list(
     ),
 )]
 async fn resend(
+    once: Once,
     State(ctx): State<Ctx>,
     Auteur(auteur): Auteur,
     RowId(id): RowId,
-) -> Result<StatusCode, ApiError> {
-    let mut tx = ctx.begin().await?;
-    envois::resend(&mut tx, id).await?;
+) -> Result<Response, ApiError> {
+    let mut effect = once.begin(&ctx).await?;
+    envois::resend(&mut effect, id).await?;
     let entry = Entry::new(Acte::EmailRenvoye, &auteur).on(Cible::Email, &id);
-    entry.record(&mut tx, ctx.clock.now()).await?;
-    tx.commit().await?;
-    Ok(StatusCode::ACCEPTED)
+    entry.record(&mut effect, ctx.clock.now()).await?;
+    effect.answer_empty(StatusCode::ACCEPTED).await
 }

@@ -1,7 +1,7 @@
 //! Jobs: looked at and mended.
 use axum::{Json, extract::State, http::StatusCode, response::Response};
 use erp_core::{
-    Ctx,
+    Ctx, Result, Tx,
     audit::{self, Acte, Cible, Entry},
     jobs::operate::{self, Action, BulkOut, JobBulk, JobDetail, JobList, JobOut},
 };
@@ -12,6 +12,7 @@ use crate::{
     ApiError,
     extract::{Auteur, Name, Query},
     list::Here,
+    once::Once,
 };
 
 pub(super) fn router() -> OpenApiRouter<Ctx> {
@@ -64,11 +65,14 @@ async fn show(State(ctx): State<Ctx>, Name(id): Name) -> Result<Json<JobDetail>,
     ),
 )]
 async fn retry(
+    once: Once,
     State(ctx): State<Ctx>,
     Auteur(auteur): Auteur,
     Name(id): Name,
-) -> Result<Json<JobDetail>, ApiError> {
-    Ok(Json(act(&ctx, &auteur, Action::Retry, &id).await?))
+) -> Result<Response, ApiError> {
+    let mut effect = once.begin(&ctx).await?;
+    let job = act(&ctx, &mut effect, &auteur, Action::Retry, &id).await?;
+    effect.answer(StatusCode::OK, &job).await
 }
 
 /// Calls off a job that has not ended; the worker that runs it stops within seconds.
@@ -82,11 +86,14 @@ async fn retry(
     ),
 )]
 async fn cancel(
+    once: Once,
     State(ctx): State<Ctx>,
     Auteur(auteur): Auteur,
     Name(id): Name,
-) -> Result<Json<JobDetail>, ApiError> {
-    Ok(Json(act(&ctx, &auteur, Action::Cancel, &id).await?))
+) -> Result<Response, ApiError> {
+    let mut effect = once.begin(&ctx).await?;
+    let job = act(&ctx, &mut effect, &auteur, Action::Cancel, &id).await?;
+    effect.answer(StatusCode::OK, &job).await
 }
 
 /// Removes a job that has ended.
@@ -104,7 +111,9 @@ async fn delete(
     Auteur(auteur): Auteur,
     Name(id): Name,
 ) -> Result<StatusCode, ApiError> {
-    act(&ctx, &auteur, Action::Delete, &id).await?;
+    let mut tx = ctx.begin().await?;
+    act(&ctx, &mut tx, &auteur, Action::Delete, &id).await?;
+    tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -118,11 +127,18 @@ async fn delete(
     ),
 )]
 async fn retry_all(
+    once: Once,
     State(ctx): State<Ctx>,
     Auteur(auteur): Auteur,
     Query(bulk): Query<JobBulk>,
-) -> Result<Json<BulkOut>, ApiError> {
-    act_on_all(&ctx, &auteur, Action::Retry, &bulk).await
+) -> Result<Response, ApiError> {
+    if bulk.preview {
+        return once
+            .without_effect(&operate::preview(&ctx.pool, Action::Retry, &bulk.filter).await?);
+    }
+    let mut effect = once.begin(&ctx).await?;
+    let done = act_on_all(&ctx, &mut effect, &auteur, Action::Retry, &bulk).await?;
+    effect.answer(StatusCode::OK, &done).await
 }
 
 /// Calls off the jobs of a filter that have not ended, a thousand at a time.
@@ -135,11 +151,18 @@ async fn retry_all(
     ),
 )]
 async fn cancel_all(
+    once: Once,
     State(ctx): State<Ctx>,
     Auteur(auteur): Auteur,
     Query(bulk): Query<JobBulk>,
-) -> Result<Json<BulkOut>, ApiError> {
-    act_on_all(&ctx, &auteur, Action::Cancel, &bulk).await
+) -> Result<Response, ApiError> {
+    if bulk.preview {
+        return once
+            .without_effect(&operate::preview(&ctx.pool, Action::Cancel, &bulk.filter).await?);
+    }
+    let mut effect = once.begin(&ctx).await?;
+    let done = act_on_all(&ctx, &mut effect, &auteur, Action::Cancel, &bulk).await?;
+    effect.answer(StatusCode::OK, &done).await
 }
 
 /// Removes the jobs of a filter that have ended, a thousand at a time.
@@ -156,7 +179,13 @@ async fn delete_all(
     Auteur(auteur): Auteur,
     Query(bulk): Query<JobBulk>,
 ) -> Result<Json<BulkOut>, ApiError> {
-    act_on_all(&ctx, &auteur, Action::Delete, &bulk).await
+    if bulk.preview {
+        return Ok(Json(operate::preview(&ctx.pool, Action::Delete, &bulk.filter).await?));
+    }
+    let mut tx = ctx.begin().await?;
+    let done = act_on_all(&ctx, &mut tx, &auteur, Action::Delete, &bulk).await?;
+    tx.commit().await?;
+    Ok(Json(done))
 }
 
 fn acte(action: Action) -> Acte {
@@ -169,34 +198,31 @@ fn acte(action: Action) -> Acte {
 
 async fn act(
     ctx: &Ctx,
+    tx: &mut Tx<'_>,
     auteur: &audit::Auteur,
     action: Action,
     id: &str,
-) -> Result<JobDetail, ApiError> {
-    let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
-    let job = operate::act(&mut tx, action, id, now).await?;
+) -> Result<JobDetail> {
+    let now = ctx.clock.now();
+    let job = operate::act(tx, action, id, now).await?;
     Entry::new(acte(action), auteur)
         .on(Cible::Tache, &id)
         .after(json!({ "type": job.job.type_, "count": 1 }))
-        .record(&mut tx, now)
+        .record(tx, now)
         .await?;
-    tx.commit().await?;
     Ok(job)
 }
 
 async fn act_on_all(
     ctx: &Ctx,
+    tx: &mut Tx<'_>,
     auteur: &audit::Auteur,
     action: Action,
     bulk: &JobBulk,
-) -> Result<Json<BulkOut>, ApiError> {
-    if bulk.preview {
-        return Ok(Json(operate::preview(&ctx.pool, action, &bulk.filter).await?));
-    }
-    let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
-    let done = operate::act_on_all(&mut tx, action, &bulk.filter, now).await?;
+) -> Result<BulkOut> {
+    let now = ctx.clock.now();
+    let done = operate::act_on_all(tx, action, &bulk.filter, now).await?;
     let entry = Entry::new(acte(action), auteur);
-    entry.after(json!({ "filter": bulk.filter, "count": done.count })).record(&mut tx, now).await?;
-    tx.commit().await?;
-    Ok(Json(done))
+    entry.after(json!({ "filter": bulk.filter, "count": done.count })).record(tx, now).await?;
+    Ok(done)
 }

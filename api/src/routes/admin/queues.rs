@@ -1,5 +1,5 @@
 //! Queues and the processes that serve them.
-use axum::{Json, extract::State};
+use axum::{Json, extract::State, http::StatusCode, response::Response};
 use erp_core::{
     Ctx,
     audit::{Acte, Cible, Entry},
@@ -13,6 +13,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     ApiError,
     extract::{Auteur, CurrentUser, Name},
+    once::Once,
 };
 
 pub(super) fn router() -> OpenApiRouter<Ctx> {
@@ -46,16 +47,17 @@ async fn list(State(ctx): State<Ctx>) -> Result<Json<Vec<QueueOut>>, ApiError> {
 )]
 async fn pause(
     user: CurrentUser,
+    once: Once,
     State(ctx): State<Ctx>,
     Auteur(auteur): Auteur,
     Name(name): Name,
-) -> Result<Json<Vec<QueueOut>>, ApiError> {
-    let mut tx = ctx.begin().await?;
-    operate::pause(&mut tx, &name, user.id).await?;
+) -> Result<Response, ApiError> {
+    let mut effect = once.begin(&ctx).await?;
+    operate::pause(&mut effect, &name, user.id).await?;
     let entry = Entry::new(Acte::FileSuspendue, &auteur).on(Cible::File, &name);
-    entry.record(&mut tx, ctx.clock.now()).await?;
-    tx.commit().await?;
-    list(State(ctx)).await
+    entry.record(&mut effect, ctx.clock.now()).await?;
+    let queues = operate::queues(&mut **effect).await?;
+    effect.answer(StatusCode::OK, &queues).await
 }
 
 /// Lets workers take the jobs of this queue again.
@@ -68,16 +70,17 @@ async fn pause(
     ),
 )]
 async fn resume(
+    once: Once,
     State(ctx): State<Ctx>,
     Auteur(auteur): Auteur,
     Name(name): Name,
-) -> Result<Json<Vec<QueueOut>>, ApiError> {
-    let mut tx = ctx.begin().await?;
-    operate::resume(&mut tx, &name).await?;
+) -> Result<Response, ApiError> {
+    let mut effect = once.begin(&ctx).await?;
+    operate::resume(&mut effect, &name).await?;
     let entry = Entry::new(Acte::FileReprise, &auteur).on(Cible::File, &name);
-    entry.record(&mut tx, ctx.clock.now()).await?;
-    tx.commit().await?;
-    list(State(ctx)).await
+    entry.record(&mut effect, ctx.clock.now()).await?;
+    let queues = operate::queues(&mut **effect).await?;
+    effect.answer(StatusCode::OK, &queues).await
 }
 
 /// The worker processes that were heard of in the last day, latest first.

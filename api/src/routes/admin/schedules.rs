@@ -1,5 +1,5 @@
 //! What comes due by the clock.
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Json, extract::State, http::StatusCode, response::Response};
 use erp_core::{
     Ctx,
     audit::{Acte, Cible, Entry},
@@ -11,6 +11,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     ApiError,
     extract::{Auteur, Json as Body, Name},
+    if_match::{IfMatch, Tagged},
+    once::Once,
 };
 
 pub(super) fn router() -> OpenApiRouter<Ctx> {
@@ -43,10 +45,11 @@ async fn list(State(ctx): State<Ctx>) -> Result<Json<Vec<Schedule>>, ApiError> {
 )]
 async fn update_named(
     State(ctx): State<Ctx>,
+    if_match: IfMatch,
     auteur: Auteur,
     Body(NamedPatch { name, patch }): Body<NamedPatch>,
-) -> Result<Json<Schedule>, ApiError> {
-    update(State(ctx), auteur, Name(name), Body(patch)).await
+) -> Result<Tagged<Schedule>, ApiError> {
+    update(State(ctx), if_match, auteur, Name(name), Body(patch)).await
 }
 
 /// Changes when a schedule comes due; what the body does not name stays.
@@ -62,14 +65,15 @@ async fn update_named(
 )]
 async fn update(
     State(ctx): State<Ctx>,
+    if_match: IfMatch,
     Auteur(auteur): Auteur,
     Name(name): Name,
     Body(patch): Body<SchedulePatch>,
-) -> Result<Json<Schedule>, ApiError> {
+) -> Result<Tagged<Schedule>, ApiError> {
     let mut tx = ctx.begin().await?;
-    let all = schedules::list(&mut *tx).await?;
-    let before = all.into_iter().find(|schedule| schedule.name == name);
+    let before = schedules::find_for_update(&mut tx, &name).await?;
     let schedule = schedules::update(&mut tx, &name, patch).await?;
+    let schedule = if_match.judge(&before, schedule)?;
     Entry::new(Acte::PlanificationModifiee, &auteur)
         .on(Cible::Planification, &name)
         .before(json!(before))
@@ -77,7 +81,7 @@ async fn update(
         .record(&mut tx, ctx.clock.now())
         .await?;
     tx.commit().await?;
-    Ok(Json(schedule))
+    Ok(Tagged(schedule))
 }
 
 /// Enqueues the job of a schedule at once; its dates stay.
@@ -90,14 +94,14 @@ async fn update(
     ),
 )]
 async fn run(
+    once: Once,
     State(ctx): State<Ctx>,
     Auteur(auteur): Auteur,
     Name(name): Name,
-) -> Result<(StatusCode, Json<Schedule>), ApiError> {
-    let mut tx = ctx.begin().await?;
-    let schedule = schedules::run_now(&mut tx, &name).await?;
+) -> Result<Response, ApiError> {
+    let mut effect = once.begin(&ctx).await?;
+    let schedule = schedules::run_now(&mut effect, &name).await?;
     let entry = Entry::new(Acte::PlanificationLancee, &auteur).on(Cible::Planification, &name);
-    entry.record(&mut tx, ctx.clock.now()).await?;
-    tx.commit().await?;
-    Ok((StatusCode::ACCEPTED, Json(schedule)))
+    entry.record(&mut effect, ctx.clock.now()).await?;
+    effect.answer(StatusCode::ACCEPTED, &schedule).await
 }

@@ -108,7 +108,7 @@ pub(super) async fn lock_unassigned(
             select i.id, titre, i.description, i.type as "type_: InterventionType", i.statut as "statut: StatutIntervention",
                    priorite as "priorite: PrioriteIntervention", urgence, i.date_creation, date_limite, date_affectation,
                    date_debut_travaux, date_cloture, technicien_id, equipement_id, planning_id, createur_id,
-                   duree_estimee, duree_reelle, cout_pieces, cout_main_oeuvre, cout_estime, rapport_intervention,
+                   duree_estimee, duree_reelle, cout_pieces, cout_main_oeuvre, cout_estime, i.version, rapport_intervention,
                    travaux_realises, recommandations, temps_deplacement, satisfaction,
                    prise_en_charge_le, prise_en_charge_secondes, attente_depuis, attente_secondes,
                    e.nom as equipement_nom, e.localisation as equipement_localisation, c.id as "client_id?",

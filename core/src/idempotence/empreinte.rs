@@ -1,0 +1,102 @@
+//! What two requests are compared by.
+use hmac::{Hmac, Mac as _};
+use sha2::Sha256;
+
+use crate::{Result, auth, config::AuthConfig};
+
+/// The keys of fingerprints: the one of now, and the one before it. A fingerprint is an HMAC-SHA256 and no plain hash, since a
+/// request may hold a password, which whoever reads the database could else guess. Its key is derived from the one that signs
+/// tokens, and rotates with it.
+pub struct Empreintes {
+    signing: Hmac<Sha256>,
+    previous: Option<Hmac<Sha256>>,
+}
+
+impl std::fmt::Debug for Empreintes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Empreintes").finish_non_exhaustive()
+    }
+}
+
+impl Empreintes {
+    pub fn new(config: &AuthConfig) -> Result<Self> {
+        let (signing, previous) = auth::derived(config, b"erp-mif idempotence v1")?;
+        Ok(Self { signing, previous })
+    }
+
+    /// The fingerprint of nothing yet.
+    #[must_use]
+    pub fn begin(&self) -> Empreinte {
+        Empreinte { signing: self.signing.clone(), previous: self.previous.clone() }
+    }
+}
+
+/// The fingerprint of one request, which grows with its parts.
+#[derive(Clone)]
+pub struct Empreinte {
+    signing: Hmac<Sha256>,
+    previous: Option<Hmac<Sha256>>,
+}
+
+impl std::fmt::Debug for Empreinte {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Empreinte").finish_non_exhaustive()
+    }
+}
+
+impl Empreinte {
+    /// Adds a part. Where one ends is part of it: `ab`, `c` is not `a`, `bc`.
+    #[must_use]
+    pub fn and(self, part: &[u8]) -> Self {
+        let size = u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes();
+        let grown = |mac: Hmac<Sha256>| mac.chain_update(size).chain_update(part);
+        Self { signing: grown(self.signing), previous: self.previous.map(grown) }
+    }
+
+    /// What is kept of it.
+    #[must_use]
+    pub fn bytes(&self) -> Vec<u8> {
+        self.signing.clone().finalize().into_bytes().to_vec()
+    }
+
+    /// Whether `kept` is the fingerprint of the same request, by either key.
+    #[must_use]
+    pub fn is(&self, kept: &[u8]) -> bool {
+        let same = |mac: &Hmac<Sha256>| mac.clone().verify_slice(kept).is_ok();
+        same(&self.signing) || self.previous.as_ref().is_some_and(same)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Config,
+        config::{Env, Secret},
+    };
+
+    fn empreintes(key: &str, previous: Option<&str>) -> Empreintes {
+        let pairs = [("DATABASE_URL", "postgres://erp@localhost/erp"), ("SECRET_KEY", key)];
+        let auth = Config::read(Env::from_pairs(&pairs)).unwrap().auth;
+        let previous_secret_key = previous.map(Secret::new);
+        Empreintes::new(&AuthConfig { previous_secret_key, ..auth }).unwrap()
+    }
+
+    const KEY: &str = "f2c6d1c0a9e84b7b95a3a1d0e7c4b8f6";
+
+    #[test]
+    fn a_request_is_told_from_every_other_and_known_after_a_rotation() {
+        let of = |parts: &[&str]| {
+            parts.iter().fold(empreintes(KEY, None).begin(), |all, part| all.and(part.as_bytes()))
+        };
+        let kept = of(&["/clients", "ab"]).bytes();
+        assert!(of(&["/clients", "ab"]).is(&kept));
+        for other in [&["/clients", "ac"][..], &["/client", "sab"], &["/clientsab"], &[]] {
+            assert!(!of(other).is(&kept), "{other:?}");
+        }
+        let new_key = "another key of thirty-two letters";
+        let again = |keys: &Empreintes| keys.begin().and(b"/clients").and(b"ab").is(&kept);
+        assert!(again(&empreintes(new_key, Some(KEY))), "rotated");
+        assert!(!again(&empreintes(new_key, None)), "rotated away");
+    }
+}

@@ -1,0 +1,76 @@
+//! SQL of the `idempotence` table, and nothing else.
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgExecutor};
+
+use super::{Demande, Reponse};
+use crate::Result;
+
+/// The answer to `demande`, if it was given after `since`.
+pub(super) async fn find(
+    db: impl PgExecutor<'_>,
+    demande: &Demande,
+    since: DateTime<Utc>,
+) -> Result<Option<Reponse>> {
+    let row = sqlx::query!(
+        r#"
+            select empreinte, statut, corps from idempotence
+            where user_id = $1 and route = $2 and cle = $3 and cree_le > $4
+        "#,
+        demande.user_id,
+        demande.route,
+        demande.cle,
+        since,
+    );
+    Ok(row.fetch_optional(db).await?.map(|row| Reponse {
+        empreinte: row.empreinte,
+        statut: u16::try_from(row.statut).unwrap_or_default(),
+        corps: row.corps,
+    }))
+}
+
+/// Takes the advisory lock `number` until the transaction ends, if nobody has it.
+pub(super) async fn try_lock(tx: &mut PgConnection, number: i64) -> Result<bool> {
+    let taken = sqlx::query_scalar!(r#"select pg_try_advisory_xact_lock($1) as "taken!""#, number);
+    Ok(taken.fetch_one(tx).await?)
+}
+
+/// Writes the answer to `demande`, over one that has had its time.
+pub(super) async fn put(
+    tx: &mut PgConnection,
+    demande: &Demande,
+    reponse: &Reponse,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    sqlx::query!(
+        r#"
+            insert into idempotence (user_id, route, cle, empreinte, statut, corps, cree_le)
+            values ($1, $2, $3, $4, $5, $6, $7)
+            on conflict (user_id, route, cle) do update
+            set empreinte = excluded.empreinte, statut = excluded.statut, corps = excluded.corps, cree_le = excluded.cree_le
+        "#,
+        demande.user_id,
+        demande.route,
+        demande.cle,
+        reponse.empreinte,
+        i16::try_from(reponse.statut).unwrap_or_default(),
+        reponse.corps,
+        now,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Removes answers from before `before`, at most `limit`.
+pub(super) async fn prune(tx: &mut PgConnection, before: DateTime<Utc>, limit: i64) -> Result<u64> {
+    let gone = sqlx::query!(
+        r#"
+            delete from idempotence
+            where ctid = any(array(
+                select ctid from idempotence where cree_le <= $1 order by cree_le limit $2 for update skip locked))
+        "#,
+        before,
+        limit,
+    );
+    Ok(gone.execute(tx).await?.rows_affected())
+}

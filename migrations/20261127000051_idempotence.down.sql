@@ -1,0 +1,2 @@
+-- A request sent again is a new one.
+drop table idempotence;

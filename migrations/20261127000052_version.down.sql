@@ -1,0 +1,22 @@
+-- Edits meet unnoticed, as before: the last one wins.
+drop trigger version on technicien_competences;
+drop function competences_versionnees();
+drop trigger version on schedules;
+drop trigger version on documents;
+drop trigger version on interventions;
+drop trigger version on plannings;
+drop trigger version on equipements;
+drop trigger version on techniciens;
+drop trigger version on preferences;
+drop trigger version on users;
+drop trigger version on clients;
+drop function version_suivante();
+alter table schedules drop column version;
+alter table documents drop column version;
+alter table interventions drop column version;
+alter table plannings drop column version;
+alter table equipements drop column version;
+alter table techniciens drop column version;
+alter table preferences drop column version;
+alter table users drop column version;
+alter table clients drop column version;
