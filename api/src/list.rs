@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn links_keep_the_filters_and_name_the_neighbours() {
         let here = Here("/api/v1/users?sort=-id&offset=50&q=a%20b".parse().unwrap());
-        let page = Page { limit: 50, offset: 50, sort: None, most_counted: 10_000 };
+        let page = Page { offset: 50, ..Page::newest(50) };
         assert_eq!(
             here.links(&page, 120, None),
             "</api/v1/users?sort=-id&q=a+b&limit=50&offset=0>; rel=\"first\", \
@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn where_not_all_was_counted_there_is_a_next_page_and_no_last() {
         let here = Here("/users".parse().unwrap());
-        let page = Page { limit: 50, offset: 20_000, sort: None, most_counted: 10_000 };
+        let page = Page { offset: 20_000, ..Page::newest(50) };
         let links = here.links(&page, 10_000, Some(true));
         assert!(links.contains("offset=20050>; rel=\"next\""), "{links}");
         assert!(!links.contains("rel=\"last\""), "{links}");

@@ -24,6 +24,12 @@ type Limit = Whole<1, MOST_ROWS>;
 type Offset = Whole<0, { i64::MAX }>;
 
 impl Page {
+    /// The newest `limit` rows.
+    #[must_use]
+    pub const fn newest(limit: i64) -> Self {
+        Self { limit, offset: 0, sort: None, most_counted: MOST_COUNTED }
+    }
+
     /// Reads `limit`, `offset` and `sort`, one of `sortable`.
     pub fn read(fields: &mut Fields, sortable: &[&str]) -> Option<Self> {
         let limit: Option<Limit> = fields.or("limit", Whole(MOST_ROWS));

@@ -160,7 +160,7 @@ async fn no_mail_is_left_to_send_and_every_document_is_left_to_process(loaded: &
     for some in ["read", "not read", "canal = 'log'", "canal = 'email'"] {
         assert!(loaded.count(&format!("notifications where {some}")).await > 0, "{some}");
     }
-    let page = Page { limit: 50, offset: 0, sort: None, most_counted: 10_000 };
+    let page = Page::newest(50);
     for document in documents::list(&loaded.db.pool, &page).await.unwrap().rows {
         let stored = loaded.ctx.storage.get(&document.key(), 10 << 20).await.unwrap();
         assert_eq!(i64::try_from(stored.len()).unwrap(), document.size_bytes);

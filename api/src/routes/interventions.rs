@@ -1,5 +1,5 @@
 //! Interventions, their steps and their history.
-use axum::{extract::State, http::StatusCode, response::Response};
+use axum::{Json, extract::State, http::StatusCode, response::Response};
 use erp_core::{
     Ctx,
     historique::{self, HistoriqueOut},
@@ -240,14 +240,17 @@ async fn list_historique(
 async fn report(
     user: CurrentUser,
     State(ctx): State<Ctx>,
+    if_match: IfMatch,
     RowId(id): RowId,
     Body(said): Body<CompteRendu>,
-) -> Result<Json<InterventionOut>, ApiError> {
+) -> Result<Tagged<InterventionOut>, ApiError> {
     let (now, by) = (ctx.clock.now(), user.actor(&ctx).await?);
     let mut tx = ctx.begin().await?;
+    let old = interventions::find_for_update(&mut tx, id).await?;
     let intervention = interventions::report(&mut tx, id, said, by, now).await?;
+    let intervention = if_match.judge(&old, intervention)?;
     tx.commit().await?;
-    Ok(Json(intervention.seen_at(now, &ctx.config.sla)))
+    Ok(Tagged(intervention.seen_at(now, &ctx.config.sla)))
 }
 
 /// The techniciens to whom an intervention may be given, the best first: by availability, by how much they have to do, and by

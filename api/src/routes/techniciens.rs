@@ -1,5 +1,5 @@
 //! Techniciens and their skills.
-use axum::{extract::State, http::StatusCode, response::Response};
+use axum::{Json, extract::State, http::StatusCode, response::Response};
 use erp_core::{
     Ctx,
     input::{Fields, Input},

@@ -88,7 +88,7 @@ pub async fn historique(
 ) -> Result<EquipementHistorique> {
     let Reader { only, liens, sla, now } = reader;
     let equipement = store::find(pool, id, only).await?;
-    let page = Page { limit: filter.limit, offset: 0, sort: None };
+    let page = Page::newest(filter.limit);
     let seen = |row: Intervention| row.seen_at(now, sla);
     let interventions = interventions::list_of_equipement(pool, id, false, &page).await?.map(seen);
     let visites = interventions::list_of_equipement(pool, id, true, &page).await?.map(seen);
