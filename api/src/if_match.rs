@@ -19,7 +19,7 @@ use erp_core::{
 
 use crate::{ApiError, rbac};
 
-/// PUTs and PATCHes that know no version, and why they need none.
+/// Edits (PUT, PATCH) that know no version, and why they need none.
 pub const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("PUT", "/notifications/{id}/read", "what was read is read, whatever else has changed"),
     ("PATCH", "/users/{id}/activate", "an account that works works, whatever else has changed"),

@@ -125,9 +125,10 @@ async fn start_and_watch(
         }
     };
     let renew = async {
-        match options.watch {
-            true => watch::watch(options, &programs, &environment, restarts).await,
-            false => std::future::pending().await,
+        if options.watch {
+            watch::watch(options, &programs, &environment, restarts).await
+        } else {
+            std::future::pending().await
         }
     };
     tokio::select! { ended = serve => ended, ended = watch => ended, ended = renew => ended }

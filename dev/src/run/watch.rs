@@ -99,12 +99,11 @@ impl Changes {
                 let _ = tell.try_send(());
             }
         })?;
-        let (folders, mode) = match &options.bin_dir {
-            Some(dir) => (vec![dir.clone()], RecursiveMode::NonRecursive),
-            None => {
-                let sources = SOURCES.iter().map(|name| workspace().join(name));
-                (sources.collect(), RecursiveMode::Recursive)
-            }
+        let (folders, mode): (Vec<_>, _) = if let Some(dir) = &options.bin_dir {
+            (vec![dir.clone()], RecursiveMode::NonRecursive)
+        } else {
+            let sources = SOURCES.iter().map(|name| workspace().join(name));
+            (sources.collect(), RecursiveMode::Recursive)
         };
         for folder in folders {
             watcher
