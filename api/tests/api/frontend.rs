@@ -109,7 +109,7 @@ impl<'a> Page<'a> {
 
     /// Ends the page, which must have made every call of its domain.
     #[track_caller]
-    fn is_complete(self) {
+    fn ends_complete(self) {
         let made = self.made.into_inner();
         for (domain, method, route) in CALLS {
             let call = ((*method).to_owned(), (*route).to_owned());
@@ -159,7 +159,7 @@ async fn auth() {
     assert!(last_login >= before - chrono::Duration::milliseconds(1), "{me}");
     page.send(&user, ("POST", "/auth/logout"), &NONE, "", NONE).await.expect(200);
     page.get(&user, "/auth/me", &NONE, "").await.expect_error(401, "session_terminee");
-    page.is_complete();
+    page.ends_complete();
 }
 
 #[tokio::test]
@@ -221,7 +221,7 @@ async fn users() {
     let renamed = page.send(&boss, ("PUT", "/users/update"), &NONE, "", renamed).await.expect(200);
     assert_eq!(renamed["full_name"], "Salma Idrissi");
     page.send(&admin, ("DELETE", "/users/{id}"), &made["id"], "", NONE).await.expect(204);
-    page.is_complete();
+    page.ends_complete();
 }
 
 #[tokio::test]
@@ -259,7 +259,7 @@ async fn techniciens() {
     let list = page.get(&user, "/techniciens/", &NONE, "").await.expect(200);
     has(&list[0], &["id", "equipe", "disponibilite", "competences"]);
     has(&list[0]["user"], &["full_name", "email"]);
-    page.is_complete();
+    page.ends_complete();
 }
 
 #[tokio::test]
@@ -296,7 +296,7 @@ async fn equipements() {
     let gone =
         page.send(&boss, ("DELETE", "/equipements/{id}"), &ids[0], "", NONE).await.expect(200);
     assert!(gone["detail"].is_string());
-    page.is_complete();
+    page.ends_complete();
 }
 
 #[tokio::test]
@@ -375,7 +375,7 @@ async fn interventions() {
     assert_eq!((&free["cout_estime"], &free["cout_estime_mad"]), (&NONE, &NONE));
     let found = page.get(&boss, "/filters/interventions", &NONE, "?statut=ouverte&q=garniture");
     assert_eq!(found.await.expect(200), json!([free]));
-    page.is_complete();
+    page.ends_complete();
 }
 
 #[tokio::test]
@@ -384,7 +384,7 @@ async fn plannings() {
     let boss = app.user(UserRole::Responsable).await;
     let machine = app.equipement(&boss).await;
     let page = Page::of(&app, "planning");
-    let mut last = NONE;
+    let mut newest = NONE;
     for (sent, shown) in [
         ("daily", "journalier"),
         ("weekly", "hebdomadaire"),
@@ -396,16 +396,16 @@ async fn plannings() {
     ] {
         let new =
             json!({"frequence": sent, "equipement_id": machine, "prochaine_date": "2031-03-01"});
-        last = page.send(&boss, ("POST", "/planning/"), &NONE, "", new).await.expect(201);
-        assert_eq!(last["frequence"], shown, "{sent}");
+        newest = page.send(&boss, ("POST", "/planning/"), &NONE, "", new).await.expect(201);
+        assert_eq!(newest["frequence"], shown, "{sent}");
     }
     let list = page.get(&boss, "/planning/", &NONE, "").await.expect(200);
-    assert_eq!(list[0], last);
+    assert_eq!(list[0], newest);
     let (dates, to) = (("PATCH", "/planning/{id}/dates"), "?nouvelle_date=2031-04-02");
-    let moved = page.send(&boss, dates, &last["id"], to, NONE).await.expect(200);
+    let moved = page.send(&boss, dates, &newest["id"], to, NONE).await.expect(200);
     assert_eq!(moved["prochaine_date"], "2031-04-02T00:00:00Z");
-    assert_eq!(moved["derniere_date"], last["prochaine_date"]);
-    page.is_complete();
+    assert_eq!(moved["derniere_date"], newest["prochaine_date"]);
+    page.ends_complete();
 }
 
 #[tokio::test]
@@ -477,7 +477,7 @@ async fn documents() {
     let gone =
         page.send(&boss, ("DELETE", "/documents/{id}"), &after["id"], "", NONE).await.expect(200);
     assert!(gone["detail"].is_string());
-    page.is_complete();
+    page.ends_complete();
 }
 
 #[tokio::test]
@@ -498,7 +498,7 @@ async fn notifications() {
     assert!(told["message"].is_string());
     let unread = page.get(&technicien, "/notifications/user/me", &NONE, "?unread=true").await;
     assert_eq!(unread.expect(200), json!([]));
-    page.is_complete();
+    page.ends_complete();
 }
 
 #[tokio::test]
@@ -514,5 +514,5 @@ async fn dashboard() {
     );
     assert_eq!(stats["interventions"]["ouverte"], 1);
     assert_eq!(stats["evolution_mensuelle"].as_array().unwrap().len(), 6);
-    page.is_complete();
+    page.ends_complete();
 }
