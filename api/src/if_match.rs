@@ -107,8 +107,8 @@ fn condition(headers: &HeaderMap) -> Result<Option<Condition>> {
     versions(&all).map(|versions| Some(Condition::one_of(versions))).ok_or_else(malformed)
 }
 
-/// The versions that a list of tags names; `None` for what is no such list. Weak tags match nothing, nor do those that are none
-/// of ours.
+/// The versions that a list of tags names; `None` for what is no such list. Tags that are none of ours match nothing. A weak one is
+/// taken for the strong one that it was: proxies that compress an answer weaken its tag, and ours names the row, not the bytes.
 fn versions(mut rest: &[u8]) -> Option<Vec<i64>> {
     let (mut versions, mut tags) = (Vec::new(), 0);
     loop {
@@ -118,7 +118,6 @@ fn versions(mut rest: &[u8]) -> Option<Vec<i64>> {
         if rest.is_empty() {
             return (tags > 0).then_some(versions);
         }
-        let weak = rest.starts_with(b"W/");
         rest = rest.strip_prefix(b"W/").unwrap_or(rest).strip_prefix(b"\"")?;
         let end = rest.iter().position(|byte| *byte == b'"')?;
         let (tag, after) = rest.split_at(end);
@@ -127,7 +126,7 @@ fn versions(mut rest: &[u8]) -> Option<Vec<i64>> {
         }
         tags += 1;
         let named = std::str::from_utf8(tag).ok().and_then(|tag| tag.parse::<i64>().ok());
-        let ours = named.filter(|version| !weak && version.to_string().as_bytes() == tag);
+        let ours = named.filter(|version| version.to_string().as_bytes() == tag);
         versions.extend(ours);
         rest = after.get(1..)?;
         // What follows a tag is a comma, or nothing.
@@ -151,8 +150,8 @@ fn required() -> ApiError {
         StatusCode::PRECONDITION_REQUIRED,
         "version_requise",
         Text::new(
-            "Dites de quelle version part votre modification : l'en-tête If-Match porte l'ETag de la fiche que vous avez lue.",
-            "Say which version your edit was made from: the header If-Match has the ETag of what you have read.",
+            "Dites de quelle version part votre modification : l'en-tête If-Match porte l'ETag, ou le champ version entre guillemets, de la fiche que vous avez lue.",
+            "Say which version your edit was made from: the header If-Match has the ETag, or the field version in quotes, of what you have read.",
         ),
     )
 }
@@ -162,11 +161,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tags_are_compared_strongly_letter_by_letter() {
+    fn tags_are_compared_letter_by_letter() {
         for (text, expected) in [
             (r#""3""#, Some(vec![3])),
             (r#"  "3" ,"4","" , "#, Some(vec![3, 4])),
-            (r#"W/"3", "4""#, Some(vec![4])),
+            (r#"W/"3", "4""#, Some(vec![3, 4])),
             (r#""a,b", "5""#, Some(vec![5])),
             (r#""03", "+3", " 3""#, None),
             (r#""03", "+3", "é""#, Some(vec![])),

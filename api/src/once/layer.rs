@@ -44,6 +44,9 @@ fn path(request: &Request) -> Option<String> {
     (known && !excepted).then(|| path.to_owned())
 }
 
+/// POSTs whose handlers read a file as it comes, and call [`Once::tell`].
+const STREAMED: [&str; 2] = ["/documents", "/documents/upload"];
+
 enum Begun {
     New(Request),
     Again(Response),
@@ -66,7 +69,7 @@ async fn begin(ctx: &Ctx, path: &str, request: Request) -> Result<Begun, ApiErro
         .and(parts.uri.query().unwrap_or_default().as_bytes());
 
     // A file is as large as it likes, and its boundary is another one each time: the handler tells what was in it.
-    if content_type(&parts.headers) == "multipart/form-data" {
+    if STREAMED.contains(&path) && content_type(&parts.headers) == "multipart/form-data" {
         let named = Named { demande, empreinte, kept, streamed: true };
         parts.extensions.insert(Once(Some(Arc::new(named))));
         return Ok(Begun::New(Request::from_parts(parts, body)));

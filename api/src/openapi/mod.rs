@@ -81,8 +81,8 @@ maintenance, documents, notifications.
 works once.
 * **Times** are RFC 3339 in UTC; input without a zone is UTC, a bare date is midnight. **Durations** are minutes, \
 **money** is centimes of MAD, **sizes** are bytes.
-* **Lists** are bare JSON arrays of at most `limit` (1 to 200) rows; `X-Total-Count` has the total and `Link` the \
-neighbours (RFC 8288). Totals are counted up to 10 000: beyond, `X-Total-Count` says 10000, `X-Total-Count-Exact: false` \
+* **Lists** are bare JSON arrays of at most `limit` (1 to 1000) rows; `X-Total-Count` has the total and `Link` the \
+neighbours (RFC 8288). Totals are counted up to 10 000, those of a search (`q`) up to 1 000: beyond, `X-Total-Count-Exact: false` says \
 that there are more, and `Link` has no `last`. `sort` is a field of the row, with `-` before it for descending.
 * **Errors** are `{detail, code, request_id}`: a sentence for people, a stable code for programs, and what to quote when \
 asking for help. A 422 lists every fault of the request. Sentences are French; `Accept-Language: en` gets English.
@@ -94,8 +94,7 @@ is a 422 (`idempotency_key_reused`), and a 409 while the first is under way. Wha
 compared byte for byte, uploads by the name of the file and its content. POSTs that answer with a token take no key.
 * **`If-Match`** on an edit names the `version` that it was made from, in quotes: the `ETag` of one row. When somebody else has \
 changed the row since, it is a 412 with the fields that differ, their present values and those that were sent. Without it the edit \
-stands. The tag is that of the row: what is reckoned for its reader is no part of it, and a proxy that compresses may weaken it, so \
-take `version`.
+stands. The tag is that of the row: what is reckoned for its reader is no part of it, and what a proxy made of it that compresses (`W/\"3\"`) is taken as well.
 * **`X-Request-ID`** is taken over when it is a UUID, else made; it is on every answer, log line and job.";
 
 const TAGS: &[(&str, &str)] = &[

@@ -158,7 +158,7 @@ fn add_errors(path: &str, tag: &str, operation: &mut Value, access: Access) {
 
 fn add_headers(operation: &mut Value) {
     let id = json!({ "description": "The id of this request.", "schema": { "type": "string", "format": "uuid" } });
-    let total = json!({ "description": "Rows of the whole list, counted up to 10 000.", "schema": { "type": "integer", "minimum": 0 } });
+    let total = json!({ "description": "Rows of the whole list, counted up to 10 000, in a search up to 1 000.", "schema": { "type": "integer", "minimum": 0 } });
     let exact = json!({
         "description": "`false` when there are more rows than were counted; else absent.",
         "schema": { "type": "boolean", "const": false },

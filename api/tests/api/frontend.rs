@@ -379,6 +379,25 @@ async fn interventions() {
 }
 
 #[tokio::test]
+async fn a_list_without_a_limit_shows_all_that_the_browser_filters_the_newest_first() {
+    let app = App::new().await;
+    let boss = app.user(UserRole::Responsable).await;
+    let machine = json!({"nom": "Pompe P-101", "type": "Pompe", "localisation": "Quai 4"});
+    let machine = app.post(&boss, "/equipements", machine).await.expect(200);
+    let page = Page::of(&app, "interventions");
+    for n in 1..=64 {
+        let new = json!({"titre": format!("Ronde {n}"), "type": "preventive", "equipement_id": machine["id"]});
+        page.send(&boss, ("POST", "/interventions/"), &NONE, "", new).await.expect(200);
+    }
+    let answer = page.get(&boss, "/interventions/", &NONE, "").await;
+    assert_eq!(answer.header("x-total-count"), "64");
+    let rows = answer.expect(200);
+    let titres: Vec<_> = rows.as_array().unwrap().iter().map(|row| row["titre"].clone()).collect();
+    let newest_first: Vec<_> = (1..=64).rev().map(|n| json!(format!("Ronde {n}"))).collect();
+    assert_eq!(titres, newest_first);
+}
+
+#[tokio::test]
 async fn plannings() {
     let app = App::new().await;
     let boss = app.user(UserRole::Responsable).await;

@@ -62,6 +62,11 @@ async fn a_technicien_writes_the_report_and_closes_with_it() {
 
     // What was forgotten is added until it is archived.
     app.put(&technicien, &path, json!({"satisfaction": 5})).await.expect(200);
+    // The whole of it again, as a phone does that saw no answer; what says something else closes nothing a second time.
+    let lines = remarks(&app, &boss, id).await;
+    let again = json!({"satisfaction": 5, "recommandations": null, "statut": "cloturee"});
+    assert_eq!(app.put(&technicien, &path, again).await.expect(200)["statut"], "cloturee");
+    assert_eq!(remarks(&app, &boss, id).await, lines);
     let twice = json!({"satisfaction": 1, "statut": "cloturee"});
     app.put(&technicien, &path, twice).await.expect_error(409, "transition_interdite");
     let after = app.get(&boss, &format!("/interventions/{id}")).await.expect(200);

@@ -274,9 +274,9 @@ async fn tags_are_compared_as_rfc_9110_says() {
     };
     edit(&["*"], "Agadir").await.expect(200);
     edit(&["\"1\", \"2\""], "Berkane").await.expect(200);
-    edit(&["\"x,y\"", "W/\"1\", \"3\""], "Casablanca").await.expect(200);
-    // Weak tags match nothing, and the tag of nothing that there was.
-    for tags in [&["W/\"4\""][..], &["\"04\""], &["\"\""], &["\"5\"", "\"3\""]] {
+    edit(&["\"x,y\"", "\"1\", W/\"3\""], "Casablanca").await.expect(200);
+    // A proxy that compresses makes a tag weak; one that is none of ours matches nothing.
+    for tags in [&["W/\"3\""][..], &["\"04\""], &["\"\""], &["\"5\"", "\"3\""]] {
         assert_eq!(differences(edit(tags, "Dakhla").await).len(), 1, "{tags:?}");
     }
     for wrong in ["4", "\"4", "\"4\" \"5\"", "", "*, \"4\""] {

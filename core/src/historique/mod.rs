@@ -68,7 +68,6 @@ struct Row {
     langue: Option<Lang>,
     created_at: Option<DateTime<Utc>>,
     updated_at: Option<DateTime<Utc>>,
-    last_login: Option<DateTime<Utc>>,
     user_version: Option<i64>,
 }
 
@@ -85,7 +84,7 @@ impl From<Row> for HistoriqueOut {
                 langue: row.langue?,
                 created_at: row.created_at?,
                 updated_at: row.updated_at?,
-                last_login: row.last_login,
+                last_login: None, // for an admin, and for oneself
                 version: row.user_version?,
             })
         };
@@ -107,7 +106,7 @@ pub async fn list(
 ) -> Result<Listed<HistoriqueOut>> {
     let mut query = QueryBuilder::new(
         "select h.id, h.statut, h.remarque, h.horodatage, h.user_id, u.username, u.full_name, u.email, u.role,
-                u.is_active, u.langue, u.created_at, u.updated_at, u.last_login, u.version as user_version
+                u.is_active, u.langue, u.created_at, u.updated_at, u.version as user_version
          from historique h left join users u on u.id = h.user_id
          where h.intervention_id = ",
     );

@@ -7,7 +7,7 @@ use crate::{
     input::{Centimes, Fields, Input, Minutes, Patch, Whole, not_one_of},
 };
 
-/// What a report says: a field that is absent keeps what was said before, null takes it back.
+/// What a report says: a field that is absent keeps what was said before, null takes it back (a cost, which is never null, stays).
 #[derive(Debug, Clone)]
 pub struct CompteRendu {
     rapport_intervention: Patch<String>,
@@ -101,7 +101,8 @@ pub async fn report(
         let remarque = Some("Compte rendu");
         historique::record(tx, id, new.statut, remarque, Some(by.user_id), now).await?;
     }
-    if cloture {
+    // Sent again, because the answer to the first time was lost: it is closed, and says so already.
+    if cloture && !(new == old && old.statut == Cloturee) {
         let remarque = Some("Clôturée avec le compte rendu");
         return steps::change_statut(tx, id, Cloturee, remarque, by, now).await;
     }
@@ -133,7 +134,7 @@ fn not_begun(intervention: &Intervention) -> Error {
     Error::conflict(
         "intervention_non_commencee",
         format!(
-            "L'intervention est « {statut} » : passez-la « en_cours » avant d'écrire son compte rendu, ou clôturez-la avec lui."
+            "L'intervention est « {statut} » : passez-la à « en_cours » avant d'écrire son compte rendu, ou clôturez-la avec lui."
         ),
         format!(
             "The intervention is \"{statut}\": set it to \"en_cours\" before you write its report, or close it with it."

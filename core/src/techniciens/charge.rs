@@ -179,7 +179,9 @@ async fn required(pool: &PgPool, id: i64) -> Result<Vec<i64>> {
             select c.id
             from interventions i
             join equipements e on e.id = i.equipement_id
-            join competences c on recherche(concat_ws(' ', i.titre, i.description, e.nom, e.type)) like motif(c.nom)
+            join competences c on recherche(translate(concat_ws(' ', i.titre, i.description, e.nom, e.type), '''’-', '   ')) 
+                -- Where a word begins: « Eau » is in « fuite d'eau », and not in « tableau ».
+                like '% ' || ltrim(motif(c.nom), '% ')
             where i.id = $1
             order by c.id limit 1000
         "#,

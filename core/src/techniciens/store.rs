@@ -24,7 +24,6 @@ struct Row {
     langue: Lang,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
-    last_login: Option<DateTime<Utc>>,
     user_version: i64,
     competences: Json<Vec<Competence>>,
     version: i64,
@@ -46,7 +45,7 @@ impl From<Row> for TechnicienOut {
                 langue: row.langue,
                 created_at: row.created_at,
                 updated_at: row.updated_at,
-                last_login: row.last_login,
+                last_login: None, // for an admin, and for oneself
                 version: row.user_version,
             }),
             competences: row.competences.0,
@@ -58,7 +57,7 @@ impl From<Row> for TechnicienOut {
 /// A technicien with its user and its skills, in one round trip.
 const SELECT: &str = "
     select t.id, t.equipe, t.disponibilite, u.id as user_id, u.username, u.full_name, u.email, u.role, u.is_active, u.langue,
-           u.created_at, u.updated_at, u.last_login, u.version as user_version,
+           u.created_at, u.updated_at, u.version as user_version,
            coalesce((
                select jsonb_agg(jsonb_build_object('id', c.id, 'nom', c.nom) order by c.id)
                from technicien_competences tc join competences c on c.id = tc.competence_id

@@ -50,7 +50,7 @@ pub struct Options {
     /// Build with optimisations
     #[arg(long)]
     release: bool,
-    /// Build anew what changes in the sources, and start it again
+    /// Build anew what changes in the sources, and start it again (not on Windows, where a program that runs cannot be replaced)
     #[arg(long)]
     watch: bool,
     /// Run the programs in this folder instead of building them

@@ -1,7 +1,7 @@
 //! `--watch`: what changes is built anew, and what came out of it differently is started again.
 
 use std::fs::Metadata;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
@@ -16,9 +16,10 @@ use crate::cargo::workspace;
 /// An editor writes several files, or one in several steps: built is what they are when nothing more comes.
 const QUIET: Duration = Duration::from_millis(300);
 
-/// What the two programs are made of.
-const SOURCES: [&str; 7] =
-    ["api/src", "core", "worker/src", "migrations", "templates", "static", "Cargo.toml"];
+/// What the two programs are made of, beside [`FILES`].
+const FOLDERS: [&str; 7] = ["api", "core", "worker", "migrations", "templates", "static", ".sqlx"];
+/// In the folder of the workspace, which holds much else. Editors put a new file in the place of the old one: watched is the folder.
+const FILES: [&str; 2] = ["Cargo.toml", "Cargo.lock"];
 
 /// For ever: waits for a change, builds, brings the schema up to date, and starts again what is not what it was. A build
 /// that fails leaves everything as it runs.
@@ -83,6 +84,16 @@ impl Versions {
     }
 }
 
+/// Whether something was written that may be a source. What is read is not, nor what else lies beside the workspace's own files.
+fn matters(event: &Event) -> bool {
+    let is_source = |path: &PathBuf| {
+        path.parent() != Some(workspace())
+            || path.file_name().is_some_and(|name| FILES.iter().any(|file| name == *file))
+    };
+    !matches!(event.kind, EventKind::Access(_))
+        && (event.paths.is_empty() || event.paths.iter().any(is_source))
+}
+
 /// Changes of the sources, or of the folder that the programs are run from.
 struct Changes {
     changes: mpsc::Receiver<()>,
@@ -95,20 +106,22 @@ impl Changes {
         let (tell, changes) = mpsc::channel(1);
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
             // An error may hide a change: cargo knows whether there is one.
-            if !event.is_ok_and(|event| matches!(event.kind, EventKind::Access(_))) {
+            if !event.is_ok_and(|event| !matters(&event)) {
                 let _ = tell.try_send(());
             }
         })?;
-        let (folders, mode): (Vec<_>, _) = if let Some(dir) = &options.bin_dir {
-            (vec![dir.clone()], RecursiveMode::NonRecursive)
-        } else {
-            let sources = SOURCES.iter().map(|name| workspace().join(name));
-            (sources.collect(), RecursiveMode::Recursive)
-        };
-        for folder in folders {
+        let mut watch = |folder: &Path, mode| {
             watcher
-                .watch(&folder, mode)
-                .with_context(|| format!("cannot watch {}", folder.display()))?;
+                .watch(folder, mode)
+                .with_context(|| format!("cannot watch {}", folder.display()))
+        };
+        if let Some(dir) = &options.bin_dir {
+            watch(dir, RecursiveMode::NonRecursive)?;
+        } else {
+            watch(workspace(), RecursiveMode::NonRecursive)?;
+            for folder in FOLDERS {
+                watch(&workspace().join(folder), RecursiveMode::Recursive)?;
+            }
         }
         Ok(Self { changes, _watcher: watcher })
     }
@@ -119,5 +132,29 @@ impl Changes {
             return std::future::pending().await; // the watcher, which we hold, has the sender
         }
         while let Ok(Some(())) = tokio::time::timeout(QUIET, self.changes.recv()).await {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use notify::event::{AccessKind, CreateKind, ModifyKind};
+
+    use super::*;
+
+    #[test]
+    fn what_was_written_matters_where_sources_are() {
+        let of = |kind, path: &str| matters(&Event::new(kind).add_path(workspace().join(path)));
+        let modified = EventKind::Modify(ModifyKind::Any);
+        for path in ["Cargo.lock", "Cargo.toml", "core/src/lib.rs", ".sqlx/query-1.json"] {
+            assert!(of(modified, path), "{path}");
+            assert!(of(EventKind::Create(CreateKind::File), path), "{path}");
+            assert!(!of(EventKind::Access(AccessKind::Any), path), "{path}");
+        }
+        for path in [".env", "README.md", "target", ".git"] {
+            assert!(!of(modified, path), "{path}");
+        }
+        for folder in FOLDERS {
+            assert!(workspace().join(folder).is_dir(), "{folder}");
+        }
     }
 }

@@ -139,7 +139,8 @@ async fn bury(ctx: &Ctx, process: &Process, record: &Record) -> Result<()> {
     let mut tx = ctx.begin().await?;
     let held = life::end(&mut *tx, &process.name, std::slice::from_ref(&record.ended)).await?;
     if held.is_empty() {
-        return Ok(());
+        tx.rollback().await?;
+        return undo(ctx, record).await;
     }
     let reason = record.ended.error.as_deref().unwrap_or_default();
     let abandoned = (record.abandon)(ctx, &mut tx, &record.payload, reason);

@@ -325,7 +325,7 @@ async fn an_attempt_that_lost_its_job_writes_nothing() {
 #[tokio::test]
 async fn what_a_stale_attempt_did_is_undone_whichever_way_it_ends() {
     let bench = Bench::new().await;
-    bench.enqueue(3).await;
+    bench.enqueue(4).await;
     let pool = bench.db.pool.clone();
     let runner = bench.runner().job({
         let pool = pool.clone();
@@ -343,19 +343,20 @@ async fn what_a_stale_attempt_did_is_undone_whichever_way_it_ends() {
                 match job.n {
                     0 => Ok(()),
                     1 => work.begin().await.map(drop),
-                    _ => Err(fault()),
+                    2 => Err(fault()),
+                    _ => Err(Error::refused("essai", "pour de bon", "for good")),
                 }
             }
         }
     });
     let all_told = async {
-        while bench.told().await.len() < 3 {
+        while bench.told().await.len() < 4 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         Ok(())
     };
     runner.run_until(all_told).await.unwrap();
-    assert_eq!(bench.told().await, ["0 undone", "1 undone", "2 undone"]);
+    assert_eq!(bench.told().await, ["0 undone", "1 undone", "2 undone", "3 undone"]);
 }
 
 #[tokio::test]
