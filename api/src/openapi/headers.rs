@@ -55,8 +55,9 @@ pub fn add_etag(operation: &mut Value, schemas: &Value) {
         "description": "The `version` of the row, in quotes: what `If-Match` takes.",
         "schema": { "type": "string" },
     });
-    let response = &mut operation["responses"]["200"];
-    if has_version(&response["content"]["application/json"]["schema"], schemas) {
+    if let Some(response) = operation.pointer_mut("/responses/200")
+        && has_version(&response["content"]["application/json"]["schema"], schemas)
+    {
         response["headers"]["ETag"] = tag;
     }
 }
