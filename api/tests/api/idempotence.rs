@@ -169,10 +169,10 @@ async fn of_twenty_at_once_one_has_its_effect() {
 
 #[tokio::test]
 async fn while_one_is_under_way_the_other_is_told_so_and_one_that_is_cut_off_leaves_nothing() {
+    static LOCKED: std::sync::LazyLock<Value> = std::sync::LazyLock::new(|| client("OCP"));
     let app = App::new().await;
     let boss = app.user(UserRole::Responsable).await;
     let post = || Box::pin(post(&app, &boss, "/clients", KEY, &LOCKED));
-    static LOCKED: std::sync::LazyLock<Value> = std::sync::LazyLock::new(|| client("OCP"));
     let mut lock = app.ctx.pool.begin().await.unwrap();
     sqlx::raw_sql("lock table clients in exclusive mode").execute(&mut *lock).await.unwrap();
     // Whichever of the two is first waits for the table; the other does not.

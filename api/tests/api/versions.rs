@@ -37,7 +37,7 @@ async fn read(app: &App, user: &User, path: &str) -> (Value, String) {
 
 /// The differences that a 412 tells of: field, present value, value sent.
 #[track_caller]
-fn differences(answer: Answer) -> Vec<(String, Value, Value)> {
+fn differences(answer: &Answer) -> Vec<(String, Value, Value)> {
     assert_eq!(
         (answer.status.as_u16(), answer.code()),
         (412, "version_perimee"),
@@ -85,7 +85,7 @@ async fn of_two_devices_the_stale_one_is_told_what_differs_and_the_one_that_repe
     let edit = json!({"titre": "Fuite au joint", "priorite": "haute", "type": "corrective"});
     let stale = put(&app, &boss, &path, &first, edit.clone()).await;
     assert_eq!(
-        differences(stale),
+        differences(&stale),
         [
             ("priorite".to_owned(), json!("urgente"), json!("haute")),
             ("titre".to_owned(), json!("Fuite à la garniture"), json!("Fuite au joint")),
@@ -112,7 +112,7 @@ async fn steps_know_versions_too() {
     assigned.expect(200);
     let step = format!("{path}/statut?statut=en_cours");
     let stale = send(&app, &technicien, Method::PATCH, &step, &[&first], &json!({})).await;
-    let differences = differences(stale);
+    let differences = differences(&stale);
     assert!(
         differences.contains(&("statut".to_owned(), json!("affectee"), json!("en_cours"))),
         "{differences:?}"
@@ -165,7 +165,7 @@ async fn everything_that_can_be_edited_has_a_version() {
         // The same again changes nothing, and so is no other version.
         assert_eq!(put(&app, &admin, &path, "*", edit).await.expect(200)["version"], version + 1);
         let stale = put(&app, &admin, &path, &first, json!({ field: null })).await;
-        let differing = differences(stale);
+        let differing = differences(&stale);
         assert_eq!(differing, [(field.to_owned(), value, Value::Null)], "{path}");
         assert_eq!(read(&app, &admin, &path).await.0["version"], version + 1);
     }
@@ -180,7 +180,7 @@ async fn everything_that_can_be_edited_has_a_version() {
     let edited = put(&app, &admin, &path, "\"1\"", json!({"description": "Avant"})).await;
     assert_eq!((edited.header("etag"), edited.status.as_u16()), ("\"2\"", 200));
     let stale = put(&app, &admin, &path, "\"1\"", json!({"description": "Après"})).await;
-    assert_eq!(differences(stale), [("description".to_owned(), json!("Avant"), json!("Après"))]);
+    assert_eq!(differences(&stale), [("description".to_owned(), json!("Avant"), json!("Après"))]);
     // A list names versions.
     for list in ["/clients", "/equipements", "/techniciens", "/planning", "/interventions"] {
         let rows = app.get(&admin, list).await.expect(200);
@@ -193,11 +193,11 @@ async fn everything_that_can_be_edited_has_a_version() {
     assert_ne!(skilled.header("etag"), before);
     skilled.expect(200);
     let stale = put(&app, &admin, &path, &before, json!({"competences_ids": []})).await;
-    assert_eq!(differences(stale)[0].0, "competences");
+    assert_eq!(differences(&stale)[0].0, "competences");
     let date = format!("/planning/{}/dates", planning_id(&app, &admin).await);
     let moved = json!({"nouvelle_date": "2027-01-01"});
     let stale = send(&app, &admin, Method::PATCH, &date, &["\"1\""], &moved).await;
-    assert!(differences(stale).iter().any(|(champ, ..)| champ == "prochaine_date"));
+    assert!(differences(&stale).iter().any(|(champ, ..)| champ == "prochaine_date"));
 }
 
 async fn planning_id(app: &App, user: &User) -> i64 {
@@ -219,7 +219,7 @@ async fn an_account_and_a_schedule_have_versions_that_programs_do_not_raise() {
     assert_eq!(edited.expect(200)["version"], 2);
     let stale = put(&app, &admin, "/users/update", &first, json!({"full_name": "Salma B."})).await;
     assert_eq!(
-        differences(stale),
+        differences(&stale),
         [("full_name".to_owned(), json!("Salma A."), json!("Salma B."))]
     );
 
@@ -234,7 +234,7 @@ async fn an_account_and_a_schedule_have_versions_that_programs_do_not_raise() {
     put(&app, &admin, path, &tag, json!({"cron": "30 6 * * *"})).await.expect(200);
     assert_eq!(version().await, first + 1);
     let stale = put(&app, &admin, path, &tag, json!({"cron": "0 8 * * *"})).await;
-    let differing = differences(stale);
+    let differing = differences(&stale);
     assert_eq!(differing[0], ("cron".to_owned(), json!("30 6 * * *"), json!("0 8 * * *")));
     app.run_schedule(&admin, "planning.rappel").await;
     sqlx::query!("update schedules set next_run_at = now() where name = 'planning.rappel'")
@@ -259,7 +259,7 @@ async fn of_twenty_edits_of_one_version_one_stands() {
     let (row, _) = read(&app, &boss, &path).await;
     assert_eq!((&row["ville"], &row["version"]), (&won, &json!(2)));
     for answer in answers.into_iter().filter(|answer| answer.status != 200) {
-        assert_eq!(differences(answer)[0].1, won);
+        assert_eq!(differences(&answer)[0].1, won);
     }
 }
 
@@ -277,7 +277,7 @@ async fn tags_are_compared_as_rfc_9110_says() {
     edit(&["\"x,y\"", "\"1\", W/\"3\""], "Casablanca").await.expect(200);
     // A proxy that compresses makes a tag weak; one that is none of ours matches nothing.
     for tags in [&["W/\"3\""][..], &["\"04\""], &["\"\""], &["\"5\"", "\"3\""]] {
-        assert_eq!(differences(edit(tags, "Dakhla").await).len(), 1, "{tags:?}");
+        assert_eq!(differences(&edit(tags, "Dakhla").await).len(), 1, "{tags:?}");
     }
     for wrong in ["4", "\"4", "\"4\" \"5\"", "", "*, \"4\""] {
         let answer = edit(&[wrong], "Dakhla").await.expect(422);

@@ -49,14 +49,17 @@ async fn what_a_worker_wrote_of_a_photo_that_was_removed_meanwhile_is_removed_to
     // The worker writes its files, and then cannot write that it did: its job is locked.
     let mut lock = system.ctx.pool.begin().await.unwrap();
     let _worker = system.worker();
-    let running =
-        "select from apalis.jobs where job_type = 'documents.process' and status = 'Running'";
     until("the worker has the photo", async || {
-        sqlx::query(running).fetch_optional(&system.ctx.pool).await.unwrap().is_some()
+        let running = sqlx::query!(
+            "select id from apalis.jobs where job_type = 'documents.process' and status = 'Running'"
+        );
+        running.fetch_optional(&system.ctx.pool).await.unwrap().is_some()
     })
     .await;
-    let locked = format!("{running} for update");
-    sqlx::query(sqlx::AssertSqlSafe(locked)).fetch_one(&mut *lock).await.unwrap();
+    sqlx::query!("select id from apalis.jobs where job_type = 'documents.process' and status = 'Running' for update")
+        .fetch_one(&mut *lock)
+        .await
+        .unwrap();
     until("its files are written", async || files() == 3).await;
     // Meanwhile others have held it for dead, done its job, and removed the photo.
     let meanwhile = "update apalis.jobs set status = 'Done', lock_by = null, lock_at = null where job_type = 'documents.process';
