@@ -38,6 +38,7 @@ async fn a_planning_is_made_edited_found_and_removed() {
         "commentaire",
         "equipement_id",
         "date_creation",
+        "version",
     ];
     expected.sort_unstable();
     assert_eq!(keys, expected);

@@ -29,7 +29,8 @@ async fn preferences_are_read_changed_in_part_and_checked() {
         "affectation": true, "cloture": true, "rappel": true, "retard": true, "alerte": true, "information": true,
         "digest": true,
     });
-    let default = json!({"emails": all, "digest_seulement": false, "heures_calmes": null});
+    let default =
+        json!({"emails": all, "digest_seulement": false, "heures_calmes": null, "version": 0});
     assert_eq!(app.get(&boss, PATH).await.expect(200), default);
     let quiet = json!({"debut": "20:00", "fin": "07:30"});
     let edit = json!({"emails": {"cloture": false}, "heures_calmes": quiet});
