@@ -326,15 +326,35 @@ fn the_commands_marked_for_it_run_in_their_order() {
 
 #[test]
 fn a_system_that_works_is_backed_up_and_comes_back() {
+    let said = rehearse("restauration");
+    assert!(said.is_none_or(|said| said.contains("restauration : prouvée")));
+}
+
+#[test]
+fn a_day_goes_as_it_is_told() {
+    let told = std::fs::read_to_string(root().join("docs/journee.md")).unwrap();
+    let Some(said) = rehearse("journee") else { return };
+    // Ids of requests are others each time.
+    let lines = |text: &str| -> Vec<String> {
+        let known = |line: &&str| !line.contains("request_id") && !line.trim().is_empty();
+        text.lines().filter(known).map(str::to_owned).collect()
+    };
+    let (_, told) = told.split_once("```text\n").unwrap();
+    let (told, _) = told.split_once("```").unwrap();
+    assert_eq!(lines(&said), lines(told), "`deploy/essais/journee target/debug` says it anew");
+}
+
+/// Runs a script of `deploy/essais` with the programs of this build; what it prints. `None`: a tool is missing.
+fn rehearse(script: &str) -> Option<String> {
     if !has_tools() {
-        return;
+        return None;
     }
-    let done = Command::new(root().join("deploy/essais/restauration"))
+    let done = Command::new(root().join("deploy/essais").join(script))
         .arg(programs())
         .stdin(Stdio::null())
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&done.stdout).into_owned();
     assert!(done.status.success(), "{said}\n{}", String::from_utf8_lossy(&done.stderr));
-    assert!(said.contains("restauration : prouvée"), "{said}");
+    Some(said)
 }
