@@ -2,7 +2,7 @@
 //! draft *The Idempotency-Key HTTP Header Field*).
 //!
 //! A handler of a POST takes a [`Once`], begins its transaction by it and answers by the [`Effect`] that it gets: the answer is
-//! kept in that transaction. The [`layer`] answers repeats, and notices a handler that commits in another way. [`EXCEPTIONS`]
+//! kept in that transaction. The [`layer()`] answers repeats, and notices a handler that commits in another way. [`EXCEPTIONS`]
 //! are the routes without.
 mod layer;
 

@@ -49,13 +49,8 @@ async fn what_a_worker_wrote_of_a_photo_that_was_removed_meanwhile_is_removed_to
     // The worker writes its files, and then cannot write that it did: its job is locked.
     let mut lock = system.ctx.pool.begin().await.unwrap();
     let _worker = system.worker();
-    until("the worker has the photo", async || {
-        let running = sqlx::query!(
-            "select id from apalis.jobs where job_type = 'documents.process' and status = 'Running'"
-        );
-        running.fetch_optional(&system.ctx.pool).await.unwrap().is_some()
-    })
-    .await;
+    // From here on until its end it asks nothing of the database.
+    until("the worker has the photo", async || system.documents("processing").await == 1).await;
     sqlx::query!("select id from apalis.jobs where job_type = 'documents.process' and status = 'Running' for update")
         .fetch_one(&mut *lock)
         .await
