@@ -234,7 +234,7 @@ async fn a_search_finds_what_was_there_before_and_names_that_were_told_apart_sta
 
     // An index that a killed migration has left behind is built anew.
     let half = "
-        delete from _sqlx_migrations where version >= 20261127000033;
+        delete from _sqlx_migrations where version = 20261127000033;
         update pg_index set indisvalid = false where indexrelid = 'interventions_recherche_idx'::regclass";
     sqlx::raw_sql(half).execute(pool).await.unwrap();
     erp_core::migrate(pool).await.unwrap();
