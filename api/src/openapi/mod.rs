@@ -37,10 +37,26 @@ pub fn document(routes: OpenApi) -> Value {
     }
     document["components"]["securitySchemes"] = security_schemes();
     errors::add_schemas(&mut document["components"]["schemas"]);
+    loosen(&mut document["components"]["schemas"]);
     operations::complete(&mut document);
     links::add(&mut document);
     examples::add(&mut document);
     document
+}
+
+/// What is one of several named types may be several: a whole account is an overview of it, too.
+fn loosen(schemas: &mut Value) {
+    for schema in schemas.as_object_mut().into_iter().flat_map(|all| all.values_mut()) {
+        let Some(schema) = schema.as_object_mut() else { continue };
+        let named = |choices: &Value| {
+            choices.as_array().is_some_and(|all| all.iter().all(|one| one["$ref"].is_string()))
+        };
+        if schema.get("oneOf").is_some_and(named)
+            && let Some(choices) = schema.remove("oneOf")
+        {
+            schema.insert("anyOf".to_owned(), choices);
+        }
+    }
 }
 
 /// `/openapi.json` (and `/openapi.generated.json`, the old backend's name for what the code gives), `/docs` and `/redoc`; with
