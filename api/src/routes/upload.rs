@@ -100,11 +100,16 @@ async fn create(
     }
     let file = receive_file(&ctx, request).await?;
     let said = file.description.as_deref().unwrap_or_default();
-    match once.tell(&ctx, &[&file.filename, &file.sha256, said])? {
-        // The file is there already: this copy of it goes.
-        Told::Again(answer) => Ok(answer),
-        Told::New(once) => record(ctx, once, file, target.intervention_id, user).await,
-    }
+    let answer = match once.tell(&ctx, &[&file.filename, &file.sha256, said]) {
+        Ok(Told::New(once)) => {
+            return record(ctx, once, file, target.intervention_id, user).await;
+        }
+        Ok(Told::Again(answer)) => Ok(answer),
+        Err(error) => Err(error),
+    };
+    // The file is there already, or was another one: this copy of it goes before the answer does.
+    file.writer.abort().await;
+    answer
 }
 
 /// The same, at the address that the frontend uses.
@@ -162,8 +167,13 @@ async fn receive_file(ctx: &Ctx, request: Request) -> Result<Received, ApiError>
     }
     let file = file.ok_or_else(|| file_fault("missing", "Joignez un fichier.", "Attach a file"))?;
     let said = description.map(|text| ("description".to_owned(), text));
-    let Said { description } = Fields::pairs(Source::Body, said).parse()?;
-    Ok(Received { description, ..file })
+    match Fields::pairs(Source::Body, said).parse() {
+        Ok(Said { description }) => Ok(Received { description, ..file }),
+        Err(error) => {
+            file.writer.abort().await;
+            Err(error.into())
+        }
+    }
 }
 
 /// What is said of a file beside it.
