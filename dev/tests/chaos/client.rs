@@ -1,5 +1,7 @@
 //! Somebody who goes on asking until the answer is yes, and who remembers what was said yes to.
 use std::{
+    collections::HashSet,
+    path::Path,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -25,6 +27,10 @@ pub struct Accepted {
     pub mails: Vec<Mail>,
     pub photos: Vec<i64>,
     pub deleted: Vec<i64>,
+    /// What the files of all photos begin with, those of the removed ones too.
+    pub stems: HashSet<String>,
+    /// Uploads that were refused, or whose answer never came.
+    pub refused_photos: usize,
     /// What refused mails said, and those whose answer never came: they may exist.
     pub unknown: Vec<String>,
     /// Answers 503, all with `Retry-After`, connections refused, answers that never came.
@@ -135,9 +141,13 @@ impl Client {
             let form = multipart::Form::new().part("file", file);
             if let Some(made) = self.ask(self.request(Method::POST, &path).multipart(form)).await {
                 let id = made["id"].as_i64().unwrap();
-                self.accepted.lock().unwrap().photos.push(id);
+                let path = Path::new(made["path"].as_str().unwrap());
+                let mut accepted = self.accepted.lock().unwrap();
+                accepted.photos.push(id);
+                accepted.stems.insert(path.file_stem().unwrap().to_str().unwrap().to_owned());
                 return id;
             }
+            self.accepted.lock().unwrap().refused_photos += 1;
         }
     }
 

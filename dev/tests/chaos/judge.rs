@@ -13,6 +13,7 @@ use super::{
     client::{Accepted, Client},
     episode::Episode,
     fault::Fault,
+    files::judge_files,
     plan::Plan,
     stage::Stage,
 };
@@ -183,36 +184,6 @@ async fn begun(stage: &Stage) -> HashMap<i64, Instant> {
         now.checked_sub(ago).unwrap()
     };
     rows.into_iter().map(|row| (row.notification_id, at(row.transmis_le))).collect()
-}
-
-/// Prints what became of the photos; how much of it is wrong.
-async fn judge_files(stage: &Stage, accepted: &Accepted) -> usize {
-    let documents = sqlx::query!("select id, status, fichier from documents")
-        .fetch_all(&stage.system.ctx.pool)
-        .await
-        .unwrap();
-    let ready: HashMap<i64, String> = documents
-        .iter()
-        .filter(|row| row.status == "ready")
-        .map(|row| (row.id, row.fichier.to_string()))
-        .collect();
-    let lost = accepted.photos.iter().filter(|id| !ready.contains_key(id)).count();
-    let undead = accepted.deleted.iter().filter(|id| ready.contains_key(id)).count();
-    let stuck = documents.len() - ready.len();
-    let names = std::fs::read_dir(stage.files()).unwrap();
-    let files = names
-        .filter(|file| !file.as_ref().unwrap().file_name().as_encoded_bytes().starts_with(b"."));
-    let files = files.count();
-    // An original, a preview and a thumbnail each, and nothing else.
-    let too_many = files.abs_diff(3 * ready.len());
-    println!(
-        "photos     {} accepted, {} of them removed, {} ready, {files} files; {lost} lost, {undead} back from removal, \
-         {stuck} not ready, {too_many} files too many or too few",
-        accepted.photos.len() + accepted.deleted.len(),
-        accepted.deleted.len(),
-        ready.len(),
-    );
-    lost + undead + stuck + too_many
 }
 
 /// Prints how many jobs lost their worker; the longest time from a death to the rescue, in seconds.

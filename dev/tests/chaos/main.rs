@@ -14,6 +14,7 @@ mod support;
 mod client;
 mod episode;
 mod fault;
+mod files;
 mod judge;
 mod outage;
 mod plan;

@@ -123,7 +123,17 @@ impl Stage {
 
     /// What an operator may do: what waits for its next attempt does not wait.
     async fn hurry(&self) {
-        let url = format!("{}/admin/jobs/retry?state=retrying", self.system.url);
+        self.operate("jobs/retry?state=retrying").await;
+    }
+
+    /// What an operator may do: the purge does not wait for the night. Returns when it has ended.
+    pub async fn purge(&self) {
+        self.operate("schedules/maintenance.purge/run").await;
+        self.until_all_ended(true).await;
+    }
+
+    async fn operate(&self, path: &str) {
+        let url = format!("{}/admin/{path}", self.system.url);
         let response = self.system.client.post(url).bearer_auth(&self.admin).send().await;
         assert!(response.unwrap().status().is_success());
     }

@@ -1,5 +1,8 @@
 //! A disk that is full for a while: photos wait, and none is given up for it. A worker that comes too late: its files go.
-use std::time::{Duration, Instant};
+use std::{
+    fs::File,
+    time::{Duration, Instant, SystemTime},
+};
 
 use erp_dev::{faults::SmallDisk, samples};
 
@@ -63,6 +66,41 @@ async fn what_a_worker_wrote_of_a_photo_that_was_removed_meanwhile_is_removed_to
     lock.commit().await.unwrap();
 
     until("no file is left", async || files() == 0).await;
+}
+
+/// Nobody knows whether a commit happened whose answer never came, so the file stays. If it did not happen, the purge removes
+/// the file, a day later.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_file_of_an_upload_that_was_cut_off_at_its_commit_is_purged() {
+    let system = System::start().await;
+    let intervention = system.intervention().await;
+    let pool = &system.ctx.pool;
+    let slow_commit = "create function slow() returns trigger language plpgsql as $$ begin perform pg_sleep(600); return null; end $$;
+        create constraint trigger slow after insert on documents deferrable initially deferred for each row execute function slow()";
+    sqlx::raw_sql(slow_commit).execute(pool).await.unwrap();
+    let cut = async {
+        let cut = "select count(pg_terminate_backend(pid)) from pg_stat_activity
+            where query ilike 'commit%' and state = 'active' and datname = current_database()";
+        until("the commit is cut off", async || {
+            sqlx::query_scalar::<_, i64>(cut).fetch_one(pool).await.unwrap() == 1
+        })
+        .await;
+    };
+    let upload = system.try_upload(&intervention, "p.jpg", samples::jpeg(64, 48, 1));
+    let (status, ()) = tokio::join!(upload, cut);
+    assert_eq!(status, 503);
+    assert_eq!(system.documents("pending").await, 0);
+    let files = || std::fs::read_dir(system.files.path()).unwrap().map(|file| file.unwrap().path());
+    let file = files().next().expect("the file stays");
+
+    let two_days_ago = SystemTime::now() - Duration::from_hours(48);
+    File::options().write(true).open(file).unwrap().set_modified(two_days_ago).unwrap();
+    let _worker = system.worker();
+    let admin = system.admin().await;
+    let run = format!("{}/admin/schedules/maintenance.purge/run", system.url);
+    let run = system.client.post(run).bearer_auth(admin).send().await.unwrap();
+    assert!(run.status().is_success());
+    until("the file is purged", async || files().count() == 0).await;
 }
 
 /// What waits for its next attempt does not wait: ten minutes of a fault pass in some seconds.

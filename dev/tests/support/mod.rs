@@ -225,12 +225,17 @@ impl System {
 
     /// A file of any kind, by its name.
     pub async fn upload_as(&self, intervention: &Value, name: &str, bytes: Vec<u8>) {
+        assert_eq!(self.try_upload(intervention, name, bytes).await, StatusCode::CREATED);
+    }
+
+    /// The same, whatever the answer.
+    pub async fn try_upload(&self, intervention: &Value, name: &str, bytes: Vec<u8>) -> StatusCode {
         let part = multipart::Part::bytes(bytes).file_name(name.to_owned());
         let form = multipart::Form::new().part("file", part);
         let url = format!("{}/documents?intervention_id={intervention}", self.url);
         let response =
             self.client.post(url).bearer_auth(&self.token).multipart(form).send().await.unwrap();
-        assert_eq!(response.status(), StatusCode::CREATED);
+        response.status()
     }
 
     /// How many documents are in each status.
