@@ -1,0 +1,162 @@
+//! Telling workers of new jobs, after the commit that made them, and being told.
+use std::{
+    collections::{BTreeSet, HashMap},
+    convert::Infallible,
+    io,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use sqlx::{Acquire as _, Connection as _, PgPool, postgres::PgListener};
+use tokio::{sync::Notify, time::timeout};
+
+use crate::reserved::Reserved;
+
+/// The channel of all queues; what is sent is the name of one.
+const CHANNEL: &str = "queue";
+/// Of one queue a process announces at most one job in so long: whoever is woken looks at all that is there.
+const GATHER: Duration = Duration::from_millis(10);
+/// A database that does not take an announcement in so long: those who wait find out by polling.
+const LIMIT: Duration = Duration::from_secs(2);
+/// After so long without a notification the connection is asked whether it lives.
+const QUIET: Duration = Duration::from_secs(5);
+/// For its answer.
+const ANSWER: Duration = Duration::from_secs(4);
+
+/// Announces jobs, once their transaction has committed. Clones announce together.
+///
+/// What it cannot announce (the process dies, the database is away) is found by the next poll.
+#[derive(Debug, Clone)]
+pub struct Bell(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    pool: PgPool,
+    /// Queues to be announced; `None` while nobody sends.
+    waiting: Mutex<Option<BTreeSet<String>>>,
+}
+
+impl Bell {
+    #[must_use]
+    pub fn new(pool: &PgPool) -> Self {
+        Self(Arc::new(Inner { pool: pool.clone(), waiting: Mutex::default() }))
+    }
+
+    /// Announces that `queues` may have new jobs. Returns at once, and never fails.
+    pub fn ring<'a>(&self, queues: impl IntoIterator<Item = &'a str>) {
+        let mut queues = queues.into_iter().peekable();
+        if queues.peek().is_none() {
+            return;
+        }
+        let queues = queues.map(str::to_owned);
+        let mut waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(waiting) = waiting.as_mut() {
+            waiting.extend(queues);
+            return;
+        }
+        *waiting = Some(queues.collect());
+        let inner = self.0.clone();
+        #[expect(clippy::disallowed_methods, reason = "lost, it costs the wait for a poll")]
+        drop(tokio::spawn(async move { inner.send().await }));
+    }
+}
+
+impl Inner {
+    /// Sends what waits, and what is added meanwhile, until nothing does.
+    async fn send(&self) {
+        loop {
+            let queues = {
+                let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+                match waiting.take() {
+                    Some(queues) if !queues.is_empty() => {
+                        *waiting = Some(BTreeSet::new());
+                        queues.into_iter().collect::<Vec<_>>()
+                    }
+                    _ => return,
+                }
+            };
+            let notify = sqlx::query!(
+                "select pg_notify($1, queue) from unnest($2::text[]) as q (queue)",
+                CHANNEL,
+                &queues
+            );
+            match timeout(LIMIT, notify.execute(&self.pool)).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "jobs not announced: workers poll"),
+                Err(_) => tracing::warn!("jobs not announced: workers poll"),
+            }
+            tokio::time::sleep(GATHER).await;
+        }
+    }
+}
+
+/// Rings when a job of one queue may run. A ring that nobody waits for is kept for the next who does.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ear(Arc<Notify>);
+
+impl Ear {
+    pub(crate) async fn rung(&self) {
+        self.0.notified().await;
+    }
+
+    pub(crate) fn ring(&self) {
+        self.0.notify_one();
+    }
+}
+
+/// The queues that a process listens for, by name.
+#[derive(Debug, Default)]
+pub(crate) struct Ears(Mutex<HashMap<String, Ear>>);
+
+impl Ears {
+    pub(crate) fn of(&self, queue: &str) -> Ear {
+        self.lock().entry(queue.to_owned()).or_default().clone()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Ear>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ring(&self, queue: &str) {
+        if let Some(ear) = self.lock().get(queue) {
+            ear.ring();
+        }
+    }
+
+    fn ring_all(&self) {
+        self.lock().values().for_each(Ear::ring);
+    }
+
+    /// Listens on a connection of its own, and never ends. While it is lost the workers go on by polling.
+    pub(crate) async fn listen(&self, pool: &PgPool) -> Infallible {
+        let mut line = Reserved::beside(pool);
+        loop {
+            let Err(error) = self.listen_on(line.pool()).await;
+            tracing::warn!(%error, "not listening for jobs, polling meanwhile");
+            line.renew();
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    /// Until the connection is lost, or does not answer: nothing comes over one whose host has vanished, and nothing says so.
+    async fn listen_on(&self, pool: &PgPool) -> sqlx::Result<Infallible> {
+        let mut listener = PgListener::connect_with(pool).await?;
+        listener.eager_reconnect(false);
+        listener.listen(CHANNEL).await?;
+        // What came while nobody listened, too.
+        self.ring_all();
+        loop {
+            match timeout(QUIET, listener.try_recv()).await {
+                Ok(Ok(Some(notification))) => self.ring(notification.payload()),
+                Ok(Ok(None)) => return Err(io::Error::from(io::ErrorKind::ConnectionReset).into()),
+                Ok(Err(error)) => return Err(error),
+                Err(_) => {
+                    let ping = async { listener.acquire().await?.ping().await };
+                    timeout(ANSWER, ping)
+                        .await
+                        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! The breakers, as one process sees them.
+use std::{
+    collections::{HashMap, HashSet},
+    convert::Infallible,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use sqlx::PgPool;
+use tokio::{sync::Notify, time::timeout};
+
+use crate::{
+    Result,
+    bell::Ear,
+    breaker::{self, PROBE_LEASE},
+};
+
+/// A probe is renewed, and the rows are looked at, so often.
+const RENEW: Duration = Duration::from_secs(1);
+/// A database that does not answer for so long is away; what is told then comes late, or never: a probe is given up by itself.
+const LIMIT: Duration = Duration::from_secs(4);
+/// Jobs that one statement makes ready again.
+const BATCH: i64 = 500;
+
+pub(crate) struct Breakers {
+    pool: PgPool,
+    worker: String,
+    state: Mutex<State>,
+    /// There is an answer to tell of.
+    told: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    /// Dependencies whose row counts failures, as far as is known here.
+    failing: HashSet<String>,
+    /// Those that have answered, and whose row does not know yet.
+    answered: HashSet<String>,
+    /// Jobs that this process runs as probes.
+    probes: HashSet<String>,
+}
+
+impl Breakers {
+    pub(crate) fn new(pool: PgPool, worker: String) -> Self {
+        Self { pool, worker, state: Mutex::default(), told: Notify::new() }
+    }
+
+    pub(crate) fn answered(&self, dependency: &str) {
+        let mut state = self.lock();
+        if state.failing.contains(dependency) {
+            state.answered.insert(dependency.to_owned());
+            self.told.notify_one();
+        }
+    }
+
+    /// An attempt of `job` ended because `dependency` is away.
+    pub(crate) async fn failed(&self, dependency: &str, error: &str, job: &str, probe: bool) {
+        self.lock().failing.insert(dependency.to_owned());
+        let probe = probe.then_some((self.worker.as_str(), job));
+        match timeout(LIMIT, breaker::failed(&self.pool, dependency, error, probe)).await {
+            Ok(Ok(true)) => tracing::error!(
+                dependency,
+                error,
+                "away: its breaker opens, and jobs wait but for one probe at a time"
+            ),
+            Ok(Ok(false)) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "a failure is not counted"),
+            Err(_) => tracing::warn!("a failure is not counted: the database does not answer"),
+        }
+    }
+
+    /// Keeps the probe that `job` is for this process.
+    pub(crate) fn hold(&self, job: &str) {
+        self.lock().probes.insert(job.to_owned());
+    }
+
+    /// The probe that `job` was is over, whatever it came to.
+    pub(crate) async fn release(&self, job: &str) {
+        self.lock().probes.remove(job);
+        let release = breaker::release(&self.pool, &self.worker, Some(job));
+        if !matches!(timeout(LIMIT, release).await, Ok(Ok(()))) {
+            tracing::warn!(
+                job.id = job,
+                "a probe is not given up yet: it ends within {PROBE_LEASE:?}"
+            );
+        }
+    }
+
+    /// Never ends. `queues` need each dependency.
+    pub(crate) async fn keep(
+        &self,
+        queues: HashMap<String, Vec<String>>,
+        bell: &Ear,
+    ) -> Infallible {
+        if queues.is_empty() {
+            return std::future::pending().await;
+        }
+        loop {
+            // Not within a limit: each statement of what waits is short, and there may be many.
+            if let Err(error) = self.look(&queues).await {
+                tracing::warn!(%error, "the breakers could not be looked at");
+            }
+            tokio::select! {
+                () = tokio::time::sleep(RENEW) => {}
+                () = bell.rung() => {}
+                () = self.told.notified() => {}
+            }
+        }
+    }
+
+    async fn look(&self, queues: &HashMap<String, Vec<String>>) -> Result<()> {
+        let answered = std::mem::take(&mut self.lock().answered);
+        for dependency in &answered {
+            let queues = queues.get(dependency).map(Vec::as_slice).unwrap_or_default();
+            if let Some(since) = breaker::answered(&self.pool, dependency, queues).await? {
+                tracing::info!(dependency, %since, "back: its breaker closes");
+                while breaker::wake(&self.pool, dependency, queues, BATCH).await? > 0 {}
+            }
+        }
+        let probes: Vec<_> = self.lock().probes.iter().cloned().collect();
+        if !probes.is_empty() {
+            breaker::renew(&self.pool, &self.worker, &probes).await?;
+        }
+        let failing = breaker::failing(&self.pool).await?;
+        self.lock().failing = failing.into_iter().collect();
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,214 @@
+//! Taking jobs.
+use std::{collections::BTreeMap, time::Duration};
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::{PgPool, types::Json};
+
+use crate::{Result, breaker::PROBE_LEASE};
+
+/// After so many workers that died running it a job is what kills them: it is dead.
+pub const MAX_RESCUES: i32 = 3;
+
+/// A job that this process holds and is about to run.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    pub id: String,
+    pub queue: String,
+    pub payload: Vec<u8>,
+    /// Counts from 1.
+    pub attempt: i32,
+    pub max_attempts: i32,
+    /// Workers that died running it.
+    pub rescues: i32,
+    /// Attempts in a row that met an outage, and when the first of them ended.
+    pub outages: i32,
+    pub outage_since: Option<DateTime<Utc>>,
+    pub key: Option<String>,
+    pub batch: Option<String>,
+    pub metadata: BTreeMap<String, String>,
+    /// What an attempt before this one has left for it ([`crate::Lease::save_checkpoint`]).
+    pub checkpoint: Option<Value>,
+    /// When it was due.
+    pub run_at: DateTime<Utc>,
+    /// Seconds that it was ready before it was claimed.
+    pub waited: f64,
+    /// When it was claimed, by the database's clock: tells this attempt from every other of the job.
+    pub since: DateTime<Utc>,
+    /// Whether it is to find out if what it needs is back: nobody else does meanwhile.
+    pub probe: bool,
+}
+
+impl Claimed {
+    /// How long something outside has been away for this job, until this attempt began.
+    #[must_use]
+    pub fn outage(&self) -> Duration {
+        let lasted = self.outage_since.and_then(|since| (self.since - since).to_std().ok());
+        lasted.unwrap_or_default()
+    }
+
+    /// Attempts that count, this one among them: those that were lost with their worker are not its fault.
+    #[must_use]
+    pub fn own_attempts(&self) -> u32 {
+        u32::try_from(self.attempt - self.rescues).unwrap_or(0)
+    }
+
+    /// Why it is not to be run, whatever its handler would say: it kills workers, or has had its attempts.
+    #[must_use]
+    pub fn is_spent(&self, max_attempts: u32) -> Option<String> {
+        if self.rescues >= MAX_RESCUES {
+            return Some(format!("{} workers died while they ran it", self.rescues));
+        }
+        (self.own_attempts() > max_attempts)
+            .then(|| "its attempts are used up: its history says why they failed".to_owned())
+    }
+}
+
+struct Row {
+    id: String,
+    queue: String,
+    payload: Vec<u8>,
+    attempts: i32,
+    max_attempts: i32,
+    rescues: i32,
+    outages: i32,
+    outage_since: Option<DateTime<Utc>>,
+    key: Option<String>,
+    batch: Option<String>,
+    metadata: Option<Json<BTreeMap<String, String>>>,
+    checkpoint: Option<Value>,
+    run_at: DateTime<Utc>,
+    waited: f64,
+    since: DateTime<Utc>,
+    probe: bool,
+}
+
+impl From<Row> for Claimed {
+    fn from(row: Row) -> Self {
+        Self {
+            id: row.id,
+            queue: row.queue,
+            payload: row.payload,
+            attempt: row.attempts,
+            max_attempts: row.max_attempts,
+            rescues: row.rescues,
+            outages: row.outages,
+            outage_since: row.outage_since,
+            key: row.key,
+            batch: row.batch,
+            metadata: row.metadata.map(|Json(metadata)| metadata).unwrap_or_default(),
+            checkpoint: row.checkpoint,
+            run_at: row.run_at,
+            waited: row.waited,
+            since: row.since,
+            probe: row.probe,
+        }
+    }
+}
+
+/// Claims up to `limit` ready jobs of `queue` for process `worker`, oldest first; none of a paused queue.
+///
+/// Only those due at `from` or later are looked at (`None`: all). Of a queue whose oldest jobs are claimed in turn, what lies
+/// before them in the index are versions of rows that are gone, and that no vacuum may remove while a snapshot is open: so a
+/// worker begins where it found the last ones.
+pub(crate) async fn claim(
+    pool: &PgPool,
+    queue: &str,
+    worker: &str,
+    limit: usize,
+    from: Option<DateTime<Utc>>,
+) -> Result<Vec<Claimed>> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"
+            with ready as (
+                select id from queue.jobs
+                where queue = $1 and run_at >= coalesce($4, '-infinity'::timestamptz) and run_at <= statement_timestamp()
+                  and lock_by is null
+                  and not exists (select from queue.settings where queue = $1 and paused_at is not null)
+                order by run_at
+                limit $3
+                for update skip locked
+            )
+            update queue.jobs j
+            set attempts = attempts + 1, lock_by = $2, lock_at = clock_timestamp()
+            from ready where j.id = ready.id
+            returning j.id, queue, payload, attempts, max_attempts, rescues, outages, outage_since, key, batch,
+                metadata as "metadata: Json<BTreeMap<String, String>>", checkpoint, run_at,
+                greatest(0, extract(epoch from lock_at - greatest(run_at, created_at)))::float8 as "waited!",
+                lock_at as "since!", false as "probe!"
+        "#,
+        queue,
+        worker,
+        i64::try_from(limit).unwrap_or(i64::MAX),
+        from,
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(in_order(rows))
+}
+
+/// The same of a queue that needs something outside: while the breaker of one of its `needs` is open one job at the most, the
+/// probe, when it is time for one and nobody else runs it.
+pub(crate) async fn claim_needing(
+    pool: &PgPool,
+    queue: &str,
+    worker: &str,
+    limit: usize,
+    from: Option<DateTime<Utc>>,
+    needs: &[String],
+) -> Result<Vec<Claimed>> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"
+            with open as (
+                select name, probe_at <= clock_timestamp() and (probe_until is null or probe_until < clock_timestamp()) as free
+                from queue.breakers where name = any($5) and open_since is not null
+            ),
+            room as (
+                select case when bool_and(free) is null then $3::bigint when bool_and(free) then least($3::bigint, 1) else 0 end as jobs
+                from open
+            ),
+            ready as (
+                select id from queue.jobs
+                where queue = $1 and run_at >= coalesce($4, '-infinity'::timestamptz) and run_at <= statement_timestamp()
+                  and lock_by is null
+                  and not exists (select from queue.settings where queue = $1 and paused_at is not null)
+                order by run_at
+                limit (select jobs from room)
+                for update skip locked
+            ),
+            -- Whoever comes second waits for the row, and then finds it taken.
+            probe as (
+                update queue.breakers b
+                set probe_by = $2, probe_job = (select id from ready),
+                    probe_until = clock_timestamp() + make_interval(secs => $6)
+                where name in (select name from open) and exists (select from ready) and open_since is not null
+                  and probe_at <= clock_timestamp() and (probe_until is null or probe_until < clock_timestamp())
+                returning name
+            )
+            update queue.jobs j
+            set attempts = attempts + 1, lock_by = $2, lock_at = clock_timestamp()
+            from ready where j.id = ready.id and (select count(*) from probe) = (select count(*) from open)
+            returning j.id, queue, payload, attempts, max_attempts, rescues, outages, outage_since, key, batch,
+                metadata as "metadata: Json<BTreeMap<String, String>>", checkpoint, run_at,
+                greatest(0, extract(epoch from lock_at - greatest(run_at, created_at)))::float8 as "waited!",
+                lock_at as "since!", exists (select from probe) as "probe!"
+        "#,
+        queue,
+        worker,
+        i64::try_from(limit).unwrap_or(i64::MAX),
+        from,
+        needs,
+        PROBE_LEASE.as_secs_f64(),
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(in_order(rows))
+}
+
+fn in_order(rows: Vec<Row>) -> Vec<Claimed> {
+    let mut claimed: Vec<_> = rows.into_iter().map(Claimed::from).collect();
+    claimed.sort_by(|a, b| (a.run_at, &a.id).cmp(&(b.run_at, &b.id)));
+    claimed
+}

@@ -1,0 +1,127 @@
+//! The way in: rows, written in the caller's transaction.
+use std::{collections::BTreeMap, time::Duration};
+
+use serde::Serialize;
+use sqlx::{PgConnection, types::Json};
+use ulid::Ulid;
+
+use crate::Result;
+
+/// A job to be enqueued.
+#[derive(Debug, Clone)]
+pub struct NewJob {
+    pub queue: String,
+    /// JSON: ids and scalars. What is enqueued today is run by next month's program.
+    pub payload: Vec<u8>,
+    /// After so many attempts that failed by a fault of the job itself it is dead.
+    pub max_attempts: u32,
+    /// It does not run before so long has passed.
+    pub delay: Duration,
+    /// Jobs of one queue with one key are one job, for as long as the key is kept ([`crate::admin::forget_keys`]).
+    pub key: Option<String>,
+    /// What goes with the job and is not its business: the request that caused it, the trace it belongs to.
+    pub metadata: BTreeMap<String, String>,
+}
+
+impl NewJob {
+    /// A job that is ready at once, of 25 attempts.
+    pub fn new<T: Serialize>(queue: impl Into<String>, payload: &T) -> Result<Self> {
+        Ok(Self {
+            queue: queue.into(),
+            payload: serde_json::to_vec(payload)?,
+            max_attempts: 25,
+            delay: Duration::ZERO,
+            key: None,
+            metadata: BTreeMap::new(),
+        })
+    }
+
+    fn metadata(&self) -> Option<Json<&BTreeMap<String, String>>> {
+        (!self.metadata.is_empty()).then_some(Json(&self.metadata))
+    }
+}
+
+/// Enqueues `job`: it exists if, and only if, the transaction of `db` commits. Gives its id (a ULID: later jobs have greater
+/// ones); `None` when its key is taken, and nothing was added.
+///
+/// Nobody is told. Ring [`crate::Bell`] after the commit, or the job waits for the next poll: `NOTIFY` inside a transaction
+/// takes a lock that all of the cluster shares, and holds it through the commit's fsync.
+pub async fn enqueue(db: &mut PgConnection, job: &NewJob) -> Result<Option<String>> {
+    enqueue_into(db, job, None).await
+}
+
+pub(crate) async fn enqueue_into(
+    db: &mut PgConnection,
+    job: &NewJob,
+    batch: Option<&str>,
+) -> Result<Option<String>> {
+    let id = Ulid::generate().to_string();
+    let max_attempts = i32::try_from(job.max_attempts).unwrap_or(i32::MAX);
+    let Some(key) = &job.key else {
+        sqlx::query!(
+            r#"
+                insert into queue.jobs (id, queue, run_at, max_attempts, batch, metadata, payload)
+                values ($1, $2, clock_timestamp() + make_interval(secs => $3), $4, $5, $6, $7)
+            "#,
+            id,
+            job.queue,
+            job.delay.as_secs_f64(),
+            max_attempts,
+            batch,
+            job.metadata() as _,
+            job.payload,
+        )
+        .execute(db)
+        .await?;
+        return Ok(Some(id));
+    };
+    let added = sqlx::query!(
+        r#"
+            with taken as (
+                insert into queue.keys (queue, key, job) values ($2, $8, $1)
+                on conflict do nothing returning key
+            )
+            insert into queue.jobs (id, queue, run_at, max_attempts, batch, metadata, payload, key)
+            select $1, $2, clock_timestamp() + make_interval(secs => $3), $4, $5, $6, $7, key from taken
+        "#,
+        id,
+        job.queue,
+        job.delay.as_secs_f64(),
+        max_attempts,
+        batch,
+        job.metadata() as _,
+        job.payload,
+        key,
+    )
+    .execute(db)
+    .await?;
+    Ok((added.rows_affected() > 0).then_some(id))
+}
+
+/// The same for many jobs without keys of one queue, in one statement. Gives their ids, in order.
+pub async fn enqueue_all(
+    db: &mut PgConnection,
+    queue: &str,
+    max_attempts: u32,
+    payloads: &[Vec<u8>],
+) -> Result<Vec<String>> {
+    let mut ids = ulid::Generator::new();
+    let ids: Vec<_> = payloads
+        .iter()
+        // Only a millisecond with 2^80 ids has none left.
+        .map(|_| ids.generate().unwrap_or_else(|_| Ulid::generate()).to_string())
+        .collect();
+    sqlx::query!(
+        r#"
+            insert into queue.jobs (id, queue, run_at, max_attempts, payload)
+            select id, $1, clock_timestamp(), $2, payload from unnest($3::text[], $4::bytea[]) as j (id, payload)
+        "#,
+        queue,
+        i32::try_from(max_attempts).unwrap_or(i32::MAX),
+        &ids,
+        payloads,
+    )
+    .execute(db)
+    .await?;
+    Ok(ids)
+}

@@ -1,0 +1,170 @@
+//! Runs attempts: each in a task of its own, within its time limit, under its lease; and has their end recorded.
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use apalis_core::{error::BoxDynError, task::Task};
+use futures_util::{FutureExt as _, future::BoxFuture};
+use serde::Serialize;
+use serde_json::Value;
+use tower_layer::Layer;
+use tower_service::Service;
+use tracing::Instrument as _;
+
+use crate::{
+    Claimed, Finished, Outcome, Process, Stale,
+    backend::Held,
+    error::chain,
+    judge::{away, judge},
+    process::{Inner, Lane, Running},
+    recorder::{Record, said},
+};
+
+/// The layer of [`crate::Storage`]: apalis puts it around a worker's own.
+#[derive(Clone)]
+pub struct AttemptLayer(Option<(Process, Arc<Lane>)>);
+
+impl AttemptLayer {
+    pub(crate) fn new(worker: Option<(Process, Arc<Lane>)>) -> Self {
+        Self(worker)
+    }
+}
+
+impl<S> Layer<S> for AttemptLayer {
+    type Service = AttemptService<S>;
+
+    fn layer(&self, inner: S) -> AttemptService<S> {
+        AttemptService { inner, worker: self.0.clone() }
+    }
+}
+
+/// See [`AttemptLayer`].
+#[derive(Clone)]
+pub struct AttemptService<S> {
+    inner: S,
+    worker: Option<(Process, Arc<Lane>)>,
+}
+
+impl<S, Args> Service<Task<Args>> for AttemptService<S>
+where
+    S: Service<Task<Args>>,
+    S::Future: Send + 'static,
+    S::Response: Serialize + Send + 'static,
+    S::Error: Into<BoxDynError>,
+{
+    type Response = S::Response;
+    type Error = BoxDynError;
+    type Future = BoxFuture<'static, Result<S::Response, BoxDynError>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxDynError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, task: Task<Args>) -> Self::Future {
+        let held = task.ctx().data().get::<Held>().cloned();
+        let (Some((process, lane)), Some(held)) = (self.worker.clone(), held) else {
+            // Not of this queue: nothing of it is recorded.
+            return self.inner.call(task).map(|result| result.map_err(Into::into)).boxed();
+        };
+        let spent = held.job.is_spent(lane.options.max_attempts);
+        let work = match spent {
+            Some(why) => std::future::ready(Err(why.into())).boxed(),
+            None => self.inner.call(task).map(|result| result.map_err(Into::into)).boxed(),
+        };
+        attempt(process, lane, held, work).boxed()
+    }
+}
+
+async fn attempt<R: Serialize + Send + 'static>(
+    process: Process,
+    lane: Arc<Lane>,
+    held: Held,
+    work: BoxFuture<'static, Result<R, BoxDynError>>,
+) -> Result<R, BoxDynError> {
+    let inner = process.0.clone();
+    let (job, slot) = (held.job.clone(), held.take_slot());
+    let key = (job.id.clone(), job.since);
+    if job.probe {
+        inner.breakers.hold(&job.id);
+    }
+    let cancel = held.lease.cancel.clone();
+    #[expect(clippy::disallowed_methods, reason = "a job it is, with its row")]
+    let task = tokio::spawn({
+        let (inner, lane, job) = (inner.clone(), lane.clone(), job.clone());
+        let span = inner.settings.observer.span(&job);
+        async move { run(&inner, &lane, &job, work).await }.instrument(span)
+    });
+    let running = Running { cancel, task: task.abort_handle(), asked: None };
+    inner.lock().insert(key.clone(), Some(running));
+    // One that was dropped is ours no longer: whoever took it away has said what becomes of it.
+    let (finished, result) =
+        task.await.unwrap_or_else(|_| (Finished::stale(&job), Err(Stale.into())));
+    // Before the job may be claimed again, perhaps as a probe once more.
+    if job.probe {
+        inner.breakers.release(&job.id).await;
+    }
+    inner.lock().insert(key, None);
+    inner.recorder.record(Record { lane, job, finished });
+    drop(slot);
+    result
+}
+
+async fn run<R: Serialize>(
+    process: &Inner,
+    lane: &Lane,
+    job: &Claimed,
+    work: BoxFuture<'static, Result<R, BoxDynError>>,
+) -> (Finished, Result<R, BoxDynError>) {
+    let observer = &process.settings.observer;
+    let started = Instant::now();
+    observer.begun(job);
+    let result = guarded(lane.options.timeout, work).await;
+    let value = match &result {
+        Ok(response) => match value(response) {
+            Ok(value) => Ok(value),
+            Err(error) => Ok(Some(Value::String(format!("not to be written down: {error}")))),
+        },
+        Err(error) => Err(error),
+    };
+    if let Err(error) = &value
+        && let Some(dependency) = away(&lane.options, error)
+    {
+        process.breakers.failed(&dependency, &chain(&***error), &job.id, job.probe).await;
+    }
+    let finished = judge(&lane.options, job, value);
+    let (lasted, outcome) = (started.elapsed(), finished.outcome);
+    observer.ended(job, outcome, lasted);
+    let duration_ms = u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX);
+    let (error, outcome_name) = (finished.error.as_deref(), outcome.as_str());
+    match outcome {
+        Outcome::Done | Outcome::Snooze | Outcome::Stale => {
+            tracing::info!(duration_ms, outcome = outcome_name, "job");
+        }
+        Outcome::Retry | Outcome::Outage => {
+            tracing::warn!(duration_ms, outcome = outcome_name, error, "job");
+        }
+        Outcome::Dead => tracing::error!(duration_ms, outcome = outcome_name, error, "job"),
+    }
+    (finished, result)
+}
+
+/// What a handler gives back, unless that is nothing.
+fn value(response: &(impl Serialize + ?Sized)) -> serde_json::Result<Option<Value>> {
+    let value = serde_json::to_value(response)?;
+    Ok((!value.is_null()).then_some(value))
+}
+
+/// `work` within `limit`; late or panicked it has failed like any other.
+async fn guarded<R>(
+    limit: Duration,
+    work: impl Future<Output = Result<R, BoxDynError>>,
+) -> Result<R, BoxDynError> {
+    match tokio::time::timeout(limit, AssertUnwindSafe(work).catch_unwind()).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(panic)) => Err(format!("panicked: {}", said(&*panic)).into()),
+        Err(_) => Err(format!("not done within {limit:?}").into()),
+    }
+}

@@ -1,0 +1,45 @@
+//! A queue on Postgres, as an [apalis](https://docs.rs/apalis) backend.
+//!
+//! * **Live jobs in a hot table, ended ones in a ledger cut by day**: see the first migration.
+//! * **Enqueueing in your transaction** ([`enqueue`]): row and job, both or neither.
+//! * **Leases**: what an attempt writes it writes under its [`Lease`]; who was frozen or cut off writes nothing.
+//! * **Outages cost time, not attempts** ([`Outage`]), with breakers that all workers share ([`breaker`]).
+//! * **Long work**: progress, checkpoints, cancellation that reaches the handler ([`Lease`]), batches ([`batch`]).
+//! * **For operators**: pause, cancel, redrive, change concurrency at run time ([`admin`]).
+pub mod admin;
+mod backend;
+pub mod batch;
+mod bell;
+pub mod breaker;
+mod breakers;
+mod claim;
+mod enqueue;
+mod error;
+mod expose;
+mod finish;
+mod judge;
+mod layer;
+mod lease;
+mod options;
+mod presence;
+mod process;
+mod recorder;
+mod reserved;
+mod slots;
+
+pub use backend::Storage;
+pub use bell::Bell;
+pub use claim::{Claimed, MAX_RESCUES};
+pub use enqueue::{NewJob, enqueue, enqueue_all};
+pub use error::{Error, Outage, Result, Stale};
+pub use finish::{Finished, Outcome};
+pub use judge::backoff;
+pub use layer::{AttemptLayer, AttemptService};
+pub use lease::Lease;
+pub use options::{Hook, Observer, Options, Settings, Told};
+pub use process::Process;
+
+use sqlx::migrate::Migrator;
+
+/// The schema `queue`, with its own history of migrations.
+pub static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");

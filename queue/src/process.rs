@@ -1,0 +1,215 @@
+//! One process among its replicas: what it runs at the moment, and what keeps it known.
+mod keep;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use apalis_core::monitor::{Monitor, MonitorError};
+use sqlx::PgPool;
+use tokio::{sync::watch, task::AbortHandle, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Claimed, Error, Options, Settings, Storage,
+    bell::{Ear, Ears},
+    breaker,
+    breakers::Breakers,
+    presence::{self, Key},
+    recorder::Recorder,
+    slots::Slots,
+};
+
+/// Of the time that a stop may take, the part in which jobs may end.
+const FOR_JOBS: f64 = 0.8;
+/// That for recording, and that for handing back.
+const FOR_REST: f64 = 0.1;
+/// A claim that nobody waits for any more may commit for so long.
+const SUSPICION: Duration = Duration::from_mins(1);
+/// What does not look whether it is asked to stop is dropped after so long.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// A process that runs jobs. Clones are the same process.
+#[derive(Clone)]
+pub struct Process(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) pool: PgPool,
+    pub(crate) settings: Settings,
+    pub(crate) breakers: Breakers,
+    pub(crate) recorder: Recorder,
+    /// Whether the database knows this process: it claims nothing before.
+    pub(crate) known: watch::Sender<bool>,
+    /// Until then the database may give us jobs in an answer that we do not hear.
+    suspects: Mutex<Option<Instant>>,
+    pub(crate) ears: Ears,
+    queues: Mutex<BTreeMap<String, Arc<Lane>>>,
+    /// What runs, and what has ended and is not recorded yet (which has no handle).
+    held: Mutex<HashMap<Key, Option<Running>>>,
+}
+
+/// One queue in this process.
+pub(crate) struct Lane {
+    pub(crate) options: Options,
+    pub(crate) needs: Vec<String>,
+    pub(crate) slots: Slots,
+    pub(crate) ear: Ear,
+}
+
+/// The ways to stop an attempt.
+pub(crate) struct Running {
+    /// Asks it to come to an end.
+    pub(crate) cancel: CancellationToken,
+    /// Drops it where it stands.
+    pub(crate) task: AbortHandle,
+    /// Since when it has been asked.
+    pub(crate) asked: Option<Instant>,
+}
+
+impl Process {
+    /// A process that runs nothing yet. Makes a task that records; connects when it has something to ask.
+    #[must_use]
+    pub fn new(pool: &PgPool, settings: Settings) -> Self {
+        Self(Arc::new_cyclic(|inner| Inner {
+            pool: pool.clone(),
+            breakers: Breakers::new(pool.clone(), settings.name.clone()),
+            recorder: Recorder::start(pool.clone(), settings.clone(), inner.clone()),
+            settings,
+            known: watch::Sender::new(false),
+            suspects: Mutex::default(),
+            ears: Ears::default(),
+            queues: Mutex::default(),
+            held: Mutex::default(),
+        }))
+    }
+
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.settings.name
+    }
+
+    /// The jobs of one queue, as an apalis backend. Asked for again it is the same queue, with its first options.
+    #[must_use]
+    pub fn storage<Args>(&self, options: Options) -> Storage<Args> {
+        let lane = self
+            .0
+            .lock_queues()
+            .entry(options.queue.clone().into_owned())
+            .or_insert_with(|| {
+                Arc::new(Lane {
+                    needs: options.needs(),
+                    slots: Slots::new(options.concurrency.min(options.most_at_once)),
+                    ear: self.0.ears.of(&options.queue),
+                    options,
+                })
+            })
+            .clone();
+        Storage::of(self.0.pool.clone(), lane.options.queue.clone(), Some((self.clone(), lane)))
+    }
+
+    /// Tells all workers that `dependency` has answered. Does not wait: the caller may hold a conversation.
+    pub fn answered(&self, dependency: &str) {
+        self.0.breakers.answered(dependency);
+    }
+
+    /// Runs the workers of `monitor` until `stop` resolves and what runs has ended, or the time for that is over. What is held
+    /// then is handed back, and the process forgotten.
+    pub async fn run(
+        &self,
+        monitor: Monitor,
+        stop: impl Future<Output = std::io::Result<()>> + Send,
+    ) -> Result<(), MonitorError> {
+        let inner = &self.0;
+        let limit = inner.settings.shutdown;
+        // What waits for something outside comes to its end, or to a point where it can be handed back.
+        let stop = async move {
+            let stopped = stop.await;
+            inner.lock().values().flatten().for_each(|attempt| attempt.cancel.cancel());
+            stopped
+        };
+        let time_for_jobs = limit.mul_f64(FOR_JOBS);
+        let monitor =
+            monitor.with_terminator(async move { tokio::time::sleep(time_for_jobs).await });
+        let done = tokio::select! {
+            done = monitor.run_with_signal(stop) => done,
+            never = self.keep() => match never {},
+        };
+        inner.lock().values().flatten().for_each(|attempt| attempt.task.abort());
+        let limit = limit.mul_f64(FOR_REST);
+        if timeout(limit, inner.recorder.finish()).await.is_err() {
+            tracing::warn!(
+                "the database is away: what ended last is not recorded, and will be rescued and run again"
+            );
+        }
+        let rest = async {
+            let jobs = presence::hand_back(&inner.pool, self.name(), None).await?;
+            breaker::release(&inner.pool, self.name(), None).await?;
+            presence::sign_off(&inner.pool, self.name()).await?;
+            Ok::<_, Error>(jobs)
+        };
+        match timeout(limit, rest).await {
+            Ok(Ok(0)) => {}
+            Ok(Ok(jobs)) => tracing::info!(jobs, "handed back"),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "jobs not handed back: others will rescue them");
+            }
+            Err(_) => tracing::warn!("jobs not handed back: others will rescue them"),
+        }
+        done
+    }
+}
+
+impl Inner {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, HashMap<Key, Option<Running>>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_queues(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Lane>>> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The attempts that this process answers for.
+    fn attempts(&self) -> Vec<Key> {
+        self.lock().keys().cloned().collect()
+    }
+
+    /// Asks an attempt to stop, and drops it when it has not come to its end a few seconds later. It can write nothing any
+    /// more: its lease is lost.
+    fn stop(&self, key: &Key) {
+        if let Some(Some(attempt)) = self.lock().get_mut(key) {
+            if attempt.asked.is_none() {
+                tracing::warn!(job.id = key.0, "stopped: cancelled, or given to another worker");
+            }
+            attempt.cancel.cancel();
+            if attempt.asked.get_or_insert_with(Instant::now).elapsed() >= GRACE {
+                attempt.task.abort();
+            }
+        }
+    }
+
+    /// Answers for a job whose end is only to be recorded.
+    pub(crate) fn hold_ended(&self, job: &Claimed) {
+        self.lock().insert((job.id.clone(), job.since), None);
+    }
+
+    pub(crate) fn forget(&self, key: &Key) {
+        self.lock().remove(key);
+    }
+
+    /// A claim was given up before its answer: it may commit yet.
+    pub(crate) fn suspect(&self) {
+        *self.suspects.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(Instant::now() + SUSPICION);
+    }
+
+    fn suspects(&self) -> bool {
+        let until = *self.suspects.lock().unwrap_or_else(PoisonError::into_inner);
+        until.is_some_and(|until| Instant::now() < until)
+    }
+
+    fn queues(&self) -> Vec<Arc<Lane>> {
+        self.lock_queues().values().cloned().collect()
+    }
+}

@@ -1,0 +1,173 @@
+//! Says that this process lives, compares what it runs with what the database says it holds, and looks after the jobs of
+//! those that have fallen silent.
+use std::{
+    collections::{HashMap, HashSet},
+    convert::Infallible,
+    time::{Duration, Instant},
+};
+
+use sqlx::PgPool;
+use tokio::time::{Interval, MissedTickBehavior, timeout};
+
+use super::Process;
+use crate::{
+    Result, admin,
+    backend::CLAIM_LIMIT,
+    breaker,
+    presence::{self, Key},
+    reserved::Reserved,
+};
+
+/// Often enough for the shortest silence that any other process may bear.
+const BEAT: Duration = Duration::from_secs(1);
+/// A database that does not answer for so long is away, or this connection is: the next beat has a new one.
+const BEAT_LIMIT: Duration = Duration::from_secs(3);
+/// The same for a look at what this process holds.
+const LOOK_LIMIT: Duration = Duration::from_secs(4);
+/// What a cancellation is announced as, among the names of queues.
+pub(crate) const LOOK: &str = "!look";
+
+impl Process {
+    /// Never ends. The beat and the look have a connection each: no handler takes it away, and the beat does not wait for the
+    /// look, which a lock on the jobs may hold up.
+    pub(super) async fn keep(&self) -> Infallible {
+        let changed = self.0.ears.of(breaker::BELL);
+        tokio::select! {
+            never = self.0.ears.listen(&self.0.pool) => never,
+            never = self.beat() => never,
+            never = self.look_after() => never,
+            never = Box::pin(self.0.breakers.keep(self.dependencies(), &changed)) => never,
+        }
+    }
+
+    /// Each dependency of the queues of this process, with the queues that need it.
+    fn dependencies(&self) -> HashMap<String, Vec<String>> {
+        let mut all = HashMap::<_, Vec<_>>::new();
+        for lane in self.0.queues() {
+            for need in &lane.needs {
+                all.entry(need.clone()).or_default().push(lane.options.queue.clone().into_owned());
+            }
+        }
+        all
+    }
+
+    async fn beat(&self) -> Infallible {
+        let inner = &self.0;
+        let mut line = Reserved::beside(&inner.pool);
+        let mut interval = every_beat();
+        let mut declared = false;
+        loop {
+            interval.tick().await;
+            let queues: Vec<_> =
+                inner.queues().iter().map(|lane| lane.options.queue.clone().into_owned()).collect();
+            let needs: Vec<_> = self.dependencies().into_keys().collect();
+            let pool = line.pool();
+            let beat = async {
+                if !declared {
+                    breaker::declare(pool, &needs).await?;
+                }
+                presence::beat(pool, self.name(), &queues, inner.settings.silence).await
+            };
+            match timeout(BEAT_LIMIT, beat).await {
+                Ok(Ok(())) => {
+                    declared = true;
+                    inner.known.send_replace(true);
+                    continue;
+                }
+                Ok(Err(error)) => tracing::warn!(%error, "not heard of: the database is away"),
+                Err(_) => tracing::warn!("not heard of: the database does not answer"),
+            }
+            line.renew();
+        }
+    }
+
+    async fn look_after(&self) -> Infallible {
+        let mut line = Reserved::beside(&self.0.pool);
+        let mut interval = every_beat();
+        let mut strays = HashMap::new();
+        let asked = self.0.ears.of(LOOK);
+        // There is nothing to look after before the first beat.
+        drop(self.0.known.subscribe().wait_for(|known| *known).await);
+        loop {
+            tokio::select! {
+                _ = interval.tick() => {}
+                () = asked.rung() => {}
+            }
+            match timeout(LOOK_LIMIT, self.look(line.pool(), &mut strays)).await {
+                Ok(Ok(())) => continue,
+                Ok(Err(error)) => tracing::warn!(%error, "what is held was not looked at"),
+                Err(_) => {
+                    tracing::warn!("what is held was not looked at: the database does not answer");
+                }
+            }
+            line.renew();
+        }
+    }
+
+    /// Stops what is not this process's any more, hands back what it does not know of, follows the settings of its queues,
+    /// and rescues from others.
+    async fn look(&self, pool: &PgPool, strays: &mut HashMap<Key, Instant>) -> Result<()> {
+        let inner = &self.0;
+        // Before the question: what runs now was ours when it was claimed.
+        let before = inner.attempts();
+        if !before.is_empty() {
+            let held: HashSet<_> =
+                presence::held(pool, self.name(), &before).await?.into_iter().collect();
+            for attempt in before.iter().filter(|attempt| !held.contains(*attempt)) {
+                inner.stop(attempt);
+            }
+        }
+        if inner.suspects() || !strays.is_empty() {
+            self.hand_back_strays(pool, strays).await?;
+        }
+        let decided = admin::concurrencies(pool).await?;
+        for lane in inner.queues() {
+            let options = &lane.options;
+            let limit = decided.get(&*options.queue).copied().unwrap_or(options.concurrency);
+            lane.slots.set_limit(limit.min(options.most_at_once));
+        }
+        let settings = &inner.settings;
+        for (queue, jobs) in
+            presence::rescue(pool, self.name(), settings.silence, &settings.lost).await?
+        {
+            tracing::warn!(queue, jobs, "rescued from workers that vanished");
+            settings.observer.rescued(&queue, jobs.unsigned_abs());
+        }
+        Ok(())
+    }
+
+    /// Jobs that the database gave to this process in an answer that never came.
+    async fn hand_back_strays(
+        &self,
+        pool: &PgPool,
+        strays: &mut HashMap<Key, Instant>,
+    ) -> Result<()> {
+        let inner = &self.0;
+        let held: HashSet<_> = presence::all_held(pool, self.name()).await?.into_iter().collect();
+        let known: HashSet<_> = inner.attempts().into_iter().collect();
+        strays.retain(|attempt, _| held.contains(attempt) && !known.contains(attempt));
+        for attempt in held.difference(&known) {
+            strays.entry(attempt.clone()).or_insert_with(Instant::now);
+        }
+        // No answer is waited for as long, and no claim that is still on its way commits later.
+        let lost: Vec<_> = strays
+            .iter()
+            .filter(|(_, since)| since.elapsed() > CLAIM_LIMIT * 2)
+            .map(|(attempt, _)| attempt.clone())
+            .collect();
+        if !lost.is_empty() {
+            presence::hand_back(pool, self.name(), Some(&lost)).await?;
+            tracing::warn!(
+                jobs = lost.len(),
+                "handed back what an answer that was lost had brought"
+            );
+        }
+        Ok(())
+    }
+}
+
+fn every_beat() -> Interval {
+    let mut interval = tokio::time::interval(BEAT);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}

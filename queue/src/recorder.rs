@@ -1,0 +1,248 @@
+//! Records how attempts ended: many in one statement, and again until the database has them.
+use std::{
+    any::Any,
+    panic::AssertUnwindSafe,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use apalis_core::error::BoxDynError;
+use futures_util::FutureExt as _;
+use sqlx::PgPool;
+use tokio::{
+    sync::{Mutex, mpsc},
+    task::JoinHandle,
+    time::timeout,
+};
+
+use crate::{
+    Claimed, Error, Finished, Outcome, Result, Settings, Told,
+    error::chain,
+    finish,
+    options::Hook,
+    process::{Inner, Lane},
+};
+
+/// In one statement.
+const BATCH: usize = 500;
+/// Between two tries.
+const PAUSE: Duration = Duration::from_millis(500);
+/// A database that does not answer for so long is away. What it did all the same is seen at the next try.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// An attempt that ended, with what its business is told should the job be dead.
+pub(crate) struct Record {
+    pub(crate) lane: Arc<Lane>,
+    pub(crate) job: Arc<Claimed>,
+    pub(crate) finished: Finished,
+}
+
+impl Record {
+    fn told(&self) -> Told {
+        Told {
+            id: self.job.id.clone(),
+            queue: self.job.queue.clone(),
+            payload: self.job.payload.clone(),
+            reason: self.finished.error.clone().unwrap_or_default(),
+        }
+    }
+}
+
+/// The way to the one task that records.
+#[derive(Clone)]
+pub(crate) struct Recorder {
+    records: mpsc::UnboundedSender<Option<Record>>,
+    task: Arc<Mutex<Option<JoinHandle<()>>>>,
+}
+
+impl Recorder {
+    pub(crate) fn start(pool: PgPool, settings: Settings, process: Weak<Inner>) -> Self {
+        // Unbounded, for what a database that is away leaves here was claimed from it before: no more than the slots.
+        let (records, waiting) = mpsc::unbounded_channel();
+        let scribe = Scribe { pool, settings, process };
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "what it loses in a crash is rescued by its row"
+        )]
+        let task = tokio::spawn(scribe.record_all(waiting));
+        Self { records, task: Arc::new(Mutex::new(Some(task))) }
+    }
+
+    pub(crate) fn record(&self, record: Record) {
+        let _ = self.records.send(Some(record));
+    }
+
+    /// Resolves when all that was given so far is recorded. Nothing is recorded afterwards.
+    pub(crate) async fn finish(&self) {
+        let _ = self.records.send(None);
+        if let Some(task) = self.task.lock().await.take() {
+            let _ = task.await;
+        }
+    }
+}
+
+struct Scribe {
+    pool: PgPool,
+    settings: Settings,
+    process: Weak<Inner>,
+}
+
+impl Scribe {
+    async fn record_all(self, mut waiting: mpsc::UnboundedReceiver<Option<Record>>) {
+        let mut batch = Vec::with_capacity(BATCH);
+        while waiting.recv_many(&mut batch, BATCH).await > 0 {
+            let last = batch.iter().any(Option::is_none);
+            let records: Vec<_> = batch.drain(..).flatten().collect();
+            self.record_some(&records).await;
+            if let Some(process) = self.process.upgrade() {
+                for Record { finished, .. } in &records {
+                    process.forget(&(finished.id.clone(), finished.since));
+                }
+            }
+            if last {
+                return;
+            }
+        }
+    }
+
+    async fn record_some(&self, records: &[Record]) {
+        let of = |outcomes: &[Outcome]| -> Vec<&Finished> {
+            let found = records.iter().map(|record| &record.finished);
+            found.filter(|finished| outcomes.contains(&finished.outcome)).collect()
+        };
+        let done = of(&[Outcome::Done]);
+        let mut held = match done.as_slice() {
+            [] => Vec::new(),
+            done => until_done(|| finish::end(&self.pool, self.worker(), done)).await,
+        };
+        let later = of(&[Outcome::Retry, Outcome::Outage, Outcome::Snooze]);
+        if !later.is_empty() {
+            let postpone = async || {
+                let mut db = self.pool.acquire().await?;
+                finish::postpone(&mut db, self.worker(), &later).await
+            };
+            held.extend(until_done(postpone).await);
+        }
+        // One whose end a try recorded that seemed to fail is not among those held, and is undone for nothing: it is asked
+        // what the database says now.
+        for record in records.iter().filter(|record| record.finished.outcome != Outcome::Dead) {
+            if !held.contains(&record.finished.id) {
+                until_done(|| self.undo(record)).await;
+            }
+        }
+        for record in records.iter().filter(|record| record.finished.outcome == Outcome::Dead) {
+            until_done(|| self.bury(record)).await;
+        }
+    }
+
+    fn worker(&self) -> &str {
+        &self.settings.name
+    }
+
+    /// Has undone what an attempt did outside the database after it had lost its job. Only a database that is away makes it
+    /// try again: an error or a panic of its own would come again, and this task records for all others.
+    async fn undo(&self, record: &Record) -> Result<()> {
+        let Some(hook) = &record.lane.options.on_stale else { return Ok(()) };
+        let tx = self.pool.begin().await?;
+        let why = match call(hook, tx, record.told()).await {
+            Ok(tx) => return Ok(tx.commit().await?),
+            Err(Failed::Away(error)) => return Err(error),
+            Err(Failed::Error(why) | Failed::Panic(why)) => why,
+        };
+        self.untold(record, &why, "what an attempt did after it had lost its job is not undone");
+        Ok(())
+    }
+
+    fn untold(&self, record: &Record, why: &str, what: &str) {
+        self.settings.observer.untold(&record.job.queue);
+        tracing::error!(error = why, job.id = record.job.id, job.type = record.job.queue, "{what}");
+    }
+
+    /// Records a death, and tells the business: both or neither.
+    async fn bury(&self, record: &Record) -> Result<()> {
+        let mut tx = self.pool.begin().await?;
+        let held = finish::end(&mut *tx, self.worker(), &[&record.finished]).await?;
+        if held.is_empty() {
+            tx.rollback().await?;
+            return self.undo(record).await;
+        }
+        let Some(hook) = &record.lane.options.on_dead else { return Ok(tx.commit().await?) };
+        let reason = record.finished.error.as_deref().unwrap_or_default();
+        match call(hook, tx, record.told()).await {
+            Ok(tx) => Ok(tx.commit().await?),
+            Err(Failed::Away(error)) => Err(error),
+            // What the job was about does not know yet that it is over: not dead before it does.
+            Err(Failed::Error(why)) => {
+                tracing::error!(
+                    error = why,
+                    job.id = record.job.id,
+                    "a dead job could not be told"
+                );
+                let again = Finished {
+                    outcome: Outcome::Retry,
+                    error: Some(format!("{reason}; {why}")),
+                    ..record.finished.clone()
+                };
+                let mut db = self.pool.acquire().await?;
+                finish::postpone(&mut db, self.worker(), &[&again]).await.map(drop)
+            }
+            // Its code would panic again: dead without the telling. Log, error and metric say so.
+            Err(Failed::Panic(panic)) => {
+                let error = Some(format!("{reason}; telling of it panicked: {panic}"));
+                let dead = Finished { error, ..record.finished.clone() };
+                finish::end(&self.pool, self.worker(), &[&dead]).await?;
+                self.untold(record, &panic, "a job is dead, and what it was about was not told");
+                Ok(())
+            }
+        }
+    }
+}
+
+enum Failed {
+    Away(Error),
+    Error(String),
+    Panic(String),
+}
+
+type Tx = sqlx::Transaction<'static, sqlx::Postgres>;
+
+async fn call(hook: &Hook, tx: Tx, told: Told) -> Result<Tx, Failed> {
+    let called = AssertUnwindSafe(async { hook(tx, told).await }).catch_unwind().await;
+    match called {
+        Ok(Ok(tx)) => Ok(tx),
+        Ok(Err(error)) => Err(failed(error)),
+        Err(panic) => Err(Failed::Panic(said(&*panic).to_owned())),
+    }
+}
+
+fn failed(error: BoxDynError) -> Failed {
+    let text = chain(&*error);
+    let error = match error.downcast::<Error>() {
+        Ok(error) => *error,
+        Err(error) => match error.downcast::<sqlx::Error>() {
+            Ok(error) => Error::Database(*error),
+            Err(_) => return Failed::Error(text),
+        },
+    };
+    if error.is_away() { Failed::Away(error) } else { Failed::Error(text) }
+}
+
+/// The message of a panic.
+pub(crate) fn said(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
+}
+
+async fn until_done<T, F: Future<Output = Result<T>>>(mut step: impl FnMut() -> F) -> T {
+    loop {
+        match timeout(LIMIT, step()).await {
+            Ok(Ok(done)) => return done,
+            Ok(Err(error)) => tracing::warn!(%error, "attempts not recorded yet"),
+            Err(_) => tracing::warn!("attempts not recorded yet: the database does not answer"),
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}

@@ -1,0 +1,38 @@
+//! A connection that nobody else can take.
+use std::time::Duration;
+
+use sqlx::{PgPool, postgres::PgPoolOptions};
+
+/// A connection beside the pool, for what must not wait behind the work of others: the heartbeat of a process, its look
+/// at what it holds, its notifications. Made when it is first used.
+#[derive(Debug)]
+pub(crate) struct Reserved {
+    parent: PgPool,
+    pool: PgPool,
+}
+
+impl Reserved {
+    /// To the database of `pool`, and as its connections are made.
+    pub(crate) fn beside(pool: &PgPool) -> Self {
+        Self { parent: pool.clone(), pool: one(pool) }
+    }
+
+    /// A pool of this one connection.
+    pub(crate) fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// The next use has a new connection: this one did not answer in time, and may hang until its limit.
+    pub(crate) fn renew(&mut self) {
+        self.pool = one(&self.parent);
+    }
+}
+
+fn one(parent: &PgPool) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(Duration::from_secs(5))
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .connect_lazy_with((*parent.connect_options()).clone())
+}

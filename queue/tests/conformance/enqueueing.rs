@@ -1,0 +1,131 @@
+//! The way in.
+use std::time::Duration;
+
+use apalis_hot::{Bell, NewJob, Options, Settings, admin};
+use sqlx::postgres::PgListener;
+
+use crate::support::{Bench, Probe, QUEUE, Seen, handler, run, until};
+
+#[tokio::test]
+async fn a_job_exists_if_and_only_if_its_transaction_commits() {
+    let bench = Bench::new().await;
+    let job = NewJob::new(QUEUE, &Probe { n: 1 }).unwrap();
+    let mut tx = bench.pool.begin().await.unwrap();
+    let lost = apalis_hot::enqueue(&mut tx, &job).await.unwrap().unwrap();
+    tx.rollback().await.unwrap();
+    assert!(admin::find(&bench.pool, &lost).await.is_err());
+}
+
+#[tokio::test]
+async fn jobs_of_one_key_are_one_job_and_a_taken_key_spoils_no_transaction() {
+    let bench = Bench::new().await;
+    let job =
+        |n| NewJob { key: Some("pump 7".into()), ..NewJob::new(QUEUE, &Probe { n }).unwrap() };
+    let mut tx = bench.pool.begin().await.unwrap();
+    let first = apalis_hot::enqueue(&mut tx, &job(1)).await.unwrap().unwrap();
+    assert_eq!(apalis_hot::enqueue(&mut tx, &job(2)).await.unwrap(), None);
+    let other = NewJob { queue: "others".into(), ..job(3) };
+    assert!(
+        apalis_hot::enqueue(&mut tx, &other).await.unwrap().is_some(),
+        "a key of another queue"
+    );
+    tx.commit().await.unwrap();
+
+    // Done, it is still the same job, until the key is forgotten.
+    bench.drain_of(QUEUE, Options::new(QUEUE), handler(async |_, _| Ok(()))).await;
+    let mut db = bench.pool.acquire().await.unwrap();
+    assert_eq!(apalis_hot::enqueue(&mut db, &job(4)).await.unwrap(), None);
+    assert!(admin::delete(&mut db, &first).await.unwrap());
+    assert!(apalis_hot::enqueue(&mut db, &job(5)).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn two_transactions_with_one_key_make_one_job() {
+    let bench = Bench::new().await;
+    let job = NewJob { key: Some("same".into()), ..NewJob::new(QUEUE, &Probe { n: 1 }).unwrap() };
+    let mut first = bench.pool.begin().await.unwrap();
+    assert!(apalis_hot::enqueue(&mut first, &job).await.unwrap().is_some());
+    let second = tokio::spawn({
+        let (pool, job) = (bench.pool.clone(), job.clone());
+        async move {
+            let mut tx = pool.begin().await.unwrap();
+            let added = apalis_hot::enqueue(&mut tx, &job).await.unwrap();
+            tx.commit().await.unwrap();
+            added
+        }
+    });
+    until("the second waits for the first", async || {
+        let waits = "select count(*) from pg_locks where not granted";
+        sqlx::query_scalar::<_, i64>(waits).fetch_one(&bench.pool).await.unwrap() > 0
+    })
+    .await;
+    first.rollback().await.unwrap();
+    assert!(second.await.unwrap().is_some(), "the first was never there");
+}
+
+#[tokio::test]
+async fn a_delayed_job_runs_when_it_is_due() {
+    let bench = Bench::new().await;
+    let mut db = bench.pool.acquire().await.unwrap();
+    let later =
+        NewJob { delay: Duration::from_hours(1), ..NewJob::new(QUEUE, &Probe { n: 1 }).unwrap() };
+    let id = apalis_hot::enqueue(&mut db, &later).await.unwrap().unwrap();
+    bench.drain(Options::new(QUEUE), handler(async |_, _| Ok(()))).await;
+    assert_eq!(bench.job(&id).await.state, admin::State::Scheduled);
+    bench.hurry().await;
+    bench.drain(Options::new(QUEUE), handler(async |_, _| Ok(()))).await;
+    assert_eq!(bench.job(&id).await.state, admin::State::Done);
+}
+
+#[tokio::test]
+async fn a_bell_wakes_a_worker_that_hardly_ever_looks() {
+    let bench = Bench::new().await;
+    let settings = Settings { poll: Duration::from_hours(1), ..Bench::settings() };
+    let process = apalis_hot::Process::new(&bench.pool, settings);
+    let seen = Seen::default();
+    let work = {
+        let seen = seen.clone();
+        handler(move |probe, _| {
+            seen.push(probe.n);
+            std::future::ready(Ok(()))
+        })
+    };
+    let bell = Bell::new(&bench.pool);
+    let stop = async {
+        until("the worker listens and sleeps", async || {
+            let workers = admin::workers(&bench.pool).await.unwrap();
+            workers.len() == 1 && listens(&bench).await
+        })
+        .await;
+        for n in 1..=3 {
+            bench.one().await;
+            bell.ring([QUEUE]);
+            until("the job has run", async || seen.len() == n).await;
+        }
+        Ok(())
+    };
+    run(&process, Options::new(QUEUE), work, stop).await;
+}
+
+async fn listens(bench: &Bench) -> bool {
+    let listens = "select count(*) from pg_stat_activity where query ilike 'listen%' and datname = current_database()";
+    sqlx::query_scalar::<_, i64>(listens).fetch_one(&bench.pool).await.unwrap() > 0
+}
+
+#[tokio::test]
+async fn a_bell_that_is_rung_a_hundred_times_at_once_is_heard_a_few_times() {
+    let bench = Bench::new().await;
+    let mut listener = PgListener::connect(&bench.url).await.unwrap();
+    listener.listen("queue").await.unwrap();
+    let bell = Bell::new(&bench.pool);
+    for _ in 0..100 {
+        bell.ring([QUEUE, "others"]);
+    }
+    bell.ring(["the last"]);
+    let mut heard = Vec::new();
+    while heard.last().is_none_or(|name| name != "the last") {
+        heard.push(listener.recv().await.unwrap().payload().to_owned());
+    }
+    assert!(heard.len() <= 6, "{heard:?}");
+    assert!(heard.iter().any(|name| name == QUEUE) && heard.iter().any(|name| name == "others"));
+}

@@ -1,0 +1,109 @@
+//! Where ended jobs are, and for how long.
+use apalis::prelude::AbortError;
+use apalis_hot::{Options, admin};
+use chrono::{TimeDelta, Utc};
+
+use crate::support::{Bench, QUEUE, handler};
+
+async fn days(bench: &Bench) -> Vec<String> {
+    let days = "select relname::text from pg_class where relname ~ '^ended_[0-9]{8}$' and relkind = 'r' order by 1";
+    sqlx::query_scalar(days).fetch_all(&bench.pool).await.unwrap()
+}
+
+#[tokio::test]
+async fn each_day_has_a_table_and_an_old_one_is_dropped_with_what_ended_in_it() {
+    let bench = Bench::new().await;
+    let id = bench.one().await;
+    bench.drain(Options::new(QUEUE), handler(async |_, _| Ok(()))).await;
+    let before = days(&bench).await;
+    assert_eq!(before.len(), 4, "today and three more");
+    let (in_rest, of): (i64, String) =
+        sqlx::query_as("select (select count(*) from queue.ended_rest), (select tableoid::regclass::text from queue.ended)")
+            .fetch_one(&bench.pool)
+            .await
+            .unwrap();
+    assert_eq!((in_rest, of.as_str()), (0, &*format!("queue.{}", before[0])));
+
+    // A table of long ago.
+    let old = "create table queue.ended_20200101 partition of queue.ended_days
+        for values from ('2020-01-01 00:00Z') to ('2020-01-02 00:00Z')";
+    sqlx::raw_sql(old).execute(&bench.pool).await.unwrap();
+    assert_eq!(admin::keep_days(&bench.pool, 7).await.unwrap(), 1);
+    assert_eq!(days(&bench).await, before);
+    assert_eq!(bench.job(&id).await.id, id, "what is young stays");
+}
+
+#[tokio::test]
+async fn what_ended_without_a_table_of_its_day_is_kept_and_pruned_too() {
+    let bench = Bench::new().await;
+    let id = bench.one().await;
+    for day in days(&bench).await {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(format!("drop table queue.{day}")))
+            .execute(&bench.pool)
+            .await
+            .unwrap();
+    }
+    bench.drain(Options::new(QUEUE), handler(async |_, _| Ok(()))).await;
+    assert_eq!(bench.job(&id).await.state, admin::State::Done);
+    admin::keep_days(&bench.pool, 7).await.unwrap();
+    assert_eq!(days(&bench).await.len(), 3, "that of today waits until its rows are gone");
+    sqlx::query("update queue.ended_rest set ended_at = ended_at - interval '9 days'")
+        .execute(&bench.pool)
+        .await
+        .unwrap();
+    admin::keep_days(&bench.pool, 7).await.unwrap();
+    assert!(admin::find(&bench.pool, &id).await.is_err());
+}
+
+#[tokio::test]
+async fn the_dead_are_pruned_by_their_age_and_keys_by_theirs() {
+    let bench = Bench::new().await;
+    let id = bench.one().await;
+    bench.drain(Options::new(QUEUE), handler(async |_, _| Err(AbortError::new("no").into()))).await;
+    let mut db = bench.pool.acquire().await.unwrap();
+    let hour = TimeDelta::hours(1);
+    assert_eq!(admin::prune_dead(&mut db, Utc::now() - hour, 10).await.unwrap(), 0);
+    assert_eq!(admin::prune_dead(&mut db, Utc::now() + hour, 10).await.unwrap(), 1);
+    assert!(admin::find(&bench.pool, &id).await.is_err());
+
+    let live = bench.one().await;
+    let keys =
+        "insert into queue.keys (queue, key, job) values ('probes', 'a', $1), ('probes', 'b', $2)";
+    sqlx::query(keys).bind(&live).bind(&id).execute(&bench.pool).await.unwrap();
+    assert_eq!(
+        admin::forget_keys(&mut db, Utc::now() + hour, 10).await.unwrap(),
+        1,
+        "that of a live job stays"
+    );
+}
+
+/// A claim, its end, and a report of progress write to no index of the live jobs.
+#[tokio::test]
+async fn updates_of_live_jobs_are_hot() {
+    let bench = Bench::new().await;
+    bench.enqueue(500).await;
+    bench
+        .drain(
+            Options { concurrency: 50, ..Options::new(QUEUE) },
+            handler(async |_, lease: apalis_hot::Lease| {
+                lease.progress(0.5, "half").await?;
+                Ok(())
+            }),
+        )
+        .await;
+    let mut db = bench.pool.acquire().await.unwrap();
+    sqlx::query("select pg_stat_force_next_flush()").execute(&mut *db).await.unwrap();
+    crate::support::until("the figures are there", async || {
+        let figures =
+            "select n_tup_upd from pg_stat_user_tables where relid = 'queue.jobs'::regclass";
+        sqlx::query_scalar::<_, i64>(figures).fetch_one(&bench.pool).await.unwrap() >= 1000
+    })
+    .await;
+    let (all, hot): (i64, i64) = sqlx::query_as(
+        "select n_tup_upd, n_tup_hot_upd from pg_stat_user_tables where relid = 'queue.jobs'::regclass",
+    )
+    .fetch_one(&bench.pool)
+    .await
+    .unwrap();
+    assert!(hot * 10 >= all * 8, "{hot} of {all}");
+}
