@@ -35,6 +35,11 @@ impl IfMatch {
     pub fn judge<T: Versioned>(&self, old: &T, new: T) -> Result<T> {
         self.0.judge(old, new)
     }
+
+    /// The same for an edit that also gives `secrets` new values: fields that no answer shows, of which a 412 tells the name alone.
+    pub fn judge_with<T: Versioned>(&self, old: &T, new: T, secrets: &[&str]) -> Result<T> {
+        self.0.judge_with(old, new, secrets)
+    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for IfMatch {

@@ -34,9 +34,9 @@ macro_rules! versioned {
 pub struct Difference {
     /// Its name.
     pub champ: String,
-    /// What it is now.
+    /// What it is now; null for a secret.
     pub actuel: Value,
-    /// What the edit would make of it.
+    /// What the edit would make of it; null for a secret.
     pub envoye: Value,
 }
 
@@ -64,12 +64,23 @@ impl Condition {
     /// transaction of the edit, which must not commit otherwise. An edit that changes nothing may always stand: most likely it was
     /// sent again, because the answer to the first time was lost.
     pub fn judge<T: Versioned>(&self, old: &T, new: T) -> Result<T> {
+        self.judge_with(old, new, &[])
+    }
+
+    /// The same for an edit that also gives `secrets` new values, which the row does not show: such an edit changes something. Of
+    /// them the names are told, and null for both values.
+    pub fn judge_with<T: Versioned>(&self, old: &T, new: T, secrets: &[&str]) -> Result<T> {
         self.judged.store(true, Ordering::Relaxed);
         let Some(versions) = &self.versions else { return Ok(new) };
         if versions.contains(&old.version()) {
             return Ok(new);
         }
-        let differences = differences(&json(old)?, &json(&new)?);
+        let mut differences = differences(&json(old)?, &json(&new)?);
+        differences.extend(secrets.iter().map(|champ| Difference {
+            champ: (*champ).to_owned(),
+            actuel: Value::Null,
+            envoye: Value::Null,
+        }));
         if differences.is_empty() {
             return Ok(new);
         }
@@ -134,6 +145,13 @@ mod tests {
         let ville =
             Difference { champ: "ville".to_owned(), actuel: Value::Null, envoye: json!("Safi") };
         assert_eq!((version, differences), (3, vec![ville]));
+        // What nobody is shown changes as well.
+        let Err(Error::Stale { differences, .. }) = stale.judge_with(&old, again, &["code"]) else {
+            panic!("it stands")
+        };
+        let code =
+            Difference { champ: "code".to_owned(), actuel: Value::Null, envoye: Value::Null };
+        assert_eq!(differences, vec![code]);
         // Tags that are none of ours.
         assert!(Condition::one_of(vec![]).judge(&old, Row { nom: "", ..old.clone() }).is_err());
     }

@@ -36,8 +36,8 @@ pub fn add_schemas(schemas: &mut Value) {
                     "required": ["champ", "actuel", "envoye"],
                     "properties": {
                         "champ": { "type": "string", "description": "The name of the field." },
-                        "actuel": { "description": "Its present value." },
-                        "envoye": { "description": "What the edit would make of it." },
+                        "actuel": { "description": "Its present value; null for a secret, such as `password`." },
+                        "envoye": { "description": "What the edit would make of it; null for a secret." },
                     },
                 },
             },

@@ -141,7 +141,8 @@ async fn update(
     let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
     let old = users::find_for_update(&mut tx, user.id).await?;
     let new = users::update(&mut tx, user.id, full_name.as_deref(), edit.langue, now).await?;
-    let user = if_match.judge(&old, new)?;
+    let secrets: &[&str] = if password.is_some() { &["password"] } else { &[] };
+    let user = if_match.judge_with(&old, new, secrets)?;
     if let Some((account, hash)) = password {
         users::change_password(&mut tx, &account, session, &hash, address, now).await?;
         let entry = Entry::new(Acte::MotDePasseChange, &auteur).on(Cible::Compte, &user.id);

@@ -222,6 +222,14 @@ async fn an_account_and_a_schedule_have_versions_that_programs_do_not_raise() {
         differences(&stale),
         [("full_name".to_owned(), json!("Salma A."), json!("Salma B."))]
     );
+    // A password is an edit too, and is not told.
+    let password = "un-autre-mot-de-passe-9";
+    let edit = json!({"password": password, "current_password": crate::support::PASSWORD});
+    let stale = put(&app, &admin, "/users/update", &first, edit.clone()).await;
+    assert_eq!(differences(&stale), [("password".to_owned(), Value::Null, Value::Null)]);
+    assert!(!stale.body.to_string().contains("passe-9"), "{}", stale.body);
+    let (_, second) = read(&app, &admin, "/users/me").await;
+    app.send(app.request(Method::POST, "/auth/login").form(&form)).await.expect(200);
 
     let path = "/admin/schedules/planning.rappel";
     let version = async || {
@@ -242,6 +250,9 @@ async fn an_account_and_a_schedule_have_versions_that_programs_do_not_raise() {
         .await
         .unwrap();
     assert_eq!(version().await, first + 1, "a tick is no edit");
+
+    put(&app, &admin, "/users/update", &second, edit).await.expect(200);
+    app.get(&admin, "/users/me").await.expect_error(401, "session_terminee");
 }
 
 #[tokio::test]
