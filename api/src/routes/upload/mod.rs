@@ -1,6 +1,7 @@
 //! How a file comes in: streamed to storage in constant memory, measured and hashed on the way, then recorded
 //! with its job in one transaction. Whatever goes wrong before that leaves neither row nor file.
-use std::time::Duration;
+mod pace;
+mod refusals;
 
 use axum::{
     body::Bytes,
@@ -9,38 +10,32 @@ use axum::{
     response::Response,
 };
 use erp_core::{
-    Ctx, Error, Result, Text,
+    Ctx, Error, Result,
     documents::{
         self, Document, DocumentOut, FileKind, NewDocument,
-        kind::{HEAD_BYTES, Refusal, clean_name},
+        kind::{HEAD_BYTES, clean_name},
     },
-    input::{Fault, Fields, Id, Input, MAX_TEXT, Source},
+    input::{Fields, Id, Input, MAX_TEXT, Source},
     interventions,
     jobs::CAUSE,
     storage::Writer,
 };
 use sha2::{Digest as _, Sha256};
-use tokio::time::Instant;
 use tracing::Instrument as _;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
+use self::{
+    pace::Pace,
+    refusals::{broken, file_fault, refused, too_large},
+};
 use crate::{
     ApiError,
     extract::{CurrentUser, Query, content_type},
-    multipart::{self, Broken, Part, Parts},
+    multipart::{Part, Parts},
     once::{Effect, Once, Told},
 };
 
-/// A client that sends nothing for so long has gone.
-const SILENCE: Duration = Duration::from_secs(30);
-/// A line may be bad for so long before its rate counts.
-const GRACE: Duration = Duration::from_secs(30);
-/// Bytes a second that an upload has at every moment since it began, on the average. A photo over the worst of mobile
-/// networks has four times as many.
-const LEAST_RATE: u64 = 4 * 1024;
-/// Bytes a second by which the whole is timed: ten mebibytes have eleven minutes.
-const USUAL_RATE: u64 = 16 * 1024;
 /// What multipart wraps around a file, at most.
 const WRAPPING: u64 = 64 * 1024;
 
@@ -236,33 +231,6 @@ async fn next_chunk(part: &mut Part<'_>, max: u64, pace: &Pace) -> Result<Option
     pace.keep(part.chunk()).await?.map_err(|why| broken(why, max))
 }
 
-/// How slowly an upload may come: who holds a place without using it loses it.
-struct Pace {
-    started: Instant,
-    deadline: Instant,
-    received: multipart::Received,
-}
-
-impl Pace {
-    /// Of a body of `most` bytes, which begins now.
-    fn new(most: u64, received: multipart::Received) -> Self {
-        let started = Instant::now();
-        Self { started, deadline: started + GRACE + time_for(most, USUAL_RATE), received }
-    }
-
-    /// Waits for a piece of the body for as long as there is time for it.
-    async fn keep<T>(&self, piece: impl Future<Output = T>) -> Result<T, ApiError> {
-        let silent = Instant::now() + SILENCE;
-        let slow = self.started + GRACE + time_for(self.received.bytes(), LEAST_RATE);
-        let late = |_| ApiError::of_status(StatusCode::REQUEST_TIMEOUT);
-        tokio::time::timeout_at(silent.min(slow).min(self.deadline), piece).await.map_err(late)
-    }
-}
-
-fn time_for(bytes: u64, per_second: u64) -> Duration {
-    Duration::from_millis(bytes.saturating_mul(1000) / per_second)
-}
-
 /// Puts the file in its place, then its row and its job in one transaction. Runs to its end even when the client
 /// hangs up meanwhile: a commit cut in two would leave a file that nobody knows of, or worse, the reverse.
 async fn record(
@@ -306,67 +274,6 @@ async fn insert(ctx: &Ctx, once: &Once, new: &NewDocument) -> Result<(Effect, Do
     let (quota, now) = (ctx.config.uploads.quota_mib, ctx.clock.now());
     let document = documents::receive(&mut effect, new, quota, now).await?;
     Ok((effect, document))
-}
-
-fn refused(refusal: &Refusal) -> Error {
-    let text = Text::new(refusal.french(), refusal.english());
-    match refusal {
-        Refusal::Missing | Refusal::Empty => file_fault("value_error", text.fr, text.en),
-        Refusal::Extension | Refusal::Content { .. } => {
-            Error::Unsupported { code: "type_de_fichier_refuse", text }
-        }
-    }
-}
-
-fn too_large(max: u64) -> Error {
-    Error::TooLarge {
-        code: "fichier_trop_grand",
-        text: Text::new(
-            format!(
-                "Le fichier dépasse {} : réduisez-le ou envoyez-le en plusieurs fois.",
-                size(max, "Mio", "octets")
-            ),
-            format!(
-                "The file is larger than {}: reduce it or send it in parts.",
-                size(max, "MiB", "bytes")
-            ),
-        ),
-    }
-}
-
-fn size(bytes: u64, mebibytes: &str, plain: &str) -> String {
-    const MIB: u64 = 1024 * 1024;
-    if bytes.is_multiple_of(MIB) {
-        format!("{} {mebibytes}", bytes / MIB)
-    } else {
-        format!("{bytes} {plain}")
-    }
-}
-
-fn broken(why: Broken, max: u64) -> ApiError {
-    let fault = match why {
-        Broken::TooLarge => too_large(max),
-        Broken::Head => file_fault(
-            "multipart_invalid",
-            "L'en-tête d'une partie de l'envoi dépasse 8 Kio.",
-            "The head of a part of the upload is larger than 8 KiB",
-        ),
-        Broken::Malformed => malformed(),
-    };
-    fault.into()
-}
-
-fn malformed() -> Error {
-    file_fault(
-        "multipart_invalid",
-        "L'envoi est mal formé ou interrompu.",
-        "The upload is malformed or broken off",
-    )
-}
-
-fn file_fault(kind: &'static str, fr: impl Into<String>, en: impl Into<String>) -> Error {
-    let loc = vec!["body".to_owned(), "file".to_owned()];
-    Error::Invalid(vec![Fault { loc, msg: Text::new(fr, en), kind }])
 }
 
 /// What is found of a file in a body, which is not kept: name, kind, size and SHA-256. For [`crate::fuzzing`].
