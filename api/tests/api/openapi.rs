@@ -92,7 +92,8 @@ fn the_table_of_routes_is_true() {
         let operation = &document["paths"][documented][method.as_str().to_lowercase()];
         let described = operation["description"].as_str().unwrap_or_default();
         assert!(described.ends_with(&format!("**Who**: {who}.")), "{route}: {who} / {described}");
-        let (file, test) = story.trim_matches('`').split_once("::").unwrap();
+        let (module, test) = story.trim_matches('`').rsplit_once("::").unwrap();
+        let file = module.replace("::", "/");
         let source = format!("{}/tests/api/{file}.rs", env!("CARGO_MANIFEST_DIR"));
         let source = std::fs::read_to_string(source).unwrap();
         assert!(source.contains(&format!("fn {test}()")), "{route}: there is no test {story}");
