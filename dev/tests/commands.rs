@@ -155,6 +155,7 @@ async fn the_env_file_of_the_old_runbook_is_read_as_it_is() {
             .current_dir(folder.path())
             .env_clear()
             .env("ENVIRONMENT", environment)
+            .envs(support::profile())
             .stdin(std::process::Stdio::null())
             .output()
             .unwrap();

@@ -29,7 +29,8 @@ pub async fn run(
     input: &str,
 ) -> Said {
     let mut command = Command::new(program);
-    command.args(args).env_clear().envs(environment.iter().cloned()).kill_on_drop(true);
+    command.args(args).env_clear().envs(environment.iter().cloned()).envs(super::profile());
+    command.kill_on_drop(true);
     // No `.env` of the work tree has a part in it.
     command.current_dir(std::env::temp_dir());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -6,6 +6,7 @@ pub mod faults;
 pub mod server;
 
 use std::{
+    ffi::OsString,
     fs::File,
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
@@ -24,6 +25,13 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
+/// The variable by which a measurement of coverage hears from a process, where there is one.
+pub fn profile() -> Option<(&'static str, OsString)> {
+    std::env::var_os(PROFILE).map(|file| (PROFILE, file))
+}
+
+const PROFILE: &str = "LLVM_PROFILE_FILE";
+
 /// A process that ends with the test, whatever happens.
 pub struct Program(Child);
 
@@ -31,15 +39,14 @@ impl Program {
     pub fn start(path: &Path, environment: &[(String, String)]) -> Self {
         let mut command = Command::new(path);
         command.env_clear().env("LOG_LEVEL", "warn").envs(environment.iter().cloned());
-        // Where a measurement of coverage wants to hear from every process.
-        command.envs(std::env::var_os("LLVM_PROFILE_FILE").map(|file| ("LLVM_PROFILE_FILE", file)));
+        command.envs(profile());
         Self(command.stdin(Stdio::null()).spawn().unwrap())
     }
 
     /// The same, with all that it says in the file `output`.
     pub fn start_recorded(path: &Path, environment: &[(String, String)], output: &Path) -> Self {
         let mut command = Command::new(path);
-        command.env_clear().envs(environment.iter().cloned()).stdin(Stdio::null());
+        command.env_clear().envs(environment.iter().cloned()).envs(profile()).stdin(Stdio::null());
         let file = File::options().create(true).append(true).open(output).unwrap();
         command.stdout(file.try_clone().unwrap()).stderr(file);
         Self(command.spawn().unwrap())
@@ -62,10 +69,27 @@ impl Program {
         }
         panic!("the process does not end");
     }
+
+    /// Asks it to stop, if it still runs, and gives it a few seconds for that.
+    fn end_in_order(&mut self) {
+        let begun = Instant::now();
+        let mut asked = false;
+        while matches!(self.0.try_wait(), Ok(None)) && begun.elapsed() < Duration::from_secs(5) {
+            if !asked {
+                self.signal(Signal::TERM);
+                asked = true;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
 }
 
 impl Drop for Program {
     fn drop(&mut self) {
+        if profile().is_some() {
+            // Killed it would not tell what it ran.
+            self.end_in_order();
+        }
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
