@@ -5,6 +5,7 @@ use std::{
 };
 
 use erp_dev::{faults::SmallDisk, samples};
+use sqlx::{Executor as _, Row as _};
 
 use crate::support::{System, faults::until};
 
@@ -82,7 +83,7 @@ async fn the_file_of_an_upload_that_was_cut_off_at_its_commit_is_purged() {
         let cut = "select count(pg_terminate_backend(pid)) from pg_stat_activity
             where query ilike 'commit%' and state = 'active' and datname = current_database()";
         until("the commit is cut off", async || {
-            sqlx::query_scalar::<_, i64>(cut).fetch_one(pool).await.unwrap() == 1
+            pool.fetch_one(cut).await.unwrap().get::<i64, _>(0) == 1
         })
         .await;
     };
