@@ -7,6 +7,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use erp_dev::TestDb;
+use sqlx::Executor as _;
 
 use support::{
     System,
@@ -121,4 +122,113 @@ async fn without_a_database_or_its_schema_the_rest_is_still_looked_at() {
         &["files", "disjoncteurs", "workers", "planifications", "fuseaux"],
     );
     assert!(said.line("schéma").contains("erp-api migrate up"), "{said:?}");
+}
+
+/// What the doctor says, once that satisfies the condition.
+async fn until(system: &System, condition: impl Fn(&Said) -> bool) -> Said {
+    let started = Instant::now();
+    loop {
+        let said = doctor(system, &[]).await;
+        if condition(&said) {
+            return said;
+        }
+        assert!(started.elapsed() < Duration::from_mins(1), "{said:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// The line about `name`, which stands in its second column.
+fn about<'a>(said: &'a Said, name: &str) -> &'a str {
+    let is_it = |line: &&str| line.chars().skip(13).take(name.chars().count()).eq(name.chars());
+    said.out.lines().find(is_it).unwrap_or_else(|| panic!("nothing about {name}: {said:?}"))
+}
+
+/// The line about `name` begins with `word`, and has each of `parts`.
+fn says(said: &Said, word: &str, name: &str, parts: &[&str]) {
+    let line = about(said, name);
+    assert!(line.starts_with(word), "{word}: {line}");
+    for part in parts {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_has_died_or_is_switched_off_is_named_with_what_to_do() {
+    let system = System::start().await;
+    let run = async |sql: &'static str| {
+        system.ctx.pool.execute(sql).await.unwrap();
+    };
+    // Nobody serves the queue of photos, where a job has been ready for ten minutes.
+    let _worker = system.worker_with(&[("WORKER_QUEUES", "emails")]);
+    run("insert into apalis.jobs (id, job_type, job, status, attempts, max_attempts, run_at)
+         values ('photo', 'documents.process', '{}', 'Pending', 0, 3, now() - interval '10 minutes')")
+    .await;
+    let said = until(&system, |said| about(said, "workers").contains("personne ne sert")).await;
+    assert_eq!(said.code, 1, "{said:?}");
+    says(&said, "ÉCHEC", "workers", &["documents.process", "WORKER_QUEUES"]);
+    says(
+        &said,
+        "ÉCHEC",
+        "files",
+        &["prêtes attendent depuis ", " s : documents.process", "lancez des workers"],
+    );
+
+    run("update apalis.jobs set status = 'Killed' where id = 'photo'").await;
+    run("update disjoncteurs set ouvert_depuis = '2026-11-24T06:30:00Z', derniere_erreur = 'disque plein', essai_a = now() + interval '1 hour'
+         where nom = 'storage'")
+    .await;
+    let said = until(&system, |said| about(said, "planifications").starts_with("ok")).await;
+    says(&said, "attention", "files", &["1 tâches mortes : documents.process", "state=dead"]);
+    says(
+        &said,
+        "ÉCHEC",
+        "disjoncteurs",
+        &["storage depuis 2026-11-24 06:30 UTC (disque plein)", "attendent : documents.process"],
+    );
+
+    run("delete from apalis.jobs").await;
+    run(
+        "insert into apalis.paused_queues (name, paused_by) values ('documents.process', 'samira')",
+    )
+    .await;
+    run("update schedules set enabled = false where name = 'planning.rappel'").await;
+    let said = doctor(&system, &[]).await;
+    says(&said, "attention", "files", &["en pause : documents.process", "/resume"]);
+    says(&said, "attention", "planifications", &["désactivées : planning.rappel", "PUT"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bucket_a_relay_and_a_schema_that_are_others_are_named_with_what_to_do() {
+    let system = System::start().await;
+    // An address that is no bucket's.
+    let bucket = [
+        ("UPLOAD_URL", "s3://erp/mif"),
+        ("AWS_ENDPOINT_URL", system.url.as_str()),
+        ("AWS_ACCESS_KEY_ID", "erp"),
+        ("AWS_SECRET_ACCESS_KEY", "secret-du-bac"),
+        ("AWS_ALLOW_HTTP", "true"),
+    ];
+    let said = doctor(&system, &bucket).await;
+    says(&said, "ÉCHEC", "fichiers", &["s3://erp/mif", "vérifiez UPLOAD_URL"]);
+    assert!(!said.out.contains("secret-du-bac"), "{said:?}");
+    // The relay of this machine asks nobody who they are.
+    let said =
+        doctor(&system, &[("SMTP_USER", "erp"), ("SMTP_PASSWORD", "secret-du-relais")]).await;
+    says(&said, "attention", "smtp", &["ne demande pas d'identification", "retirez SMTP_USER"]);
+    assert!(!said.out.contains("secret-du-relais"), "{said:?}");
+
+    let db = TestDb::new().await;
+    let (url, pool) = command::empty_database(&db, "doctor_other_schema").await;
+    erp_core::migrate(&pool).await.unwrap();
+    let newer =
+        "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
+         values (29990101000000, 'demain', true, 'x', 1)";
+    pool.execute(newer).await.unwrap();
+    let said = doctor(&system, &[("DATABASE_URL", &url)]).await;
+    says(&said, "ok", "schéma", &["et 1 plus récentes"]);
+    let changed = "update _sqlx_migrations set checksum = 'y' where version = 20261124000001";
+    pool.execute(changed).await.unwrap();
+    let said = doctor(&system, &[("DATABASE_URL", &url)]).await;
+    says(&said, "ÉCHEC", "schéma", &["20261124000001", "erp-api migrate status"]);
+    assert_eq!(said.code, 1, "{said:?}");
 }

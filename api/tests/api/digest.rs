@@ -112,3 +112,26 @@ async fn one_click_on_the_link_of_a_digest_ends_them_and_looking_at_it_does_not(
         .expect_error(422, "donnees_invalides");
     app.get(&boss, &format!("/users/me?jeton={path}")).await.expect(200);
 }
+
+#[tokio::test]
+async fn a_job_of_the_release_before_sends_one_person_the_digest() {
+    let app = morning().await;
+    let boss = app.user(UserRole::Responsable).await;
+    app.intervention(&boss).await;
+    app.run_jobs().await;
+    let before = app.mails().len();
+    let job = json!({"user_id": boss.id, "jour": "2026-11-24"}).to_string();
+    sqlx::query(
+        "insert into apalis.jobs (id, job_type, job, status, attempts, max_attempts, run_at)
+         values ('ancienne', 'emails.digest', convert_to($1, 'UTF8'), 'Pending', 0, 8, now())",
+    )
+    .bind(job)
+    .execute(&app.ctx.pool)
+    .await
+    .unwrap();
+    app.run_jobs().await;
+    let mails = app.mails().split_off(before);
+    assert_eq!(mails.len(), 1);
+    assert_eq!(mails[0].to, [boss.email.as_str()]);
+    assert!(mails[0].text.as_deref().unwrap().contains("À affecter"), "{:?}", mails[0].text);
+}

@@ -272,6 +272,20 @@ async fn two_jobs_of_one_mail_send_it_once() {
 }
 
 #[tokio::test]
+async fn a_job_of_the_release_before_sends_the_mail_that_it_names() {
+    let app = App::new().await;
+    let (boss, reader) =
+        (app.user(UserRole::Responsable).await, app.user(UserRole::Technicien).await);
+    let made = urgent(&app, &boss, &reader).await;
+    let renamed = "update apalis.jobs set job_type = 'emails.group' where job_type = 'emails'";
+    let renamed = sqlx::raw_sql(renamed).execute(&app.ctx.pool).await.unwrap();
+    assert_eq!(renamed.rows_affected(), 1);
+    app.run_jobs().await;
+    assert_eq!(app.mails().len(), 1);
+    assert_eq!(as_it_is(&app, &boss, &made["id"]).await["statut"], "envoyee");
+}
+
+#[tokio::test]
 async fn the_jobs_of_the_release_before_are_done_and_can_be_called_off() {
     let app = App::new().await;
     let (boss, admin) = (app.user(UserRole::Responsable).await, app.user(UserRole::Admin).await);

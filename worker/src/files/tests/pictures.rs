@@ -145,6 +145,28 @@ fn every_kind_of_colour() {
 }
 
 #[test]
+fn an_interlaced_png() {
+    let found = process(&samples::png_interlaced(64, 48), FileKind::Png).unwrap();
+    assert_eq!((found.width, found.height), (64, 48));
+    assert_eq!(preview(&found).to_rgba8().get_pixel(63, 47).0[3], 0, "as the original");
+    // Its data end before its pixels do, and all else of it is in order.
+    let whole = samples::png_interlaced(640, 480);
+    let data = whole.windows(4).position(|name| name == b"IDAT").unwrap();
+    let len = u32::from_be_bytes(whole[data - 4..data].try_into().unwrap());
+    let kept = len as usize / 2;
+    let chunk = &whole[data..data + 4 + kept];
+    let mut cut = whole[..data - 4].to_vec();
+    cut.extend_from_slice(&u32::try_from(kept).unwrap().to_be_bytes());
+    cut.extend_from_slice(chunk);
+    let mut sum = flate2::Crc::new();
+    sum.update(chunk);
+    cut.extend_from_slice(&sum.sum().to_be_bytes());
+    cut.extend_from_slice(&whole[data + 8 + len as usize..]);
+    let refused = process(&cut, FileKind::Png).unwrap_err();
+    assert!(refused.0.starts_with("L'image est "), "{refused}");
+}
+
+#[test]
 fn a_palette_png() {
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, 4, 1);
