@@ -125,6 +125,7 @@ pub const TABLE: &[(Method, &str, Access)] = &[
     (Method::GET, "/admin/queues", A),
     (Method::POST, "/admin/queues/{name}/pause", A),
     (Method::POST, "/admin/queues/{name}/resume", A),
+    (Method::POST, "/admin/queues/{name}/concurrency", A),
     (Method::GET, "/admin/workers", A),
     (Method::GET, "/admin/breakers", A),
     (Method::GET, "/admin/emails", A),

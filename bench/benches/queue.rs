@@ -252,8 +252,7 @@ impl Side {
             while self.left().await? > 0 {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
-            let waits = "select extract(epoch from (attempts_log -> 0 ->> 'started_at')::timestamptz - created_at)::float8 * 1000 \
-                from apalis.jobs";
+            let waits = "select extract(epoch from started_at - created_at)::float8 * 1000 from queue.ended";
             sqlx::query_scalar(waits).fetch_all(&self.pool).await?
         } else {
             peers.run(
@@ -300,8 +299,9 @@ impl Side {
         let jobs = self.kind.jobs();
         let fill = match self.kind {
             Kind::Ours => format!(
-                "insert into apalis.jobs (job, id, job_type, status, attempts, max_attempts, run_at, priority) \
-                 select '{{\"keys\":[]}}', gen_random_uuid(), '{}', 'Pending', 0, 20, now(), 1 from generate_series(1, {jobs})",
+                "insert into queue.jobs (payload, id, queue, max_attempts, run_at) \
+                 select '{{\"keys\":[]}}', lpad(n::text, 26, '0'), '{}', 20, now() - interval '1 hour' + n * interval '1 microsecond' \
+                 from generate_series(1, {jobs}) n",
                 DeleteFiles::QUEUE
             ),
             Kind::Raw => format!(
@@ -323,9 +323,7 @@ impl Side {
 
     async fn left(&self) -> anyhow::Result<i64> {
         let left = match self.kind {
-            Kind::Ours => {
-                "select count(*) from apalis.jobs where status = 'Pending' or lock_by is not null"
-            }
+            Kind::Ours => "select count(*) from queue.jobs",
             Kind::Raw => "select count(*) from raw_jobs where state = 'ready'",
             Kind::Graphile(_) => "select count(*) from graphile_worker._private_jobs",
             Kind::Procrastinate => {
@@ -337,7 +335,9 @@ impl Side {
 
     async fn empty(&self) -> anyhow::Result<()> {
         let empty = match self.kind {
-            Kind::Ours => "delete from apalis.jobs where id not like 'finished-%'",
+            Kind::Ours => {
+                "delete from queue.jobs; delete from queue.ended where id not like 'finished-%'"
+            }
             Kind::Raw => "delete from raw_jobs",
             Kind::Graphile(_) => "delete from graphile_worker._private_jobs",
             Kind::Procrastinate => "delete from procrastinate_jobs",
@@ -349,8 +349,8 @@ impl Side {
 
     async fn fill_finished(&self) -> anyhow::Result<()> {
         let fill = format!(
-            "insert into apalis.jobs (job, id, job_type, status, attempts, max_attempts, run_at, done_at, priority) \
-             select '{{\"keys\":[]}}', 'finished-' || n, '{}', 'Done', 1, 20, now(), now(), 1 from generate_series(1, {FINISHED}) n",
+            "insert into queue.ended (payload, id, queue, outcome, attempts, max_attempts, rescues, run_at, created_at, ended_at) \
+             select '{{\"keys\":[]}}', 'finished-' || n, '{}', 'done', 1, 20, 0, now(), now(), now() from generate_series(1, {FINISHED}) n",
             DeleteFiles::QUEUE
         );
         sqlx::raw_sql(AssertSqlSafe(fill)).execute(&self.pool).await?;

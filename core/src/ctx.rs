@@ -4,8 +4,9 @@ use std::sync::{
     atomic::{AtomicI64, Ordering},
 };
 
+use apalis_hot::Bell;
 use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
-use sqlx::PgPool;
+use sqlx::{PgPool, Postgres, Transaction};
 
 use crate::{
     Config, Result,
@@ -23,6 +24,8 @@ use crate::{
 #[derive(Clone)]
 pub struct Ctx {
     pub pool: PgPool,
+    /// Announces jobs.
+    pub bell: Bell,
     /// For `/metrics`, which must tell of a pool that is exhausted.
     pub aside: Arc<Reserved>,
     pub clock: Clock,
@@ -46,6 +49,7 @@ impl Ctx {
     pub fn with_pool(config: Config, pool: PgPool) -> Result<Self> {
         Ok(Self {
             aside: Arc::new(Reserved::beside(&pool)),
+            bell: Bell::new(&pool),
             pool,
             clock: Clock::default(),
             storage: match &config.uploads.storage {
@@ -61,9 +65,15 @@ impl Ctx {
         })
     }
 
+    /// A transaction that has begun, as one of ours.
+    #[must_use]
+    pub fn tx<'a>(&self, begun: Transaction<'a, Postgres>) -> crate::Tx<'a> {
+        crate::Tx::new(begun, self.bell.clone(), self.config.mail.group)
+    }
+
     /// Begins a transaction; dropped without a commit, it changes nothing.
     pub async fn begin(&self) -> Result<crate::Tx<'static>> {
-        Ok(crate::Tx::new(self.pool.begin().await?, self.config.mail.group))
+        Ok(self.tx(self.pool.begin().await?))
     }
 }
 

@@ -184,6 +184,16 @@ impl Error {
     }
 }
 
+impl From<apalis_hot::Error> for Error {
+    fn from(error: apalis_hot::Error) -> Self {
+        match error {
+            apalis_hot::Error::Database(error) => error.into(),
+            apalis_hot::Error::LeaseLost => Self::LeaseLost,
+            other => Self::Internal(other.into()),
+        }
+    }
+}
+
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         if is_away(&error) {

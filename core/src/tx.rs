@@ -1,9 +1,11 @@
 //! The transaction of routes and jobs.
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ops::{Deref, DerefMut},
+    sync::{Arc, Mutex, PoisonError},
 };
 
+use apalis_hot::Bell;
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{Connection as _, PgConnection, Postgres, Transaction};
 
@@ -20,11 +22,40 @@ pub struct Tx<'a> {
     mail_window: TimeDelta,
     /// By reader: the notifications that are to go out by mail, and when they were made.
     mails: BTreeMap<i64, (DateTime<Utc>, Vec<i64>)>,
+    jobs: Announced,
+}
+
+/// The queues that have new jobs, announced when the outermost transaction has committed. Savepoints share them: one that is
+/// taken back has announced for nothing.
+struct Announced {
+    bell: Bell,
+    queues: Arc<Mutex<BTreeSet<&'static str>>>,
+    is_outermost: bool,
+}
+
+impl Announced {
+    fn ring(&self) {
+        if self.is_outermost {
+            let queues =
+                std::mem::take(&mut *self.queues.lock().unwrap_or_else(PoisonError::into_inner));
+            self.bell.ring(queues);
+        }
+    }
 }
 
 impl<'a> Tx<'a> {
-    pub(crate) fn new(inner: Transaction<'a, Postgres>, mail_window: TimeDelta) -> Self {
-        Self { inner, mail_window, mails: BTreeMap::new() }
+    pub(crate) fn new(
+        inner: Transaction<'a, Postgres>,
+        bell: Bell,
+        mail_window: TimeDelta,
+    ) -> Self {
+        let jobs = Announced { bell, queues: Arc::default(), is_outermost: true };
+        Self { inner, mail_window, mails: BTreeMap::new(), jobs }
+    }
+
+    /// Announces a job of `queue` when this transaction has committed.
+    pub(crate) fn announce(&mut self, queue: &'static str) {
+        self.jobs.queues.lock().unwrap_or_else(PoisonError::into_inner).insert(queue);
     }
 
     /// Adds a notification to the next mail of its reader, when this transaction commits.
@@ -42,16 +73,36 @@ impl<'a> Tx<'a> {
     /// The mails are opened or joined last and in the order of their readers: each locks a row of its reader, and two
     /// commits that tell the same people must not wait for each other.
     pub async fn commit(mut self) -> Result<()> {
+        self.admit_mails().await?;
+        self.inner.commit().await?;
+        self.jobs.ring();
+        Ok(())
+    }
+
+    /// Writes what [`Tx::commit`] would, and gives back the transaction for somebody else to commit. Its jobs are found by
+    /// polling.
+    pub async fn into_inner(mut self) -> Result<Transaction<'a, Postgres>> {
+        self.admit_mails().await?;
+        Ok(self.inner)
+    }
+
+    async fn admit_mails(&mut self) -> Result<()> {
         let (window, mails) = (self.mail_window, std::mem::take(&mut self.mails));
         for (user_id, (now, notifications)) in mails {
-            envois::admit(&mut self, user_id, &notifications, window, now).await?;
+            envois::admit(self, user_id, &notifications, window, now).await?;
         }
-        Ok(self.inner.commit().await?)
+        Ok(())
     }
 
     /// Begins a part of this transaction that can be taken back alone. Its mails are opened when it commits.
     pub async fn savepoint(&mut self) -> Result<Tx<'_>> {
-        Ok(Tx::new(self.inner.begin().await?, self.mail_window))
+        let jobs = Announced {
+            bell: self.jobs.bell.clone(),
+            queues: self.jobs.queues.clone(),
+            is_outermost: false,
+        };
+        let (mail_window, mails) = (self.mail_window, BTreeMap::new());
+        Ok(Tx { inner: self.inner.begin().await?, mail_window, mails, jobs })
     }
 
     /// Takes everything back at once, where dropping does so when the connection is used next.

@@ -67,6 +67,10 @@ async fn describe_into(output: &Path, cluster: &Path) -> anyhow::Result<()> {
     // As they are now, not as they were when this program was built.
     let ours = Migrator::new(workspace().join("migrations")).await?;
     PostgresStorage::migrations().run(&pool).await?;
+    let mut queue = Migrator::new(workspace().join("queue/migrations")).await?;
+    queue.dangerous_set_table_name("queue._migrations");
+    queue.create_schema("queue");
+    queue.run(&pool).await?;
     ours.run(&pool).await.context("the migrations fail")?;
     pool.close().await;
     tokio::task::block_in_place(|| compile(&url, output))

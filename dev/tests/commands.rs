@@ -244,7 +244,7 @@ async fn the_first_people_come_by_command_and_their_passwords_by_no_argument() {
     assert_eq!(said.code, 0, "{said:?}");
     let counts: Vec<i64> = sqlx::query_scalar(
         "select count(*) from users union all select count(*) from equipements
-        union all select count(*) from interventions union all select count(*) from apalis.jobs",
+        union all select count(*) from interventions union all select count(*) from queue.jobs",
     )
     .fetch_all(&place.pool)
     .await

@@ -121,7 +121,7 @@ async fn all_go_on_after_a_failover(mut pair: Pair, url: String, fail_over: impl
     fail_over(second).await;
     let started = Instant::now();
     // What hangs for a moment is answered 503, and goes on being asked for.
-    let new_worker_row = "select count(*) from apalis.workers where last_seen > clock_timestamp() - interval '5 seconds'";
+    let new_worker_row = "select count(*) from queue.workers where last_seen > clock_timestamp() - interval '5 seconds'";
     let url = pair.second.as_ref().unwrap().url("erp");
     let mut second = PgConnection::connect(&url).await.unwrap();
     until("the worker beats on the second", async || {
@@ -190,7 +190,10 @@ async fn in_namespaces_of_its_own() {
 /// Outcomes of all attempts that have ended.
 async fn outcomes(pool: &PgPool) -> Vec<String> {
     let outcomes = sqlx::query_scalar!(
-        r#"select a ->> 'outcome' as "outcome!" from apalis.jobs, jsonb_array_elements(attempts_log) a"#
+        r#"
+            select a ->> 'outcome' as "outcome!" from queue.everything, jsonb_array_elements(history) a
+            union all select outcome from queue.ended
+        "#
     );
     outcomes.fetch_all(pool).await.unwrap()
 }
@@ -200,7 +203,7 @@ async fn count(pool: &PgPool, condition: &str) -> i64 {
     pool.fetch_one(AssertSqlSafe(sql)).await.unwrap().get(0)
 }
 
-/// Four mails and four photos that wait for a worker.
+/// Four mails and four photos that wait for a worker, which runs all four of the former and two of the latter at once.
 async fn with_work() -> System {
     let system = System::start_with(&[("DATABASE_MAX_CONNECTIONS", "5")]).await;
     let intervention = system.intervention().await;
@@ -222,8 +225,8 @@ async fn lock(pool: &PgPool) -> sqlx::Transaction<'static, sqlx::Postgres> {
     lock
 }
 
-const OPEN: &str = "apalis.jobs where status in ('Pending', 'Failed', 'Running')";
-const RUNNING: &str = "apalis.jobs where status = 'Running'";
+const OPEN: &str = "queue.jobs";
+const RUNNING: &str = "queue.jobs where lock_by is not null";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_whose_pool_is_exhausted_lives_on_for_the_others() {
@@ -233,8 +236,8 @@ async fn a_worker_whose_pool_is_exhausted_lives_on_for_the_others() {
     let _busy = system.worker();
     // It has nothing to do but to look after others, and has been heard of for long when the time comes.
     let _idle = system.worker_with(&[("WORKER_QUEUES", "maintenance.purge")]);
-    // Eight handlers at five connections.
-    until("all jobs are held", async || count(pool, RUNNING).await == 8).await;
+    // Six handlers at five connections.
+    until("six jobs are held", async || count(pool, RUNNING).await >= 6).await;
     tokio::time::sleep(Duration::from_secs(11)).await;
     lock.rollback().await.unwrap();
     until("all jobs end", async || count(pool, OPEN).await == 0).await;
@@ -249,19 +252,19 @@ async fn who_was_frozen_does_not_rescue_from_those_who_were_frozen_with_it() {
     let idle = system.worker_with(&[("WORKER_QUEUES", "maintenance.purge")]);
     let silent = |worker: &str, seconds: u32| {
         format!(
-            "apalis.workers where id like '%-{worker}-%' and last_seen < clock_timestamp() - interval '{seconds} seconds'"
+            "queue.workers where id like '%-{worker}-%' and last_seen < clock_timestamp() - interval '{seconds} seconds'"
         )
     };
     let beat = |worker: &str| {
         format!(
-            "apalis.workers where id like '%-{worker}-%' and last_seen > clock_timestamp() - interval '1 second'"
+            "queue.workers where id like '%-{worker}-%' and last_seen > clock_timestamp() - interval '1 second'"
         )
     };
     let (idle_pid, lock) = (idle.pid().to_string(), lock(pool).await);
     let busy = system.worker();
-    until("all jobs are held", async || count(pool, RUNNING).await == 8).await;
+    until("six jobs are held", async || count(pool, RUNNING).await >= 6).await;
     let long = format!(
-        "apalis.workers where id like '%-{idle_pid}-%' and started_at < clock_timestamp() - interval '7 seconds'"
+        "queue.workers where id like '%-{idle_pid}-%' and started_at < clock_timestamp() - interval '7 seconds'"
     );
     until("the idle one may rescue", async || count(pool, &long).await == 1).await;
     // As when a machine is paused.
@@ -296,7 +299,7 @@ async fn a_database_that_counts_too_slowly_is_slow_and_not_down() {
     assert!(before.contains("erp_database_up 1") && before.contains(ready), "{before}");
     assert!(before.contains("erp_queue_counts_age_seconds 0"), "{before}");
     let mut lock = system.ctx.pool.begin().await.unwrap();
-    lock.execute("lock table apalis.jobs in access exclusive mode").await.unwrap();
+    lock.execute("lock table queue.jobs in access exclusive mode").await.unwrap();
     let slow = metrics(&system).await;
     assert!(slow.contains("erp_database_up 1"), "{slow}");
     assert!(slow.contains(ready), "what was counted before is shown: {slow}");
@@ -311,8 +314,8 @@ async fn a_million_dead_jobs_are_counted_as_ten_thousand_or_more() {
     let pair = Pair::new().await;
     let url = pair.first.as_ref().unwrap().url("erp");
     let system = System::on(url.clone(), PgPool::connect(&url).await.unwrap()).await;
-    let fill = "insert into apalis.jobs (id, job_type, job, status, attempts, max_attempts, done_at, last_result)
-        select 'J' || lpad(i::text, 20, '0'), 'emails.send', '{}', 'Killed', 8, 8, now(), '{\"Err\": \"x\"}'
+    let fill = "insert into queue.ended (id, queue, payload, outcome, attempts, max_attempts, rescues, ended_at, run_at, created_at, error)
+        select 'J' || lpad(i::text, 20, '0'), 'emails.send', '{}', 'dead', 8, 8, 0, now(), now(), now(), 'x'
         from generate_series(1, 1000000) i";
     system.ctx.pool.execute(fill).await.unwrap();
     for _ in 0..5 {

@@ -114,9 +114,9 @@ async fn ends(system: &System, count: i64) -> Vec<(String, String, i32)> {
             r"
                 select d.filename, d.status || ' ' || coalesce(d.error, ''), j.attempts
                 from documents d
-                join apalis.jobs j
-                    on j.job_type = 'documents.process'
-                    and (convert_from(j.job, 'utf8')::json ->> 'document_id')::bigint = d.id
+                join queue.everything j
+                    on j.queue = 'documents.process'
+                    and (convert_from(j.payload, 'utf8')::json ->> 'document_id')::bigint = d.id
                 order by d.id
             ",
         )

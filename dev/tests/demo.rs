@@ -64,7 +64,7 @@ async fn without_demo_there_is_the_administrator_and_nothing_else() {
     assert_eq!(loaded.count("users").await, 1);
     assert_eq!(loaded.accounts.others, []);
     assert_eq!(loaded.accounts.admin.email, "admin@mif-maroc.example");
-    for empty in ["clients", "equipements", "interventions", "documents", "apalis.jobs"] {
+    for empty in ["clients", "equipements", "interventions", "documents", "queue.jobs"] {
         assert_eq!(loaded.count(empty).await, 0, "{empty}");
     }
     let again = demo::load(&loaded.ctx, true).await.unwrap();
@@ -150,7 +150,7 @@ async fn every_intervention_has_come_where_it_is_by_legal_steps(loaded: &Loaded)
 
 async fn no_mail_is_left_to_send_and_every_document_is_left_to_process(loaded: &Loaded) {
     let jobs: Vec<(String, i64)> =
-        loaded.rows("select job_type, count(*) from apalis.jobs group by 1").await;
+        loaded.rows("select queue, count(*) from queue.jobs group by 1").await;
     assert_eq!(jobs, [("documents.process".to_owned(), 12)]);
     assert_eq!(
         loaded.count("notifications where statut <> 'envoyee' or date_envoi is null").await,
@@ -174,7 +174,7 @@ async fn a_second_load_changes_nothing_and_two_at_once_are_one() {
     let (one, two) = tokio::join!(demo::load(&loaded.ctx, true), demo::load(&loaded.ctx, true));
     let accounts = one.unwrap();
     assert_eq!(accounts, two.unwrap());
-    let tables = ["users", "interventions", "historique", "notifications", "apalis.jobs"];
+    let tables = ["users", "interventions", "historique", "notifications", "queue.jobs"];
     let mut before = Vec::new();
     for table in tables {
         before.push(loaded.count(table).await);

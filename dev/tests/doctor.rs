@@ -160,8 +160,8 @@ async fn what_waits_has_died_or_is_switched_off_is_named_with_what_to_do() {
     };
     // Nobody serves the queue of photos, where a job has been ready for ten minutes.
     let _worker = system.worker_with(&[("WORKER_QUEUES", "emails")]);
-    run("insert into apalis.jobs (id, job_type, job, status, attempts, max_attempts, run_at)
-         values ('photo', 'documents.process', '{}', 'Pending', 0, 3, now() - interval '10 minutes')")
+    run("insert into queue.jobs (id, queue, payload, max_attempts, run_at)
+         values ('photo', 'documents.process', '{}', 3, now() - interval '10 minutes')")
     .await;
     let said = until(&system, |said| about(said, "workers").contains("personne ne sert")).await;
     assert_eq!(said.code, 1, "{said:?}");
@@ -173,9 +173,14 @@ async fn what_waits_has_died_or_is_switched_off_is_named_with_what_to_do() {
         &["prêtes attendent depuis ", " s : documents.process", "lancez des workers"],
     );
 
-    run("update apalis.jobs set status = 'Killed' where id = 'photo'").await;
-    run("update disjoncteurs set ouvert_depuis = '2026-11-24T06:30:00Z', derniere_erreur = 'disque plein', essai_a = now() + interval '1 hour'
-         where nom = 'storage'")
+    run("delete from queue.jobs").await;
+    run("insert into queue.ended (id, queue, payload, outcome, attempts, max_attempts, rescues, run_at, created_at, ended_at)
+         values ('photo', 'documents.process', '{}', 'dead', 3, 3, 0, now(), now(), now())")
+    .await;
+    run("insert into queue.breakers (name, failures, open_since, last_error, probe_at)
+         values ('storage', 5, '2026-11-24T06:30:00Z', 'disque plein', now() + interval '1 hour')
+         on conflict (name) do update set failures = 5, open_since = excluded.open_since, last_error = excluded.last_error,
+            probe_at = excluded.probe_at")
     .await;
     let said = until(&system, |said| about(said, "planifications").starts_with("ok")).await;
     says(&said, "attention", "files", &["1 tâches mortes : documents.process", "state=dead"]);
@@ -186,11 +191,9 @@ async fn what_waits_has_died_or_is_switched_off_is_named_with_what_to_do() {
         &["storage depuis 2026-11-24 06:30 UTC (disque plein)", "attendent : documents.process"],
     );
 
-    run("delete from apalis.jobs").await;
-    run(
-        "insert into apalis.paused_queues (name, paused_by) values ('documents.process', 'samira')",
-    )
-    .await;
+    run("delete from queue.ended").await;
+    run("insert into queue.settings (queue, paused_at, paused_by) values ('documents.process', now(), 'samira')")
+        .await;
     run("update schedules set enabled = false where name = 'planning.rappel'").await;
     let said = doctor(&system, &[]).await;
     says(&said, "attention", "files", &["en pause : documents.process", "/resume"]);

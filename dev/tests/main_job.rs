@@ -32,7 +32,7 @@ async fn uploads_whose_worker_is_killed_all_become_ready_and_no_file_twice() {
     assert_eq!(files, 3 * PHOTOS, "an original, a preview and a thumbnail each, and nothing else");
     let unfinished = || {
         sqlx::query_scalar!(
-            r#"select count(*) as "count!" from apalis.jobs where status <> 'Done'"#
+            r#"select count(*) as "count!" from queue.everything where state <> 'done'"#
         )
     };
     for _ in 0..200 {
@@ -60,7 +60,7 @@ async fn a_worker_asked_to_stop_finishes_what_it_holds_and_exits_cleanly() {
     assert!(worker.ended().await.success());
     assert_eq!(system.documents("processing").await, 0, "what was begun is finished");
     let held = sqlx::query_scalar!(
-        r#"select count(*) as "count!" from apalis.jobs where status not in ('Done', 'Pending') or attempts > 1"#
+        r#"select count(*) as "count!" from queue.everything where state not in ('done', 'ready') or attempts > 1"#
     );
     assert_eq!(held.fetch_one(&system.ctx.pool).await.unwrap(), 0);
     let _next = system.worker();
@@ -177,7 +177,7 @@ async fn a_rolling_restart_under_load_loses_and_doubles_nothing() {
     }
     let ended = || {
         sqlx::query_scalar!(
-            r#"select count(*) as "count!" from apalis.jobs where status = 'Done' and attempts = 1 and job_type = 'emails'"#
+            r#"select count(*) as "count!" from queue.ended where outcome = 'done' and attempts = 1 and queue = 'emails'"#
         )
     };
     let started = Instant::now();
@@ -212,8 +212,8 @@ async fn ticks_on_five_workers(ticks: usize) {
     let runs = || {
         sqlx::query_scalar!(
             r#"
-                select idempotency_key as "tick!" from apalis.jobs
-                where job_type = 'maintenance.purge' and status = 'Done' and attempts = 1
+                select key as "tick!" from queue.ended
+                where queue = 'maintenance.purge' and outcome = 'done' and attempts = 1
                 order by 1 limit $1
             "#,
             i64::try_from(ticks).unwrap()
@@ -244,9 +244,9 @@ async fn ten_thousand_documents_waiting_do_not_delay_a_mail() {
     let mut tx = system.ctx.begin().await.unwrap();
     sqlx::query!(
         r#"
-            insert into apalis.jobs (job, id, job_type, status, attempts, max_attempts, run_at, priority)
-            select j.job, 'waiting-' || n, j.job_type, 'Pending', 0, 8, now(), 1
-            from apalis.jobs j, generate_series(1, 10000) n where j.job_type = 'documents.process'
+            insert into queue.jobs (payload, id, queue, max_attempts, run_at)
+            select j.payload, 'waiting-' || n, j.queue, 8, now()
+            from queue.jobs j, generate_series(1, 10000) n where j.queue = 'documents.process'
         "#
     )
     .execute(&mut *tx)
@@ -256,7 +256,7 @@ async fn ten_thousand_documents_waiting_do_not_delay_a_mail() {
     let _worker = system.worker();
     let waiting = || {
         sqlx::query_scalar!(
-            r#"select count(*) as "count!" from apalis.jobs where job_type = 'documents.process' and status = 'Pending'"#
+            r#"select count(*) as "count!" from queue.jobs where queue = 'documents.process' and lock_by is null"#
         )
     };
     while waiting().fetch_one(&system.ctx.pool).await.unwrap() > 9_990 {

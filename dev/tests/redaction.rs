@@ -251,7 +251,7 @@ async fn mails_and_links(system: &System, secrets: &mut Vec<String>) {
     secrets.push(token);
     let refused = || {
         sqlx::query_scalar::<_, i64>(
-            "select count(*) from apalis.jobs where job_type = 'emails' and attempts_log <> '[]'",
+            "select count(*) from queue.jobs where queue = 'emails' and history is not null",
         )
     };
     let started = Instant::now();

@@ -145,7 +145,7 @@ async fn refused(pool: &PgPool, sql: &str) -> String {
 
 async fn done(pool: &PgPool, queue: &str) -> i64 {
     let count = sqlx::query_scalar!(
-        r#"select count(*) as "count!" from apalis.jobs where job_type = $1 and status = 'Done'"#,
+        r#"select count(*) as "count!" from queue.ended where queue = $1 and outcome = 'done'"#,
         queue,
     );
     count.fetch_one(pool).await.unwrap()
@@ -203,13 +203,8 @@ async fn the_programs_do_a_whole_days_work_under_a_role_that_can_change_nothing_
     })
     .await;
     until("all jobs are done", async || {
-        let open: i64 = sqlx::query_scalar(
-            "select count(*) from apalis.jobs where status in ('Pending', 'Queued', 'Running')
-             or status = 'Failed' and attempts < max_attempts",
-        )
-        .fetch_one(&app)
-        .await
-        .unwrap();
+        let open: i64 =
+            sqlx::query_scalar("select count(*) from queue.jobs").fetch_one(&app).await.unwrap();
         open == 0
     })
     .await;
@@ -258,8 +253,8 @@ async fn every_schedule_runs(system: &System, app: &PgPool) {
 /// Nobody was refused anything, not even once and in vain.
 async fn nobody_was_refused(app: &PgPool, output: &Path) {
     let errors: Vec<String> = sqlx::query_scalar(
-        "select job_type || ': ' || (last_result ->> 'Err') || attempts_log::text from apalis.jobs
-         where last_result ->> 'Err' is not null or attempts_log::text like '%permission%'",
+        "select queue || ': ' || coalesce(error, '') || coalesce(history::text, '') from queue.everything
+         where error is not null or history::text like '%permission%'",
     )
     .fetch_all(app)
     .await
@@ -276,6 +271,7 @@ async fn may_not(place: &Place, app: &PgPool) {
         "create temporary table a ()",
         "create schema a",
         "create table apalis.a ()",
+        "create table queue.a ()",
         "create function a() returns int language sql as 'select 1'",
         "create index on users (email)",
         "create role a",
@@ -286,6 +282,7 @@ async fn may_not(place: &Place, app: &PgPool) {
         "drop table limites",
         "drop view jobs",
         "drop schema apalis cascade",
+        "drop schema queue cascade",
         "truncate limites",
         "truncate audit",
         "comment on table users is 'a'",

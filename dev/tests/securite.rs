@@ -39,8 +39,10 @@ fn spans(page: &str) -> Vec<String> {
 /// The tests of the workspace, as `file::function`; of a `main.rs`, `mod.rs` or `tests.rs` its folder counts.
 fn tests() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    let mut folders: Vec<PathBuf> =
-        ["api", "core", "worker", "dev", "bench"].iter().map(|name| root().join(name)).collect();
+    let mut folders: Vec<PathBuf> = ["queue", "api", "core", "worker", "dev", "bench"]
+        .iter()
+        .map(|name| root().join(name))
+        .collect();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();

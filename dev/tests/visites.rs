@@ -26,7 +26,7 @@ const STEPS: [(&str, &str); 6] = [
     ("at the commit", "after update on plannings deferrable initially deferred for each row"),
     (
         "between the commit and its record",
-        "before update on apalis.jobs for each row when (new.status = 'Done' and new.job_type = 'planning.generate')",
+        "before delete on queue.jobs for each row when (old.queue = 'planning.generate')",
     ),
 ];
 
@@ -79,7 +79,7 @@ async fn killed_at(name: &str, trigger: &str) {
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&pool).await.unwrap();
     };
     run("create function attend() returns trigger language plpgsql as $$
-         begin perform pg_advisory_xact_lock(42); return new; end $$"
+         begin perform pg_advisory_xact_lock(42); return coalesce(new, old); end $$"
         .to_owned())
     .await;
     let kind = if trigger.contains("deferrable") { "constraint trigger" } else { "trigger" };
@@ -103,7 +103,7 @@ async fn killed_at(name: &str, trigger: &str) {
     run(format!("drop trigger attend on {table}")).await;
 
     let _next = system.worker();
-    let done = "select exists (select from apalis.jobs where job_type = 'planning.generate' and status = 'Done')";
+    let done = "select exists (select from queue.ended where queue = 'planning.generate' and outcome = 'done')";
     until(name, async || sqlx::query_scalar(done).fetch_one(&pool).await.unwrap()).await;
     let counts = counts(&system).await;
     println!("killed {name}: {} visit", counts.0);

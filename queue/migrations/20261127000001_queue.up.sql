@@ -58,10 +58,13 @@ create table queue.ended (
 ) partition by list (outcome);
 create index ended_id on queue.ended (id);
 create index ended_queue on queue.ended (queue, id);
+-- Few among many: the lists of operators.
+create index ended_badly on queue.ended (id) where outcome <> 'done';
 create table queue.ended_dead partition of queue.ended for values in ('dead');
 create table queue.ended_days partition of queue.ended for values in ('done', 'cancelled') partition by range (ended_at);
 -- Whatever has no day of its own: nothing, as long as somebody calls `queue.keep_days`.
 create table queue.ended_rest partition of queue.ended_days default;
+create index ended_rest_time on queue.ended_rest (ended_at);
 
 -- The keys that are taken: jobs of one queue with one key are one job.
 create table queue.keys (
@@ -81,7 +84,9 @@ create table queue.workers (
     -- Since when it has been heard of without a gap.
     heard_since timestamptz not null,
     -- Silent, its jobs were looked for then.
-    searched_at timestamptz
+    searched_at timestamptz,
+    -- It has ended in order. Its row stays for a day: a claim of its may commit late.
+    signed_off_at timestamptz
 ) with (fillfactor = 50);
 
 -- What operators have decided for a queue, over what its program says.
@@ -172,10 +177,13 @@ begin
         where i.inhparent = 'queue.ended_days'::regclass and c.relname ~ '^ended_\d{8}$'
           and to_date(right(c.relname, 8), 'YYYYMMDD') < today - kept
     loop
-        execute format('drop table %s', part.name);
-        dropped := dropped + 1;
+        -- One that is being read waits for the next time, and holds up no new day.
+        begin
+            execute format('drop table %s', part.name);
+            dropped := dropped + 1;
+        exception when lock_not_available then null;
+        end;
     end loop;
-    delete from queue.ended_rest where ended_at < (today - kept)::timestamp at time zone 'UTC';
     return dropped;
 end $$;
 revoke all on function queue.keep_days(integer) from public;

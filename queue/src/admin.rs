@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor};
 
 pub use job::{Attempt, Filter, Job, State, cancel, delete, find, find_for_update, list, redrive};
-pub use prune::{forget_keys, keep_days, prune_dead};
+pub use prune::{forget_keys, keep_days, prune_dead, prune_rest};
 
 use crate::Result;
 
@@ -160,7 +160,7 @@ pub async fn workers(db: impl PgExecutor<'_>) -> Result<Vec<Worker>> {
             left join (
                 select lock_by, count(*) as running from queue.jobs where lock_by is not null group by lock_by
             ) as held on held.lock_by = w.id
-            where last_seen > clock_timestamp() - interval '1 day'
+            where last_seen > clock_timestamp() - interval '1 day' and signed_off_at is null
             order by last_seen desc
             limit 200
         "#

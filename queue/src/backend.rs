@@ -23,7 +23,7 @@ use ulid::Ulid;
 
 use self::{pull::Pull, sink::Outbox};
 use crate::{
-    Bell, Claimed, Error, Finished, Lease, Options, Outcome, Process, layer::AttemptLayer,
+    Bell, Claimed, Error, Lease, Options, Process, judge::judge, layer::AttemptLayer,
     process::Lane, recorder::Record, slots::Slot,
 };
 
@@ -114,17 +114,26 @@ pub(crate) fn task(job: &Arc<Claimed>) -> TaskBuilder<Vec<u8>> {
 }
 
 impl<Args: DeserializeOwned> Storage<Args> {
-    /// The task of a claimed job; `None` for one whose payload nobody here can read, which is dead. (apalis would take it for
-    /// an error of the backend, and end the worker.)
+    /// The task of a claimed job; `None` for one whose payload nobody here can read: that attempt has failed, and the next
+    /// may be of a newer version. (apalis would take it for an error of the backend, and end the worker.)
     fn begin(process: &Process, lane: &Arc<Lane>, job: Claimed) -> Option<Task<Vec<u8>>> {
         let job = Arc::new(job);
         let slot = lane.slots.take();
         if let Err(error) = serde_json::from_slice::<Args>(&job.payload) {
             tracing::error!(job.id = job.id, job.type = job.queue, %error, "a payload that this version does not know");
-            let error = Some(format!("a payload that this version does not know: {error}"));
-            let finished = Finished { outcome: Outcome::Dead, error, ..Finished::stale(&job) };
-            process.0.settings.observer.ended(&job, Outcome::Dead, Duration::ZERO);
+            let error = format!("a payload that this version does not know: {error}").into();
+            let finished = judge(&lane.options, &job, Err(&error));
+            process.0.settings.observer.begun(&job);
+            process.0.settings.observer.ended(&job, finished.outcome, Duration::ZERO);
             process.0.hold_ended(&job);
+            if job.probe {
+                let (process, id) = (process.clone(), job.id.clone());
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "failing that, the probe ends by itself"
+                )]
+                drop(tokio::spawn(async move { process.0.breakers.release(&id).await }));
+            }
             process.0.recorder.record(Record { lane: lane.clone(), job, finished });
             return None;
         }

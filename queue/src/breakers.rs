@@ -114,7 +114,8 @@ impl Breakers {
             let queues = queues.get(dependency).map(Vec::as_slice).unwrap_or_default();
             if let Some(since) = breaker::answered(&self.pool, dependency, queues).await? {
                 tracing::info!(dependency, %since, "back: its breaker closes");
-                while breaker::wake(&self.pool, dependency, queues, BATCH).await? > 0 {}
+                let all = u64::try_from(BATCH).unwrap_or(u64::MAX);
+                while breaker::wake(&self.pool, dependency, queues, BATCH).await? >= all {}
             }
         }
         let probes: Vec<_> = self.lock().probes.iter().cloned().collect();

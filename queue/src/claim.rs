@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::{PgPool, types::Json};
+use sqlx::PgPool;
 
 use crate::{Result, breaker::PROBE_LEASE};
 
@@ -75,7 +75,7 @@ struct Row {
     outage_since: Option<DateTime<Utc>>,
     key: Option<String>,
     batch: Option<String>,
-    metadata: Option<Json<BTreeMap<String, String>>>,
+    metadata: Option<Value>,
     checkpoint: Option<Value>,
     run_at: DateTime<Utc>,
     waited: f64,
@@ -96,7 +96,7 @@ impl From<Row> for Claimed {
             outage_since: row.outage_since,
             key: row.key,
             batch: row.batch,
-            metadata: row.metadata.map(|Json(metadata)| metadata).unwrap_or_default(),
+            metadata: texts(row.metadata),
             checkpoint: row.checkpoint,
             run_at: row.run_at,
             waited: row.waited,
@@ -104,6 +104,16 @@ impl From<Row> for Claimed {
             probe: row.probe,
         }
     }
+}
+
+/// What of metadata is text: whatever else somebody wrote there must not spoil a claim that has been committed.
+fn texts(metadata: Option<Value>) -> BTreeMap<String, String> {
+    let Some(Value::Object(metadata)) = metadata else { return BTreeMap::new() };
+    let texts = metadata.into_iter().filter_map(|(name, value)| match value {
+        Value::String(text) => Some((name, text)),
+        _ => None,
+    });
+    texts.collect()
 }
 
 /// Claims up to `limit` ready jobs of `queue` for process `worker`, oldest first; none of a paused queue.
@@ -134,7 +144,7 @@ pub(crate) async fn claim(
             set attempts = attempts + 1, lock_by = $2, lock_at = clock_timestamp()
             from ready where j.id = ready.id
             returning j.id, queue, payload, attempts, max_attempts, rescues, outages, outage_since, key, batch,
-                metadata as "metadata: Json<BTreeMap<String, String>>", checkpoint, run_at,
+                metadata, checkpoint, run_at,
                 greatest(0, extract(epoch from lock_at - greatest(run_at, created_at)))::float8 as "waited!",
                 lock_at as "since!", false as "probe!"
         "#,
@@ -191,7 +201,7 @@ pub(crate) async fn claim_needing(
             set attempts = attempts + 1, lock_by = $2, lock_at = clock_timestamp()
             from ready where j.id = ready.id and (select count(*) from probe) = (select count(*) from open)
             returning j.id, queue, payload, attempts, max_attempts, rescues, outages, outage_since, key, batch,
-                metadata as "metadata: Json<BTreeMap<String, String>>", checkpoint, run_at,
+                metadata, checkpoint, run_at,
                 greatest(0, extract(epoch from lock_at - greatest(run_at, created_at)))::float8 as "waited!",
                 lock_at as "since!", exists (select from probe) as "probe!"
         "#,

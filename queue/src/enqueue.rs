@@ -1,9 +1,13 @@
 //! The way in: rows, written in the caller's transaction.
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use serde::Serialize;
 use sqlx::{PgConnection, types::Json};
-use ulid::Ulid;
+use ulid::{Generator, Ulid};
 
 use crate::Result;
 
@@ -50,12 +54,20 @@ pub async fn enqueue(db: &mut PgConnection, job: &NewJob) -> Result<Option<Strin
     enqueue_into(db, job, None).await
 }
 
+/// Greater than all that this process has given so far.
+fn new_id() -> String {
+    static IDS: Mutex<Generator> = Mutex::new(Generator::new());
+    let mut ids = IDS.lock().unwrap_or_else(PoisonError::into_inner);
+    // Only a millisecond with 2^80 ids has none left.
+    ids.generate().unwrap_or_else(|_| Ulid::generate()).to_string()
+}
+
 pub(crate) async fn enqueue_into(
     db: &mut PgConnection,
     job: &NewJob,
     batch: Option<&str>,
 ) -> Result<Option<String>> {
-    let id = Ulid::generate().to_string();
+    let id = new_id();
     let max_attempts = i32::try_from(job.max_attempts).unwrap_or(i32::MAX);
     let Some(key) = &job.key else {
         sqlx::query!(
@@ -105,12 +117,7 @@ pub async fn enqueue_all(
     max_attempts: u32,
     payloads: &[Vec<u8>],
 ) -> Result<Vec<String>> {
-    let mut ids = ulid::Generator::new();
-    let ids: Vec<_> = payloads
-        .iter()
-        // Only a millisecond with 2^80 ids has none left.
-        .map(|_| ids.generate().unwrap_or_else(|_| Ulid::generate()).to_string())
-        .collect();
+    let ids: Vec<_> = payloads.iter().map(|_| new_id()).collect();
     sqlx::query!(
         r#"
             insert into queue.jobs (id, queue, run_at, max_attempts, payload)

@@ -140,8 +140,8 @@ impl<Args: DeserializeOwned + Sync> ListQueues for Storage<Args> {
         let workers = admin::workers(&self.pool).await?;
         let days = sqlx::query!(
             r#"
-                select queue, (current_date - ended_at::date)::integer as "ago!", count(*) as "jobs!"
-                from queue.ended where outcome = 'done' and ended_at >= current_date - 6 group by 1, 2
+                select queue, floor(extract(epoch from clock_timestamp() - ended_at) / 86400)::integer as "ago!", count(*) as "jobs!"
+                from queue.ended where outcome = 'done' and ended_at >= clock_timestamp() - interval '168 hours' group by 1, 2
             "#
         )
         .fetch_all(&self.pool)

@@ -74,6 +74,24 @@ impl Finished {
     }
 }
 
+/// Ten years, which the database's calendar bears.
+const LONGEST_PAUSE: Duration = Duration::from_hours(24 * 3650);
+
+/// Postgres's JSON holds no NUL.
+fn without_nul(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(text.replace('\0', "")),
+        Value::Array(values) => Value::Array(values.into_iter().map(without_nul).collect()),
+        Value::Object(fields) => Value::Object(
+            fields
+                .into_iter()
+                .map(|(name, value)| (name.replace('\0', ""), without_nul(value)))
+                .collect(),
+        ),
+        other => other,
+    }
+}
+
 /// Postgres's text holds no NUL.
 fn text(finished: &Finished) -> Option<String> {
     finished.error.as_deref().map(|text| text.replace('\0', ""))
@@ -91,7 +109,7 @@ pub(crate) async fn end(
     let since: Vec<_> = ended.iter().map(|e| e.since).collect();
     let outcomes: Vec<_> = ended.iter().map(|e| e.outcome.as_str().to_owned()).collect();
     let errors: Vec<_> = ended.iter().map(|e| text(e)).collect();
-    let results: Vec<_> = ended.iter().map(|e| e.result.clone()).collect();
+    let results: Vec<_> = ended.iter().map(|e| e.result.clone().map(without_nul)).collect();
     let held = sqlx::query_scalar!(
         r#"
             with e as (
@@ -103,6 +121,10 @@ pub(crate) async fn end(
                 where j.id = e.id and j.lock_by = $1 and j.lock_at = e.since
                 returning j.*, e.outcome, e.failure, e.result
             ),
+            -- Whoever ends jobs of several batches takes them in one order.
+            locked as (
+                select id from queue.batches where id in (select batch from gone) order by id for update
+            ),
             counted as (
                 update queue.batches b set done = b.done + c.done, dead = b.dead + c.dead,
                     ended_at = case when closed_at is not null
@@ -111,7 +133,7 @@ pub(crate) async fn end(
                     select batch, count(*) filter (where outcome = 'done') as done, count(*) filter (where outcome = 'dead') as dead
                     from gone where batch is not null group by batch
                 ) c
-                where b.id = c.batch and b.ended_at is null
+                where b.id = c.batch and b.id in (select id from locked) and b.ended_at is null
                 returning b.*
             ),
             followed as (
@@ -148,7 +170,7 @@ pub(crate) async fn postpone(
     let ids: Vec<_> = ended.iter().map(|e| e.id.clone()).collect();
     let since: Vec<_> = ended.iter().map(|e| e.since).collect();
     let outcomes: Vec<_> = ended.iter().map(|e| e.outcome.as_str().to_owned()).collect();
-    let pauses: Vec<_> = ended.iter().map(|e| e.pause.as_secs_f64()).collect();
+    let pauses: Vec<_> = ended.iter().map(|e| e.pause.min(LONGEST_PAUSE).as_secs_f64()).collect();
     let errors: Vec<_> = ended.iter().map(|e| text(e)).collect();
     let away: Vec<_> =
         ended.iter().map(|e| e.outage_of.as_deref().map(ToOwned::to_owned)).collect();

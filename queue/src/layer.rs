@@ -10,6 +10,7 @@ use apalis_core::{error::BoxDynError, task::Task};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use serde::Serialize;
 use serde_json::Value;
+use tokio::task::AbortHandle;
 use tower_layer::Layer;
 use tower_service::Service;
 use tracing::Instrument as _;
@@ -19,6 +20,7 @@ use crate::{
     backend::Held,
     error::chain,
     judge::{away, judge},
+    presence::Key,
     process::{Inner, Lane, Running},
     recorder::{Record, said},
 };
@@ -91,6 +93,7 @@ async fn attempt<R: Serialize + Send + 'static>(
         inner.breakers.hold(&job.id);
     }
     let cancel = held.lease.cancel.clone();
+    inner.settings.observer.begun(&job);
     #[expect(clippy::disallowed_methods, reason = "a job it is, with its row")]
     let task = tokio::spawn({
         let (inner, lane, job) = (inner.clone(), lane.clone(), job.clone());
@@ -99,17 +102,38 @@ async fn attempt<R: Serialize + Send + 'static>(
     });
     let running = Running { cancel, task: task.abort_handle(), asked: None };
     inner.lock().insert(key.clone(), Some(running));
-    // One that was dropped is ours no longer: whoever took it away has said what becomes of it.
-    let (finished, result) =
-        task.await.unwrap_or_else(|_| (Finished::stale(&job), Err(Stale.into())));
+    let unwatched = Unwatched { process: &inner, key: &key, task: task.abort_handle() };
+    let started = Instant::now();
+    let (finished, result) = task.await.unwrap_or_else(|_| {
+        // It was dropped, and is ours no longer: whoever took it away has said what becomes of it.
+        inner.settings.observer.ended(&job, Outcome::Stale, started.elapsed());
+        (Finished::stale(&job), Err(Stale.into()))
+    });
     // Before the job may be claimed again, perhaps as a probe once more.
     if job.probe {
         inner.breakers.release(&job.id).await;
     }
+    std::mem::forget(unwatched);
     inner.lock().insert(key, None);
     inner.recorder.record(Record { lane, job, finished });
     drop(slot);
     result
+}
+
+/// An attempt whose worker is dropped is dropped with it, and nobody will record it: its job is handed back as one that this
+/// process does not know.
+struct Unwatched<'a> {
+    process: &'a Inner,
+    key: &'a Key,
+    task: AbortHandle,
+}
+
+impl Drop for Unwatched<'_> {
+    fn drop(&mut self) {
+        self.task.abort();
+        self.process.forget(self.key);
+        self.process.suspect();
+    }
 }
 
 async fn run<R: Serialize>(
@@ -120,7 +144,6 @@ async fn run<R: Serialize>(
 ) -> (Finished, Result<R, BoxDynError>) {
     let observer = &process.settings.observer;
     let started = Instant::now();
-    observer.begun(job);
     let result = guarded(lane.options.timeout, work).await;
     let value = match &result {
         Ok(response) => match value(response) {

@@ -66,19 +66,26 @@ impl Lease {
     }
 
     /// Says how far the work is, from 0 to 1 (what lies beyond is cut off), and what it does. Whoever looks at the job sees
-    /// it. `LeaseLost` is a reason to stop.
+    /// it. Said while a transaction of this attempt is open it is left out. `LeaseLost` is a reason to stop.
     pub async fn progress(&self, part: f32, note: &str) -> Result<()> {
         let part = if part.is_finite() { part.clamp(0.0, 1.0) } else { 0.0 };
-        let written = sqlx::query!(
-            "update queue.jobs set progress = $3, progress_note = $4 where id = $1 and lock_at = $2",
+        // Not while a transaction of this attempt holds the row: that would wait for itself.
+        let held = sqlx::query_scalar!(
+            r#"
+                with written as (
+                    update queue.jobs set progress = $3, progress_note = $4
+                    where id = (select id from queue.jobs where id = $1 and lock_at = $2 for no key update skip locked)
+                )
+                select exists (select from queue.jobs where id = $1 and lock_at = $2) as "held!"
+            "#,
             self.job_id,
             self.since,
             part,
             note.replace('\0', ""),
         )
-        .execute(&self.pool)
+        .fetch_one(&self.pool)
         .await?;
-        if written.rows_affected() == 0 { Err(Error::LeaseLost) } else { Ok(()) }
+        if held { Ok(()) } else { Err(Error::LeaseLost) }
     }
 
     /// What the last attempt that saved something has left; `None`: nothing, or nothing that this version understands.

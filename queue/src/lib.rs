@@ -1,7 +1,7 @@
 //! A queue on Postgres, as an [apalis](https://docs.rs/apalis) backend.
 //!
 //! * **Live jobs in a hot table, ended ones in a ledger cut by day**: see the first migration.
-//! * **Enqueueing in your transaction** ([`enqueue`]): row and job, both or neither.
+//! * **Enqueueing in your transaction** ([`enqueue()`]): row and job, both or neither.
 //! * **Leases**: what an attempt writes it writes under its [`Lease`]; who was frozen or cut off writes nothing.
 //! * **Outages cost time, not attempts** ([`Outage`]), with breakers that all workers share ([`breaker`]).
 //! * **Long work**: progress, checkpoints, cancellation that reaches the handler ([`Lease`]), batches ([`batch`]).

@@ -50,7 +50,7 @@ impl Options {
         }
     }
 
-    pub(crate) fn needs(&self) -> Vec<String> {
+    pub(crate) fn needed(&self) -> Vec<String> {
         self.needs.iter().map(|need| need.clone().into_owned()).collect()
     }
 }
@@ -92,6 +92,8 @@ pub struct Settings {
     pub poll: Duration,
     /// Jobs that run when the process is to stop get so long to end; others take up what does not.
     pub shutdown: Duration,
+    /// Jobs that were done or cancelled are kept for so many days.
+    pub kept_days: i32,
     /// What is written into the history of a job whose worker died.
     pub lost: Cow<'static, str>,
     pub observer: Arc<dyn Observer>,
@@ -105,6 +107,7 @@ impl Settings {
             silence: Duration::from_secs(30),
             poll: Duration::from_millis(500),
             shutdown: Duration::from_secs(30),
+            kept_days: 7,
             lost: Cow::Borrowed("its worker died"),
             observer: Arc::new(Nobody),
         }

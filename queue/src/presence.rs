@@ -30,7 +30,7 @@ pub(crate) async fn beat(
             on conflict (id) do update set
                 heard_since = case when w.last_seen < clock_timestamp() - make_interval(secs => $3)
                     then clock_timestamp() else w.heard_since end,
-                last_seen = clock_timestamp()
+                last_seen = clock_timestamp(), signed_off_at = null
         "#,
         worker,
         queues,
@@ -44,8 +44,18 @@ pub(crate) async fn beat(
 /// Forgets a process that has ended in order, and those that have been silent for a day.
 pub(crate) async fn sign_off(pool: &PgPool, worker: &str) -> Result<()> {
     sqlx::query!(
-        "delete from queue.workers where id = $1 or last_seen < clock_timestamp() - interval '1 day'",
-        worker,
+        "update queue.workers set signed_off_at = clock_timestamp() where id = $1",
+        worker
+    )
+    .execute(pool)
+    .await?;
+    // Never one that still holds a job: nobody would look for it any more.
+    sqlx::query!(
+        r#"
+            delete from queue.workers w
+            where last_seen < clock_timestamp() - interval '1 day'
+              and not exists (select from queue.jobs j where j.lock_by = w.id)
+        "#
     )
     .execute(pool)
     .await?;
@@ -184,3 +194,6 @@ pub(crate) async fn rescue(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

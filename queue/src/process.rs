@@ -44,6 +44,8 @@ pub(crate) struct Inner {
     pub(crate) known: watch::Sender<bool>,
     /// Until then the database may give us jobs in an answer that we do not hear.
     suspects: Mutex<Option<Instant>>,
+    /// When all that it holds was last asked for.
+    searched: Mutex<Option<Instant>>,
     pub(crate) ears: Ears,
     queues: Mutex<BTreeMap<String, Arc<Lane>>>,
     /// What runs, and what has ended and is not recorded yet (which has no handle).
@@ -79,6 +81,7 @@ impl Process {
             settings,
             known: watch::Sender::new(false),
             suspects: Mutex::default(),
+            searched: Mutex::default(),
             ears: Ears::default(),
             queues: Mutex::default(),
             held: Mutex::default(),
@@ -99,7 +102,7 @@ impl Process {
             .entry(options.queue.clone().into_owned())
             .or_insert_with(|| {
                 Arc::new(Lane {
-                    needs: options.needs(),
+                    needs: options.needed(),
                     slots: Slots::new(options.concurrency.min(options.most_at_once)),
                     ear: self.0.ears.of(&options.queue),
                     options,
@@ -144,7 +147,10 @@ impl Process {
             );
         }
         let rest = async {
-            let jobs = presence::hand_back(&inner.pool, self.name(), None).await?;
+            // What is known by its keys first: the search for the rest reads every live job.
+            let known =
+                presence::hand_back(&inner.pool, self.name(), Some(&inner.attempts())).await?;
+            let jobs = known + presence::hand_back(&inner.pool, self.name(), None).await?;
             breaker::release(&inner.pool, self.name(), None).await?;
             presence::sign_off(&inner.pool, self.name()).await?;
             Ok::<_, Error>(jobs)
@@ -204,9 +210,18 @@ impl Inner {
             Some(Instant::now() + SUSPICION);
     }
 
-    fn suspects(&self) -> bool {
+    /// Whether to ask for all that this process holds: each second while an answer may have been lost, and each minute for what
+    /// nobody thought of.
+    fn is_time_for_strays(&self) -> bool {
         let until = *self.suspects.lock().unwrap_or_else(PoisonError::into_inner);
-        until.is_some_and(|until| Instant::now() < until)
+        let mut last = self.searched.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let is_time = until.is_some_and(|until| now < until)
+            || last.is_none_or(|last| now.duration_since(last) >= SUSPICION);
+        if is_time {
+            *last = Some(now);
+        }
+        is_time
     }
 
     fn queues(&self) -> Vec<Arc<Lane>> {

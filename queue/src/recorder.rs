@@ -30,6 +30,9 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// A database that does not answer for so long is away. What it did all the same is seen at the next try.
 const LIMIT: Duration = Duration::from_secs(10);
 
+/// The longest pause of an attempt whose own could not be written down.
+const PLAIN_PAUSE: Duration = Duration::from_hours(1);
+
 /// An attempt that ended, with what its business is told should the job be dead.
 pub(crate) struct Record {
     pub(crate) lane: Arc<Lane>,
@@ -111,18 +114,8 @@ impl Scribe {
             found.filter(|finished| outcomes.contains(&finished.outcome)).collect()
         };
         let done = of(&[Outcome::Done]);
-        let mut held = match done.as_slice() {
-            [] => Vec::new(),
-            done => until_done(|| finish::end(&self.pool, self.worker(), done)).await,
-        };
-        let later = of(&[Outcome::Retry, Outcome::Outage, Outcome::Snooze]);
-        if !later.is_empty() {
-            let postpone = async || {
-                let mut db = self.pool.acquire().await?;
-                finish::postpone(&mut db, self.worker(), &later).await
-            };
-            held.extend(until_done(postpone).await);
-        }
+        let mut held = self.write(&done).await;
+        held.extend(self.write(&of(&[Outcome::Retry, Outcome::Outage, Outcome::Snooze])).await);
         // One whose end a try recorded that seemed to fail is not among those held, and is undone for nothing: it is asked
         // what the database says now.
         for record in records.iter().filter(|record| record.finished.outcome != Outcome::Dead) {
@@ -133,6 +126,50 @@ impl Scribe {
         for record in records.iter().filter(|record| record.finished.outcome == Outcome::Dead) {
             until_done(|| self.bury(record)).await;
         }
+    }
+
+    /// Writes down how attempts ended, all of them last ones or none; gives those that were still held.
+    ///
+    /// While the database is away it tries again. What the database refuses is written one by one, and what it refuses then
+    /// is written down as that refusal: one record must not keep all others from being written.
+    async fn write(&self, ended: &[&Finished]) -> Vec<String> {
+        if ended.is_empty() {
+            return Vec::new();
+        }
+        match until_answered(|| self.write_once(ended)).await {
+            Ok(held) => held,
+            Err(_) if ended.len() > 1 => {
+                let mut held = Vec::new();
+                for one in ended {
+                    held.extend(Box::pin(self.write(&[one])).await);
+                }
+                held
+            }
+            Err(error) => {
+                let said = format!("how it ended cannot be written down: {error}");
+                tracing::error!(
+                    job.id = ended[0].id,
+                    error = said,
+                    "an attempt is not recorded as it ended"
+                );
+                let plain = Finished {
+                    error: Some(said),
+                    result: None,
+                    pause: ended[0].pause.min(PLAIN_PAUSE),
+                    ..ended[0].clone()
+                };
+                let plain = [&plain];
+                until_answered(|| self.write_once(&plain)).await.unwrap_or_default()
+            }
+        }
+    }
+
+    async fn write_once(&self, ended: &[&Finished]) -> Result<Vec<String>> {
+        if ended[0].outcome.is_last() {
+            return finish::end(&self.pool, self.worker(), ended).await;
+        }
+        let mut db = self.pool.acquire().await?;
+        finish::postpone(&mut db, self.worker(), ended).await
     }
 
     fn worker(&self) -> &str {
@@ -234,6 +271,22 @@ pub(crate) fn said(panic: &(dyn Any + Send)) -> &str {
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("no message")
+}
+
+/// What the database says, once it says something: an error is one of what was asked.
+async fn until_answered<T, F: Future<Output = Result<T>>>(
+    mut step: impl FnMut() -> F,
+) -> Result<T> {
+    loop {
+        match timeout(LIMIT, step()).await {
+            Ok(Err(error)) if error.is_away() => {
+                tracing::warn!(%error, "attempts not recorded yet");
+            }
+            Ok(answered) => return answered,
+            Err(_) => tracing::warn!("attempts not recorded yet: the database does not answer"),
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
 }
 
 async fn until_done<T, F: Future<Output = Result<T>>>(mut step: impl FnMut() -> F) -> T {

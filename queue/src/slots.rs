@@ -81,14 +81,10 @@ mod tests {
         let first = slots.take();
         let second = slots.take();
         assert_eq!(slots.free(), 0);
-        let waiting = tokio::spawn({
-            let slots = slots.clone();
-            async move { slots.wait_for(1).await }
-        });
-        tokio::task::yield_now().await;
-        assert!(!waiting.is_finished());
+        let mut waiting = Box::pin(slots.wait_for(1));
+        assert!(futures_util::poll!(&mut waiting).is_pending());
         drop(first);
-        waiting.await.unwrap();
+        waiting.await;
 
         let _third = slots.take();
         slots.set_limit(3);

@@ -14,7 +14,6 @@ pub mod preview;
 mod reconcile;
 mod runner;
 mod scheduler;
-mod wake;
 mod work;
 
 use std::{path::PathBuf, time::Duration};

@@ -23,13 +23,17 @@ const BATCH: usize = 1000;
 /// Small steps, each complete in itself: interrupted, the next night goes on.
 pub(crate) async fn purge(work: Work, _job: Purge) -> Result<()> {
     let now = work.clock.now();
-    let mut jobs = 0;
-    for (status, days) in operate::KEPT_DAYS {
-        let before = now - TimeDelta::days(*days);
-        jobs +=
-            batches_of(&work, BATCH, move |tx, n| Box::pin(operate::prune(tx, status, before, n)))
-                .await?;
-    }
+    let old = now - TimeDelta::days(operate::DEAD_KEPT_DAYS);
+    let jobs =
+        batches_of(&work, BATCH, move |tx, n| Box::pin(operate::prune_dead(tx, old, n))).await?;
+    let old = now - TimeDelta::days(operate::KEPT_DAYS.into());
+    let freed =
+        batches_of(&work, BATCH, move |tx, n| Box::pin(operate::forget_keys(tx, old, n))).await?;
+    let rest =
+        batches_of(&work, BATCH, move |tx, n| Box::pin(operate::prune_rest(tx, old, n))).await?;
+    let batches =
+        batches_of(&work, BATCH, move |tx, n| Box::pin(operate::forget_batches(tx, old, n)))
+            .await?;
     let told =
         batches_of(&work, BATCH, move |tx, n| Box::pin(notifications::forget(tx, now - TOLD, n)))
             .await?;
@@ -56,6 +60,9 @@ pub(crate) async fn purge(work: Work, _job: Purge) -> Result<()> {
             files += 1;
         }
     }
-    tracing::info!(jobs, told, bodies, accounts, audit, answers, unfinished, files, "purged");
+    tracing::info!(
+        jobs, rest, freed, batches, told, bodies, accounts, audit, answers, unfinished, files,
+        "purged"
+    );
     Ok(())
 }

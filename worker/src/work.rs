@@ -1,6 +1,7 @@
 //! What a job handler works with.
 use std::sync::Arc;
 
+use apalis_hot::Process;
 use erp_core::{
     Clock, Config, Ctx, Result, Tx,
     auth::Keys,
@@ -9,8 +10,6 @@ use erp_core::{
     storage::Storage,
 };
 use sqlx::PgPool;
-
-use crate::runner::Breakers;
 
 /// The means of one attempt: those of a route, but that it writes under its lease. Cheap to clone.
 #[derive(Clone)]
@@ -25,12 +24,12 @@ pub struct Work {
     /// Of this attempt; none of a job that is done by hand.
     pub(crate) lease: Option<Lease>,
     ctx: Ctx,
-    breakers: Arc<Breakers>,
+    process: Process,
 }
 
 impl Work {
     /// The means of the attempt that holds `lease`; without one, of a job that is done by hand and has no row.
-    pub(crate) fn new(ctx: Ctx, lease: Option<Lease>, breakers: Arc<Breakers>) -> Self {
+    pub(crate) fn new(ctx: Ctx, lease: Option<apalis_hot::Lease>, process: Process) -> Self {
         Self {
             pool: ctx.pool.clone(),
             clock: ctx.clock.clone(),
@@ -39,8 +38,8 @@ impl Work {
             keys: ctx.keys.clone(),
             config: ctx.config.clone(),
             ctx,
-            lease,
-            breakers,
+            lease: lease.map(Lease),
+            process,
         }
     }
 
@@ -59,7 +58,7 @@ impl Work {
 
     /// Says that `dependency` answers: jobs that wait for it go on.
     pub(crate) fn answered(&self, dependency: Dependency) {
-        self.breakers.answered(dependency);
+        self.process.answered(dependency.as_str());
     }
 
     /// Resolves when the attempt is to come to an end.

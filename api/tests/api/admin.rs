@@ -214,6 +214,27 @@ async fn a_paused_queue_waits_on_every_worker_while_the_others_go_on() {
 }
 
 #[tokio::test]
+async fn an_admin_decides_how_many_jobs_of_a_queue_run_at_once() {
+    let app = App::new().await;
+    let admin = app.user(UserRole::Admin).await;
+    let path = "/admin/queues/emails/concurrency";
+    assert_eq!(app.queue(&admin, "emails").await["concurrency"], Value::Null);
+    let all = app.post(&admin, path, json!({"concurrency": 2})).await.expect(200);
+    assert!(all.as_array().unwrap().iter().any(|queue| queue["concurrency"] == 2), "{all}");
+    assert_eq!(app.queue(&admin, "emails").await["concurrency"], 2);
+    for bad in
+        [json!({"concurrency": 0}), json!({"concurrency": 1001}), json!({"concurrency": "x"})]
+    {
+        app.post(&admin, path, bad).await.expect_error(422, "donnees_invalides");
+    }
+    app.post(&admin, "/admin/queues/emails.sent/concurrency", json!({"concurrency": 2}))
+        .await
+        .expect_error(404, "file_introuvable");
+    app.post(&admin, path, json!({"concurrency": null})).await.expect(200);
+    assert_eq!(app.queue(&admin, "emails").await["concurrency"], Value::Null);
+}
+
+#[tokio::test]
 async fn an_admin_decides_when_schedules_come_due() {
     let app = App::new().await;
     let admin = app.user(UserRole::Admin).await;
@@ -274,7 +295,7 @@ async fn the_purge_removes_what_has_had_its_time_and_nothing_else() {
     let stray = format!("{}.jpg", uuid::Uuid::new_v4());
     std::fs::write(app.files.path().join(&stray), b"nobody's").unwrap();
     std::fs::write(app.files.path().join(".gitkeep"), b"").unwrap();
-    sqlx::query!("update apalis.jobs set done_at = now() - interval '8 days'")
+    sqlx::query!("update queue.ended set ended_at = now() - interval '8 days'")
         .execute(&app.ctx.pool)
         .await
         .unwrap();
@@ -284,7 +305,7 @@ async fn the_purge_removes_what_has_had_its_time_and_nothing_else() {
     let mut expected = kept.clone();
     expected.insert(0, ".gitkeep".to_owned());
     assert_eq!(app.stored_files(), expected);
-    assert_eq!(app.jobs().await, [("maintenance.purge".to_owned(), "Done".to_owned(), 1)]);
+    assert_eq!(app.jobs().await, [("maintenance.purge".to_owned(), "done".to_owned(), 1)]);
 }
 
 #[tokio::test]

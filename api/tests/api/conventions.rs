@@ -50,7 +50,7 @@ async fn a_request_id_is_taken_over_when_it_is_a_uuid_and_travels_to_the_jobs() 
     let answer = app.send(request.json(&json!({"technicien_id": technicien_id}))).await;
     assert_eq!(answer.header("x-request-id"), id);
     answer.expect(200);
-    let of_job = sqlx::query_scalar!("select metadata -> 'request_id' from apalis.jobs")
+    let of_job = sqlx::query_scalar!("select metadata ->> 'request_id' from queue.jobs")
         .fetch_one(&app.ctx.pool)
         .await
         .unwrap();

@@ -36,7 +36,7 @@ async fn a_decoder_that_hangs_is_killed_and_its_place_is_free_again() {
         assert_eq!(failed["status"], "failed");
         assert!(failed["error"].as_str().unwrap().contains("trop de temps"), "{failed}");
     }
-    assert!(app.jobs().await.iter().all(|(_, state, attempts)| state == "Done" && *attempts == 1));
+    assert!(app.jobs().await.iter().all(|(_, state, attempts)| state == "done" && *attempts == 1));
     let pids = fs::read_to_string(&pids).unwrap();
     assert_eq!(pids.lines().count(), 3);
     for pid in pids.lines() {
@@ -65,5 +65,5 @@ async fn a_file_whose_decoder_was_killed_from_outside_is_tried_again() {
     erp_worker::run(&app.ctx, &settings, once).await.unwrap();
     let waiting = app.document(&boss, &document).await;
     assert_eq!(waiting["status"], "processing", "{waiting}");
-    assert!(app.jobs().await.iter().all(|(_, state, _)| state != "Done" && state != "Killed"));
+    assert!(app.jobs().await.iter().all(|(_, state, _)| state != "done" && state != "dead"));
 }

@@ -122,8 +122,8 @@ async fn a_job_of_the_release_before_sends_one_person_the_digest() {
     let before = app.mails().len();
     let job = json!({"user_id": boss.id, "jour": "2026-11-24"}).to_string();
     sqlx::query(
-        "insert into apalis.jobs (id, job_type, job, status, attempts, max_attempts, run_at)
-         values ('ancienne', 'emails.digest', convert_to($1, 'UTF8'), 'Pending', 0, 8, now())",
+        "insert into queue.jobs (id, queue, payload, max_attempts, run_at)
+         values ('ancienne', 'emails.digest', convert_to($1, 'UTF8'), 8, now())",
     )
     .bind(job)
     .execute(&app.ctx.pool)

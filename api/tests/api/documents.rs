@@ -218,5 +218,5 @@ async fn a_document_deleted_while_it_waits_leaves_nothing() {
     app.delete(&boss, &format!("/documents/{}", made["id"])).await.expect(200);
     app.run_jobs().await;
     assert!(app.stored_files().is_empty());
-    assert!(app.jobs().await.iter().all(|(_, status, _)| status == "Done"));
+    assert!(app.jobs().await.iter().all(|(_, status, _)| status == "done"));
 }

@@ -100,7 +100,7 @@ async fn mails_made_during_an_outage_arrive_once_each_when_it_is_over() {
         made.push(notification(&app, &boss, &reader).await);
     }
     for attempt in 1..=2 {
-        sqlx::query("update disjoncteurs set echecs = 0").execute(&app.ctx.pool).await.unwrap();
+        sqlx::query("update queue.breakers set failures = 0").execute(&app.ctx.pool).await.unwrap();
         app.skip_backoff().await;
         app.run_jobs().await;
         for n in &made {
@@ -138,15 +138,20 @@ async fn an_address_that_the_server_refuses_for_good_is_given_up_and_says_why() 
     assert_eq!((&now["statut"], &now["tentatives"]), (&json!("echouee"), &json!(1)), "{now}");
     assert!(now["derniere_erreur"].as_str().unwrap().contains("550"), "{now}");
     let [(queue, state, _)] = &app.jobs().await[..] else { panic!() };
-    assert_eq!((queue.as_str(), state.as_str()), ("emails", "Killed"));
+    assert_eq!((queue.as_str(), state.as_str()), ("emails", "dead"));
 }
+
+/// All jobs that have ended run again.
+const AGAIN: &str = "with gone as (delete from queue.ended returning *)
+    insert into queue.jobs (id, queue, run_at, attempts, max_attempts, key, metadata, payload)
+    select id, queue, now(), attempts, max_attempts, key, metadata, payload from gone";
 
 /// Leaves all mails as a worker leaves them that dies between the server's acceptance and the record of it.
 async fn die_after_the_dot(app: &App) {
     for leaves in [
         "update notifications set statut = 'en_file', date_envoi = null where canal = 'email'",
         "update envois set statut = 'en_transmission', parti_le = null",
-        "update apalis.jobs set status = 'Pending'",
+        AGAIN,
     ] {
         sqlx::raw_sql(leaves).execute(&app.ctx.pool).await.unwrap();
     }
@@ -165,7 +170,7 @@ async fn a_mail_sent_again_after_a_crash_is_the_same_mail() {
     let [first, second] = mails.as_slice() else { panic!("{} mails", mails.len()) };
     assert_eq!((&first.message_id, &first.raw), (&second.message_id, &second.raw));
     // And one that is recorded is not sent again.
-    sqlx::query!("update apalis.jobs set status = 'Pending'").execute(&app.ctx.pool).await.unwrap();
+    sqlx::raw_sql(AGAIN).execute(&app.ctx.pool).await.unwrap();
     app.run_jobs().await;
     assert_eq!(app.mails().len(), 2);
     assert_eq!(as_it_is(&app, &boss, &made["id"]).await["statut"], "envoyee");
@@ -257,8 +262,8 @@ async fn two_jobs_of_one_mail_send_it_once() {
         urgent(&app, &boss, &reader).await;
     }
     sqlx::raw_sql(
-        "insert into apalis.jobs (id, job_type, job, status, attempts, max_attempts, priority, run_at, metadata)
-         select 'again-' || id, job_type, job, status, attempts, max_attempts, priority, run_at, metadata from apalis.jobs",
+        "insert into queue.jobs (id, queue, payload, attempts, max_attempts, run_at, metadata)
+         select 'again-' || id, queue, payload, attempts, max_attempts, run_at, metadata from queue.jobs",
     )
     .execute(&app.ctx.pool)
     .await
@@ -267,7 +272,7 @@ async fn two_jobs_of_one_mail_send_it_once() {
     app.skip_backoff().await;
     app.run_jobs().await;
     let jobs = app.jobs().await;
-    assert!(jobs.len() == 10 && jobs.iter().all(|(_, state, _)| state == "Done"), "{jobs:?}");
+    assert!(jobs.len() == 10 && jobs.iter().all(|(_, state, _)| state == "done"), "{jobs:?}");
     assert_eq!(app.mails().len(), 5);
 }
 
@@ -277,7 +282,7 @@ async fn a_job_of_the_release_before_sends_the_mail_that_it_names() {
     let (boss, reader) =
         (app.user(UserRole::Responsable).await, app.user(UserRole::Technicien).await);
     let made = urgent(&app, &boss, &reader).await;
-    let renamed = "update apalis.jobs set job_type = 'emails.group' where job_type = 'emails'";
+    let renamed = "update queue.jobs set queue = 'emails.group' where queue = 'emails'";
     let renamed = sqlx::raw_sql(renamed).execute(&app.ctx.pool).await.unwrap();
     assert_eq!(renamed.rows_affected(), 1);
     app.run_jobs().await;
@@ -294,10 +299,10 @@ async fn the_jobs_of_the_release_before_are_done_and_can_be_called_off() {
         (urgent(&app, &boss, &reader).await, urgent(&app, &boss, &reader).await);
     // As that release leaves it: a job a notification, and no mail yet.
     for statement in [
-        "delete from apalis.jobs",
+        "delete from queue.jobs",
         "delete from envois",
-        "insert into apalis.jobs (id, job_type, job, status, attempts, max_attempts, priority, run_at, metadata)
-         select 'old-' || id, 'emails.send', convert_to('{\"notification_id\":' || id || '}', 'UTF8'), 'Pending', 0, 55, 1, now(), ''
+        "insert into queue.jobs (id, queue, payload, max_attempts, run_at)
+         select 'old-' || id, 'emails.send', convert_to('{\"notification_id\":' || id || '}', 'UTF8'), 55, now()
          from notifications",
     ] {
         sqlx::raw_sql(statement).execute(&app.ctx.pool).await.unwrap();
@@ -380,5 +385,5 @@ async fn a_mail_server_that_does_not_answer_stops_no_document() {
     Box::pin(erp_worker::run(&app.ctx, &settings, ready)).await.unwrap();
     // And what a stop finds under way is handed back, at no cost.
     let mails = app.jobs().await.into_iter().filter(|(queue, ..)| queue == "emails");
-    assert!(mails.into_iter().all(|(_, state, attempts)| state == "Pending" && attempts == 0));
+    assert!(mails.into_iter().all(|(_, state, attempts)| (state == "ready" || state == "scheduled") && attempts == 0));
 }

@@ -292,8 +292,8 @@ async fn an_answer_that_is_too_large_is_not_kept_but_its_effect_is_not_doubled()
     let admin = app.user(UserRole::Admin).await;
     let job = json!({ "texte": "x".repeat(300 * 1024) }).to_string();
     sqlx::query!(
-        "insert into apalis.jobs (id, job_type, job, status, attempts, max_attempts, run_at)
-        values ('grande', 'emails', convert_to($1, 'UTF8'), 'Killed', 3, 3, now())",
+        "insert into queue.ended (id, queue, outcome, ended_at, run_at, created_at, attempts, max_attempts, rescues, payload)
+        values ('grande', 'emails', 'dead', now(), now(), now(), 3, 3, 0, convert_to($1, 'UTF8'))",
         job
     )
     .execute(&app.ctx.pool)

@@ -1,9 +1,9 @@
 //! What is outside is away, for long: nothing is lost, nobody storms it, and all goes on when it is back.
 use std::time::Duration;
 
+use apalis_hot::breaker;
 use erp_core::{
     input::{Fields, Input as _},
-    jobs::{Dependency, breaker, life},
     notifications::{self, NewNotification},
     users::UserRole,
 };
@@ -85,7 +85,7 @@ async fn smtp_breaker(app: &App, admin: &User) -> Value {
 }
 
 async fn count(app: &App, condition: &str) -> i64 {
-    let query = format!("select count(*) from apalis.jobs where {condition}");
+    let query = format!("select count(*) from queue.everything where {condition}");
     sqlx::query_scalar(sqlx::AssertSqlSafe(query)).fetch_one(&app.ctx.pool).await.unwrap()
 }
 
@@ -114,7 +114,7 @@ async fn one_worker_at_a_time_asks_a_relay_that_is_away_and_all_mails_leave_when
         assert_eq!(now["queues"], json!(["emails", "emails.group"]));
         assert!(now["last_error"].as_str().unwrap().contains("421"), "{now}");
         let probes = usize::try_from(now["probes"].as_u64().unwrap()).unwrap();
-        let (connections, tried) = (relay.connections(), count(&app, "attempts_log <> '[]'").await);
+        let (connections, tried) = (relay.connections(), count(&app, "history is not null or not live").await);
         // One more may be under way.
         assert!(connections <= BEFORE_IT_OPENS + probes + 1, "{connections} connections: {now}");
         assert!(usize::try_from(tried).unwrap() <= BEFORE_IT_OPENS + probes, "{tried} jobs tried");
@@ -126,12 +126,12 @@ async fn one_worker_at_a_time_asks_a_relay_that_is_away_and_all_mails_leave_when
         // Whoever has failed would wait for an hour; the rest has not been tried.
         execute(
             &app,
-            "update apalis.jobs set run_at = now() + interval '1 hour' where status = 'Failed'",
+            "update queue.jobs set run_at = now() + interval '1 hour' where error is not null and lock_by is null",
         )
         .await;
         relay.set_away(false);
         until("all accepted", async || relay.accepted() == MAILS).await;
-        until("all done", async || count(&app, "status <> 'Done'").await == 0).await;
+        until("all done", async || count(&app, "state <> 'done'").await == 0).await;
     })
     .await;
     let now = smtp_breaker(&app, &admin).await;
@@ -148,13 +148,14 @@ async fn a_mail_that_cannot_leave_for_thirty_hours_dies_after_24_and_can_be_sent
     relay.set_away(true);
     let mut died_after = None;
     for hour in (0..=30).step_by(6) {
-        execute(&app, "update disjoncteurs set essai_a = '-infinity'").await;
+        execute(&app, "update queue.breakers set probe_at = '-infinity'").await;
         app.skip_backoff().await;
         app.run_jobs().await;
-        let dead = count(&app, "status = 'Killed'").await == 1;
+        let dead = count(&app, "state = 'dead'").await == 1;
         died_after = died_after.or(dead.then_some(hour));
         // Six hours go by.
-        execute(&app, "update apalis.jobs set metadata = metadata || hstore('outage_since', ((metadata -> 'outage_since')::timestamptz - interval '6 hours')::text) where metadata ? 'outage_since'").await;
+        execute(&app, "update queue.jobs set outage_since = outage_since - interval '6 hours'")
+            .await;
     }
     assert_eq!(died_after, Some(24));
     let list = app.get(&admin, "/admin/jobs?state=dead").await.expect(200);
@@ -169,7 +170,7 @@ async fn a_mail_that_cannot_leave_for_thirty_hours_dies_after_24_and_can_be_sent
     app.post(&admin, &path, json!({})).await.expect(200);
     // More than once where this machine is so slow that a step of SMTP takes too long.
     until("sent", async || {
-        execute(&app, "update disjoncteurs set essai_a = '-infinity'").await;
+        execute(&app, "update queue.breakers set probe_at = '-infinity'").await;
         app.skip_backoff().await;
         app.run_jobs().await;
         relay.accepted() == 1
@@ -190,15 +191,18 @@ async fn a_photo_outlives_a_storage_that_is_away_for_longer_than_a_job_has_attem
     std::fs::rename(&folder, aside.path().join("files")).unwrap();
     std::fs::write(&folder, "").unwrap();
     for attempt in 1..=9 {
-        execute(&app, "update disjoncteurs set essai_a = '-infinity'").await;
+        execute(&app, "update queue.breakers set probe_at = '-infinity'").await;
         app.skip_backoff().await;
         app.run_jobs().await;
         let [(queue, state, attempts)] = &app.jobs().await[..] else { panic!() };
-        assert_eq!((queue.as_str(), state.as_str(), *attempts), ("documents.process", "Failed", 0));
-        assert_eq!(count(&app, &format!("jsonb_array_length(attempts_log) = {attempt}")).await, 1);
+        assert_eq!(
+            (queue.as_str(), state.as_str(), *attempts),
+            ("documents.process", "retrying", 0)
+        );
+        assert_eq!(count(&app, &format!("jsonb_array_length(history) = {attempt}")).await, 1);
     }
     let open: Vec<String> =
-        sqlx::query_scalar("select nom from disjoncteurs where ouvert_depuis is not null")
+        sqlx::query_scalar("select name from queue.breakers where open_since is not null")
             .fetch_all(&app.ctx.pool)
             .await
             .unwrap();
@@ -206,7 +210,7 @@ async fn a_photo_outlives_a_storage_that_is_away_for_longer_than_a_job_has_attem
 
     std::fs::remove_file(&folder).unwrap();
     std::fs::rename(aside.path().join("files"), &folder).unwrap();
-    execute(&app, "update disjoncteurs set essai_a = '-infinity'").await;
+    execute(&app, "update queue.breakers set probe_at = '-infinity'").await;
     app.skip_backoff().await;
     app.run_jobs().await;
     let ready = app.document(&boss, &photo).await;
@@ -216,22 +220,17 @@ async fn a_photo_outlives_a_storage_that_is_away_for_longer_than_a_job_has_attem
 /// Takes the probe as a worker does that is killed then.
 async fn die_with_the_probe(app: &App) {
     for _ in 0..breaker::OPENS_AFTER {
-        breaker::failed(&app.ctx.pool, Dependency::Smtp, "away", None).await.unwrap();
+        breaker::failed(&app.ctx.pool, "smtp", "away", None).await.unwrap();
     }
-    execute(app, "update disjoncteurs set essai_a = '-infinity'").await;
-    for worker in ["dead", "other"] {
-        life::heartbeat(&app.ctx.pool, worker, "", Duration::from_mins(1)).await.unwrap();
+    for takes in [
+        "insert into queue.workers (id, queues, last_seen, heard_since) values ('dead', '{emails}', now(), now())",
+        "update queue.jobs set attempts = 1, lock_by = 'dead', lock_at = clock_timestamp()
+            where id = (select min(id) from queue.jobs where queue = 'emails')",
+        "update queue.breakers set probe_at = '-infinity', probe_by = 'dead', probe_until = clock_timestamp() + interval '15 seconds',
+            probe_job = (select id from queue.jobs where lock_by = 'dead') where name = 'smtp'",
+    ] {
+        execute(app, takes).await;
     }
-    let take = |who| life::take(&app.ctx.pool, "emails", who, 4, &[Dependency::Smtp]);
-    let taken = take("dead").await.unwrap();
-    assert!(taken.len() == 1 && taken[0].probe, "{taken:?}");
-    assert_eq!(take("other").await.unwrap().len(), 0, "one at a time");
-    let free = life::take(&app.ctx.pool, "emails", "other", 4, &[]).await.unwrap();
-    life::hand_back(&app.ctx.pool, "other", None).await.unwrap();
-    assert!(
-        !free.is_empty() && free.iter().all(|job| !job.probe),
-        "who needs nothing waits for nothing"
-    );
 }
 
 #[tokio::test]
@@ -241,7 +240,7 @@ async fn another_worker_takes_over_the_probe_of_one_that_was_killed() {
     die_with_the_probe(&app).await;
     workers(&app, 1, async {
         until("all accepted", async || relay.accepted() == 6).await;
-        until("all done", async || count(&app, "status <> 'Done'").await == 0).await;
+        until("all done", async || count(&app, "state <> 'done'").await == 0).await;
     })
     .await;
     assert_eq!(relay.begun().len(), 6, "each once");
@@ -250,13 +249,12 @@ async fn another_worker_takes_over_the_probe_of_one_that_was_killed() {
 #[tokio::test]
 async fn failures_with_an_answer_between_them_open_nothing() {
     let app = App::new().await;
-    let fail =
-        async || breaker::failed(&app.ctx.pool, Dependency::Storage, "away", None).await.unwrap();
+    let fail = async || breaker::failed(&app.ctx.pool, "storage", "away", None).await.unwrap();
     for _ in 0..3 {
         for _ in 1..breaker::OPENS_AFTER {
             assert!(!fail().await);
         }
-        let open_since = breaker::answered(&app.ctx.pool, Dependency::Storage).await.unwrap();
+        let open_since = breaker::answered(&app.ctx.pool, "storage", &[]).await.unwrap();
         assert_eq!(open_since, None);
     }
     for _ in 1..breaker::OPENS_AFTER {
@@ -264,7 +262,7 @@ async fn failures_with_an_answer_between_them_open_nothing() {
     }
     assert!(fail().await);
     assert!(!fail().await, "it opens once");
-    assert!(breaker::answered(&app.ctx.pool, Dependency::Storage).await.unwrap().is_some());
+    assert!(breaker::answered(&app.ctx.pool, "storage", &[]).await.unwrap().is_some());
 }
 
 // --- Limits over all workers ---
@@ -276,7 +274,7 @@ async fn three_workers_together_keep_the_pace() {
     mails(&app, MAILS).await;
     workers(&app, 3, async {
         until("all accepted", async || relay.accepted() == MAILS).await;
-        until("all done", async || count(&app, "status <> 'Done'").await == 0).await;
+        until("all done", async || count(&app, "state <> 'done'").await == 0).await;
     })
     .await;
     let begun = relay.begun();
@@ -290,7 +288,7 @@ async fn three_workers_together_keep_the_pace() {
         assert!(within <= 12, "{within} within five seconds");
     }
     assert_eq!(
-        count(&app, "jsonb_array_length(attempts_log) <> 1").await,
+        count(&app, "attempts <> 1 or history is not null").await,
         0,
         "they waited in place"
     );
@@ -302,11 +300,11 @@ async fn who_waits_for_its_moment_is_handed_back_at_a_stop() {
     mails(&app, 4).await;
     workers(&app, 1, async {
         until("the first", async || relay.accepted() == 1).await;
-        until("the rest waits", async || count(&app, "status = 'Running'").await == 3).await;
+        until("the rest waits", async || count(&app, "state = 'running'").await == 3).await;
         assert_eq!(relay.connections(), 1, "no connection is held meanwhile");
     })
     .await;
-    assert_eq!(count(&app, "status = 'Pending' and attempts = 0").await, 3);
+    assert_eq!(count(&app, "state = 'ready' and attempts = 0").await, 3);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -316,7 +314,7 @@ async fn three_workers_together_keep_to_two_connections() {
     mails(&app, MAILS).await;
     workers(&app, 3, async {
         until("all accepted", async || relay.accepted() == MAILS).await;
-        until("all done", async || count(&app, "status <> 'Done'").await == 0).await;
+        until("all done", async || count(&app, "state <> 'done'").await == 0).await;
         until("given back", async || relay.open() == 0).await;
         until("free", async || held_places(&app).await == 0).await;
     })
@@ -338,18 +336,17 @@ async fn the_place_of_a_worker_that_was_killed_is_free_when_it_has_been_silent()
     let limits = [("SMTP_MAX_CONNECTIONS", "1"), ("WORKER_RESCUE_SECONDS", "5")];
     let (relay, app) = with_relay(&limits).await;
     mails(&app, 3).await;
-    life::heartbeat(&app.ctx.pool, "dead", "", Duration::from_mins(1)).await.unwrap();
     execute(
         &app,
-        "update apalis.workers set last_seen = now() + interval '1 hour' where id = 'dead'",
+        "insert into queue.workers (id, queues, last_seen, heard_since) values ('dead', '{}', now() + interval '1 hour', now())",
     )
     .await;
     execute(&app, "insert into places (nom, numero, tenue_par) values ('smtp', 1, 'dead')").await;
     workers(&app, 1, async {
-        until("they wait", async || count(&app, "status = 'Running'").await == 3).await;
+        until("they wait", async || count(&app, "state = 'running'").await == 3).await;
         assert_eq!(relay.connections(), 0);
         // It is heard of no more.
-        execute(&app, "update apalis.workers set last_seen = now() where id = 'dead'").await;
+        execute(&app, "update queue.workers set last_seen = now() where id = 'dead'").await;
         until("all accepted", async || relay.accepted() == 3).await;
     })
     .await;

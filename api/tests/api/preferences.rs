@@ -93,8 +93,8 @@ async fn gathering(now: &str) -> App {
 async fn leaves_in(app: &App) -> i64 {
     let due = sqlx::query_scalar!(
         r#"
-            select round(extract(epoch from run_at - now()))::bigint as "seconds!" from apalis.jobs
-            where job_type = 'emails' and status = 'Pending'
+            select round(extract(epoch from run_at - now()))::bigint as "seconds!" from queue.jobs
+            where queue = 'emails'
         "#
     );
     due.fetch_one(&app.ctx.pool).await.unwrap()

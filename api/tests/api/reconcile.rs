@@ -27,7 +27,7 @@ async fn rows_without_a_job_are_found_at_night_and_set_going() {
         app.upload(&boss, id, "p.jpg", erp_dev::samples::jpeg(320, 240, 1)).await.expect(201);
     // What nothing of ours does: the jobs are gone, one mail is lost, and another was given up while its notification waits.
     for harm in [
-        "delete from apalis.jobs",
+        "delete from queue.jobs",
         "update envois set part_le = now() - interval '2 hours'",
         "update notifications set date_creation = now() - interval '2 hours'",
         "update documents set date_upload = now() - interval '2 hours'",
@@ -68,7 +68,7 @@ async fn jobs_whose_subject_is_gone_are_told_and_end_by_themselves() {
     app.notify(&boss, &boss).await;
     for harm in [
         "delete from envois",
-        "update apalis.jobs set created_at = now() - interval '2 hours', run_at = now() + interval '1 hour'",
+        "update queue.jobs set created_at = now() - interval '2 hours', run_at = now() + interval '1 hour'",
     ] {
         sqlx::raw_sql(harm).execute(&app.ctx.pool).await.unwrap();
     }
@@ -76,5 +76,5 @@ async fn jobs_whose_subject_is_gone_are_told_and_end_by_themselves() {
     assert_eq!(found(&app, "jobs_without_subject").await, (1, 0));
     app.skip_backoff().await;
     app.run_jobs().await;
-    assert!(app.jobs().await.iter().all(|(_, state, _)| state == "Done"));
+    assert!(app.jobs().await.iter().all(|(_, state, _)| state == "done"));
 }

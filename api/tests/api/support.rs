@@ -335,8 +335,9 @@ impl App {
         let path = format!("/admin/schedules/{name}/run");
         self.post(admin, &path, json!({})).await.expect(202);
         self.run_jobs().await;
-        let dead = self.jobs().await.into_iter().filter(|job| job.1 != "Done");
-        assert_eq!(dead.filter(|job| job.1 != "Pending").collect::<Vec<_>>(), []);
+        let dead =
+            self.jobs().await.into_iter().filter(|job| job.1 == "dead" || job.1 == "retrying");
+        assert_eq!(dead.collect::<Vec<_>>(), []);
     }
 
     /// The type and the intervention of each notification of `user`, oldest first.
@@ -348,20 +349,24 @@ impl App {
 
     /// Lets every job that waits for a later attempt run now.
     pub async fn skip_backoff(&self) {
-        sqlx::query!("update apalis.jobs set run_at = now() - interval '1 second' where status in ('Pending', 'Failed')")
-            .execute(&self.ctx.pool)
-            .await
-            .unwrap();
+        sqlx::query!(
+            "update queue.jobs set run_at = now() - interval '1 second' where lock_by is null"
+        )
+        .execute(&self.ctx.pool)
+        .await
+        .unwrap();
     }
 
     /// Queue, state and attempts of every job, oldest first.
     pub async fn jobs(&self) -> Vec<(String, String, i32)> {
-        sqlx::query!("select job_type, status, attempts from apalis.jobs order by id")
+        sqlx::query!(
+            r#"select queue as "queue!", state as "state!", attempts as "attempts!" from queue.everything order by id"#
+        )
             .fetch_all(&self.ctx.pool)
             .await
             .unwrap()
             .into_iter()
-            .map(|row| (row.job_type, row.status, row.attempts))
+            .map(|row| (row.queue, row.state, row.attempts))
             .collect()
     }
 
@@ -401,9 +406,7 @@ impl App {
 async fn runnable(pool: &sqlx::PgPool) -> i64 {
     sqlx::query_scalar!(
         r#"
-            select count(*) as "count!" from apalis.jobs
-            where status = 'Running'
-               or ((status = 'Pending' or (status = 'Failed' and attempts < max_attempts)) and run_at <= now())
+            select count(*) as "count!" from queue.jobs where lock_by is not null or run_at <= now()
         "#
     )
     .fetch_one(pool)

@@ -31,6 +31,7 @@ enumeration! {
         TachesSupprimees = "taches_supprimees",
         FileSuspendue = "file_suspendue",
         FileReprise = "file_reprise",
+        FileReglee = "file_reglee",
         PlanificationModifiee = "planification_modifiee",
         PlanificationLancee = "planification_lancee",
         EmailRenvoye = "email_renvoye",

@@ -2,14 +2,13 @@
 pub mod breaker;
 mod known;
 mod lease;
-pub mod life;
 pub mod operate;
 
 use std::{future::ready, time::Duration};
 
+use apalis_hot::NewJob;
 use chrono::{DateTime, Utc};
 use serde::{Serialize, de::DeserializeOwned};
-use ulid::Ulid;
 use uuid::Uuid;
 
 pub use breaker::Dependency;
@@ -17,17 +16,6 @@ pub use known::QUEUES;
 pub use lease::Lease;
 
 use crate::{Result, Tx, telemetry};
-
-/// After so many workers that died running it a job is what kills: it is dead.
-pub const MAX_RESCUES: i32 = 3;
-
-/// Which of the ready jobs of one queue go first. Queues do not wait for each other anyway.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Priority {
-    High = 2,
-    Normal = 1,
-    Low = 0,
-}
 
 /// A job's payload: ids and scalars, never a row, and a stored contract: what is enqueued today is run by next
 /// month's code, so new fields are optional.
@@ -51,10 +39,6 @@ pub trait Job: Serialize + DeserializeOwned + Clone + Send + Sync + Unpin + 'sta
     /// Jobs of one queue with the same key are one job, as long as the row of the first is kept.
     fn key(&self) -> Option<String> {
         None
-    }
-
-    fn priority(&self) -> Priority {
-        Priority::Normal
     }
 
     /// Tells the business that this job will not be done: it is dead, or was cancelled.
@@ -109,36 +93,28 @@ pub(crate) fn cause() -> Option<Uuid> {
 }
 
 /// Enqueues `job`: it exists if, and only if, `tx` commits. One whose key is there already is that one.
-///
-/// apalis's own `push_tasks` takes the time from the clock of this machine, in whole seconds, and a key that is there is an
-/// error of the whole transaction.
 pub async fn enqueue<J: Job>(tx: &mut Tx<'_>, job: &J) -> Result<()> {
     enqueue_in(tx, job, Duration::ZERO).await
 }
 
 /// The same for a job that may not run before `delay` has passed.
 pub async fn enqueue_in<J: Job>(tx: &mut Tx<'_>, job: &J, delay: Duration) -> Result<()> {
-    let request_id = cause().map(|id| id.to_string());
-    sqlx::query!(
-        r#"
-            insert into apalis.jobs (id, job_type, job, status, attempts, max_attempts, priority, run_at, idempotency_key, metadata)
-            values ($1, $2, $3, 'Pending', 0, $4, $5, clock_timestamp() + make_interval(secs => $8), $6,
-                case when $7::text is null then ''::hstore else hstore('request_id', $7) end
-                || case when $9::text is null then ''::hstore else hstore('traceparent', $9) end)
-            on conflict (job_type, idempotency_key) where idempotency_key is not null do nothing
-        "#,
-        Ulid::generate().to_string(),
-        J::QUEUE,
-        serde_json::to_vec(job).map_err(anyhow::Error::from)?,
-        i32::try_from(J::MAX_ATTEMPTS).unwrap_or(i32::MAX),
-        job.priority() as i32,
-        job.key(),
-        request_id,
-        delay.as_secs_f64(),
-        telemetry::traceparent(),
-    )
-    .execute(&mut **tx)
-    .await?;
+    let about = [
+        ("request_id", cause().map(|id| id.to_string())),
+        ("traceparent", telemetry::traceparent()),
+    ];
+    let new = NewJob {
+        max_attempts: u32::try_from(J::MAX_ATTEMPTS).unwrap_or(u32::MAX),
+        delay,
+        key: job.key(),
+        metadata: about
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+            .collect(),
+        ..NewJob::new(J::QUEUE, job)?
+    };
+    apalis_hot::enqueue(tx, &new).await?;
+    tx.announce(J::QUEUE);
     Ok(())
 }
 
@@ -147,9 +123,3 @@ pub const OUTAGE_BACKOFF: Duration = Duration::from_mins(1);
 
 /// The longest pause between two attempts while something outside asks to come later.
 pub const DEFERRED_BACKOFF: Duration = Duration::from_mins(5);
-
-/// The pause after the `attempt`-th failure: 2 s, 4 s, 8 s… up to `longest`. Jitter is added where it is stored.
-#[must_use]
-pub fn backoff(attempt: usize, longest: Duration) -> Duration {
-    Duration::from_secs(1 << attempt.clamp(1, 16)).min(longest)
-}

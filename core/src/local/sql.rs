@@ -32,9 +32,9 @@ const EXCEPT: [(&str, &str); 7] = [
     // Nothing is made of the answer but a line for operators.
     ("from unnest($2::timestamptz[]) with ordinality as times (t, place)", "timezone("),
     // How long the rows of workers that have gone are kept: an hour more or less is nothing.
-    ("apalis.workers", "interval '1 day'"),
+    ("queue.workers", "interval '1 day'"),
     // Tests that make rows old.
-    ("update apalis.jobs set done_at", "interval '8 days'"),
+    ("update queue.ended set ended_at", "interval '8 days'"),
     ("update schedules set next_run_at", "interval '3 days'"),
     // Ran once, for what is nearly a month old.
     ("interval '28 days'", "interval '28 days'"),

@@ -1,4 +1,4 @@
-//! The schema: apalis's own migrations first, then ours, which stand on them.
+//! The schema: the migrations of apalis and of the queue first, then ours, which stand on them.
 mod rights;
 
 use std::time::Duration;
@@ -55,6 +55,7 @@ async fn migrate_over(connection: &mut PgConnection) -> Result<(), MigrateError>
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     apalis_postgres::PostgresStorage::migrations().run(&mut *connection).await?;
+    apalis_hot::MIGRATIONS.run(&mut *connection).await?;
     let mut up: Vec<_> = ours().collect();
     up.sort_unstable_by_key(|migration| migration.version);
     let applied = applied(connection).await?;
@@ -84,7 +85,7 @@ async fn drop_invalid_indexes(connection: &mut PgConnection) -> Result<(), Migra
         r#"
             select format('drop index concurrently %I.%I', n.nspname, c.relname) as "statement!"
             from pg_index i join pg_class c on c.oid = i.indexrelid join pg_namespace n on n.oid = c.relnamespace
-            where not i.indisvalid and n.nspname in ('public', 'apalis')
+            where not i.indisvalid and n.nspname in ('public', 'apalis', 'queue')
         "#
     )
     .fetch_all(&mut *connection)

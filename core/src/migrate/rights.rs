@@ -28,6 +28,9 @@ pub async fn grant(pool: &PgPool, config: &Config) -> Result<Granted> {
     sqlx::query!("revoke all on function audit_elaguer(date, timestamptz, bigint) from public")
         .execute(&mut *tx)
         .await?;
+    sqlx::query!("revoke all on function queue.keep_days(integer) from public")
+        .execute(&mut *tx)
+        .await?;
     let days = i32::try_from(config.auth.audit_days).unwrap_or(i32::MAX);
     sqlx::query!("update audit_garde set jours = $1 where jours <> $1", days)
         .execute(&mut *tx)

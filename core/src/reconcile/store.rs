@@ -62,9 +62,7 @@ pub(super) async fn mails_without_job(
     Ok(sqlx::query_scalar!(
         r#"
             with alive as materialized (
-                select split_part(idempotency_key, ':', 1) as mail from apalis.jobs
-                where job_type in ('emails', 'emails.group')
-                  and (status in ('Pending', 'Running', 'Queued') or status = 'Failed' and attempts < max_attempts)
+                select split_part(key, ':', 1) as mail from queue.jobs where queue in ('emails', 'emails.group')
             )
             select id from envois
             where statut in ('en_file', 'en_transmission') and parti_le is null
@@ -91,9 +89,8 @@ pub(super) async fn notifications_without_mail(
     Ok(sqlx::query_scalar!(
         r#"
             with alive as materialized (
-                select substring(convert_from(job, 'UTF8') from '"notification_id":([0-9]+)')::bigint as notification from apalis.jobs
-                where job_type = 'emails.send'
-                  and (status in ('Pending', 'Running', 'Queued') or status = 'Failed' and attempts < max_attempts)
+                select substring(convert_from(payload, 'UTF8') from '"notification_id":([0-9]+)')::bigint as notification
+                from queue.jobs where queue = 'emails.send'
             )
             select n.id from notifications n
             where n.canal = 'email' and n.statut = 'en_file' and n.date_creation < $1 and n.id > $2
@@ -121,9 +118,8 @@ pub(super) async fn documents_without_job(
     Ok(sqlx::query_scalar!(
         r#"
             with alive as materialized (
-                select substring(convert_from(job, 'UTF8') from '"document_id":([0-9]+)')::bigint as document from apalis.jobs
-                where job_type = 'documents.process'
-                  and (status in ('Pending', 'Running', 'Queued') or status = 'Failed' and attempts < max_attempts)
+                select substring(convert_from(payload, 'UTF8') from '"document_id":([0-9]+)')::bigint as document
+                from queue.jobs where queue = 'documents.process'
             )
             select id from documents
             where status in ('pending', 'processing') and date_upload < $1 and id > $2
@@ -148,18 +144,17 @@ pub(super) async fn jobs_without_subject(
     Ok(sqlx::query_scalar!(
         r#"
             with alive as materialized (
-                select job_type, convert_from(job, 'UTF8') as payload from apalis.jobs
-                where job_type in ('emails', 'emails.group', 'documents.process') and created_at < $1
-                  and (status in ('Pending', 'Running', 'Queued') or status = 'Failed' and attempts < max_attempts)
+                select queue, convert_from(payload, 'UTF8') as payload from queue.jobs
+                where queue in ('emails', 'emails.group', 'documents.process') and created_at < $1
             ),
             named as (
-                select job_type, case job_type
+                select queue, case queue
                     when 'documents.process' then substring(payload from '"document_id":([0-9]+)')
                     else substring(payload from '"envoi_id":([0-9]+)') end::bigint as id
                 from alive
             )
             select id as "id!" from named
-            where id > $2 and case job_type
+            where id > $2 and case queue
                 when 'documents.process' then not exists (select from documents d where d.id = named.id)
                 else not exists (select from envois e where e.id = named.id) end
             order by id limit $3

@@ -19,7 +19,7 @@ begin
              where attrelid = c.oid and attnum > 0 and not attisdropped and attgenerated = '') as columns
         from pg_class c join pg_namespace s on s.oid = c.relnamespace
         where c.relkind = 'r' and s.nspname not like 'pg\_%'
-            and s.nspname not in ('information_schema', 'testing') and c.relname <> '_sqlx_migrations'
+            and s.nspname not in ('information_schema', 'testing') and c.relname not in ('_sqlx_migrations', '_migrations')
     loop
         execute format('select exists (select from only %s)', source.name) into filled;
         if filled then

@@ -19,7 +19,7 @@ begin
         select c.oid::regclass as name
         from pg_class c join pg_namespace s on s.oid = c.relnamespace
         where c.relkind = 'r' and s.nspname not like 'pg\_%'
-            and s.nspname not in ('information_schema', 'testing') and c.relname <> '_sqlx_migrations'
+            and s.nspname not in ('information_schema', 'testing') and c.relname not in ('_sqlx_migrations', '_migrations')
     loop
         execute format('delete from only %s', item.name);
     end loop;

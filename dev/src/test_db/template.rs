@@ -19,7 +19,9 @@ const REMEMBER: &str = include_str!("remember.sql");
 pub(super) fn name() -> &'static str {
     static NAME: LazyLock<String> = LazyLock::new(|| {
         let mut hasher = DefaultHasher::new();
-        for migration in PostgresStorage::migrations().iter().chain(erp_core::MIGRATOR.iter()) {
+        let apalis = PostgresStorage::migrations();
+        let queue = apalis_hot::MIGRATIONS.iter();
+        for migration in apalis.iter().chain(queue).chain(erp_core::MIGRATOR.iter()) {
             migration.checksum.hash(&mut hasher);
         }
         (SHAPE, REMEMBER).hash(&mut hasher);

@@ -189,10 +189,14 @@ async fn begun(stage: &Stage) -> HashMap<i64, Instant> {
 /// Prints how many jobs lost their worker; the longest time from a death to the rescue, in seconds.
 async fn rescues(stage: &Stage) -> f64 {
     let pool = &stage.system.ctx.pool;
-    let jobs = sqlx::query!("select attempts_log from apalis.jobs").fetch_all(pool).await.unwrap();
+    let jobs = sqlx::query!("select history from queue.everything where history is not null")
+        .fetch_all(pool)
+        .await
+        .unwrap();
     let host = |worker: &str| worker.rsplit('-').nth(1).and_then(|pid| pid.parse::<u32>().ok());
     let (mut rescues, mut longest) = (0, 0.0_f64);
-    for (worker, ended) in jobs.iter().flat_map(|job| lost_attempts(&job.attempts_log)) {
+    for (worker, ended) in jobs.iter().flat_map(|job| lost_attempts(job.history.as_ref().unwrap()))
+    {
         rescues += 1;
         if let Some(death) = host(&worker).and_then(|pid| stage.killed.get(&pid)) {
             longest = longest.max((ended - *death).as_seconds_f64());

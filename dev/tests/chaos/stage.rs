@@ -110,9 +110,7 @@ impl Stage {
             if hurries {
                 self.hurry().await;
             }
-            let open = sqlx::query_scalar!(
-                r#"select count(*) as "count!" from apalis.jobs where status in ('Pending', 'Failed', 'Running')"#
-            );
+            let open = sqlx::query_scalar!(r#"select count(*) as "count!" from queue.jobs"#);
             if let Ok(0) = open.fetch_one(&self.system.ctx.pool).await {
                 return;
             }

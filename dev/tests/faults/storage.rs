@@ -55,13 +55,13 @@ async fn what_a_worker_wrote_of_a_photo_that_was_removed_meanwhile_is_removed_to
     let _worker = system.worker();
     // From here on until its end it asks nothing of the database.
     until("the worker has the photo", async || system.documents("processing").await == 1).await;
-    sqlx::query!("select id from apalis.jobs where job_type = 'documents.process' and status = 'Running' for update")
+    sqlx::query!("select id from queue.jobs where queue = 'documents.process' and lock_by is not null for update")
         .fetch_one(&mut *lock)
         .await
         .unwrap();
     until("its files are written", async || files() == 3).await;
     // Meanwhile others have held it for dead, done its job, and removed the photo.
-    let meanwhile = "update apalis.jobs set status = 'Done', lock_by = null, lock_at = null where job_type = 'documents.process';
+    let meanwhile = "delete from queue.jobs where queue = 'documents.process';
         delete from documents";
     sqlx::raw_sql(meanwhile).execute(&mut *lock).await.unwrap();
     lock.commit().await.unwrap();
@@ -106,7 +106,7 @@ async fn the_file_of_an_upload_that_was_cut_off_at_its_commit_is_purged() {
 
 /// What waits for its next attempt does not wait: ten minutes of a fault pass in some seconds.
 async fn hurry(system: &System) {
-    let statement = "update apalis.jobs set run_at = clock_timestamp()
-        where job_type = 'documents.process' and status in ('Pending', 'Failed') and run_at > clock_timestamp()";
+    let statement = "update queue.jobs set run_at = clock_timestamp()
+        where queue = 'documents.process' and lock_by is null and run_at > clock_timestamp()";
     sqlx::raw_sql(statement).execute(&system.ctx.pool).await.unwrap();
 }

@@ -174,10 +174,10 @@ pub async fn redrive(db: &mut PgConnection, id: &str) -> Result<bool> {
             with ready as (
                 update queue.jobs
                 set attempts = 0, rescues = 0, outages = 0, outage_since = null, outage_of = null, error = null,
-                    run_at = least(run_at, clock_timestamp()),
+                    run_at = least(run_at, now()),
                     history = coalesce(history, '[]') || jsonb_build_object('attempt', attempts, 'worker', null,
                         'started_at', null, 'ended_at', clock_timestamp(), 'outcome', 'redriven', 'error', null)
-                where id = $1 and lock_by is null and (run_at > clock_timestamp() or attempts > 0)
+                where id = $1 and lock_by is null and (run_at > now() or attempts > 0 or error is not null)
                 returning queue
             )
             select pg_notify('queue', queue) from ready
@@ -194,6 +194,12 @@ pub async fn redrive(db: &mut PgConnection, id: &str) -> Result<bool> {
             with gone as (
                 delete from queue.ended where id = $1 and outcome in ('dead', 'cancelled') returning *
             ),
+            -- A key that was freed meanwhile, and taken by another job, is that one's.
+            keyed as (
+                insert into queue.keys as k (queue, key, job) select queue, key, id from gone where key is not null
+                on conflict (queue, key) do update set job = k.job where k.job = excluded.job
+                returning key
+            ),
             counted as (
                 update queue.batches b
                 set dead = dead - (g.outcome = 'dead')::integer, cancelled = cancelled - (g.outcome = 'cancelled')::integer
@@ -205,8 +211,8 @@ pub async fn redrive(db: &mut PgConnection, id: &str) -> Result<bool> {
                 select id, queue,
                     -- The worker that ran it when it was cancelled needs a moment to see that, and to stop.
                     case when outcome = 'cancelled' and worker is not null
-                        then greatest(clock_timestamp(), ended_at + interval '10 seconds') else clock_timestamp() end,
-                    created_at, max_attempts, key, (select id from counted), metadata, payload,
+                        then greatest(now(), ended_at + interval '10 seconds') else now() end,
+                    created_at, max_attempts, (select key from keyed), (select id from counted), metadata, payload,
                     coalesce(history, '[]')
                     || jsonb_build_object('attempt', attempts, 'worker', worker, 'started_at', started_at,
                         'ended_at', ended_at, 'outcome', outcome, 'error', error)
@@ -265,8 +271,11 @@ pub async fn cancel(db: &mut PgConnection, id: &str, reason: &str) -> Result<boo
 pub async fn delete(db: &mut PgConnection, id: &str) -> Result<bool> {
     let gone = sqlx::query!(
         r#"
-            with gone as (delete from queue.ended where id = $1 returning id),
-            freed as (delete from queue.keys k using gone where k.job = gone.id)
+            with gone as (delete from queue.ended where id = $1 returning id, queue, key),
+            freed as (
+                delete from queue.keys k using gone
+                where k.queue = gone.queue and k.key = gone.key and k.job = gone.id
+            )
             select id from gone
         "#,
         id

@@ -6,11 +6,25 @@ use crate::Result;
 
 /// Gives the next days a table each for what ends in them, and drops those that lie more than `kept` days back, with all jobs
 /// that were done or cancelled in them; how many were dropped. Waits for no lock for longer than two seconds. To be called
-/// daily: whatever has no table of its own is kept in one more, and removed row by row.
+/// daily: whatever has no table of its day is kept in one more ([`prune_rest`]).
 pub async fn keep_days(db: impl PgExecutor<'_>, kept: i32) -> Result<i32> {
     Ok(sqlx::query_scalar!(r#"select queue.keep_days($1) as "dropped!""#, kept)
         .fetch_one(db)
         .await?)
+}
+
+/// Removes up to `limit` jobs that were done or cancelled before `before`, of those whose day had no table; how many.
+pub async fn prune_rest(db: &mut PgConnection, before: DateTime<Utc>, limit: i64) -> Result<u64> {
+    let pruned = sqlx::query!(
+        r#"
+            delete from queue.ended_rest where ctid = any(array(
+                select ctid from queue.ended_rest where ended_at < $1 limit $2 for update skip locked
+            ))
+        "#,
+        before,
+        limit,
+    );
+    Ok(pruned.execute(db).await?.rows_affected())
 }
 
 /// Removes up to `limit` jobs that died before `before`; how many.

@@ -24,6 +24,8 @@ const BEAT: Duration = Duration::from_secs(1);
 const BEAT_LIMIT: Duration = Duration::from_secs(3);
 /// The same for a look at what this process holds.
 const LOOK_LIMIT: Duration = Duration::from_secs(4);
+/// The ledger has days ahead of it; looking once an hour is enough.
+const EACH_HOUR: Duration = Duration::from_hours(1);
 /// What a cancellation is announced as, among the names of queues.
 pub(crate) const LOOK: &str = "!look";
 
@@ -86,12 +88,17 @@ impl Process {
         let mut interval = every_beat();
         let mut strays = HashMap::new();
         let asked = self.0.ears.of(LOOK);
+        let mut days_kept = None::<Instant>;
         // There is nothing to look after before the first beat.
         drop(self.0.known.subscribe().wait_for(|known| *known).await);
         loop {
             tokio::select! {
                 _ = interval.tick() => {}
                 () = asked.rung() => {}
+            }
+            if days_kept.is_none_or(|at| at.elapsed() >= EACH_HOUR) {
+                days_kept = Some(Instant::now());
+                self.keep_days(line.pool()).await;
             }
             match timeout(LOOK_LIMIT, self.look(line.pool(), &mut strays)).await {
                 Ok(Ok(())) => continue,
@@ -101,6 +108,16 @@ impl Process {
                 }
             }
             line.renew();
+        }
+    }
+
+    /// Failing that, what ends is kept all the same, and the next hour tries again.
+    async fn keep_days(&self, pool: &PgPool) {
+        match timeout(LOOK_LIMIT, admin::keep_days(pool, self.0.settings.kept_days)).await {
+            Ok(Ok(0)) => {}
+            Ok(Ok(days)) => tracing::info!(days, "dropped from the ledger"),
+            Ok(Err(error)) => tracing::warn!(%error, "the days of the ledger were not kept"),
+            Err(_) => tracing::warn!("the days of the ledger were not kept in time"),
         }
     }
 
@@ -117,7 +134,7 @@ impl Process {
                 inner.stop(attempt);
             }
         }
-        if inner.suspects() || !strays.is_empty() {
+        if inner.is_time_for_strays() || !strays.is_empty() {
             self.hand_back_strays(pool, strays).await?;
         }
         let decided = admin::concurrencies(pool).await?;

@@ -10,7 +10,7 @@ use std::{
 use apalis::prelude::{AbortError, RetryAfterError};
 use apalis_hot::{NewJob, Options, admin::State};
 
-use crate::support::{Bench, Probe, QUEUE, handler, run};
+use crate::support::{Bench, Probe, QUEUE, Seen, handler, run};
 
 fn options() -> Options {
     Options { max_attempts: 3, timeout: Duration::from_millis(200), ..Options::new(QUEUE) }
@@ -84,14 +84,14 @@ async fn a_panic_and_a_late_attempt_are_failures_like_any_other() {
 }
 
 #[tokio::test]
-async fn a_payload_that_nobody_can_read_is_dead_and_the_worker_goes_on() {
+async fn a_payload_that_nobody_can_read_waits_for_another_version_and_the_worker_goes_on() {
     let bench = Bench::new().await;
     let mut db = bench.pool.acquire().await.unwrap();
     let unreadable = NewJob::new(QUEUE, &"no probe").unwrap();
     let unreadable = apalis_hot::enqueue(&mut db, &unreadable).await.unwrap().unwrap();
     let readable = bench.one().await;
     bench.drain(options(), handler(async |_, _| Ok(()))).await;
-    assert_eq!(bench.job(&unreadable).await.state, State::Dead);
+    assert_eq!(bench.job(&unreadable).await.state, State::Retrying);
     assert_eq!(bench.job(&readable).await.state, State::Done);
 }
 
@@ -176,4 +176,23 @@ async fn no_more_run_at_once_than_there_are_places() {
     let done =
         sqlx::query_scalar::<_, i64>("select count(*) from queue.ended where outcome = 'done'");
     assert_eq!(done.fetch_one(&bench.pool).await.unwrap(), 20);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_processes_share_a_queue_and_run_each_job_once() {
+    let bench = Bench::new().await;
+    bench.enqueue(300).await;
+    let runs = Seen::default();
+    let work = || {
+        let runs = runs.clone();
+        handler(move |probe, _| {
+            runs.push(probe.n);
+            std::future::ready(Ok(()))
+        })
+    };
+    let drain = || bench.drain(Options::new(QUEUE), work());
+    tokio::join!(drain(), drain(), drain());
+    let mut runs = runs.all();
+    runs.sort_unstable();
+    assert_eq!(runs, (0..300).collect::<Vec<_>>());
 }

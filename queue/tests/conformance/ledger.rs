@@ -36,23 +36,24 @@ async fn each_day_has_a_table_and_an_old_one_is_dropped_with_what_ended_in_it() 
 #[tokio::test]
 async fn what_ended_without_a_table_of_its_day_is_kept_and_pruned_too() {
     let bench = Bench::new().await;
-    let id = bench.one().await;
     for day in days(&bench).await {
-        sqlx::raw_sql(sqlx::AssertSqlSafe(format!("drop table queue.{day}")))
-            .execute(&bench.pool)
-            .await
-            .unwrap();
+        let drop = format!("drop table queue.{day}");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(drop)).execute(&bench.pool).await.unwrap();
     }
-    bench.drain(Options::new(QUEUE), handler(async |_, _| Ok(()))).await;
-    assert_eq!(bench.job(&id).await.state, admin::State::Done);
+    let ended = "insert into queue.ended (id, queue, payload, outcome, attempts, max_attempts, rescues, ended_at, run_at, created_at)
+        values ('a', 'probes', '1', 'done', 1, 1, 0, now(), now(), now())";
+    sqlx::raw_sql(ended).execute(&bench.pool).await.unwrap();
+    assert_eq!(bench.job("a").await.state, admin::State::Done);
     admin::keep_days(&bench.pool, 7).await.unwrap();
     assert_eq!(days(&bench).await.len(), 3, "that of today waits until its rows are gone");
-    sqlx::query("update queue.ended_rest set ended_at = ended_at - interval '9 days'")
-        .execute(&bench.pool)
-        .await
-        .unwrap();
+    let long_ago = "update queue.ended set ended_at = ended_at - interval '216 hours'";
+    sqlx::raw_sql(long_ago).execute(&bench.pool).await.unwrap();
+    let mut db = bench.pool.acquire().await.unwrap();
+    let week = Utc::now() - TimeDelta::days(7);
+    assert_eq!(admin::prune_rest(&mut db, week, 10).await.unwrap(), 1);
+    assert!(admin::find(&bench.pool, "a").await.is_err());
     admin::keep_days(&bench.pool, 7).await.unwrap();
-    assert!(admin::find(&bench.pool, &id).await.is_err());
+    assert_eq!(days(&bench).await.len(), 4);
 }
 
 #[tokio::test]

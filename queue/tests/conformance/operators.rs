@@ -70,7 +70,7 @@ async fn the_concurrency_of_a_queue_changes_while_it_runs() {
         })
         .await;
         gate.add_permits(100);
-        Ok(bench.idle().await.unwrap())
+        bench.idle().await
     };
     run(&bench.process(), Options { concurrency: 1, ..Options::new(QUEUE) }, work, stop).await;
     assert_eq!(running.len(), 12);

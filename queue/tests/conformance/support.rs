@@ -9,6 +9,7 @@ use std::{
 
 use apalis::prelude::{BoxDynError, Monitor, WorkerBuilder};
 use apalis_hot::{Lease, NewJob, Options, Process, Settings, admin};
+use erp_dev::TestDb;
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
@@ -24,6 +25,7 @@ pub const QUEUE: &str = "probes";
 pub struct Bench {
     pub pool: PgPool,
     pub url: String,
+    _db: TestDb,
 }
 
 static WORKERS: AtomicUsize = AtomicUsize::new(0);
@@ -35,19 +37,8 @@ pub fn name() -> String {
 
 impl Bench {
     pub async fn new() -> Self {
-        let n = WORKERS.fetch_add(1, SeqCst);
-        let name = format!("t{}_{n}", std::process::id());
-        let base = "postgres://postgres@127.0.0.1:5599";
-        let admin = PgPool::connect(&format!("{base}/postgres")).await.unwrap();
-        sqlx::raw_sql(sqlx::AssertSqlSafe(format!("create database {name}")))
-            .execute(&admin)
-            .await
-            .unwrap();
-        admin.close().await;
-        let url = format!("{base}/{name}");
-        let pool = PgPool::connect(&url).await.unwrap();
-        apalis_hot::MIGRATIONS.run(&pool).await.unwrap();
-        Self { pool, url }
+        let db = TestDb::new().await;
+        Self { pool: db.pool.clone(), url: db.url(), _db: db }
     }
 
     /// Settings that find everything soon.
@@ -150,23 +141,27 @@ pub fn monitor(process: &Process, options: Options, handler: Handler) -> Monitor
 }
 
 /// Runs a process until `scenario` has ended.
-pub async fn run(
+pub fn run(
     process: &Process,
     options: Options,
     handler: Handler,
     scenario: impl Future<Output = std::io::Result<()>>,
-) {
+) -> impl Future<Output = ()> {
     let (tell, told) = tokio::sync::oneshot::channel();
-    let stop = async {
-        drop(told.await);
-        Ok(())
-    };
-    let scenario = async {
+    let scenario = Box::pin(async {
         scenario.await.unwrap();
         let _ = tell.send(());
-    };
-    let (done, ()) = tokio::join!(process.run(monitor(process, options, handler), stop), scenario);
-    done.unwrap();
+    });
+    let running = Box::pin(async move {
+        let stop = async {
+            drop(told.await);
+            Ok(())
+        };
+        process.run(monitor(process, options, handler), stop).await.unwrap();
+    });
+    async move {
+        tokio::join!(running, scenario);
+    }
 }
 
 /// What was seen of attempts, in order.
@@ -191,7 +186,7 @@ impl Seen {
 pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let started = Instant::now();
     while !is_so().await {
-        assert!(started.elapsed() < Duration::from_secs(60), "not within a minute: {what}");
+        assert!(started.elapsed() < Duration::from_mins(1), "not within a minute: {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

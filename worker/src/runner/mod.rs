@@ -1,96 +1,59 @@
-//! Runs jobs: apalis's workers drive them, one per job type, over a source and a recorder of our own.
-//!
-//! The life of a job is drawn in `docs/jobs.md`; its steps are the statements of [`erp_core::jobs::life`]. apalis's own
-//! Postgres backend is not used for taking and ending: it drops a fetch that is under way when it stops, gives up for
-//! good an acknowledgement that the database refused, and an error of it drops what runs.
-mod attempt;
-mod breakers;
-mod presence;
-mod process;
-mod recorder;
-mod source;
+//! Runs jobs: an apalis worker for each type of job, over the queue of [`apalis_hot`]. What is said here is what that crate
+//! cannot know: our errors, our metrics, our transactions.
+mod errors;
+mod observer;
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use apalis::prelude::{Monitor, MonitorError, WorkerBuilder};
+use apalis_hot::{Claimed, Hook, Lease, Options, Process};
 use erp_core::{
     Ctx, Error, Result, Tx,
-    jobs::{Dependency, Job, Verdict, breaker, life},
+    jobs::{CAUSE, Cause, Job, Verdict, operate},
     mailer::Places,
 };
 use futures_util::{FutureExt as _, future::BoxFuture};
-use tokio::time::timeout;
 
-pub(crate) use self::breakers::Breakers;
-use self::{
-    attempt::guarded,
-    process::Process,
-    recorder::Recorder,
-    source::{Held, Source},
-};
-use crate::{Settings, wake::Wake, work::Work};
+use self::errors::BoxDynError;
+use crate::{Settings, work::Work};
 
 /// Why the workers could not run to their end.
 pub type StopError = MonitorError;
 
-/// Of the time that a stop may take, the part in which jobs may end.
-const FOR_JOBS: f64 = 0.8;
-/// That for recording, and that for handing back.
-const FOR_REST: f64 = 0.1;
-
-/// Runs one attempt of a job of one type; erased, so that all types share what follows.
-type Run = Arc<dyn Fn(Work, &[u8]) -> BoxFuture<'static, Result<Verdict>> + Send + Sync>;
-/// [`Job::abandon`], erased.
-type Abandon =
-    for<'a> fn(&'a Ctx, &'a mut Tx<'static>, &'a [u8], &'a str) -> BoxFuture<'a, Result<()>>;
-/// [`Job::undo`], erased.
-type Undo = for<'a> fn(&'a mut Tx<'static>, &'a [u8]) -> BoxFuture<'a, Result<()>>;
-
-/// One job type, and what runs it.
-#[derive(Clone)]
-struct Handler {
-    queue: &'static str,
-    needs: &'static [Dependency],
-    max_attempts: usize,
-    max_backoff: Duration,
-    outage_limit: Duration,
-    timeout: Duration,
-    run: Run,
-    abandon: Abandon,
-    undo: Undo,
-}
+/// One attempt of a job of one type.
+type Handler<J> = Arc<dyn Fn(Work, J) -> BoxFuture<'static, Result<Verdict>> + Send + Sync>;
+/// The same by hand, of a payload that nobody has read.
+type ByHand = Arc<dyn Fn(Work, &[u8]) -> BoxFuture<'static, Result<Verdict>> + Send + Sync>;
 
 pub(crate) struct Runner {
     ctx: Ctx,
-    settings: Settings,
-    wake: Wake,
-    process: Arc<Process>,
-    recorder: Recorder,
+    process: Process,
     monitor: Monitor,
-    handlers: Vec<Handler>,
+    by_hand: Vec<(&'static str, ByHand)>,
 }
 
 impl Runner {
     pub(crate) fn new(ctx: &Ctx, settings: &Settings) -> Self {
-        let ctx = &limited(ctx, settings);
-        let process = Arc::new(Process::new(settings.instance.clone(), ctx.pool.clone()));
-        let monitor = Monitor::new()
-            // Nothing of ours ends a worker; should apalis do it, it is to come back.
-            .should_restart(|_worker, _error| true)
-            .shutdown_timeout(settings.shutdown_timeout.mul_f64(FOR_JOBS));
-        Self {
-            ctx: ctx.clone(),
-            settings: settings.clone(),
-            wake: Wake::default(),
-            recorder: Recorder::start(ctx.clone(), process.clone()),
-            process,
-            monitor,
-            handlers: Vec::new(),
-        }
+        let ctx = limited(ctx, settings);
+        let process = Process::new(
+            &ctx.pool,
+            apalis_hot::Settings {
+                silence: ctx.config.worker.rescue_after,
+                poll: settings.poll,
+                shutdown: settings.shutdown_timeout,
+                kept_days: operate::KEPT_DAYS,
+                lost: Cow::Borrowed("le processus qui l'exécutait a disparu"),
+                observer: Arc::new(observer::Metrics),
+                ..apalis_hot::Settings::new(settings.instance.clone())
+            },
+        );
+        // Nothing of ours ends a worker; should apalis do it, it is to come back.
+        let monitor = Monitor::new().should_restart(|_worker, _error| true);
+        Self { ctx, process, monitor, by_hand: Vec::new() }
     }
 
     /// Runs the jobs of type `J` with `handler`, if this process serves their queue.
-    pub(crate) fn job<J: Job, V, F, Fut>(self, handler: F) -> Self
+    pub(crate) fn job<J: Job, V, F, Fut>(mut self, handler: F) -> Self
     where
         V: Into<Verdict> + 'static,
         F: Fn(Work, J) -> Fut + Send + Sync + 'static,
@@ -100,58 +63,29 @@ impl Runner {
         if config.queues.as_ref().is_some_and(|queues| !queues.iter().any(|q| q == J::QUEUE)) {
             return self;
         }
-        let concurrency = config.concurrency.unwrap_or(J::CONCURRENCY).min(J::MOST_AT_ONCE);
-        let run: Run = Arc::new(move |work, payload| match decode::<J>(payload) {
-            Ok(job) => guarded(J::TIMEOUT, handler(work, job).map(|r| r.map(Into::into))).boxed(),
-            Err(error) => std::future::ready(Err(error)).boxed(),
-        });
-        let handler = Handler {
-            queue: J::QUEUE,
-            needs: J::NEEDS,
-            max_attempts: J::MAX_ATTEMPTS,
-            max_backoff: J::MAX_BACKOFF,
-            outage_limit: J::OUTAGE_LIMIT,
-            timeout: J::TIMEOUT,
-            run,
-            abandon: abandon::<J>,
-            undo: undo::<J>,
-        };
-        self.register(handler, concurrency)
-    }
-
-    fn register(mut self, handler: Handler, concurrency: usize) -> Self {
-        self.handlers.push(handler.clone());
-        let bell = self.wake.queue(handler.queue);
-        let (ctx, process, recorder) =
-            (self.ctx.clone(), self.process.clone(), self.recorder.clone());
-        let poll = self.settings.poll;
+        let concurrency = config.concurrency.unwrap_or(J::CONCURRENCY);
+        let options = options::<J>(&self.ctx, concurrency);
+        let handler: Handler<J> =
+            Arc::new(move |work, job| handler(work, job).map(|r| r.map(Into::into)).boxed());
+        self.by_hand.push((J::QUEUE, by_hand(handler.clone())));
+        let (ctx, process) = (self.ctx.clone(), self.process.clone());
         self.monitor = self.monitor.register(move |_restarts| {
-            let (ctx, process, recorder) = (ctx.clone(), process.clone(), recorder.clone());
-            let source = Source::new(
-                ctx.pool.clone(),
-                handler.queue,
-                handler.needs,
-                &process,
-                concurrency,
-                bell.clone(),
-                poll,
-            );
-            let handler = handler.clone();
-            WorkerBuilder::new(format!("{}@{}", handler.queue, process.name)).backend(source).build(
-                move |held: Held| {
-                    process.clone().run(ctx.clone(), handler.clone(), held, recorder.clone())
-                },
-            )
+            let (ctx, for_work, handler) = (ctx.clone(), process.clone(), handler.clone());
+            WorkerBuilder::new(format!("{}@{}", J::QUEUE, process.name()))
+                .backend(process.storage::<J>(options.clone()))
+                .build(move |job: J, claimed: Claimed, lease: Lease| {
+                    let work = Work::new(ctx.clone(), Some(lease), for_work.clone());
+                    attempt(handler.clone(), work, job, claimed)
+                })
         });
         self
     }
 
     /// Does one job at once and outside the queue: without attempts, and without a record.
     pub(crate) async fn perform(&self, queue: &str, payload: &[u8]) -> Result<Verdict> {
-        let handler = self.handlers.iter().find(|handler| handler.queue == queue);
-        let handler = handler.ok_or_else(|| anyhow::anyhow!("no handler for {queue}"))?;
-        (handler.run)(Work::new(self.ctx.clone(), None, self.process.breakers.clone()), payload)
-            .await
+        let found = self.by_hand.iter().find(|(name, _)| *name == queue);
+        let (_, run) = found.ok_or_else(|| anyhow::anyhow!("no handler for {queue}"))?;
+        run(Work::new(self.ctx.clone(), None, self.process.clone()), payload).await
     }
 
     /// Runs everything until `stop` resolves and what runs has ended, or the time for that is over. What is held then
@@ -160,47 +94,74 @@ impl Runner {
         self,
         stop: impl Future<Output = std::io::Result<()>> + Send,
     ) -> Result<(), StopError> {
-        let Self { ctx, settings, mut wake, process, recorder, monitor, handlers } = self;
-        let changed = wake.queue(breaker::BELL);
-        let queues = handlers.iter().map(|handler| handler.queue).collect::<Vec<_>>().join(",");
-        // What waits for something outside comes to its end, or to a point where it can be handed back.
-        let stop = {
-            let process = process.clone();
-            async move {
-                let stopped = stop.await;
-                process.wind_down();
-                stopped
-            }
-        };
-        let done = tokio::select! {
-            done = monitor.run_with_signal(stop) => done,
-            never = wake.listen(&ctx.pool) => match never {},
-            never = presence::keep(&ctx, &process, &queues) => match never {},
-            never = Box::pin(process.breakers.keep(&changed)) => match never {},
-        };
-        process.abort_all();
-        let rest_limit = settings.shutdown_timeout.mul_f64(FOR_REST);
-        if timeout(rest_limit, recorder.finish()).await.is_err() {
-            tracing::warn!(
-                "the database is away: what ended last is not recorded, and will be rescued and run again"
-            );
-        }
-        let rest = async {
-            let jobs = life::hand_back(&ctx.pool, &settings.instance, None).await?;
-            breaker::release(&ctx.pool, &settings.instance, None).await?;
-            life::sign_off(&ctx.pool, &settings.instance).await?;
-            Ok::<_, Error>(jobs)
-        };
-        match timeout(rest_limit, rest).await {
-            Ok(Ok(0)) => {}
-            Ok(Ok(jobs)) => tracing::info!(jobs, "handed back"),
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "jobs not handed back: others will rescue them");
-            }
-            Err(_) => tracing::warn!("jobs not handed back: others will rescue them"),
-        }
-        done
+        self.process.run(self.monitor, stop).await
     }
+}
+
+async fn attempt<J: Job>(
+    handler: Handler<J>,
+    work: Work,
+    job: J,
+    claimed: Claimed,
+) -> Result<(), BoxDynError> {
+    let request_id = claimed.metadata.get("request_id");
+    let cause = Cause(request_id.and_then(|id| id.parse().ok()));
+    errors::said(CAUSE.scope(cause, handler(work, job)).await)
+}
+
+fn by_hand<J: Job>(handler: Handler<J>) -> ByHand {
+    Arc::new(move |work, payload| match serde_json::from_slice(payload) {
+        Ok(job) => {
+            let work = handler(work, job);
+            let late = |_| Error::Internal(anyhow::anyhow!("not done within {:?}", J::TIMEOUT));
+            async move { tokio::time::timeout(J::TIMEOUT, work).await.map_err(late)? }.boxed()
+        }
+        Err(error) => std::future::ready(Err(Error::Internal(error.into()))).boxed(),
+    })
+}
+
+fn options<J: Job>(ctx: &Ctx, concurrency: usize) -> Options {
+    Options {
+        max_attempts: u32::try_from(J::MAX_ATTEMPTS).unwrap_or(u32::MAX),
+        max_backoff: J::MAX_BACKOFF,
+        outage_limit: J::OUTAGE_LIMIT,
+        timeout: J::TIMEOUT,
+        concurrency,
+        most_at_once: J::MOST_AT_ONCE,
+        needs: J::NEEDS.iter().map(|need| Cow::Borrowed(need.as_str())).collect(),
+        on_dead: Some(hook::<J>(ctx, |ctx, mut tx, job, reason| {
+            async move {
+                job.abandon(&mut tx, &reason, ctx.clock.now()).await?;
+                Ok(tx)
+            }
+            .boxed()
+        })),
+        on_stale: Some(hook::<J>(ctx, |_, mut tx, job, _| {
+            async move {
+                job.undo(&mut tx).await?;
+                Ok(tx)
+            }
+            .boxed()
+        })),
+        ..Options::new(J::QUEUE)
+    }
+}
+
+type Tell<J> = fn(Ctx, Tx<'static>, J, String) -> BoxFuture<'static, Result<Tx<'static>>>;
+
+/// `tell` in one of our transactions. Nobody knows what a job was about that cannot be read; its row stays, with its payload.
+fn hook<J: Job>(ctx: &Ctx, tell: Tell<J>) -> Hook {
+    let ctx = ctx.clone();
+    Arc::new(move |tx, told| {
+        let ctx = ctx.clone();
+        async move {
+            let Ok(job) = serde_json::from_slice(&told.payload) else { return Ok(tx) };
+            let tx = tell(ctx.clone(), ctx.tx(tx), job, told.reason).await;
+            let done = async { tx?.into_inner().await }.await;
+            done.map_err(|error| errors::in_hook(&error))
+        }
+        .boxed()
+    })
 }
 
 /// The same context with connections to the mail server that are limited over all workers (`SMTP_MAX_CONNECTIONS`).
@@ -214,37 +175,10 @@ fn limited(ctx: &Ctx, settings: &Settings) -> Ctx {
     ctx
 }
 
-fn decode<J: Job>(payload: &[u8]) -> Result<J> {
-    serde_json::from_slice(payload).map_err(|e| {
-        Error::Internal(anyhow::anyhow!("a payload that this version does not know: {e}"))
-    })
-}
-
-/// Nobody knows what a job was about that cannot be read; its row stays, with its payload.
-fn abandon<'a, J: Job>(
-    ctx: &'a Ctx,
-    tx: &'a mut Tx<'static>,
-    payload: &'a [u8],
-    reason: &'a str,
-) -> BoxFuture<'a, Result<()>> {
-    async move {
-        match decode::<J>(payload) {
-            Ok(job) => job.abandon(tx, reason, ctx.clock.now()).await,
-            Err(_) => Ok(()),
-        }
-    }
-    .boxed()
-}
-
-fn undo<'a, J: Job>(tx: &'a mut Tx<'static>, payload: &'a [u8]) -> BoxFuture<'a, Result<()>> {
-    async move {
-        match decode::<J>(payload) {
-            Ok(job) => job.undo(tx).await,
-            Err(_) => Ok(()),
-        }
-    }
-    .boxed()
-}
+/// The longest pause between two attempts while something outside is away.
+const OUTAGE_BACKOFF: Duration = Duration::from_mins(1);
+/// The longest pause between two attempts while something outside asks to come later.
+const DEFERRED_BACKOFF: Duration = Duration::from_mins(5);
 
 #[cfg(test)]
 mod tests;

@@ -257,14 +257,14 @@ impl Plant {
     async fn send_mails(&self) {
         loop {
             let waiting =
-                sqlx::query!("select id, job_type, job from apalis.jobs order by id limit 500");
+                sqlx::query!("select id, queue, payload from queue.jobs order by id limit 500");
             let waiting = waiting.fetch_all(&self.ctx.pool).await.unwrap();
             if waiting.is_empty() {
                 return;
             }
             for job in waiting {
-                self.jobs.perform(&job.job_type, &job.job).await.unwrap();
-                sqlx::query!("delete from apalis.jobs where id = $1", job.id)
+                self.jobs.perform(&job.queue, &job.payload).await.unwrap();
+                sqlx::query!("delete from queue.jobs where id = $1", job.id)
                     .execute(&self.ctx.pool)
                     .await
                     .unwrap();

@@ -5,14 +5,15 @@ use erp_core::{
     audit::{Acte, Cible, Entry},
     jobs::{
         breaker::{self, BreakerOut},
-        operate::{self, QueueOut, WorkerOut},
+        operate::{self, QueueConcurrency, QueueOut, WorkerOut},
     },
 };
+use serde_json::json;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     ApiError,
-    extract::{Auteur, CurrentUser, Name},
+    extract::{Auteur, CurrentUser, Json as Body, Name},
     once::Once,
 };
 
@@ -21,6 +22,7 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
         .routes(routes!(list))
         .routes(routes!(pause))
         .routes(routes!(resume))
+        .routes(routes!(set_concurrency))
         .routes(routes!(workers))
         .routes(routes!(breakers))
 }
@@ -78,6 +80,33 @@ async fn resume(
     let mut effect = once.begin(&ctx).await?;
     operate::resume(&mut effect, &name).await?;
     let entry = Entry::new(Acte::FileReprise, &auteur).on(Cible::File, &name);
+    entry.record(&mut effect, ctx.clock.now()).await?;
+    let queues = operate::queues(&mut **effect).await?;
+    effect.answer(StatusCode::OK, &queues).await
+}
+
+/// How many jobs of this queue each worker process runs at once; null: as many as its program says. All follow within five
+/// seconds, and what runs goes on. No process runs more than its job allows (`MOST_AT_ONCE`).
+#[utoipa::path(
+    post, path = "/admin/queues/{name}/concurrency", tag = "admin", operation_id = "queues_concurrency",
+    params(("name" = String, Path, max_length = 100)),
+    request_body = QueueConcurrency,
+    responses(
+        (status = 200, body = Vec<QueueOut>, description = "All queues."),
+        (status = 404, description = "file_introuvable"),
+    ),
+)]
+async fn set_concurrency(
+    once: Once,
+    State(ctx): State<Ctx>,
+    Auteur(auteur): Auteur,
+    Name(name): Name,
+    Body(wanted): Body<QueueConcurrency>,
+) -> Result<Response, ApiError> {
+    let mut effect = once.begin(&ctx).await?;
+    operate::set_concurrency(&mut effect, &name, wanted.concurrency).await?;
+    let entry = Entry::new(Acte::FileReglee, &auteur).on(Cible::File, &name);
+    let entry = entry.after(json!(wanted));
     entry.record(&mut effect, ctx.clock.now()).await?;
     let queues = operate::queues(&mut **effect).await?;
     effect.answer(StatusCode::OK, &queues).await

@@ -4,14 +4,15 @@
 mod store;
 mod types;
 
+use apalis_hot::admin;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::{PgExecutor, PgPool};
 
-pub use store::{list, prune, workers};
+pub use store::{list, workers};
 pub use types::{
-    BulkOut, JobAttempt, JobBulk, JobDetail, JobFilter, JobList, JobOut, JobState, QueueOut,
-    WorkerOut,
+    BulkOut, JobAttempt, JobBulk, JobDetail, JobFilter, JobList, JobOut, JobState,
+    QueueConcurrency, QueueOut, WorkerOut,
 };
 
 use self::store::Row;
@@ -33,17 +34,14 @@ pub enum Action {
 }
 
 impl Action {
-    /// The rows of the view `jobs` that it changes, in terms that its indexes know.
+    /// The rows of the view `taches` that it changes, in terms that choose a table and know its index.
     fn condition(self) -> &'static str {
         match self {
             Self::Retry => {
-                "(status in ('Killed', 'Cancelled') or status = 'Failed' and attempts < max_attempts)"
+                "(live and lock_free and error is not null or not live and state in ('dead', 'cancelled'))"
             }
-            Self::Cancel => {
-                "(status = 'Pending' or status = 'Failed' and attempts < max_attempts \
-                 or status = 'Running' and worker is not null)"
-            }
-            Self::Delete => "status in ('Done', 'Killed', 'Cancelled')",
+            Self::Cancel => "live",
+            Self::Delete => "not live",
         }
     }
 }
@@ -118,15 +116,15 @@ async fn apply(tx: &mut Tx<'_>, action: Action, row: &Row, now: DateTime<Utc>) -
     let (id, queue) = (&row.job.id, &row.job.type_);
     match action {
         Action::Retry => {
-            store::redrive(tx, id).await?;
+            admin::redrive(tx, id).await?;
             known::revive(tx, queue, &row.payload).await
         }
         Action::Cancel => {
             const REASON: &str = "Annulé par un opérateur.";
-            store::cancel(tx, id, REASON).await?;
+            admin::cancel(tx, id, REASON).await?;
             known::abandon(tx, queue, &row.payload, REASON, now).await
         }
-        Action::Delete => store::delete(tx, std::slice::from_ref(id)).await,
+        Action::Delete => Ok(admin::delete(tx, id).await.map(drop)?),
     }
 }
 
@@ -149,10 +147,17 @@ pub async fn pause(tx: &mut Tx<'_>, name: &str, by: i64) -> Result<()> {
 /// Takes back [`pause`].
 pub async fn resume(tx: &mut Tx<'_>, name: &str) -> Result<()> {
     must_exist(tx, name).await?;
-    store::resume(tx, name).await
+    Ok(admin::resume(tx, name).await?)
 }
 
-/// A slip of the pen pauses nothing.
+/// Lets each process run so many jobs of queue `name` at once, from 1 to 1000; `None`: as many as its program says. Every
+/// process follows within two seconds.
+pub async fn set_concurrency(tx: &mut Tx<'_>, name: &str, limit: Option<i32>) -> Result<()> {
+    must_exist(tx, name).await?;
+    Ok(admin::set_concurrency(tx, name, limit).await?)
+}
+
+/// A name that nobody knows is a mistake: nothing is changed.
 async fn must_exist(tx: &mut Tx<'_>, name: &str) -> Result<()> {
     if known::QUEUES.contains(&name) || store::has_jobs(tx, name).await? {
         return Ok(());
@@ -160,13 +165,39 @@ async fn must_exist(tx: &mut Tx<'_>, name: &str) -> Result<()> {
     Err(Error::NotFound(Noun::Queue))
 }
 
-/// How long finished jobs are kept, by their state in apalis's table.
-pub const KEPT_DAYS: &[(&str, i64)] = &[("Done", 7), ("Cancelled", 7), ("Killed", 30)];
+/// Days for which jobs that were done or cancelled are kept, and for which their keys are taken.
+pub const KEPT_DAYS: i32 = 7;
+/// Days for which those that died are kept.
+pub const DEAD_KEPT_DAYS: i64 = 30;
+
+/// Removes up to `limit` jobs that died before `before`; how many.
+pub async fn prune_dead(tx: &mut Tx<'_>, before: DateTime<Utc>, limit: i64) -> Result<usize> {
+    Ok(count(admin::prune_dead(tx, before, limit).await?))
+}
+
+/// Removes up to `limit` jobs that were done or cancelled before `before`, of those whose day has no table to be dropped; how many.
+pub async fn prune_rest(tx: &mut Tx<'_>, before: DateTime<Utc>, limit: i64) -> Result<usize> {
+    Ok(count(admin::prune_rest(tx, before, limit).await?))
+}
+
+/// Frees up to `limit` keys that jobs took before `before` which have ended since; how many.
+pub async fn forget_keys(tx: &mut Tx<'_>, before: DateTime<Utc>, limit: i64) -> Result<usize> {
+    Ok(count(admin::forget_keys(tx, before, limit).await?))
+}
+
+/// Removes up to `limit` batches that ended before `before`; how many.
+pub async fn forget_batches(tx: &mut Tx<'_>, before: DateTime<Utc>, limit: i64) -> Result<usize> {
+    Ok(count(apalis_hot::batch::prune(tx, before, limit).await?))
+}
+
+fn count(rows: u64) -> usize {
+    usize::try_from(rows).unwrap_or(usize::MAX)
+}
 
 fn detail(row: Row) -> JobDetail {
     let payload = serde_json::from_slice(&row.payload)
         .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&row.payload).into_owned()));
-    JobDetail { job: row.job, payload, history: row.history.0 }
+    JobDetail { history: row.history(), job: row.job, payload }
 }
 
 fn not_to_retry() -> Error {

@@ -1,5 +1,5 @@
-//! SQL of operators over the view `jobs` and apalis's table.
-use chrono::{DateTime, Utc};
+//! SQL of operators over the view `taches`.
+use apalis_hot::admin;
 use sqlx::{FromRow, PgConnection, PgExecutor, PgPool, Postgres, QueryBuilder, types::Json};
 
 use super::{JobAttempt, JobFilter, JobList, JobOut, QueueOut, WorkerOut};
@@ -14,11 +14,30 @@ pub(super) struct Row {
     #[sqlx(flatten)]
     pub(super) job: JobOut,
     pub(super) payload: Vec<u8>,
-    pub(super) history: Json<Vec<JobAttempt>>,
+    history: Option<Json<Vec<JobAttempt>>>,
+    last_worker: Option<String>,
+}
+
+impl Row {
+    /// The attempts that ended, oldest first. The last one of a job that has ended is what its row says.
+    pub(super) fn history(&self) -> Vec<JobAttempt> {
+        let mut history = self.history.clone().map(|Json(history)| history).unwrap_or_default();
+        if let Some(ended_at) = self.job.finished_at {
+            history.push(JobAttempt {
+                attempt: self.job.attempts,
+                worker: self.last_worker.clone(),
+                started_at: self.job.started_at,
+                ended_at,
+                outcome: self.job.state.as_str().to_owned(),
+                error: self.job.error.clone(),
+            });
+        }
+        history
+    }
 }
 
 pub async fn list(pool: &PgPool, list: &JobList) -> Result<Listed<JobOut>> {
-    page::list(pool, "jobs", &["id"], &list.page, |query| push_where(query, &list.filter)).await
+    page::list(pool, "taches", &["id"], &list.page, |query| push_where(query, &list.filter)).await
 }
 
 fn push_where(query: &mut QueryBuilder<Postgres>, filter: &JobFilter) {
@@ -30,7 +49,9 @@ fn push_where(query: &mut QueryBuilder<Postgres>, filter: &JobFilter) {
         query.push(" and type = ").push_bind(type_.clone());
     }
     if let Some(error) = &filter.error {
-        query.push(" and status <> 'Done' and error is not null and error ilike ");
+        query.push(
+            " and (live or state in ('dead', 'cancelled')) and error is not null and error ilike ",
+        );
         query.push_bind(contains_pattern(error));
     }
     let (from, to) = filter.ids();
@@ -43,32 +64,50 @@ fn push_where(query: &mut QueryBuilder<Postgres>, filter: &JobFilter) {
 }
 
 pub(super) async fn find(db: impl PgExecutor<'_>, id: &str) -> Result<Row> {
-    find_with(db, id, "").await
+    let mut query = QueryBuilder::<Postgres>::new("select * from taches where id = ");
+    query.push_bind(id);
+    query.build_query_as().fetch_optional(db).await?.ok_or(Error::NotFound(Noun::Job))
 }
 
 /// Locks the job, so that neither a worker nor another operator moves it meanwhile.
 pub(super) async fn find_for_update(tx: &mut PgConnection, id: &str) -> Result<Row> {
-    find_with(tx, id, " for update").await
+    match admin::find_for_update(tx, id).await {
+        Ok(_) => find(tx, id).await,
+        Err(apalis_hot::Error::NotFound(_)) => Err(Error::NotFound(Noun::Job)),
+        Err(error) => Err(error.into()),
+    }
 }
 
-/// The row that lists have too, whose query is made at run time.
-async fn find_with(db: impl PgExecutor<'_>, id: &str, lock: &'static str) -> Result<Row> {
-    let mut query = QueryBuilder::<Postgres>::new("select * from jobs where id = ");
-    query.push_bind(id).push(lock);
-    query.build_query_as().fetch_optional(db).await?.ok_or(Error::NotFound(Noun::Job))
-}
-
-/// Up to `limit` jobs of `filter` that `condition` holds for, locked; those that somebody else holds are left out.
+/// Up to `limit` jobs of `filter` that `condition` holds for, locked; those that somebody else moves meanwhile are left out.
 pub(super) async fn find_all_for_update(
     tx: &mut PgConnection,
     filter: &JobFilter,
     condition: &'static str,
     limit: i64,
 ) -> Result<Vec<Row>> {
-    let mut query = QueryBuilder::new("select * from jobs");
+    let mut query = QueryBuilder::new("select id from taches");
     push_where(&mut query, filter);
     query.push(" and ").push(condition).push(" order by id limit ").push_bind(limit);
-    query.push(" for update skip locked");
+    let ids: Vec<String> = query.build_query_scalar().fetch_all(&mut *tx).await?;
+    // A view over two tables has no rows to lock: those of the tables are, and looked at again.
+    let live = sqlx::query_scalar!(
+        "select id from queue.jobs where id = any($1) for update skip locked",
+        &ids
+    );
+    let mut locked = live.fetch_all(&mut *tx).await?;
+    let ended = sqlx::query_scalar!(
+        "select id from queue.ended where id = any($1) for update skip locked",
+        &ids
+    );
+    locked.extend(ended.fetch_all(&mut *tx).await?);
+    let mut query = QueryBuilder::new("select * from taches");
+    push_where(&mut query, filter);
+    query
+        .push(" and ")
+        .push(condition)
+        .push(" and id = any(")
+        .push_bind(locked)
+        .push(") order by id");
     Ok(query.build_query_as().fetch_all(tx).await?)
 }
 
@@ -79,130 +118,38 @@ pub(super) async fn count(
     condition: &'static str,
     limit: i64,
 ) -> Result<i64> {
-    let mut query = QueryBuilder::new("select count(*) from (select from jobs");
+    let mut query = QueryBuilder::new("select count(*) from (select from taches");
     push_where(&mut query, filter);
     query.push(" and ").push(condition).push(" limit ").push_bind(limit).push(") as counted");
     Ok(query.build_query_scalar().fetch_one(db).await?)
 }
 
-/// Makes a job ready, as if it had never run; its history stays.
-pub(super) async fn redrive(tx: &mut PgConnection, id: &str) -> Result<()> {
-    sqlx::query!(
-        r#"
-            with ready as (
-                update apalis.jobs
-                set status = 'Pending', attempts = 0,
-                    -- The worker that ran it when it was cancelled needs a moment to see that, and to stop.
-                    run_at = case when status = 'Cancelled' and attempts_log -> -1 ->> 'worker' is not null
-                        then greatest(now(), done_at + interval '10 seconds') else now() end,
-                    done_at = null, lock_by = null, lock_at = null,
-                    metadata = delete(coalesce(metadata, ''::hstore), array['rescues', 'outages', 'outage_since', 'outage_of']),
-                    attempts_log = attempts_log || jsonb_build_object('attempt', attempts, 'worker', null,
-                        'started_at', null, 'ended_at', clock_timestamp(), 'outcome', 'redriven', 'error', null)
-                where id = $1
-                returning job_type
-            )
-            select pg_notify('erp_jobs', job_type) from ready
-        "#,
-        id,
-    )
-    .fetch_one(tx)
-    .await?;
-    Ok(())
-}
-
-/// Calls a job off. The worker that runs it notices, and stops.
-pub(super) async fn cancel(tx: &mut PgConnection, id: &str, reason: &str) -> Result<()> {
-    sqlx::query!(
-        r#"
-            update apalis.jobs
-            set status = 'Cancelled', done_at = clock_timestamp(), lock_by = null, lock_at = null,
-                attempts_log = attempts_log || jsonb_build_object('attempt', attempts, 'worker', lock_by,
-                    'started_at', lock_at, 'ended_at', clock_timestamp(), 'outcome', 'cancelled', 'error', $2::text)
-            where id = $1
-        "#,
-        id,
-        reason,
-    )
-    .execute(tx)
-    .await?;
-    Ok(())
-}
-
-pub(super) async fn delete(tx: &mut PgConnection, ids: &[String]) -> Result<()> {
-    sqlx::query!("delete from apalis.jobs where id = any($1)", ids).execute(tx).await?;
-    Ok(())
-}
-
-/// Every queue that is known, paused, or has a job that is not done. Each count reads at most `most` index entries.
+/// Every queue that is known, that an operator has decided something for, or that has a job. Each count reads at most `most` rows.
 pub(super) async fn queues(
     db: impl PgExecutor<'_>,
     known: &[String],
     most: i64,
 ) -> Result<Vec<QueueOut>> {
-    // Few distinct types among many rows: the recursion asks the index for the next one.
-    let queues = sqlx::query_as!(
-        QueueOut,
-        r#"
-            with recursive types as (
-                (select job_type from apalis.jobs order by job_type limit 1)
-                union all
-                select (select j.job_type from apalis.jobs j where j.job_type > t.job_type order by j.job_type limit 1)
-                from types t where t.job_type is not null
-            ),
-            names as (
-                select job_type as name from types where job_type is not null
-                union select unnest($1::text[])
-                union select name from apalis.paused_queues
-            )
-            select n.name as "name!", p.name is not null as "paused!", p.paused_at as "paused_at?",
-                p.paused_by as "paused_by?",
-                ready.count as "ready!",
-                later.scheduled as "scheduled!",
-                later.retrying as "retrying!",
-                (select count(*) from (select from apalis.jobs where job_type = n.name and status = 'Running'
-                    and lock_by is not null limit $2) c) as "running!",
-                (select count(*) from (select from apalis.jobs where job_type = n.name and status = 'Killed' limit $2) c)
-                    as "dead!",
-                extract(epoch from clock_timestamp() - ready.oldest)::float8 as "oldest_ready_seconds?"
-            from names n
-            left join apalis.paused_queues p on p.name = n.name
-            -- Level by level: with the priority fixed the index is in order of time.
-            cross join lateral (
-                select least(count(*), $2) as count, min(due.run_at) as oldest
-                from (values (2), (1), (0)) as level (priority)
-                cross join lateral (
-                    select run_at from apalis.jobs
-                    where job_type = n.name and priority = level.priority and run_at <= statement_timestamp()
-                      and (status = 'Pending' or status = 'Failed' and attempts < max_attempts)
-                    order by run_at limit $2
-                ) as due
-            ) as ready
-            cross join lateral (
-                select least(count(*) filter (where status = 'Pending'), $2) as scheduled,
-                    least(count(*) filter (where status = 'Failed'), $2) as retrying
-                from (values (2), (1), (0)) as level (priority)
-                cross join lateral (
-                    select status from apalis.jobs
-                    where job_type = n.name and priority = level.priority and run_at > statement_timestamp()
-                      and (status = 'Pending' or status = 'Failed' and attempts < max_attempts)
-                    order by run_at limit $2
-                ) as waiting
-            ) as later
-            order by n.name
-        "#,
-        known,
-        most,
-    )
-    .fetch_all(db)
-    .await?;
-    Ok(queues)
+    let queues = admin::queues(db, known, most).await?.into_iter().map(|queue| QueueOut {
+        paused: queue.paused_at.is_some(),
+        paused_at: queue.paused_at,
+        paused_by: queue.paused_by,
+        concurrency: queue.concurrency,
+        ready: queue.ready,
+        scheduled: queue.scheduled,
+        retrying: queue.retrying,
+        running: queue.running,
+        dead: queue.dead,
+        oldest_ready_seconds: queue.oldest_ready_seconds,
+        name: queue.name,
+    });
+    Ok(queues.collect())
 }
 
 /// Whether there is any job of this type.
 pub(super) async fn has_jobs(db: &mut PgConnection, name: &str) -> Result<bool> {
     Ok(sqlx::query_scalar!(
-        r#"select exists (select from apalis.jobs where job_type = $1) as "exists!""#,
+        r#"select exists (select from queue.everything where queue = $1) as "exists!""#,
         name
     )
     .fetch_one(db)
@@ -210,76 +157,20 @@ pub(super) async fn has_jobs(db: &mut PgConnection, name: &str) -> Result<bool> 
 }
 
 pub(super) async fn pause(tx: &mut PgConnection, name: &str, by: i64) -> Result<()> {
-    sqlx::query!(
-        r#"
-            insert into apalis.paused_queues (name, paused_by)
-            values ($1, coalesce((select username from users where id = $2), ''))
-            on conflict do nothing
-        "#,
-        name,
-        by,
-    )
-    .execute(tx)
-    .await?;
-    Ok(())
-}
-
-pub(super) async fn resume(tx: &mut PgConnection, name: &str) -> Result<()> {
-    sqlx::query!("delete from apalis.paused_queues where name = $1", name)
-        .execute(&mut *tx)
+    let by = sqlx::query_scalar!("select username from users where id = $1", by)
+        .fetch_optional(&mut *tx)
         .await?;
-    sqlx::query!("select pg_notify('erp_jobs', $1)", name).fetch_one(tx).await?;
-    Ok(())
+    Ok(admin::pause(tx, name, by.as_deref().unwrap_or_default()).await?)
 }
 
 /// The worker processes that were heard of in the last day, latest first.
 pub async fn workers(pool: &PgPool) -> Result<Vec<WorkerOut>> {
-    let rows = sqlx::query!(
-        r#"
-            select id, layers as queues, started_at, last_seen,
-                (select count(*) from apalis.jobs j where j.lock_by = w.id and j.status = 'Running') as "running!"
-            from apalis.workers w
-            where last_seen > clock_timestamp() - interval '1 day'
-            order by last_seen desc
-            limit 200
-        "#
-    )
-    .fetch_all(pool)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| WorkerOut {
-            id: row.id,
-            queues: row.queues.split(',').filter(|q| !q.is_empty()).map(str::to_owned).collect(),
-            started_at: row.started_at,
-            last_seen: row.last_seen,
-            running: row.running,
-        })
-        .collect())
-}
-
-/// Removes up to `limit` jobs that ended as `status` before `before`.
-pub async fn prune(
-    tx: &mut PgConnection,
-    status: &str,
-    before: DateTime<Utc>,
-    limit: i64,
-) -> Result<usize> {
-    let pruned = sqlx::query!(
-        r#"
-            delete from apalis.jobs where id in (
-                select id from apalis.jobs
-                where status = $1 and done_at < $2 and status in ('Done', 'Killed', 'Cancelled')
-                order by done_at
-                limit $3
-                for update skip locked
-            )
-        "#,
-        status,
-        before,
-        limit,
-    )
-    .execute(tx)
-    .await?;
-    Ok(usize::try_from(pruned.rows_affected()).unwrap_or(usize::MAX))
+    let workers = admin::workers(pool).await?.into_iter().map(|worker| WorkerOut {
+        id: worker.id,
+        queues: worker.queues,
+        started_at: Some(worker.started_at),
+        last_seen: worker.last_seen,
+        running: worker.running,
+    });
+    Ok(workers.collect())
 }

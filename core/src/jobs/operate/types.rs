@@ -6,7 +6,7 @@ use ulid::Ulid;
 
 use crate::{
     described, enumeration, enumeration_field,
-    input::{Fields, Input, Line},
+    input::{Fields, Input, Line, Whole},
     page::Page,
 };
 
@@ -31,18 +31,16 @@ enumeration! {
 enumeration_field!(JobState);
 
 impl JobState {
-    /// The rows of the view `jobs` in this state, in terms that its indexes know.
+    /// The rows of the view `taches` in this state, in terms that its indexes know.
     pub(super) fn condition(self) -> &'static str {
         match self {
-            Self::Scheduled => "status = 'Pending' and run_at > now()",
-            Self::Ready => {
-                "(status = 'Pending' or status = 'Failed' and attempts < max_attempts) and run_at <= now()"
-            }
-            Self::Running => "status = 'Running' and worker is not null",
-            Self::Retrying => "status = 'Failed' and attempts < max_attempts and run_at > now()",
-            Self::Done => "status = 'Done'",
-            Self::Dead => "status = 'Killed'",
-            Self::Cancelled => "status = 'Cancelled'",
+            Self::Scheduled => "live and lock_free and run_at > now() and error is null",
+            Self::Ready => "live and lock_free and run_at <= now()",
+            Self::Running => "live and not lock_free",
+            Self::Retrying => "live and lock_free and run_at > now() and error is not null",
+            Self::Done => "not live and state = 'done'",
+            Self::Dead => "not live and state = 'dead'",
+            Self::Cancelled => "not live and state = 'cancelled'",
         }
     }
 }
@@ -68,8 +66,6 @@ pub struct JobOut {
     #[sqlx(rename = "type")]
     pub type_: String,
     pub state: JobState,
-    /// 2 before 1 before 0, within one type.
-    pub priority: i32,
     /// Begun so far.
     pub attempts: i32,
     pub max_attempts: i32,
@@ -78,7 +74,7 @@ pub struct JobOut {
     pub created_at: DateTime<Utc>,
     /// When it is due, or was.
     pub run_at: DateTime<Utc>,
-    /// Of the running attempt.
+    /// Of the running attempt, or of the last.
     pub started_at: Option<DateTime<Utc>>,
     pub finished_at: Option<DateTime<Utc>>,
     /// The process that holds it.
@@ -89,6 +85,9 @@ pub struct JobOut {
     pub request_id: Option<String>,
     /// Why the last attempt failed.
     pub error: Option<String>,
+    /// How far it says it is, from 0 to 1, and what it does.
+    pub progress: Option<f32>,
+    pub progress_note: Option<String>,
 }
 
 /// A job with what it is about and what became of its attempts.
@@ -202,6 +201,8 @@ pub struct QueueOut {
     pub paused_at: Option<DateTime<Utc>>,
     /// Username.
     pub paused_by: Option<String>,
+    /// Attempts at once in each process, by order of an operator; null: as many as its program says.
+    pub concurrency: Option<i32>,
     pub ready: i64,
     pub scheduled: i64,
     pub retrying: i64,
@@ -209,6 +210,20 @@ pub struct QueueOut {
     pub dead: i64,
     /// Of the job that has been ready the longest; null when none is.
     pub oldest_ready_seconds: Option<f64>,
+}
+
+/// How many jobs of a queue each process runs at once.
+#[derive(Debug, Clone, Serialize)]
+pub struct QueueConcurrency {
+    /// Null: as many as its program says.
+    pub concurrency: Option<i32>,
+}
+
+impl Input for QueueConcurrency {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let wanted = fields.optional::<Whole<1, 1000>>("concurrency")?;
+        Some(Self { concurrency: wanted.and_then(|n| i32::try_from(n.0).ok()) })
+    }
 }
 
 /// A worker process that has been heard of.
@@ -222,4 +237,4 @@ pub struct WorkerOut {
     pub running: i64,
 }
 
-described!(JobFilter);
+described!(JobFilter, QueueConcurrency);

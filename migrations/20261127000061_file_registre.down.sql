@@ -1,0 +1,2 @@
+delete from queue.ended;
+delete from queue.keys;

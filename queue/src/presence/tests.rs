@@ -1,0 +1,97 @@
+use erp_dev::TestDb;
+
+use super::*;
+use crate::{Claimed, Error, Lease, NewJob, claim::claim, enqueue};
+
+/// After which a process is held for dead here.
+const SILENCE: Duration = Duration::from_mins(1);
+const QUEUE: &str = "probes";
+
+/// A job that process `worker` holds.
+async fn held_by(pool: &PgPool, worker: &str) -> Claimed {
+    let mut db = pool.acquire().await.unwrap();
+    enqueue(&mut db, &NewJob::new(QUEUE, &1).unwrap()).await.unwrap();
+    beat(pool, worker, &[], SILENCE).await.unwrap();
+    let mut claimed = claim(pool, QUEUE, worker, 9, None).await.unwrap();
+    assert_eq!(claimed.len(), 1);
+    claimed.remove(0)
+}
+
+/// Leaves `worker` as one that has been heard of without a gap since so many seconds ago, and until so many.
+async fn heard(pool: &PgPool, worker: &str, since: i32, until: i32) {
+    beat(pool, worker, &[], SILENCE).await.unwrap();
+    sqlx::query!(
+        "update queue.workers set heard_since = now() - make_interval(secs => $2), last_seen = now() - make_interval(secs => $3)
+         where id = $1",
+        worker,
+        f64::from(since),
+        f64::from(until),
+    )
+    .execute(pool)
+    .await
+    .unwrap();
+}
+
+async fn rescued(pool: &PgPool, rescuer: &str) -> i64 {
+    let back = rescue(pool, rescuer, SILENCE, "gone").await.unwrap();
+    back.iter().map(|(_, jobs)| jobs).sum()
+}
+
+#[tokio::test]
+async fn who_was_not_heard_of_itself_holds_nobody_for_dead() {
+    let db = TestDb::new().await;
+    let pool = &db.pool;
+    held_by(pool, "dead").await;
+    heard(pool, "dead", 7200, 3600).await;
+    // One that the database does not know, one that has just come, one that was frozen until now, and one that has beaten
+    // again since, which is heard of anew from then on.
+    assert_eq!(rescued(pool, "nobody").await, 0);
+    heard(pool, "young", 30, 0).await;
+    assert_eq!(rescued(pool, "young").await, 0);
+    heard(pool, "frozen", 3600, 40).await;
+    assert_eq!(rescued(pool, "frozen").await, 0);
+    beat(pool, "frozen", &[], SILENCE).await.unwrap();
+    assert_eq!(rescued(pool, "frozen").await, 0);
+    // A pause within the half of the silence is none.
+    heard(pool, "steady", 3600, 20).await;
+    beat(pool, "steady", &[], SILENCE).await.unwrap();
+    assert_eq!(rescued(pool, "steady").await, 1);
+}
+
+#[tokio::test]
+async fn nobody_takes_a_job_over_while_its_attempt_writes() {
+    let db = TestDb::new().await;
+    let pool = &db.pool;
+    let job = held_by(pool, "silent").await;
+    let lease = Lease::new(&job, Duration::from_mins(1), pool.clone());
+    let tx = lease.begin().await.unwrap();
+    heard(pool, "silent", 7200, 3600).await;
+    heard(pool, "rescuer", 3600, 0).await;
+    assert_eq!(rescued(pool, "rescuer").await, 0, "it is written to at the moment");
+    tx.commit().await.unwrap();
+    // The next search comes later: as if it had.
+    sqlx::query!("update queue.workers set searched_at = null").execute(pool).await.unwrap();
+    assert_eq!(rescued(pool, "rescuer").await, 1);
+    assert!(matches!(lease.begin().await, Err(Error::LeaseLost)));
+}
+
+#[tokio::test]
+async fn a_claim_that_commits_after_the_search_is_found_by_the_next() {
+    let db = TestDb::new().await;
+    let pool = &db.pool;
+    heard(pool, "dead", 7200, 3600).await;
+    heard(pool, "rescuer", 3600, 0).await;
+    assert_eq!(rescued(pool, "rescuer").await, 0);
+    let job = held_by(pool, "late").await;
+    let late = "update queue.jobs set lock_by = 'dead' where id = $1";
+    #[expect(clippy::disallowed_methods, reason = "what no statement of ours does")]
+    sqlx::query(late).bind(&job.id).execute(pool).await.unwrap();
+    assert_eq!(rescued(pool, "rescuer").await, 0, "not a search a second");
+    sqlx::query!(
+        "update queue.workers set searched_at = now() - interval '20 minutes' where id = 'dead'"
+    )
+    .execute(pool)
+    .await
+    .unwrap();
+    assert_eq!(rescued(pool, "rescuer").await, 1);
+}
