@@ -12,25 +12,29 @@ ENV SQLX_OFFLINE=true CARGO_INCREMENTAL=0
 # 1. Les dépendances seules, dans une couche que seuls Cargo.toml et Cargo.lock renouvellent : quatre minutes, autant que nos
 # sources. Des sources vides faites à la main plutôt que cargo-chef : rien à installer ni à croire de plus, et cargo-chef réécrit les manifestes sans --locked. Un membre de plus dans le workspace est une ligne de plus ici.
 COPY Cargo.toml Cargo.lock ./
+COPY queue/Cargo.toml queue/
 COPY core/Cargo.toml core/
 COPY api/Cargo.toml api/
 COPY worker/Cargo.toml worker/
 COPY dev/Cargo.toml dev/
 COPY bench/Cargo.toml bench/
-RUN for crate in core api worker dev bench; do mkdir -p $crate/src && : >$crate/src/lib.rs; done \
+RUN for crate in queue core api worker dev bench; do mkdir -p $crate/src && : >$crate/src/lib.rs; done \
     && mkdir -p dev/src/bin bench/benches \
     && for main in api/src/main.rs worker/src/main.rs dev/src/main.rs dev/src/bin/erp-queries.rs dev/src/bin/erp-migration.rs \
         bench/benches/decoders.rs bench/benches/lists.rs bench/benches/queue.rs bench/benches/throughput.rs bench/benches/upload.rs; do \
         echo 'fn main() {}' >$main; done \
     && cargo build --release --locked -p erp-api -p erp-worker \
     # Ce qui a été fait des sources vides ne doit pas passer pour à jour : COPY garde des dates plus anciennes.
-    && rm -rf target/release/.fingerprint/erp-*
+    && rm -rf target/release/.fingerprint/erp-* target/release/.fingerprint/apalis-hot-*
 
 # 2. Nos sources. dev/ et bench/ restent vides : ni l'un ni l'autre n'entre dans les programmes.
 COPY .sqlx .sqlx
 COPY migrations migrations
 COPY templates templates
 COPY static static
+COPY queue/sqlx.toml queue/
+COPY queue/migrations queue/migrations
+COPY queue/src queue/src
 COPY core/src core/src
 COPY worker/src worker/src
 COPY api/src api/src

@@ -45,18 +45,18 @@ grant usage on schema public to :"app";
 -- qui tournent encore sous lui continuent. (Un superutilisateur peut tout, sans cela.)
 create temporary table a_passer as
   select format('alter schema %I owner to %I', n.nspname, :'migrate') as ordre, n.nspowner as ancien
-  from pg_namespace n where n.nspname = 'apalis'
+  from pg_namespace n where n.nspname in ('apalis', 'queue')
   union all
   select format('alter %s %s owner to %I', case c.relkind when 'S' then 'sequence' when 'v' then 'view' else 'table' end,
            c.oid::regclass, :'migrate'), c.relowner
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
-  where n.nspname in ('public', 'apalis') and c.relkind in ('r', 'p', 'v', 'S')
+  where n.nspname in ('public', 'apalis', 'queue') and c.relkind in ('r', 'p', 'v', 'S')
     and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid
                       and (d.deptype = 'e' or c.relkind = 'S' and d.deptype in ('a', 'i')))
   union all
   select format('alter routine %s owner to %I', p.oid::regprocedure, :'migrate'), p.proowner
   from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-  where n.nspname in ('public', 'apalis')
+  where n.nspname in ('public', 'apalis', 'queue')
     and not exists (select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e');
 delete from a_passer where ancien = (select oid from pg_roles where rolname = :'migrate');
 
