@@ -67,18 +67,14 @@ async fn who_has_just_come_back_holds_nobody_for_dead() {
     let id = orphan(&bench).await;
     let process = Process::new(&bench.pool, settings());
     let looks = async {
-        // Heard of for less than a silence it rescues nothing.
-        let heard = "select bool_and(heard_since > clock_timestamp() - interval '1500 milliseconds') from queue.workers
-            where last_seen > clock_timestamp() - interval '10 seconds'";
+        // Heard of for less than a silence it rescues nothing. Both are read at one moment.
+        let both =
+            "select bool_and(heard_since > clock_timestamp() - interval '1500 milliseconds'), (
+                select rescues from queue.everything where id = $1)
+            from queue.workers where last_seen > clock_timestamp() - interval '10 seconds'";
         loop {
-            let young: Option<bool> =
-                sqlx::query_scalar(heard).fetch_one(&bench.pool).await.unwrap();
-            let rescues: i32 =
-                sqlx::query_scalar("select rescues from queue.everything where id = $1")
-                    .bind(&id)
-                    .fetch_one(&bench.pool)
-                    .await
-                    .unwrap();
+            let (young, rescues): (Option<bool>, i32) =
+                sqlx::query_as(both).bind(&id).fetch_one(&bench.pool).await.unwrap();
             match young {
                 Some(true) => assert_eq!(rescues, 0),
                 Some(false) => return Ok(()),
