@@ -4,7 +4,7 @@ use std::sync::{
     atomic::{AtomicI64, Ordering},
 };
 
-use apalis_hot::Bell;
+use apalis_hot::Announcer;
 use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 use sqlx::{PgPool, Postgres, Transaction};
 
@@ -25,7 +25,7 @@ use crate::{
 pub struct Ctx {
     pub pool: PgPool,
     /// Announces jobs.
-    pub bell: Bell,
+    pub announcer: Announcer,
     /// For `/metrics`, which must tell of a pool that is exhausted.
     pub aside: Arc<Reserved>,
     pub clock: Clock,
@@ -49,7 +49,7 @@ impl Ctx {
     pub fn with_pool(config: Config, pool: PgPool) -> Result<Self> {
         Ok(Self {
             aside: Arc::new(Reserved::beside(&pool)),
-            bell: Bell::new(&pool),
+            announcer: Announcer::new(&pool),
             pool,
             clock: Clock::default(),
             storage: match &config.uploads.storage {
@@ -68,7 +68,7 @@ impl Ctx {
     /// A transaction that has begun, as one of ours.
     #[must_use]
     pub fn tx<'a>(&self, begun: Transaction<'a, Postgres>) -> crate::Tx<'a> {
-        crate::Tx::new(begun, self.bell.clone(), self.config.mail.group)
+        crate::Tx::new(begun, self.announcer.clone(), self.config.mail.group)
     }
 
     /// Begins a transaction; dropped without a commit, it changes nothing.

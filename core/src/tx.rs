@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use apalis_hot::Bell;
+use apalis_hot::Announcer;
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{Connection as _, PgConnection, Postgres, Transaction};
 
@@ -28,17 +28,17 @@ pub struct Tx<'a> {
 /// The queues that have new jobs, announced when the outermost transaction has committed. Savepoints share them: one that is
 /// taken back has announced for nothing.
 struct Announced {
-    bell: Bell,
+    announcer: Announcer,
     queues: Arc<Mutex<BTreeSet<&'static str>>>,
     is_outermost: bool,
 }
 
 impl Announced {
-    fn ring(&self) {
+    fn send(&self) {
         if self.is_outermost {
             let queues =
                 std::mem::take(&mut *self.queues.lock().unwrap_or_else(PoisonError::into_inner));
-            self.bell.ring(queues);
+            self.announcer.announce(queues);
         }
     }
 }
@@ -46,10 +46,10 @@ impl Announced {
 impl<'a> Tx<'a> {
     pub(crate) fn new(
         inner: Transaction<'a, Postgres>,
-        bell: Bell,
+        announcer: Announcer,
         mail_window: TimeDelta,
     ) -> Self {
-        let jobs = Announced { bell, queues: Arc::default(), is_outermost: true };
+        let jobs = Announced { announcer, queues: Arc::default(), is_outermost: true };
         Self { inner, mail_window, mails: BTreeMap::new(), jobs }
     }
 
@@ -75,7 +75,7 @@ impl<'a> Tx<'a> {
     pub async fn commit(mut self) -> Result<()> {
         self.admit_mails().await?;
         self.inner.commit().await?;
-        self.jobs.ring();
+        self.jobs.send();
         Ok(())
     }
 
@@ -97,7 +97,7 @@ impl<'a> Tx<'a> {
     /// Begins a part of this transaction that can be taken back alone. Its mails are opened when it commits.
     pub async fn savepoint(&mut self) -> Result<Tx<'_>> {
         let jobs = Announced {
-            bell: self.jobs.bell.clone(),
+            announcer: self.jobs.announcer.clone(),
             queues: self.jobs.queues.clone(),
             is_outermost: false,
         };

@@ -2,7 +2,7 @@
 use std::{error::Error, time::Duration};
 
 use apalis::prelude::{BoxDynError, Monitor, WorkerBuilder};
-use apalis_hot::{Bell, Lease, MIGRATIONS, NewJob, Options, Process, Settings, enqueue};
+use apalis_hot::{Announcer, Lease, MIGRATIONS, NewJob, Options, Process, Settings, enqueue};
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 
@@ -29,7 +29,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         enqueue(&mut tx, &NewJob::new("greetings", &Greeting { name: name.into() })?).await?;
     }
     tx.commit().await?;
-    Bell::new(&pool).ring(["greetings"]);
+    Announcer::new(&pool).announce(["greetings"]);
 
     let process = Process::new(&pool, Settings::new(format!("hello-{}", std::process::id())));
     let queue = process.storage::<Greeting>(Options::new("greetings"));

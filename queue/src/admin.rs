@@ -7,7 +7,9 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor};
 
-pub use job::{Attempt, Filter, Job, State, cancel, delete, find, find_for_update, list, redrive};
+pub use job::{
+    Attempt, Filter, Job, State, cancel, delete, find, find_all, find_for_update, list, redrive,
+};
 pub use prune::{forget_keys, keep_days, prune_dead, prune_rest};
 
 use crate::Result;

@@ -23,7 +23,7 @@ use ulid::Ulid;
 
 use self::{pull::Pull, sink::Outbox};
 use crate::{
-    Bell, Claimed, Error, Lease, Options, Process, judge::judge, layer::AttemptLayer,
+    Announcer, Claimed, Error, Lease, Options, Process, judge::judge, layer::AttemptLayer,
     process::Lane, recorder::Record, slots::Slot,
 };
 
@@ -36,7 +36,7 @@ pub(crate) const CLAIM_LIMIT: Duration = Duration::from_secs(4);
 pub struct Storage<Args> {
     pub(crate) pool: PgPool,
     pub(crate) queue: Cow<'static, str>,
-    bell: Bell,
+    announcer: Announcer,
     codec: JsonCodec,
     /// What claims, in a process that runs these jobs.
     worker: Option<(Process, Arc<Lane>)>,
@@ -48,7 +48,7 @@ pub struct Storage<Args> {
 impl<Args> Clone for Storage<Args> {
     fn clone(&self) -> Self {
         Self {
-            bell: self.bell.clone(),
+            announcer: self.announcer.clone(),
             ..Self::of(self.pool.clone(), self.queue.clone(), self.worker.clone())
         }
     }
@@ -67,7 +67,7 @@ impl<Args> Storage<Args> {
         worker: Option<(Process, Arc<Lane>)>,
     ) -> Self {
         Self {
-            bell: Bell::new(&pool),
+            announcer: Announcer::new(&pool),
             outbox: Outbox::default(),
             codec: JsonCodec::default(),
             pull: None,
@@ -81,14 +81,14 @@ impl<Args> Storage<Args> {
 
 /// One attempt on its way from the claim to the layer that runs it.
 #[derive(Clone)]
-pub(crate) struct Held {
+pub(crate) struct ClaimedAttempt {
     pub(crate) job: Arc<Claimed>,
     pub(crate) lease: Lease,
     /// Its place, until the attempt has ended.
     slot: Arc<Mutex<Option<Slot>>>,
 }
 
-impl Held {
+impl ClaimedAttempt {
     pub(crate) fn take_slot(&self) -> Option<Slot> {
         self.slot.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -139,7 +139,7 @@ impl<Args: DeserializeOwned> Storage<Args> {
         }
         let lease = Lease::new(&job, lane.options.timeout, process.0.pool.clone());
         let slot = Arc::new(Mutex::new(Some(slot)));
-        let held = Held { job: job.clone(), lease: lease.clone(), slot };
+        let held = ClaimedAttempt { job: job.clone(), lease: lease.clone(), slot };
         Some(task(&job).data(lease).data(held).build())
     }
 }

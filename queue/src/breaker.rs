@@ -21,7 +21,7 @@ pub const PROBE_LEASE: Duration = Duration::from_secs(15);
 /// What waited during an outage comes back spread over so long.
 const SPREAD: Duration = Duration::from_secs(2);
 /// What a change of a breaker is announced as, among the names of queues.
-pub(crate) const BELL: &str = "!breakers";
+pub(crate) const CHANGED: &str = "!breakers";
 
 /// A breaker.
 #[derive(Debug, Clone)]
@@ -106,7 +106,7 @@ pub async fn failed(
         job,
         OPENS_AFTER,
         PROBE_BACKOFF.as_secs_f64(),
-        BELL,
+        CHANGED,
     )
     .fetch_optional(pool)
     .await?;
@@ -147,7 +147,7 @@ pub async fn answered(
         "#,
         dependency,
         queues,
-        BELL,
+        CHANGED,
     )
     .fetch_optional(pool)
     .await?;

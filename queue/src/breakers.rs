@@ -11,7 +11,7 @@ use tokio::{sync::Notify, time::timeout};
 
 use crate::{
     Result,
-    bell::Ear,
+    announce::Wakeup,
     breaker::{self, PROBE_LEASE},
 };
 
@@ -27,7 +27,7 @@ pub(crate) struct Breakers {
     worker: String,
     state: Mutex<State>,
     /// There is an answer to tell of.
-    told: Notify,
+    recovered: Notify,
 }
 
 #[derive(Default)]
@@ -42,14 +42,14 @@ struct State {
 
 impl Breakers {
     pub(crate) fn new(pool: PgPool, worker: String) -> Self {
-        Self { pool, worker, state: Mutex::default(), told: Notify::new() }
+        Self { pool, worker, state: Mutex::default(), recovered: Notify::new() }
     }
 
     pub(crate) fn answered(&self, dependency: &str) {
         let mut state = self.lock();
         if state.failing.contains(dependency) {
             state.answered.insert(dependency.to_owned());
-            self.told.notify_one();
+            self.recovered.notify_one();
         }
     }
 
@@ -90,7 +90,7 @@ impl Breakers {
     pub(crate) async fn keep(
         &self,
         queues: HashMap<String, Vec<String>>,
-        bell: &Ear,
+        changed: &Wakeup,
     ) -> Infallible {
         if queues.is_empty() {
             return std::future::pending().await;
@@ -102,8 +102,8 @@ impl Breakers {
             }
             tokio::select! {
                 () = tokio::time::sleep(RENEW) => {}
-                () = bell.rung() => {}
-                () = self.told.notified() => {}
+                () = changed.woken() => {}
+                () = self.recovered.notified() => {}
             }
         }
     }

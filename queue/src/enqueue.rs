@@ -48,7 +48,7 @@ impl NewJob {
 /// Enqueues `job`: it exists if, and only if, the transaction of `db` commits. Gives its id (a ULID: later jobs have greater
 /// ones); `None` when its key is taken, and nothing was added.
 ///
-/// Nobody is told. Ring [`crate::Bell`] after the commit, or the job waits for the next poll: `NOTIFY` inside a transaction
+/// Nobody is told. Let a [`crate::Announcer`] announce the queue after the commit, or the job waits for the next poll: `NOTIFY` inside a transaction
 /// takes a lock that all of the cluster shares, and holds it through the commit's fsync.
 pub async fn enqueue(db: &mut PgConnection, job: &NewJob) -> Result<Option<String>> {
     enqueue_into(db, job, None).await

@@ -17,12 +17,13 @@ use tracing::Instrument as _;
 
 use crate::{
     Claimed, Finished, Outcome, Process, Stale,
-    backend::Held,
+    backend::ClaimedAttempt,
     error::chain,
+    hook::panic_message,
     judge::{away, judge},
     presence::Key,
     process::{Inner, Lane, Running},
-    recorder::{Record, said},
+    recorder::Record,
 };
 
 /// The layer of [`crate::Storage`]: apalis puts it around a worker's own.
@@ -66,7 +67,7 @@ where
     }
 
     fn call(&mut self, task: Task<Args>) -> Self::Future {
-        let held = task.ctx().data().get::<Held>().cloned();
+        let held = task.ctx().data().get::<ClaimedAttempt>().cloned();
         let (Some((process, lane)), Some(held)) = (self.worker.clone(), held) else {
             // Not of this queue: nothing of it is recorded.
             return self.inner.call(task).map(|result| result.map_err(Into::into)).boxed();
@@ -83,7 +84,7 @@ where
 async fn attempt<R: Serialize + Send + 'static>(
     process: Process,
     lane: Arc<Lane>,
-    held: Held,
+    held: ClaimedAttempt,
     work: BoxFuture<'static, Result<R, BoxDynError>>,
 ) -> Result<R, BoxDynError> {
     let inner = process.0.clone();
@@ -187,7 +188,7 @@ async fn guarded<R>(
 ) -> Result<R, BoxDynError> {
     match tokio::time::timeout(limit, AssertUnwindSafe(work).catch_unwind()).await {
         Ok(Ok(result)) => result,
-        Ok(Err(panic)) => Err(format!("panicked: {}", said(&*panic)).into()),
+        Ok(Err(panic)) => Err(format!("panicked: {}", panic_message(&*panic)).into()),
         Err(_) => Err(format!("not done within {limit:?}").into()),
     }
 }

@@ -7,9 +7,9 @@
 //! * **Long work**: progress, checkpoints, cancellation that reaches the handler ([`Lease`]), batches ([`batch`]).
 //! * **For operators**: pause, cancel, redrive, change concurrency at run time ([`admin`]).
 pub mod admin;
+mod announce;
 mod backend;
 pub mod batch;
-mod bell;
 pub mod breaker;
 mod breakers;
 mod claim;
@@ -17,6 +17,7 @@ mod enqueue;
 mod error;
 mod expose;
 mod finish;
+mod hook;
 mod judge;
 mod layer;
 mod lease;
@@ -27,8 +28,8 @@ mod recorder;
 mod reserved;
 mod slots;
 
+pub use announce::Announcer;
 pub use backend::Storage;
-pub use bell::Bell;
 pub use claim::{Claimed, MAX_RESCUES};
 pub use enqueue::{NewJob, enqueue, enqueue_all};
 pub use error::{Error, Outage, Result, Stale};
@@ -36,8 +37,9 @@ pub use finish::{Finished, Outcome};
 pub use judge::backoff;
 pub use layer::{AttemptLayer, AttemptService};
 pub use lease::Lease;
-pub use options::{Hook, Observer, Options, Settings, Told};
+pub use options::{Hook, HookedJob, Observer, Options, Settings};
 pub use process::Process;
+pub use reserved::Reserved;
 
 use sqlx::migrate::Migrator;
 

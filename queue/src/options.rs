@@ -26,9 +26,9 @@ pub struct Options {
     pub most_at_once: usize,
     /// What these jobs cannot do without: while its breaker is open they wait ([`crate::breaker`]).
     pub needs: Vec<Cow<'static, str>>,
-    /// Told in the transaction in which a job dies.
+    /// Called in the transaction in which a job dies.
     pub on_dead: Option<Hook>,
-    /// Told after an attempt has ended whose job was not its any more, so that what it did outside the database can be undone.
+    /// Called after an attempt has ended whose job was not its any more, so that what it did outside the database can be undone.
     pub on_stale: Option<Hook>,
 }
 
@@ -63,7 +63,7 @@ impl fmt::Debug for Options {
 
 /// What a hook is told of: a job as it was enqueued, and why it died or was lost.
 #[derive(Debug, Clone)]
-pub struct Told {
+pub struct HookedJob {
     pub id: String,
     pub queue: String,
     pub payload: Vec<u8>,
@@ -75,7 +75,7 @@ pub struct Told {
 pub type Hook = Arc<
     dyn Fn(
             Transaction<'static, Postgres>,
-            Told,
+            HookedJob,
         ) -> BoxFuture<'static, Result<Transaction<'static, Postgres>, BoxDynError>>
         + Send
         + Sync,
@@ -135,7 +135,7 @@ pub trait Observer: Send + Sync + 'static {
     fn rescued(&self, _queue: &str, _count: u64) {}
 
     /// A hook panicked, or failed for good: what the job was about was not told.
-    fn untold(&self, _queue: &str) {}
+    fn hook_failed(&self, _queue: &str) {}
 }
 
 struct Nobody;

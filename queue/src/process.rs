@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Claimed, Error, Options, Settings, Storage,
-    bell::{Ear, Ears},
+    announce::{Wakeup, Wakeups},
     breaker,
     breakers::Breakers,
     presence::{self, Key},
@@ -46,7 +46,7 @@ pub(crate) struct Inner {
     suspects: Mutex<Option<Instant>>,
     /// When all that it holds was last asked for.
     searched: Mutex<Option<Instant>>,
-    pub(crate) ears: Ears,
+    pub(crate) wakeups: Wakeups,
     queues: Mutex<BTreeMap<String, Arc<Lane>>>,
     /// What runs, and what has ended and is not recorded yet (which has no handle).
     held: Mutex<HashMap<Key, Option<Running>>>,
@@ -57,7 +57,7 @@ pub(crate) struct Lane {
     pub(crate) options: Options,
     pub(crate) needs: Vec<String>,
     pub(crate) slots: Slots,
-    pub(crate) ear: Ear,
+    pub(crate) wakeup: Wakeup,
 }
 
 /// The ways to stop an attempt.
@@ -82,7 +82,7 @@ impl Process {
             known: watch::Sender::new(false),
             suspects: Mutex::default(),
             searched: Mutex::default(),
-            ears: Ears::default(),
+            wakeups: Wakeups::default(),
             queues: Mutex::default(),
             held: Mutex::default(),
         }))
@@ -104,7 +104,7 @@ impl Process {
                 Arc::new(Lane {
                     needs: options.needed(),
                     slots: Slots::new(options.concurrency.min(options.most_at_once)),
-                    ear: self.0.ears.of(&options.queue),
+                    wakeup: self.0.wakeups.of(&options.queue),
                     options,
                 })
             })
@@ -212,7 +212,7 @@ impl Inner {
 
     /// Whether to ask for all that this process holds: each second while an answer may have been lost, and each minute for what
     /// nobody thought of.
-    fn is_time_for_strays(&self) -> bool {
+    fn is_time_for_unknown(&self) -> bool {
         let until = *self.suspects.lock().unwrap_or_else(PoisonError::into_inner);
         let mut last = self.searched.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();

@@ -1,13 +1,9 @@
 //! Records how attempts ended: many in one statement, and again until the database has them.
 use std::{
-    any::Any,
-    panic::AssertUnwindSafe,
     sync::{Arc, Weak},
     time::Duration,
 };
 
-use apalis_core::error::BoxDynError;
-use futures_util::FutureExt as _;
 use sqlx::PgPool;
 use tokio::{
     sync::{Mutex, mpsc},
@@ -16,10 +12,8 @@ use tokio::{
 };
 
 use crate::{
-    Claimed, Error, Finished, Outcome, Result, Settings, Told,
-    error::chain,
-    finish,
-    options::Hook,
+    Claimed, Finished, HookedJob, Outcome, Result, Settings, finish,
+    hook::{Failed, call},
     process::{Inner, Lane},
 };
 
@@ -41,8 +35,8 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    fn told(&self) -> Told {
-        Told {
+    fn hooked(&self) -> HookedJob {
+        HookedJob {
             id: self.job.id.clone(),
             queue: self.job.queue.clone(),
             payload: self.job.payload.clone(),
@@ -62,12 +56,12 @@ impl Recorder {
     pub(crate) fn start(pool: PgPool, settings: Settings, process: Weak<Inner>) -> Self {
         // Unbounded, for what a database that is away leaves here was claimed from it before: no more than the slots.
         let (records, waiting) = mpsc::unbounded_channel();
-        let scribe = Scribe { pool, settings, process };
+        let writer = Writer { pool, settings, process };
         #[expect(
             clippy::disallowed_methods,
             reason = "what it loses in a crash is rescued by its row"
         )]
-        let task = tokio::spawn(scribe.record_all(waiting));
+        let task = tokio::spawn(writer.record_all(waiting));
         Self { records, task: Arc::new(Mutex::new(Some(task))) }
     }
 
@@ -84,13 +78,13 @@ impl Recorder {
     }
 }
 
-struct Scribe {
+struct Writer {
     pool: PgPool,
     settings: Settings,
     process: Weak<Inner>,
 }
 
-impl Scribe {
+impl Writer {
     async fn record_all(self, mut waiting: mpsc::UnboundedReceiver<Option<Record>>) {
         let mut batch = Vec::with_capacity(BATCH);
         while waiting.recv_many(&mut batch, BATCH).await > 0 {
@@ -120,11 +114,11 @@ impl Scribe {
         // what the database says now.
         for record in records.iter().filter(|record| record.finished.outcome != Outcome::Dead) {
             if !held.contains(&record.finished.id) {
-                until_done(|| self.undo(record)).await;
+                until_done(|| self.call_on_stale(record)).await;
             }
         }
         for record in records.iter().filter(|record| record.finished.outcome == Outcome::Dead) {
-            until_done(|| self.bury(record)).await;
+            until_done(|| self.record_death(record)).await;
         }
     }
 
@@ -178,34 +172,38 @@ impl Scribe {
 
     /// Has undone what an attempt did outside the database after it had lost its job. Only a database that is away makes it
     /// try again: an error or a panic of its own would come again, and this task records for all others.
-    async fn undo(&self, record: &Record) -> Result<()> {
+    async fn call_on_stale(&self, record: &Record) -> Result<()> {
         let Some(hook) = &record.lane.options.on_stale else { return Ok(()) };
         let tx = self.pool.begin().await?;
-        let why = match call(hook, tx, record.told()).await {
+        let why = match call(hook, tx, record.hooked()).await {
             Ok(tx) => return Ok(tx.commit().await?),
             Err(Failed::Away(error)) => return Err(error),
             Err(Failed::Error(why) | Failed::Panic(why)) => why,
         };
-        self.untold(record, &why, "what an attempt did after it had lost its job is not undone");
+        self.hook_failed(
+            record,
+            &why,
+            "what an attempt did after it had lost its job is not undone",
+        );
         Ok(())
     }
 
-    fn untold(&self, record: &Record, why: &str, what: &str) {
-        self.settings.observer.untold(&record.job.queue);
+    fn hook_failed(&self, record: &Record, why: &str, what: &str) {
+        self.settings.observer.hook_failed(&record.job.queue);
         tracing::error!(error = why, job.id = record.job.id, job.type = record.job.queue, "{what}");
     }
 
     /// Records a death, and tells the business: both or neither.
-    async fn bury(&self, record: &Record) -> Result<()> {
+    async fn record_death(&self, record: &Record) -> Result<()> {
         let mut tx = self.pool.begin().await?;
         let held = finish::end(&mut *tx, self.worker(), &[&record.finished]).await?;
         if held.is_empty() {
             tx.rollback().await?;
-            return self.undo(record).await;
+            return self.call_on_stale(record).await;
         }
         let Some(hook) = &record.lane.options.on_dead else { return Ok(tx.commit().await?) };
         let reason = record.finished.error.as_deref().unwrap_or_default();
-        match call(hook, tx, record.told()).await {
+        match call(hook, tx, record.hooked()).await {
             Ok(tx) => Ok(tx.commit().await?),
             Err(Failed::Away(error)) => Err(error),
             // What the job was about does not know yet that it is over: not dead before it does.
@@ -228,49 +226,15 @@ impl Scribe {
                 let error = Some(format!("{reason}; telling of it panicked: {panic}"));
                 let dead = Finished { error, ..record.finished.clone() };
                 finish::end(&self.pool, self.worker(), &[&dead]).await?;
-                self.untold(record, &panic, "a job is dead, and what it was about was not told");
+                self.hook_failed(
+                    record,
+                    &panic,
+                    "a job is dead, and what it was about was not told",
+                );
                 Ok(())
             }
         }
     }
-}
-
-enum Failed {
-    Away(Error),
-    Error(String),
-    Panic(String),
-}
-
-type Tx = sqlx::Transaction<'static, sqlx::Postgres>;
-
-async fn call(hook: &Hook, tx: Tx, told: Told) -> Result<Tx, Failed> {
-    let called = AssertUnwindSafe(async { hook(tx, told).await }).catch_unwind().await;
-    match called {
-        Ok(Ok(tx)) => Ok(tx),
-        Ok(Err(error)) => Err(failed(error)),
-        Err(panic) => Err(Failed::Panic(said(&*panic).to_owned())),
-    }
-}
-
-fn failed(error: BoxDynError) -> Failed {
-    let text = chain(&*error);
-    let error = match error.downcast::<Error>() {
-        Ok(error) => *error,
-        Err(error) => match error.downcast::<sqlx::Error>() {
-            Ok(error) => Error::Database(*error),
-            Err(_) => return Failed::Error(text),
-        },
-    };
-    if error.is_away() { Failed::Away(error) } else { Failed::Error(text) }
-}
-
-/// The message of a panic.
-pub(crate) fn said(panic: &(dyn Any + Send)) -> &str {
-    panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no message")
 }
 
 /// What the database says, once it says something: an error is one of what was asked.

@@ -6,24 +6,26 @@ use sqlx::{PgPool, postgres::PgPoolOptions};
 /// A connection beside the pool, for what must not wait behind the work of others: the heartbeat of a process, its look
 /// at what it holds, its notifications. Made when it is first used.
 #[derive(Debug)]
-pub(crate) struct Reserved {
+pub struct Reserved {
     parent: PgPool,
     pool: PgPool,
 }
 
 impl Reserved {
     /// To the database of `pool`, and as its connections are made.
-    pub(crate) fn beside(pool: &PgPool) -> Self {
+    #[must_use]
+    pub fn beside(pool: &PgPool) -> Self {
         Self { parent: pool.clone(), pool: one(pool) }
     }
 
     /// A pool of this one connection.
-    pub(crate) fn pool(&self) -> &PgPool {
+    #[must_use]
+    pub fn pool(&self) -> &PgPool {
         &self.pool
     }
 
     /// The next use has a new connection: this one did not answer in time, and may hang until its limit.
-    pub(crate) fn renew(&mut self) {
+    pub fn renew(&mut self) {
         self.pool = one(&self.parent);
     }
 }

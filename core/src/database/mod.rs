@@ -5,7 +5,6 @@
 //! carries the bytes of every connection.
 #[cfg(target_os = "linux")]
 mod relay;
-mod reserved;
 
 use std::{str::FromStr as _, time::Duration};
 
@@ -14,8 +13,8 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-pub use self::reserved::Reserved;
 use crate::{Result, config::DatabaseConfig};
+pub use apalis_hot::Reserved;
 
 /// For a connection, a new one or one that another gives back; afterwards the answer is 503.
 const ACQUIRE: Duration = Duration::from_secs(5);

@@ -26,8 +26,23 @@ pub enum State {
 }
 
 impl State {
+    /// As `queue.everything` says it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Scheduled => "scheduled",
+            Self::Ready => "ready",
+            Self::Running => "running",
+            Self::Retrying => "retrying",
+            Self::Done => "done",
+            Self::Dead => "dead",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
     /// The rows of `queue.everything` in this state, in terms that choose a table and know its index.
-    fn condition(self) -> &'static str {
+    #[must_use]
+    pub fn condition(self) -> &'static str {
         match self {
             Self::Scheduled => "live and lock_free and run_at > now() and error is null",
             Self::Ready => "live and lock_free and run_at <= now()",
@@ -92,12 +107,7 @@ impl Job {
                 worker: self.worker.clone(),
                 started_at: self.started_at,
                 ended_at,
-                outcome: match self.state {
-                    State::Dead => "dead",
-                    State::Cancelled => "cancelled",
-                    _ => "done",
-                }
-                .to_owned(),
+                outcome: self.state.as_str().to_owned(),
                 error: self.error.clone(),
             });
         }
@@ -146,7 +156,14 @@ pub async fn find(db: impl PgExecutor<'_>, id: &str) -> Result<Job> {
     query.build_query_as().fetch_optional(db).await?.ok_or(Error::NotFound("job"))
 }
 
-/// The same, locked until the transaction ends: neither a worker nor another operator moves it meanwhile.
+/// Those of `ids` that there are, by id.
+pub async fn find_all(db: impl PgExecutor<'_>, ids: &[String]) -> Result<Vec<Job>> {
+    let mut query = QueryBuilder::<Postgres>::new("select * from queue.everything where id = any(");
+    query.push_bind(ids).push(") order by id");
+    Ok(query.build_query_as().fetch_all(db).await?)
+}
+
+/// The same as [`find`], locked until the transaction ends: neither a worker nor another operator moves it meanwhile.
 pub async fn find_for_update(db: &mut PgConnection, id: &str) -> Result<Job> {
     // A job that is just ending moves from the one table to the other: whoever misses it in the first finds it in the second.
     for _ in 0..2 {

@@ -148,7 +148,7 @@ impl Pull {
         let lane = lane.clone();
         let wait = async move {
             if let Some(poll) = poll {
-                let _ = tokio::time::timeout(poll, lane.ear.rung()).await;
+                let _ = tokio::time::timeout(poll, lane.wakeup.woken()).await;
             }
             lane.slots.wait_for(1).await;
             if poll.is_none() {

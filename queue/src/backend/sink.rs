@@ -60,7 +60,7 @@ impl<Args> Storage<Args> {
                 let sent = ready!(sending.poll_unpin(cx));
                 self.outbox.sending = None;
                 sent?;
-                self.bell.ring([&*self.queue]);
+                self.announcer.announce([&*self.queue]);
             }
             if self.outbox.waiting.is_empty() {
                 return Poll::Ready(Ok(()));

@@ -33,9 +33,9 @@ impl Process {
     /// Never ends. The beat and the look have a connection each: no handler takes it away, and the beat does not wait for the
     /// look, which a lock on the jobs may hold up.
     pub(super) async fn keep(&self) -> Infallible {
-        let changed = self.0.ears.of(breaker::BELL);
+        let changed = self.0.wakeups.of(breaker::CHANGED);
         tokio::select! {
-            never = self.0.ears.listen(&self.0.pool) => never,
+            never = self.0.wakeups.listen(&self.0.pool) => never,
             never = self.beat() => never,
             never = self.look_after() => never,
             never = Box::pin(self.0.breakers.keep(self.dependencies(), &changed)) => never,
@@ -86,21 +86,21 @@ impl Process {
     async fn look_after(&self) -> Infallible {
         let mut line = Reserved::beside(&self.0.pool);
         let mut interval = every_beat();
-        let mut strays = HashMap::new();
-        let asked = self.0.ears.of(LOOK);
+        let mut unknown = HashMap::new();
+        let asked = self.0.wakeups.of(LOOK);
         let mut days_kept = None::<Instant>;
         // There is nothing to look after before the first beat.
         drop(self.0.known.subscribe().wait_for(|known| *known).await);
         loop {
             tokio::select! {
                 _ = interval.tick() => {}
-                () = asked.rung() => {}
+                () = asked.woken() => {}
             }
             if days_kept.is_none_or(|at| at.elapsed() >= EACH_HOUR) {
                 days_kept = Some(Instant::now());
                 self.keep_days(line.pool()).await;
             }
-            match timeout(LOOK_LIMIT, self.look(line.pool(), &mut strays)).await {
+            match timeout(LOOK_LIMIT, self.look(line.pool(), &mut unknown)).await {
                 Ok(Ok(())) => continue,
                 Ok(Err(error)) => tracing::warn!(%error, "what is held was not looked at"),
                 Err(_) => {
@@ -123,7 +123,7 @@ impl Process {
 
     /// Stops what is not this process's any more, hands back what it does not know of, follows the settings of its queues,
     /// and rescues from others.
-    async fn look(&self, pool: &PgPool, strays: &mut HashMap<Key, Instant>) -> Result<()> {
+    async fn look(&self, pool: &PgPool, unknown: &mut HashMap<Key, Instant>) -> Result<()> {
         let inner = &self.0;
         // Before the question: what runs now was ours when it was claimed.
         let before = inner.attempts();
@@ -134,8 +134,8 @@ impl Process {
                 inner.stop(attempt);
             }
         }
-        if inner.is_time_for_strays() || !strays.is_empty() {
-            self.hand_back_strays(pool, strays).await?;
+        if inner.is_time_for_unknown() || !unknown.is_empty() {
+            self.hand_back_unknown(pool, unknown).await?;
         }
         let decided = admin::concurrencies(pool).await?;
         for lane in inner.queues() {
@@ -154,20 +154,20 @@ impl Process {
     }
 
     /// Jobs that the database gave to this process in an answer that never came.
-    async fn hand_back_strays(
+    async fn hand_back_unknown(
         &self,
         pool: &PgPool,
-        strays: &mut HashMap<Key, Instant>,
+        unknown: &mut HashMap<Key, Instant>,
     ) -> Result<()> {
         let inner = &self.0;
         let held: HashSet<_> = presence::all_held(pool, self.name()).await?.into_iter().collect();
         let known: HashSet<_> = inner.attempts().into_iter().collect();
-        strays.retain(|attempt, _| held.contains(attempt) && !known.contains(attempt));
+        unknown.retain(|attempt, _| held.contains(attempt) && !known.contains(attempt));
         for attempt in held.difference(&known) {
-            strays.entry(attempt.clone()).or_insert_with(Instant::now);
+            unknown.entry(attempt.clone()).or_insert_with(Instant::now);
         }
         // No answer is waited for as long, and no claim that is still on its way commits later.
-        let lost: Vec<_> = strays
+        let lost: Vec<_> = unknown
             .iter()
             .filter(|(_, since)| since.elapsed() > CLAIM_LIMIT * 2)
             .map(|(attempt, _)| attempt.clone())

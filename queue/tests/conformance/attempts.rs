@@ -196,3 +196,18 @@ async fn several_processes_share_a_queue_and_run_each_job_once() {
     runs.sort_unstable();
     assert_eq!(runs, (0..300).collect::<Vec<_>>());
 }
+
+#[tokio::test]
+async fn a_snooze_for_ages_is_one_of_years_and_keeps_no_other_end_from_being_recorded() {
+    let bench = Bench::new().await;
+    let ids = bench.enqueue(2).await;
+    let work = handler(async |probe: Probe, _| match probe.n {
+        0 => Err(RetryAfterError::new("one day", Duration::MAX).into()),
+        _ => Ok(()),
+    });
+    bench.drain(options(), work).await;
+    let snoozed = bench.job(&ids[0]).await;
+    assert_eq!((snoozed.state, snoozed.attempts), (State::Scheduled, 0));
+    assert!((snoozed.run_at - snoozed.created_at).num_days() > 3000, "{}", snoozed.run_at);
+    assert_eq!(bench.job(&ids[1]).await.state, State::Done);
+}

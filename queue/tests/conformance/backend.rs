@@ -7,7 +7,7 @@ use apalis_core::backend::{FetchById, TaskResult, finalize::Durable};
 use apalis_hot::{Options, Storage};
 use futures_util::StreamExt as _;
 
-use crate::support::{Bench, Probe, QUEUE, handler, until};
+use crate::support::{Bench, Probe, QUEUE, handler, run_monitor, until};
 
 /// A board can show this backend, and push to it.
 fn exposes<T: Expose<Probe, Durable>>(_: &T) {}
@@ -39,17 +39,7 @@ async fn tasks_pushed_by_apalis_are_jobs_and_their_results_can_be_waited_for() {
                 .build(async |probe: Probe| probe.n * 2)
         }
     });
-    let (tell, told) = tokio::sync::oneshot::channel();
-    let stop = async {
-        drop(told.await);
-        Ok(())
-    };
-    let scenario = async {
-        bench.idle().await.unwrap();
-        let _ = tell.send(());
-    };
-    let (done, ()) = tokio::join!(process.run(monitor, stop), scenario);
-    done.unwrap();
+    run_monitor(&process, monitor, bench.idle()).await;
     let ids = pending.iter().map(|task| task.task_id().unwrap().clone());
     let mut results: Vec<usize> = storage
         .wait_for(ids.clone())
@@ -88,4 +78,30 @@ async fn queues_workers_and_figures_are_listed() {
     };
     crate::support::run(&bench.process(), Options::new(QUEUE), handler(async |_, _| Ok(())), stop)
         .await;
+}
+
+#[tokio::test]
+async fn a_result_that_postgres_cannot_hold_is_kept_without_what_it_cannot() {
+    let bench = Bench::new().await;
+    bench.enqueue(2).await;
+    let mut storage = Storage::<Probe>::new(&bench.pool, QUEUE);
+    let pending = storage.list_tasks(&filter(Some(Status::Pending))).await.unwrap();
+    let process = bench.process();
+    let monitor = Monitor::new().register({
+        let process = process.clone();
+        move |_| {
+            WorkerBuilder::new("texts")
+                .backend(process.storage::<Probe>(Options::new(QUEUE)))
+                .build(async |probe: Probe| if probe.n == 0 { "a\0b" } else { "plain" }.to_owned())
+        }
+    });
+    run_monitor(&process, monitor, bench.idle()).await;
+    let ids = pending.iter().map(|task| task.task_id().unwrap().clone());
+    let mut results: Vec<String> = storage
+        .wait_for(ids)
+        .map(|result: apalis_hot::Result<TaskResult<String>>| result.unwrap().take().unwrap())
+        .collect()
+        .await;
+    results.sort_unstable();
+    assert_eq!(results, ["ab", "plain"]);
 }

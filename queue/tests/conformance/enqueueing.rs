@@ -1,7 +1,7 @@
 //! The way in.
 use std::time::Duration;
 
-use apalis_hot::{Bell, NewJob, Options, Settings, admin};
+use apalis_hot::{Announcer, NewJob, Options, Settings, admin};
 use sqlx::postgres::PgListener;
 
 use crate::support::{Bench, Probe, QUEUE, Seen, handler, run, until};
@@ -78,7 +78,7 @@ async fn a_delayed_job_runs_when_it_is_due() {
 }
 
 #[tokio::test]
-async fn a_bell_wakes_a_worker_that_hardly_ever_looks() {
+async fn an_announcement_wakes_a_worker_that_hardly_ever_looks() {
     let bench = Bench::new().await;
     let settings = Settings { poll: Duration::from_hours(1), ..Bench::settings() };
     let process = apalis_hot::Process::new(&bench.pool, settings);
@@ -90,7 +90,7 @@ async fn a_bell_wakes_a_worker_that_hardly_ever_looks() {
             std::future::ready(Ok(()))
         })
     };
-    let bell = Bell::new(&bench.pool);
+    let announcer = Announcer::new(&bench.pool);
     let stop = async {
         until("the worker listens and sleeps", async || {
             let workers = admin::workers(&bench.pool).await.unwrap();
@@ -99,7 +99,7 @@ async fn a_bell_wakes_a_worker_that_hardly_ever_looks() {
         .await;
         for n in 1..=3 {
             bench.one().await;
-            bell.ring([QUEUE]);
+            announcer.announce([QUEUE]);
             until("the job has run", async || seen.len() == n).await;
         }
         Ok(())
@@ -113,19 +113,38 @@ async fn listens(bench: &Bench) -> bool {
 }
 
 #[tokio::test]
-async fn a_bell_that_is_rung_a_hundred_times_at_once_is_heard_a_few_times() {
+async fn a_hundred_announcements_at_once_are_a_few_notifications() {
     let bench = Bench::new().await;
     let mut listener = PgListener::connect(&bench.url).await.unwrap();
     listener.listen("queue").await.unwrap();
-    let bell = Bell::new(&bench.pool);
+    let announcer = Announcer::new(&bench.pool);
     for _ in 0..100 {
-        bell.ring([QUEUE, "others"]);
+        announcer.announce([QUEUE, "others"]);
     }
-    bell.ring(["the last"]);
+    announcer.announce(["the last"]);
     let mut heard = Vec::new();
     while heard.last().is_none_or(|name| name != "the last") {
         heard.push(listener.recv().await.unwrap().payload().to_owned());
     }
     assert!(heard.len() <= 6, "{heard:?}");
     assert!(heard.iter().any(|name| name == QUEUE) && heard.iter().any(|name| name == "others"));
+}
+
+#[tokio::test]
+async fn metadata_that_others_wrote_spoil_no_claim() {
+    let bench = Bench::new().await;
+    let ids = bench.enqueue(3).await;
+    for (id, metadata) in ids.iter().zip([r#"{"n": 1, "text": "kept", "none": null}"#, "[1]", "7"])
+    {
+        sqlx::query("update queue.jobs set metadata = $2::jsonb where id = $1")
+            .bind(id)
+            .bind(metadata)
+            .execute(&bench.pool)
+            .await
+            .unwrap();
+    }
+    bench.drain(Options::new(QUEUE), handler(async |_, _| Ok(()))).await;
+    for id in &ids {
+        assert_eq!(bench.job(id).await.state, admin::State::Done);
+    }
 }

@@ -49,7 +49,6 @@ async fn a_cancellation_reaches_the_handler_soon_and_what_follows_is_not_written
     let bench = Bench::new().await;
     let id = bench.one().await;
     let (begun, cancelled) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    // Only the bell of the cancellation can be in time.
     let work = {
         let (begun, cancelled) = (begun.clone(), cancelled.clone());
         handler(move |_, lease: Lease| {

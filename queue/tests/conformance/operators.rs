@@ -3,9 +3,10 @@ use std::{sync::Arc, time::Duration};
 
 use apalis::prelude::AbortError;
 use apalis_hot::{
-    Options,
+    NewJob, Options, Outage,
     admin::{self, Filter, State},
 };
+use chrono::TimeDelta;
 use tokio::sync::Semaphore;
 
 use crate::support::{Bench, QUEUE, Seen, handler, run, until};
@@ -30,8 +31,11 @@ async fn a_paused_queue_is_left_alone_until_it_is_resumed() {
             !admin::workers(&bench.pool).await.unwrap().is_empty()
         })
         .await;
-        // A job of another queue that is never paused is not here to compare with; several polls pass instead.
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        until("it has polled for a second", async || {
+            let workers = admin::workers(&bench.pool).await.unwrap();
+            workers[0].last_seen - workers[0].started_at > TimeDelta::seconds(1)
+        })
+        .await;
         assert_eq!(seen.len(), 0);
         let queue = &admin::queues(&bench.pool, &[], 100).await.unwrap()[0];
         assert_eq!((queue.ready, queue.paused_by.as_deref()), (1, Some("boss")));
@@ -116,4 +120,46 @@ async fn lists_are_by_state_and_queue_and_the_latest_first() {
     let queues = admin::queues(&bench.pool, &["known".into()], 100).await.unwrap();
     let names: Vec<_> = queues.iter().map(|queue| (&*queue.name, queue.ready)).collect();
     assert_eq!(names, [("known", 0), (QUEUE, 2)]);
+}
+
+fn away() -> Outage {
+    Outage { dependency: None, longest_pause: Duration::from_mins(1), source: "away".into() }
+}
+
+#[tokio::test]
+async fn a_ready_job_that_has_met_an_outage_is_redriven_once() {
+    let bench = Bench::new().await;
+    let id = bench.one().await;
+    bench.drain(Options::new(QUEUE), handler(async |_, _| Err(away().into()))).await;
+    bench.hurry().await;
+    assert_eq!((bench.job(&id).await.state, bench.job(&id).await.attempts), (State::Ready, 0));
+    let mut db = bench.pool.acquire().await.unwrap();
+    assert!(admin::redrive(&mut db, &id).await.unwrap());
+    assert_eq!(bench.job(&id).await.error, None);
+    assert!(!admin::redrive(&mut db, &id).await.unwrap(), "whoever asks again is done");
+}
+
+#[tokio::test]
+async fn a_redriven_job_has_its_key_again_unless_another_job_has_it() {
+    let bench = Bench::new().await;
+    let mut db = bench.pool.acquire().await.unwrap();
+    let job = |key: &str| NewJob {
+        key: Some(key.to_owned()),
+        ..NewJob::new(QUEUE, &crate::support::Probe { n: 1 }).unwrap()
+    };
+    let mut dead = Vec::new();
+    for key in ["free", "taken"] {
+        dead.push(apalis_hot::enqueue(&mut db, &job(key)).await.unwrap().unwrap());
+    }
+    let fails = handler(async |_, _| Err(AbortError::new("no").into()));
+    bench.drain(Options::new(QUEUE), fails).await;
+    sqlx::query("delete from queue.keys").execute(&bench.pool).await.unwrap();
+    let other = apalis_hot::enqueue(&mut db, &job("taken")).await.unwrap().unwrap();
+    for id in &dead {
+        assert!(admin::redrive(&mut db, id).await.unwrap());
+    }
+    assert_eq!(bench.job(&dead[0]).await.key.as_deref(), Some("free"));
+    assert_eq!(apalis_hot::enqueue(&mut db, &job("free")).await.unwrap(), None);
+    assert_eq!(bench.job(&dead[1]).await.key, None);
+    assert_eq!(bench.job(&other).await.key.as_deref(), Some("taken"));
 }

@@ -1,7 +1,7 @@
 //! Services that are away.
 use std::time::Duration;
 
-use apalis_hot::{Options, Outage, admin::State, breaker};
+use apalis_hot::{NewJob, Options, Outage, admin::State, breaker};
 
 use crate::support::{Bench, QUEUE, Seen, handler, run, until};
 
@@ -85,4 +85,27 @@ async fn while_a_breaker_is_open_one_job_probes_and_the_first_answer_closes_it()
         Ok(())
     };
     run(&process, options(), work, stop).await;
+}
+
+#[tokio::test]
+async fn a_probe_that_nobody_can_read_is_given_up() {
+    let bench = Bench::new().await;
+    let open = "insert into queue.breakers (name, failures, open_since) values ('smtp', 5, now())
+        on conflict (name) do update set failures = 5, open_since = now()";
+    sqlx::query(open).execute(&bench.pool).await.unwrap();
+    let mut db = bench.pool.acquire().await.unwrap();
+    let unreadable = NewJob::new(QUEUE, &"no probe").unwrap();
+    let id = apalis_hot::enqueue(&mut db, &unreadable).await.unwrap().unwrap();
+    let scenario = async {
+        until("it has failed, and the probe is free", async || {
+            let probe = sqlx::query_scalar::<_, Option<String>>(
+                "select probe_by from queue.breakers where name = 'smtp'",
+            );
+            bench.job(&id).await.state == State::Retrying
+                && probe.fetch_one(&bench.pool).await.unwrap().is_none()
+        })
+        .await;
+        Ok(())
+    };
+    run(&bench.process(), options(), handler(async |_, _| Ok(())), scenario).await;
 }

@@ -140,11 +140,20 @@ pub fn monitor(process: &Process, options: Options, handler: Handler) -> Monitor
     })
 }
 
-/// Runs a process until `scenario` has ended.
+/// Runs a process with one worker until `scenario` has ended.
 pub fn run(
     process: &Process,
     options: Options,
     handler: Handler,
+    scenario: impl Future<Output = std::io::Result<()>>,
+) -> impl Future<Output = ()> {
+    run_monitor(process, monitor(process, options, handler), scenario)
+}
+
+/// The same with workers of one's own.
+pub fn run_monitor(
+    process: &Process,
+    monitor: Monitor,
     scenario: impl Future<Output = std::io::Result<()>>,
 ) -> impl Future<Output = ()> {
     let (tell, told) = tokio::sync::oneshot::channel();
@@ -157,7 +166,7 @@ pub fn run(
             drop(told.await);
             Ok(())
         };
-        process.run(monitor(process, options, handler), stop).await.unwrap();
+        process.run(monitor, stop).await.unwrap();
     });
     async move {
         tokio::join!(running, scenario);

@@ -152,11 +152,11 @@ type Tell<J> = fn(Ctx, Tx<'static>, J, String) -> BoxFuture<'static, Result<Tx<'
 /// `tell` in one of our transactions. Nobody knows what a job was about that cannot be read; its row stays, with its payload.
 fn hook<J: Job>(ctx: &Ctx, tell: Tell<J>) -> Hook {
     let ctx = ctx.clone();
-    Arc::new(move |tx, told| {
+    Arc::new(move |tx, hooked| {
         let ctx = ctx.clone();
         async move {
-            let Ok(job) = serde_json::from_slice(&told.payload) else { return Ok(tx) };
-            let tx = tell(ctx.clone(), ctx.tx(tx), job, told.reason).await;
+            let Ok(job) = serde_json::from_slice(&hooked.payload) else { return Ok(tx) };
+            let tx = tell(ctx.clone(), ctx.tx(tx), job, hooked.reason).await;
             let done = async { tx?.into_inner().await }.await;
             done.map_err(|error| errors::in_hook(&error))
         }

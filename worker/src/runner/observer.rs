@@ -31,7 +31,7 @@ impl Observer for Metrics {
         metrics::JOBS_RESCUED.with_label_values(&[queue]).inc_by(count);
     }
 
-    fn untold(&self, queue: &str) {
+    fn hook_failed(&self, queue: &str) {
         metrics::JOBS_UNTOLD.with_label_values(&[queue]).inc();
     }
 }

@@ -4,9 +4,8 @@
 mod store;
 mod types;
 
-use apalis_hot::admin;
+use apalis_hot::admin::{self, Job};
 use chrono::{DateTime, Utc};
-use serde_json::Value;
 use sqlx::{PgExecutor, PgPool};
 
 pub use store::{list, workers};
@@ -15,7 +14,6 @@ pub use types::{
     QueueConcurrency, QueueOut, WorkerOut,
 };
 
-use self::store::Row;
 use super::known;
 use crate::{Error, Noun, Result, Tx, page::MOST_COUNTED};
 
@@ -48,7 +46,7 @@ impl Action {
 
 /// One job, with its payload and its history.
 pub async fn find(pool: &PgPool, id: &str) -> Result<JobDetail> {
-    Ok(detail(store::find(pool, id).await?))
+    Ok(store::find(pool, id).await?.into())
 }
 
 /// Does `action` to job `id`.
@@ -58,22 +56,21 @@ pub async fn act(
     id: &str,
     now: DateTime<Utc>,
 ) -> Result<JobDetail> {
-    let row = store::find_for_update(tx, id).await?;
-    let before = detail(store::find(&mut **tx, id).await?);
-    match (action, row.job.state) {
+    let job = store::find_for_update(tx, id).await?;
+    match (action, JobState::from(job.state)) {
         (Action::Retry, JobState::Ready) | (Action::Cancel, JobState::Cancelled) => {
-            return Ok(before);
+            return Ok(job.into());
         }
         (Action::Retry, JobState::Running | JobState::Done) => return Err(not_to_retry()),
         (Action::Cancel, JobState::Done | JobState::Dead) => return Err(ended()),
         (Action::Delete, state) if !has_ended(state) => return Err(not_ended()),
         _ => {}
     }
-    apply(tx, action, &row, now).await?;
+    apply(tx, action, &job, now).await?;
     if action == Action::Delete {
-        return Ok(before);
+        return Ok(job.into());
     }
-    Ok(detail(store::find(&mut **tx, id).await?))
+    Ok(store::find(&mut **tx, id).await?.into())
 }
 
 /// Does `action` to the jobs of `filter` that it concerns, up to a thousand. Sent again it goes on with the rest, and
@@ -85,12 +82,12 @@ pub async fn act_on_all(
     now: DateTime<Utc>,
 ) -> Result<BulkOut> {
     must_name_something(filter)?;
-    let rows = store::find_all_for_update(tx, filter, action.condition(), MOST_CHANGED).await?;
-    for row in &rows {
-        apply(tx, action, row, now).await?;
+    let jobs = store::find_all_for_update(tx, filter, action.condition(), MOST_CHANGED).await?;
+    for job in &jobs {
+        apply(tx, action, job, now).await?;
     }
     let more = store::count(&mut **tx, filter, action.condition(), 1).await? > 0;
-    Ok(BulkOut { count: i64::try_from(rows.len()).unwrap_or(i64::MAX), more })
+    Ok(BulkOut { count: i64::try_from(jobs.len()).unwrap_or(i64::MAX), more })
 }
 
 /// How many jobs [`act_on_all`] would change, sent as often as it says.
@@ -112,17 +109,17 @@ fn must_name_something(filter: &JobFilter) -> Result<()> {
     ))
 }
 
-async fn apply(tx: &mut Tx<'_>, action: Action, row: &Row, now: DateTime<Utc>) -> Result<()> {
-    let (id, queue) = (&row.job.id, &row.job.type_);
+async fn apply(tx: &mut Tx<'_>, action: Action, job: &Job, now: DateTime<Utc>) -> Result<()> {
+    let Job { id, queue, payload, .. } = job;
     match action {
         Action::Retry => {
             admin::redrive(tx, id).await?;
-            known::revive(tx, queue, &row.payload).await
+            known::revive(tx, queue, payload).await
         }
         Action::Cancel => {
             const REASON: &str = "Annulé par un opérateur.";
             admin::cancel(tx, id, REASON).await?;
-            known::abandon(tx, queue, &row.payload, REASON, now).await
+            known::abandon(tx, queue, payload, REASON, now).await
         }
         Action::Delete => Ok(admin::delete(tx, id).await.map(drop)?),
     }
@@ -192,12 +189,6 @@ pub async fn forget_batches(tx: &mut Tx<'_>, before: DateTime<Utc>, limit: i64) 
 
 fn count(rows: u64) -> usize {
     usize::try_from(rows).unwrap_or(usize::MAX)
-}
-
-fn detail(row: Row) -> JobDetail {
-    let payload = serde_json::from_slice(&row.payload)
-        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&row.payload).into_owned()));
-    JobDetail { history: row.history(), job: row.job, payload }
 }
 
 fn not_to_retry() -> Error {

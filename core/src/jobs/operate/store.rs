@@ -1,40 +1,12 @@
 //! SQL of operators over the view `taches`.
-use apalis_hot::admin;
-use sqlx::{FromRow, PgConnection, PgExecutor, PgPool, Postgres, QueryBuilder, types::Json};
+use apalis_hot::admin::{self, Job};
+use sqlx::{PgConnection, PgExecutor, PgPool, Postgres, QueryBuilder};
 
-use super::{JobAttempt, JobFilter, JobList, JobOut, QueueOut, WorkerOut};
+use super::{JobFilter, JobList, JobOut, QueueOut, WorkerOut};
 use crate::{
     Error, Noun, Result,
     page::{self, Listed, contains_pattern},
 };
-
-/// A job with all that its row says.
-#[derive(FromRow)]
-pub(super) struct Row {
-    #[sqlx(flatten)]
-    pub(super) job: JobOut,
-    pub(super) payload: Vec<u8>,
-    history: Option<Json<Vec<JobAttempt>>>,
-    last_worker: Option<String>,
-}
-
-impl Row {
-    /// The attempts that ended, oldest first. The last one of a job that has ended is what its row says.
-    pub(super) fn history(&self) -> Vec<JobAttempt> {
-        let mut history = self.history.clone().map(|Json(history)| history).unwrap_or_default();
-        if let Some(ended_at) = self.job.finished_at {
-            history.push(JobAttempt {
-                attempt: self.job.attempts,
-                worker: self.last_worker.clone(),
-                started_at: self.job.started_at,
-                ended_at,
-                outcome: self.job.state.as_str().to_owned(),
-                error: self.job.error.clone(),
-            });
-        }
-        history
-    }
-}
 
 pub async fn list(pool: &PgPool, list: &JobList) -> Result<Listed<JobOut>> {
     page::list(pool, "taches", &["id"], &list.page, |query| push_where(query, &list.filter)).await
@@ -63,18 +35,19 @@ fn push_where(query: &mut QueryBuilder<Postgres>, filter: &JobFilter) {
     }
 }
 
-pub(super) async fn find(db: impl PgExecutor<'_>, id: &str) -> Result<Row> {
-    let mut query = QueryBuilder::<Postgres>::new("select * from taches where id = ");
-    query.push_bind(id);
-    query.build_query_as().fetch_optional(db).await?.ok_or(Error::NotFound(Noun::Job))
+pub(super) async fn find(db: impl PgExecutor<'_>, id: &str) -> Result<Job> {
+    admin::find(db, id).await.map_err(not_found)
 }
 
 /// Locks the job, so that neither a worker nor another operator moves it meanwhile.
-pub(super) async fn find_for_update(tx: &mut PgConnection, id: &str) -> Result<Row> {
-    match admin::find_for_update(tx, id).await {
-        Ok(_) => find(tx, id).await,
-        Err(apalis_hot::Error::NotFound(_)) => Err(Error::NotFound(Noun::Job)),
-        Err(error) => Err(error.into()),
+pub(super) async fn find_for_update(tx: &mut PgConnection, id: &str) -> Result<Job> {
+    admin::find_for_update(tx, id).await.map_err(not_found)
+}
+
+fn not_found(error: apalis_hot::Error) -> Error {
+    match error {
+        apalis_hot::Error::NotFound(_) => Error::NotFound(Noun::Job),
+        error => error.into(),
     }
 }
 
@@ -84,7 +57,7 @@ pub(super) async fn find_all_for_update(
     filter: &JobFilter,
     condition: &'static str,
     limit: i64,
-) -> Result<Vec<Row>> {
+) -> Result<Vec<Job>> {
     let mut query = QueryBuilder::new("select id from taches");
     push_where(&mut query, filter);
     query.push(" and ").push(condition).push(" order by id limit ").push_bind(limit);
@@ -100,7 +73,7 @@ pub(super) async fn find_all_for_update(
         &ids
     );
     locked.extend(ended.fetch_all(&mut *tx).await?);
-    let mut query = QueryBuilder::new("select * from taches");
+    let mut query = QueryBuilder::new("select id from taches");
     push_where(&mut query, filter);
     query
         .push(" and ")
@@ -108,7 +81,8 @@ pub(super) async fn find_all_for_update(
         .push(" and id = any(")
         .push_bind(locked)
         .push(") order by id");
-    Ok(query.build_query_as().fetch_all(tx).await?)
+    let ids: Vec<String> = query.build_query_scalar().fetch_all(&mut *tx).await?;
+    Ok(admin::find_all(tx, &ids).await?)
 }
 
 /// How many jobs of `filter` `condition` holds for, counted up to `limit`.

@@ -1,4 +1,5 @@
 //! Jobs and queues as their operators see them.
+use apalis_hot::admin;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
@@ -33,21 +34,31 @@ enumeration_field!(JobState);
 impl JobState {
     /// The rows of the view `taches` in this state, in terms that its indexes know.
     pub(super) fn condition(self) -> &'static str {
-        match self {
-            Self::Scheduled => "live and lock_free and run_at > now() and error is null",
-            Self::Ready => "live and lock_free and run_at <= now()",
-            Self::Running => "live and not lock_free",
-            Self::Retrying => "live and lock_free and run_at > now() and error is not null",
-            Self::Done => "not live and state = 'done'",
-            Self::Dead => "not live and state = 'dead'",
-            Self::Cancelled => "not live and state = 'cancelled'",
-        }
+        admin::State::from(self).condition()
     }
 }
 
+/// The states of the queue are ours, one by one.
+macro_rules! same_states {
+    ($($state:ident),+) => {
+        impl From<JobState> for admin::State {
+            fn from(state: JobState) -> Self {
+                match state { $(JobState::$state => Self::$state),+ }
+            }
+        }
+
+        impl From<admin::State> for JobState {
+            fn from(state: admin::State) -> Self {
+                match state { $(admin::State::$state => Self::$state),+ }
+            }
+        }
+    };
+}
+same_states!(Scheduled, Ready, Running, Retrying, Done, Dead, Cancelled);
+
 /// One attempt that ended. `outcome` is `done`, `retry`, `snooze`, `dead`, `handed_back` (its worker stopped), `lost`
 /// (its worker vanished), `cancelled`, or `redriven` (an operator had the job run again).
-#[derive(Debug, Clone, Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct JobAttempt {
     pub attempt: i32,
     pub worker: Option<String>,
@@ -55,6 +66,13 @@ pub struct JobAttempt {
     pub ended_at: DateTime<Utc>,
     pub outcome: String,
     pub error: Option<String>,
+}
+
+impl From<admin::Attempt> for JobAttempt {
+    fn from(attempt: admin::Attempt) -> Self {
+        let admin::Attempt { attempt, worker, started_at, ended_at, outcome, error } = attempt;
+        Self { attempt, worker, started_at, ended_at, outcome, error }
+    }
 }
 
 /// A job, in a list.
@@ -99,6 +117,37 @@ pub struct JobDetail {
     pub payload: Value,
     /// Oldest first, the last hundred.
     pub history: Vec<JobAttempt>,
+}
+
+impl From<admin::Job> for JobDetail {
+    fn from(job: admin::Job) -> Self {
+        let history = job.history().into_iter().map(JobAttempt::from).collect();
+        let payload = serde_json::from_slice(&job.payload)
+            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&job.payload).into_owned()));
+        let request_id = job.metadata.as_ref().and_then(|all| all["request_id"].as_str());
+        let request_id = request_id.map(str::to_owned);
+        // Who had it last is in the history.
+        let worker = if job.ended_at.is_none() { job.worker } else { None };
+        let job = JobOut {
+            id: job.id,
+            type_: job.queue,
+            state: job.state.into(),
+            attempts: job.attempts,
+            max_attempts: job.max_attempts,
+            rescues: job.rescues,
+            created_at: job.created_at,
+            run_at: job.run_at,
+            started_at: job.started_at,
+            finished_at: job.ended_at,
+            worker,
+            key: job.key,
+            request_id,
+            error: job.error,
+            progress: job.progress,
+            progress_note: job.progress_note,
+        };
+        Self { job, payload, history }
+    }
 }
 
 /// Which jobs.

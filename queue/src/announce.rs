@@ -1,4 +1,4 @@
-//! Telling workers of new jobs, after the commit that made them, and being told.
+//! Notifications of new jobs: sent after the commit that made them, and listened for.
 use std::{
     collections::{BTreeSet, HashMap},
     convert::Infallible,
@@ -27,7 +27,7 @@ const ANSWER: Duration = Duration::from_secs(4);
 ///
 /// What it cannot announce (the process dies, the database is away) is found by the next poll.
 #[derive(Debug, Clone)]
-pub struct Bell(Arc<Inner>);
+pub struct Announcer(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -36,14 +36,14 @@ struct Inner {
     waiting: Mutex<Option<BTreeSet<String>>>,
 }
 
-impl Bell {
+impl Announcer {
     #[must_use]
     pub fn new(pool: &PgPool) -> Self {
         Self(Arc::new(Inner { pool: pool.clone(), waiting: Mutex::default() }))
     }
 
-    /// Announces that `queues` may have new jobs. Returns at once, and never fails.
-    pub fn ring<'a>(&self, queues: impl IntoIterator<Item = &'a str>) {
+    /// Says that `queues` may have new jobs. Returns at once, and never fails.
+    pub fn announce<'a>(&self, queues: impl IntoIterator<Item = &'a str>) {
         let mut queues = queues.into_iter().peekable();
         if queues.peek().is_none() {
             return;
@@ -90,41 +90,41 @@ impl Inner {
     }
 }
 
-/// Rings when a job of one queue may run. A ring that nobody waits for is kept for the next who does.
+/// Wakes the worker of one queue when a job may run. What nobody waits for is kept for the next who does.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Ear(Arc<Notify>);
+pub(crate) struct Wakeup(Arc<Notify>);
 
-impl Ear {
-    pub(crate) async fn rung(&self) {
+impl Wakeup {
+    pub(crate) async fn woken(&self) {
         self.0.notified().await;
     }
 
-    pub(crate) fn ring(&self) {
+    fn wake(&self) {
         self.0.notify_one();
     }
 }
 
 /// The queues that a process listens for, by name.
 #[derive(Debug, Default)]
-pub(crate) struct Ears(Mutex<HashMap<String, Ear>>);
+pub(crate) struct Wakeups(Mutex<HashMap<String, Wakeup>>);
 
-impl Ears {
-    pub(crate) fn of(&self, queue: &str) -> Ear {
+impl Wakeups {
+    pub(crate) fn of(&self, queue: &str) -> Wakeup {
         self.lock().entry(queue.to_owned()).or_default().clone()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Ear>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Wakeup>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn ring(&self, queue: &str) {
-        if let Some(ear) = self.lock().get(queue) {
-            ear.ring();
+    fn wake(&self, queue: &str) {
+        if let Some(wakeup) = self.lock().get(queue) {
+            wakeup.wake();
         }
     }
 
-    fn ring_all(&self) {
-        self.lock().values().for_each(Ear::ring);
+    fn wake_all(&self) {
+        self.lock().values().for_each(Wakeup::wake);
     }
 
     /// Listens on a connection of its own, and never ends. While it is lost the workers go on by polling.
@@ -144,10 +144,10 @@ impl Ears {
         listener.eager_reconnect(false);
         listener.listen(CHANNEL).await?;
         // What came while nobody listened, too.
-        self.ring_all();
+        self.wake_all();
         loop {
             match timeout(QUIET, listener.try_recv()).await {
-                Ok(Ok(Some(notification))) => self.ring(notification.payload()),
+                Ok(Ok(Some(notification))) => self.wake(notification.payload()),
                 Ok(Ok(None)) => return Err(io::Error::from(io::ErrorKind::ConnectionReset).into()),
                 Ok(Err(error)) => return Err(error),
                 Err(_) => {
