@@ -9,11 +9,11 @@ use erp_core::{
     jobs::Dependency,
 };
 
-use crate::{decoder::Decoders, files::Content, work::Work};
+use crate::{files::Content, work::Work};
 
 /// Brings a document to `ready`, or to `failed` with its reason: both are a job done. Run twice it does the same
 /// twice, on the same names, until it is recorded once.
-pub(crate) async fn process(work: Work, job: ProcessDocument, decoders: Decoders) -> Result<()> {
+pub(crate) async fn process(work: Work, job: ProcessDocument) -> Result<()> {
     let document = match begin(&work, job.document_id).await {
         // Removed, perhaps while a worker before us wrote what is made of it.
         Err(Error::NotFound(Noun::Document)) => {
@@ -26,7 +26,7 @@ pub(crate) async fn process(work: Work, job: ProcessDocument, decoders: Decoders
     for key in document.keys() {
         work.storage.remove_unfinished(&key).await?;
     }
-    let place = decoders.place().await?;
+    let place = work.decoders.place().await?;
     let bytes = match work.storage.get(&document.key(), work.config.uploads.max_bytes).await {
         // Removed meanwhile, and its file with it.
         Err(Error::NotFound(_)) if is_gone(&work, document.id).await? => {
@@ -39,7 +39,7 @@ pub(crate) async fn process(work: Work, job: ProcessDocument, decoders: Decoders
         anyhow::anyhow!("document {} has the extension {}", document.id, document.extension)
     })?;
 
-    let examined = decoders.examine(&bytes, kind).await?;
+    let examined = work.decoders.examine(&bytes, kind).await?;
     drop((bytes, place));
     let prepared = match examined {
         Ok(content) => keep(&work, &document, content).await?,

@@ -11,6 +11,8 @@ use erp_core::{
 };
 use sqlx::PgPool;
 
+use crate::decoder::Decoders;
+
 /// The means of one attempt: those of a route, but that it writes under its lease. Cheap to clone.
 #[derive(Clone)]
 pub struct Work {
@@ -21,6 +23,7 @@ pub struct Work {
     pub(crate) mailer: Mailer,
     pub(crate) keys: Arc<Keys>,
     pub(crate) config: Arc<Config>,
+    pub(crate) decoders: Decoders,
     /// Of this attempt; none of a job that is done by hand.
     pub(crate) lease: Option<Lease>,
     ctx: Ctx,
@@ -29,8 +32,14 @@ pub struct Work {
 
 impl Work {
     /// The means of the attempt that holds `lease`; without one, of a job that is done by hand and has no row.
-    pub(crate) fn new(ctx: Ctx, lease: Option<apalis_hot::Lease>, process: Process) -> Self {
+    pub(crate) fn new(
+        ctx: Ctx,
+        lease: Option<apalis_hot::Lease>,
+        process: Process,
+        decoders: Decoders,
+    ) -> Self {
         Self {
+            decoders,
             pool: ctx.pool.clone(),
             clock: ctx.clock.clone(),
             storage: ctx.storage.clone(),

@@ -13,9 +13,36 @@ use crate::{
     schedules::jobs::Purge,
 };
 
+/// A type of job of the list below.
+pub trait Known: Job {}
+
+/// Has a handler for the jobs of type `J`. What runs the jobs implements it for each type.
+pub trait Handles<J: Known>: Sized {
+    /// Takes the handler up.
+    #[must_use]
+    fn handle(self) -> Self;
+}
+
 /// Every job type, in one list.
 macro_rules! jobs {
     ($($type:ty),+ $(,)?) => {
+        $(impl Known for $type {})+
+
+        /// Has `runner` take up its handler of every type of job. With one missing this does not compile:
+        ///
+        /// ```compile_fail,E0277
+        /// struct Runner; // and no `impl Handles<Purge> for Runner`
+        /// erp_core::jobs::handle_all(Runner);
+        /// ```
+        #[must_use]
+        pub fn handle_all<R>(runner: R) -> R
+        where
+            $(R: Handles<$type>,)+
+        {
+            $(let runner = <R as Handles<$type>>::handle(runner);)+
+            runner
+        }
+
         /// The queues of this version.
         pub const QUEUES: &[&str] = &[$(<$type>::QUEUE),+];
 

@@ -12,7 +12,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
 pub use breaker::Dependency;
-pub use known::QUEUES;
+pub use known::{Handles, Known, QUEUES, handle_all};
 pub use lease::Lease;
 
 use crate::{Result, Tx, telemetry};

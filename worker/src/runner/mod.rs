@@ -15,7 +15,7 @@ use erp_core::{
 use futures_util::{FutureExt as _, future::BoxFuture};
 
 use self::errors::BoxDynError;
-use crate::{Settings, work::Work};
+use crate::{Settings, decoder::Decoders, work::Work};
 
 /// Why the workers could not run to their end.
 pub type StopError = MonitorError;
@@ -28,6 +28,7 @@ type ByHand = Arc<dyn Fn(Work, &[u8]) -> BoxFuture<'static, Result<Verdict>> + S
 pub(crate) struct Runner {
     ctx: Ctx,
     process: Process,
+    decoders: Decoders,
     monitor: Monitor,
     by_hand: Vec<(&'static str, ByHand)>,
 }
@@ -47,9 +48,10 @@ impl Runner {
                 ..apalis_hot::Settings::new(settings.instance.clone())
             },
         );
+        let decoders = Decoders::new(settings.decoder.clone(), ctx.config.decoder);
         // Nothing of ours ends a worker; should apalis do it, it is to come back.
         let monitor = Monitor::new().should_restart(|_worker, _error| true);
-        Self { ctx, process, monitor, by_hand: Vec::new() }
+        Self { ctx, process, decoders, monitor, by_hand: Vec::new() }
     }
 
     /// Runs the jobs of type `J` with `handler`, if this process serves their queue.
@@ -68,13 +70,16 @@ impl Runner {
         let handler: Handler<J> =
             Arc::new(move |work, job| handler(work, job).map(|r| r.map(Into::into)).boxed());
         self.by_hand.push((J::QUEUE, by_hand(handler.clone())));
-        let (ctx, process) = (self.ctx.clone(), self.process.clone());
+        let (ctx, process, decoders) =
+            (self.ctx.clone(), self.process.clone(), self.decoders.clone());
         self.monitor = self.monitor.register(move |_restarts| {
-            let (ctx, for_work, handler) = (ctx.clone(), process.clone(), handler.clone());
+            let (ctx, for_work, decoders, handler) =
+                (ctx.clone(), process.clone(), decoders.clone(), handler.clone());
             WorkerBuilder::new(format!("{}@{}", J::QUEUE, process.name()))
                 .backend(process.storage::<J>(options.clone()))
                 .build(move |job: J, claimed: Claimed, lease: Lease| {
-                    let work = Work::new(ctx.clone(), Some(lease), for_work.clone());
+                    let work =
+                        Work::new(ctx.clone(), Some(lease), for_work.clone(), decoders.clone());
                     attempt(handler.clone(), work, job, claimed)
                 })
         });
@@ -85,7 +90,9 @@ impl Runner {
     pub(crate) async fn perform(&self, queue: &str, payload: &[u8]) -> Result<Verdict> {
         let found = self.by_hand.iter().find(|(name, _)| *name == queue);
         let (_, run) = found.ok_or_else(|| anyhow::anyhow!("no handler for {queue}"))?;
-        run(Work::new(self.ctx.clone(), None, self.process.clone()), payload).await
+        let (ctx, process, decoders) =
+            (self.ctx.clone(), self.process.clone(), self.decoders.clone());
+        run(Work::new(ctx, None, process, decoders), payload).await
     }
 
     /// Runs everything until `stop` resolves and what runs has ended, or the time for that is over. What is held then
