@@ -16,12 +16,18 @@ pub enum Error {
     /// The job of this attempt was given to another worker, cancelled, or ended: nothing was changed.
     #[error("the lease of this attempt is lost")]
     LeaseLost,
-    /// No job, or no batch, of this id.
-    #[error("there is no {0} of this id")]
+    /// No job or batch of this id, no schedule of this name.
+    #[error("there is no such {0}")]
     NotFound(&'static str),
     /// A batch that is closed takes no more jobs.
     #[error("the batch is closed")]
     Closed,
+    /// A schedule that would never come due is not enabled.
+    #[error("no date fits this schedule")]
+    NoDate,
+    /// What the application says of a schedule that it cannot follow.
+    #[error("the schedule: {0}")]
+    Schedule(BoxDynError),
 }
 
 impl Error {

@@ -5,6 +5,7 @@
 //! * **Leases**: what an attempt writes it writes under its [`Lease`]; who was frozen or cut off writes nothing.
 //! * **Outages cost time, not attempts** ([`Outage`]), with breakers that all workers share ([`breaker`]).
 //! * **Long work**: progress, checkpoints, cancellation that reaches the handler ([`Lease`]), batches ([`batch`]).
+//! * **Schedules**: each tick becomes one job, however many processes look at the clock ([`schedules`]).
 //! * **For operators**: pause, cancel, redrive, change concurrency at run time ([`admin`]).
 pub mod admin;
 mod announce;
@@ -26,6 +27,7 @@ mod presence;
 mod process;
 mod recorder;
 mod reserved;
+pub mod schedules;
 mod slots;
 
 pub use announce::Announcer;

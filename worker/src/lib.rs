@@ -13,7 +13,6 @@ mod planning;
 pub mod preview;
 mod reconcile;
 mod runner;
-mod scheduler;
 mod work;
 
 use std::{path::PathBuf, time::Duration};
@@ -103,7 +102,7 @@ pub async fn run(
     let runner = Box::pin(handle_all(Runner::new(ctx, settings)).run_until(stop));
     tokio::select! {
         done = runner => done,
-        never = scheduler::run(ctx), if ctx.config.worker.scheduler => match never {},
+        never = schedules::run(ctx), if ctx.config.worker.scheduler => match never {},
         never = Box::pin(change::keep(ctx, "erp-worker")) => match never {},
     }
 }

@@ -99,11 +99,18 @@ pub async fn enqueue<J: Job>(tx: &mut Tx<'_>, job: &J) -> Result<()> {
 
 /// The same for a job that may not run before `delay` has passed.
 pub async fn enqueue_in<J: Job>(tx: &mut Tx<'_>, job: &J, delay: Duration) -> Result<()> {
+    apalis_hot::enqueue(tx, &new_job(job, delay)?).await?;
+    tx.announce(J::QUEUE);
+    Ok(())
+}
+
+/// `job` as the queue takes it.
+pub(crate) fn new_job<J: Job>(job: &J, delay: Duration) -> Result<NewJob, apalis_hot::Error> {
     let about = [
         ("request_id", cause().map(|id| id.to_string())),
         ("traceparent", telemetry::traceparent()),
     ];
-    let new = NewJob {
+    Ok(NewJob {
         max_attempts: u32::try_from(J::MAX_ATTEMPTS).unwrap_or(u32::MAX),
         delay,
         key: job.key(),
@@ -112,10 +119,7 @@ pub async fn enqueue_in<J: Job>(tx: &mut Tx<'_>, job: &J, delay: Duration) -> Re
             .filter_map(|(name, value)| Some((name.to_owned(), value?)))
             .collect(),
         ..NewJob::new(J::QUEUE, job)?
-    };
-    apalis_hot::enqueue(tx, &new).await?;
-    tx.announce(J::QUEUE);
-    Ok(())
+    })
 }
 
 /// The longest pause between two attempts while something outside is away.

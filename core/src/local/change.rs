@@ -92,7 +92,7 @@ async fn take_over(tx: &mut Tx<'_>, old: Option<&Rules>, new: &Rules) -> Result<
 async fn move_schedules(tx: &mut Tx<'_>, entry: i64, old: &Rules, new: &Rules) -> Result<usize> {
     let now = store::now(tx).await?;
     let mut moved = 0;
-    for schedule in store::lock_schedules(tx).await? {
+    for schedule in apalis_hot::schedules::lock_all(tx).await? {
         // One that nobody understands is reported where it comes due.
         let (Ok(cron), Some(zone)) = (Cron::parse(&schedule.cron), new.zone(&schedule.timezone))
         else {

@@ -1,11 +1,12 @@
 //! SQL of the rules of time zones, and of what was reckoned by them.
 use std::collections::HashMap;
 
+use apalis_hot::schedules;
 use chrono::{DateTime, NaiveTime, Utc};
 use sqlx::{PgConnection, PgExecutor};
 
 use super::{CASABLANCA, Rules, Version};
-use crate::{Result, schedules::Schedule};
+use crate::Result;
 
 /// Whether the dates in the database are reckoned by `version`; if so, it stays so until the transaction ends.
 pub(super) async fn hold(tx: &mut PgConnection, version: &Version) -> Result<bool> {
@@ -62,8 +63,9 @@ pub(super) async fn save(tx: &mut PgConnection, rules: &Rules, zones: &[String])
 
 /// The zones that schedules name.
 pub(super) async fn zones(db: impl PgExecutor<'_>) -> Result<Vec<String>> {
-    let zones =
-        sqlx::query_scalar!("select distinct timezone from schedules order by timezone limit 200");
+    let zones = sqlx::query_scalar!(
+        "select distinct timezone from queue.schedules order by timezone limit 200"
+    );
     Ok(zones.fetch_all(db).await?)
 }
 
@@ -114,19 +116,6 @@ pub(super) async fn set_counts(
     Ok(())
 }
 
-/// Every schedule that has a next tick, locked.
-pub(super) async fn lock_schedules(tx: &mut PgConnection) -> Result<Vec<Schedule>> {
-    Ok(sqlx::query_as!(
-        Schedule,
-        r#"
-            select name, cron, timezone, enabled, last_run_at, next_run_at, version
-            from schedules where next_run_at is not null order by name limit 200 for update
-        "#
-    )
-    .fetch_all(tx)
-    .await?)
-}
-
 pub(super) async fn now(tx: &mut PgConnection) -> Result<DateTime<Utc>> {
     Ok(sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#).fetch_one(tx).await?)
 }
@@ -139,13 +128,11 @@ pub(super) async fn move_schedule(
     before: DateTime<Utc>,
     after: DateTime<Utc>,
 ) -> Result<()> {
+    schedules::set_next(tx, name, after).await?;
     sqlx::query!(
         r#"
-            with moved as (
-                update schedules set next_run_at = $4, updated_at = now() where name = $2 returning name
-            )
             insert into regles_horaires_reports (journal_id, objet, cle, avant, apres)
-            select $1, 'planification', name, $3, $4 from moved
+            values ($1, 'planification', $2, $3, $4)
         "#,
         entry,
         name,

@@ -1,4 +1,5 @@
 //! Schedules on the wire.
+use apalis_hot::schedules;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -11,7 +12,7 @@ use crate::{
 };
 
 /// What comes due by the clock.
-#[derive(Debug, Clone, Serialize, sqlx::FromRow, utoipa::ToSchema)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct Schedule {
     pub name: String,
     /// Minute, hour, day of month, month, day of week; seconds before them when there are six fields.
@@ -28,6 +29,21 @@ pub struct Schedule {
 }
 
 versioned!(Schedule);
+
+impl From<schedules::Schedule> for Schedule {
+    fn from(row: schedules::Schedule) -> Self {
+        let schedules::Schedule {
+            name,
+            cron,
+            timezone,
+            enabled,
+            last_run_at,
+            next_run_at,
+            version,
+        } = row;
+        Self { name, cron, timezone, enabled, last_run_at, next_run_at, version }
+    }
+}
 
 /// A cron expression that has a meaning.
 #[derive(Debug, Clone)]

@@ -14,4 +14,5 @@ mod ledger;
 mod long_work;
 mod operators;
 mod outages;
+mod schedules;
 mod support;

@@ -1,0 +1,17 @@
+lock table queue.schedules in access exclusive mode;
+drop view schedules;
+create table schedules (
+    name text primary key,
+    cron text not null,
+    timezone text not null,
+    enabled boolean not null default true,
+    last_run_at timestamptz,
+    next_run_at timestamptz,
+    updated_at timestamptz not null default now(),
+    version bigint not null default 1
+);
+insert into schedules (name, cron, timezone, enabled, last_run_at, next_run_at, updated_at, version)
+select name, cron, timezone, enabled, last_run_at, next_run_at, updated_at, version from queue.schedules;
+delete from queue.schedules;
+create trigger version before update on schedules for each row
+    execute function version_suivante('version', 'updated_at', 'last_run_at', 'next_run_at');

@@ -1,0 +1,2 @@
+drop table queue.schedules;
+drop function queue.schedule_edited();

@@ -1,0 +1,126 @@
+//! SQL of the schedules, and nothing else.
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgExecutor};
+
+use super::Schedule;
+use crate::{Error, Result};
+
+/// Makes schedule `name` known, with its first dates; one that is there stays as it is.
+pub async fn declare(db: &mut PgConnection, name: &str, cron: &str, timezone: &str) -> Result<()> {
+    sqlx::query!(
+        "insert into queue.schedules (name, cron, timezone) values ($1, $2, $3) on conflict (name) do nothing",
+        name,
+        cron,
+        timezone,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Every schedule, by name: the first 200.
+pub async fn list(db: impl PgExecutor<'_>) -> Result<Vec<Schedule>> {
+    Ok(sqlx::query_as!(
+        Schedule,
+        "select name, cron, timezone, enabled, last_run_at, next_run_at, version from queue.schedules order by name limit 200"
+    )
+    .fetch_all(db)
+    .await?)
+}
+
+/// Every schedule that has a next tick, by name and locked: the first 200.
+pub async fn lock_all(db: &mut PgConnection) -> Result<Vec<Schedule>> {
+    Ok(sqlx::query_as!(
+        Schedule,
+        r#"
+            select name, cron, timezone, enabled, last_run_at, next_run_at, version
+            from queue.schedules where next_run_at is not null order by name limit 200 for update
+        "#
+    )
+    .fetch_all(db)
+    .await?)
+}
+
+/// Moves the next tick of schedule `name`: its calendar has changed, not its expression.
+pub async fn set_next(db: &mut PgConnection, name: &str, next: DateTime<Utc>) -> Result<()> {
+    sqlx::query!(
+        "update queue.schedules set next_run_at = $2, updated_at = now() where name = $1",
+        name,
+        next,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Schedule `name`, locked until the transaction ends.
+pub async fn find_for_update(db: &mut PgConnection, name: &str) -> Result<Schedule> {
+    sqlx::query_as!(
+        Schedule,
+        r#"
+            select name, cron, timezone, enabled, last_run_at, next_run_at, version
+            from queue.schedules where name = $1 for update
+        "#,
+        name,
+    )
+    .fetch_optional(db)
+    .await?
+    .ok_or(Error::NotFound("schedule"))
+}
+
+/// Those of `known` that are due, or do not know yet when they will be; those that another process looks at are left out.
+pub(super) async fn due(db: &mut PgConnection, known: &[String]) -> Result<Vec<Schedule>> {
+    Ok(sqlx::query_as!(
+        Schedule,
+        r#"
+            select name, cron, timezone, enabled, last_run_at, next_run_at, version
+            from queue.schedules
+            where enabled and name = any($1) and (next_run_at is null or next_run_at <= clock_timestamp())
+            order by name
+            for update skip locked
+        "#,
+        known,
+    )
+    .fetch_all(db)
+    .await?)
+}
+
+/// Seconds until the next one of `known` is due, by the database's clock; one that does not know yet is due.
+pub(super) async fn seconds_to_next(
+    db: impl PgExecutor<'_>,
+    known: &[String],
+) -> Result<Option<f64>> {
+    Ok(sqlx::query_scalar!(
+        r#"
+            select extract(epoch from min(coalesce(next_run_at, to_timestamp(0))) - clock_timestamp())::float8
+            from queue.schedules where enabled and name = any($1)
+        "#,
+        known,
+    )
+    .fetch_one(db)
+    .await?)
+}
+
+/// The database's clock: that of the schedules.
+pub(super) async fn now(db: &mut PgConnection) -> Result<DateTime<Utc>> {
+    Ok(sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#).fetch_one(db).await?)
+}
+
+pub(super) async fn save(db: &mut PgConnection, schedule: &Schedule) -> Result<()> {
+    sqlx::query!(
+        r#"
+            update queue.schedules
+            set cron = $2, timezone = $3, enabled = $4, last_run_at = $5, next_run_at = $6, updated_at = now()
+            where name = $1
+        "#,
+        schedule.name,
+        schedule.cron,
+        schedule.timezone,
+        schedule.enabled,
+        schedule.last_run_at,
+        schedule.next_run_at,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
