@@ -5,6 +5,7 @@ use erp_core::{
     documents::{
         self, Document, FileKind, Prepared,
         jobs::{DeleteFiles, ProcessDocument},
+        lots::{self, SettleLot},
     },
     jobs::Dependency,
 };
@@ -113,4 +114,11 @@ pub(crate) async fn delete_files(work: Work, job: DeleteFiles) -> Result<()> {
         work.answered(Dependency::Storage);
     }
     Ok(())
+}
+
+/// Closes a lot whose time is over, and tells of one that has come to its end.
+pub(crate) async fn settle_lot(work: Work, job: SettleLot) -> Result<()> {
+    let mut tx = work.begin().await?;
+    lots::settle(&mut tx, job.lot_id, work.clock.now()).await?;
+    tx.commit().await
 }

@@ -20,7 +20,10 @@ use std::{path::PathBuf, time::Duration};
 use erp_core::{
     Ctx, Error,
     digest::jobs::{Point, SendDigest},
-    documents::jobs::{DeleteFiles, ProcessDocument},
+    documents::{
+        jobs::{DeleteFiles, ProcessDocument},
+        lots::SettleLot,
+    },
     interventions::jobs::{Late, Unassigned},
     jobs::{Handles, QUEUES, Verdict, handle_all},
     local::change,
@@ -78,6 +81,7 @@ macro_rules! handlers {
 handlers! {
     ProcessDocument => documents::process,
     DeleteFiles => documents::delete_files,
+    SettleLot => documents::settle_lot,
     SendMail => emails::send,
     Point => digest::send_all,
     Generate => planning::generate,

@@ -14,6 +14,9 @@ const DAY: TimeDelta = TimeDelta::days(1);
 /// What was told to whom: no event is that old.
 const TOLD: TimeDelta = TimeDelta::days(400);
 
+/// Which files came together.
+const LOTS: TimeDelta = TimeDelta::days(90);
+
 /// The bytes of mails that were sent.
 const BODIES: TimeDelta = TimeDelta::days(30);
 
@@ -33,6 +36,9 @@ pub(crate) async fn purge(work: Work, _job: Purge) -> Result<()> {
         batches_of(&work, BATCH, move |tx, n| Box::pin(operate::prune_rest(tx, old, n))).await?;
     let batches =
         batches_of(&work, BATCH, move |tx, n| Box::pin(operate::forget_batches(tx, old, n)))
+            .await?;
+    let lots =
+        batches_of(&work, BATCH, move |tx, n| Box::pin(documents::lots::forget(tx, now - LOTS, n)))
             .await?;
     let told =
         batches_of(&work, BATCH, move |tx, n| Box::pin(notifications::forget(tx, now - TOLD, n)))
@@ -61,8 +67,8 @@ pub(crate) async fn purge(work: Work, _job: Purge) -> Result<()> {
         }
     }
     tracing::info!(
-        jobs, rest, freed, batches, told, bodies, accounts, audit, answers, unfinished, files,
-        "purged"
+        jobs, rest, freed, batches, lots, told, bodies, accounts, audit, answers, unfinished,
+        files, "purged"
     );
     Ok(())
 }

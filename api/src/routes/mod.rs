@@ -8,6 +8,7 @@ mod documents;
 mod equipements;
 mod files;
 mod interventions;
+mod lots;
 mod notifications;
 mod planning;
 mod preferences;
@@ -52,6 +53,7 @@ fn routes() -> OpenApiRouter<Ctx> {
         .merge(planning::router())
         .merge(calendrier::router())
         .merge(documents::router())
+        .merge(lots::router())
         .merge(notifications::router())
         .merge(dashboard::router())
         .merge(files::router())

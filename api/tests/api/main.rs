@@ -27,6 +27,7 @@ mod frontend;
 mod idempotence;
 mod interventions;
 mod limits;
+mod lots;
 mod nouns;
 mod openapi;
 mod outages;

@@ -2,6 +2,7 @@
 pub mod jobs;
 pub mod kind;
 mod liens;
+pub mod lots;
 mod quota;
 mod store;
 mod types;
@@ -26,7 +27,7 @@ pub use types::{
 use crate::{Error, Noun, Result, Text, Tx, error::OnConstraint as _, jobs::enqueue};
 
 /// Records a file that is already in storage, and enqueues its processing; `TooMany` when whoever brings it has brought
-/// `quota_mib` today (0: no limit).
+/// `quota_mib` today (0: no limit); of its lot, what [`lots::ensure_open`] says.
 pub async fn receive(
     tx: &mut Tx<'_>,
     new: &NewDocument,
@@ -38,7 +39,10 @@ pub async fn receive(
         .await
         .on_constraint("documents_intervention_id_fkey", || Error::NotFound(Noun::Intervention))?;
     let document = store::find(&mut **tx, id).await?;
-    enqueue(tx, &jobs::ProcessDocument::of(&document)).await?;
+    match new.lot_id {
+        Some(lot) => lots::add(tx, lot, &document, new.depose_par).await?,
+        None => enqueue(tx, &jobs::ProcessDocument::of(&document)).await?,
+    }
     Ok(document)
 }
 

@@ -90,6 +90,8 @@ pub struct NewDocument {
     /// Of the bytes as received, in hexadecimal.
     pub sha256: String,
     pub description: Option<String>,
+    /// The lot that it belongs to.
+    pub lot_id: Option<i64>,
 }
 
 /// What an edit of a document changes.

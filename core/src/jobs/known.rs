@@ -5,7 +5,10 @@ use super::{Dependency, Job};
 use crate::{
     Result, Tx,
     digest::jobs::{Point, SendDigest},
-    documents::jobs::{DeleteFiles, ProcessDocument},
+    documents::{
+        jobs::{DeleteFiles, ProcessDocument},
+        lots::SettleLot,
+    },
     interventions::jobs::{Late, Unassigned},
     notifications::jobs::{SendEmail, SendGroup, SendMail},
     planning::jobs::{Generate, Remind},
@@ -85,6 +88,7 @@ macro_rules! jobs {
 jobs![
     ProcessDocument,
     DeleteFiles,
+    SettleLot,
     SendMail,
     Generate,
     Remind,

@@ -81,6 +81,7 @@ pub(super) async fn attach(
         size_bytes: i64::try_from(bytes.len())?,
         sha256,
         description: None,
+        lot_id: None,
     };
     ctx.storage.put(&format!("{fichier}.{}", kind.extension()), bytes.into()).await?;
     documents::receive(tx, &new, 0, subject.at).await?;

@@ -14,6 +14,7 @@ use erp_core::{
     documents::{
         self, Document, DocumentOut, FileKind, NewDocument,
         kind::{HEAD_BYTES, clean_name},
+        lots,
     },
     input::{Fields, Id, Input, MAX_TEXT, Source},
     interventions,
@@ -60,22 +61,26 @@ struct Upload {
 
 struct Target {
     intervention_id: i64,
+    lot: Option<i64>,
 }
 
 impl Input for Target {
     fn read(fields: &mut Fields) -> Option<Self> {
-        Some(Self { intervention_id: fields.required::<Id>("intervention_id")?.0 })
+        let intervention_id = fields.required::<Id>("intervention_id");
+        let lot = fields.optional::<Id>("lot");
+        Some(Self { intervention_id: intervention_id?.0, lot: lot?.map(|id| id.0) })
     }
 }
 
-/// Attaches a file to an intervention.
+/// Attaches a file to an intervention. `lot`: the lot of files that it belongs to, opened before.
 #[utoipa::path(
     post, path = "/documents", tag = "documents",
     params(Query<Target>),
     request_body(content = Upload, content_type = "multipart/form-data"),
     responses(
         (status = 201, body = DocumentOut, description = "Done."),
-        (status = 404, description = "intervention_introuvable"),
+        (status = 404, description = "intervention_introuvable, lot_introuvable"),
+        (status = 409, description = "lot_ferme, lot_plein"),
         (status = 413, description = "fichier_trop_grand"),
         (status = 415, description = "type_de_fichier_refuse, type_de_contenu_refuse"),
         (status = 429, description = "quota_depots_atteint, trop_de_requetes"),
@@ -92,12 +97,15 @@ async fn create(
         interventions::find(&ctx.pool, target.intervention_id, None).await?;
         let (quota, now) = (ctx.config.uploads.quota_mib, ctx.clock.now());
         documents::ensure_quota(&ctx.pool, user.id, quota, now).await?;
+        if let Some(lot) = target.lot {
+            lots::ensure_open(&ctx.pool, lot, target.intervention_id, user.id).await?;
+        }
     }
     let file = receive_file(&ctx, request).await?;
     let said = file.description.as_deref().unwrap_or_default();
     let answer = match once.tell(&ctx, &[&file.filename, &file.sha256, said]) {
         Ok(Told::New(once)) => {
-            return record(ctx, once, file, target.intervention_id, user).await;
+            return record(ctx, once, file, &target, user).await;
         }
         Ok(Told::Again(answer)) => Ok(answer),
         Err(error) => Err(error),
@@ -114,7 +122,8 @@ async fn create(
     request_body(content = Upload, content_type = "multipart/form-data"),
     responses(
         (status = 201, body = DocumentOut, description = "Done."),
-        (status = 404, description = "intervention_introuvable"),
+        (status = 404, description = "intervention_introuvable, lot_introuvable"),
+        (status = 409, description = "lot_ferme, lot_plein"),
         (status = 413, description = "fichier_trop_grand"),
         (status = 415, description = "type_de_fichier_refuse, type_de_contenu_refuse"),
         (status = 429, description = "quota_depots_atteint, trop_de_requetes"),
@@ -237,9 +246,10 @@ async fn record(
     ctx: Ctx,
     once: Once,
     file: Received,
-    intervention_id: i64,
+    target: &Target,
     user: CurrentUser,
 ) -> Result<Response, ApiError> {
+    let Target { intervention_id, lot: lot_id } = *target;
     let cause = CAUSE.try_with(|cause| *cause).unwrap_or_default();
     let work = CAUSE.scope(cause, async move {
         let Received { writer, fichier, kind, filename, size_bytes, sha256, description } = file;
@@ -253,6 +263,7 @@ async fn record(
             size_bytes: i64::try_from(size_bytes).unwrap_or(i64::MAX),
             sha256,
             description,
+            lot_id,
         };
         let recorded = insert(&ctx, &once, &new).await;
         if recorded.is_err() {

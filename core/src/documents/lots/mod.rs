@@ -1,0 +1,183 @@
+//! Files that are uploaded one by one and belong together (forty photos of one visit): who brought them is told once, when all
+//! have been looked at.
+mod message;
+mod store;
+
+use std::time::Duration;
+
+use apalis_hot::batch;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use sqlx::PgExecutor;
+
+pub use store::{Lot, find, forget};
+
+use super::{Document, jobs::ProcessDocument};
+use crate::{
+    Error, Noun, Result, Tx,
+    error::OnConstraint as _,
+    jobs::{Dependency, Job, enqueue_in, new_job},
+    notifications::{self, CanalNotification, NewNotification, TypeNotification, told},
+};
+
+/// A lot that nobody closes is closed after so long: a phone may have lost its network for good.
+const OPEN_FOR: Duration = Duration::from_hours(1);
+/// Files of one lot, at most.
+pub const MOST: i64 = 500;
+
+/// A lot on the wire. Its files are counted as they stand now; those that were removed are not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct LotOut {
+    pub id: i64,
+    pub intervention_id: i64,
+    pub ouvert_par: Option<i64>,
+    pub ouvert_le: DateTime<Utc>,
+    /// Null while files may be added.
+    pub ferme_le: Option<DateTime<Utc>>,
+    pub prets: i64,
+    pub refuses: i64,
+    /// Received, and not looked at to the end.
+    pub en_cours: i64,
+    /// It is closed, and every file is ready or refused.
+    pub termine: bool,
+}
+
+impl From<Lot> for LotOut {
+    fn from(lot: Lot) -> Self {
+        Self {
+            id: lot.id,
+            intervention_id: lot.intervention_id,
+            ouvert_par: lot.ouvert_par,
+            ouvert_le: lot.ouvert_le,
+            ferme_le: lot.ferme_le,
+            prets: lot.prets,
+            refuses: lot.refuses,
+            en_cours: lot.en_cours,
+            termine: lot.ferme_le.is_some() && lot.en_cours == 0,
+        }
+    }
+}
+
+/// Closes a lot whose time is over, and tells of one whose files have all been looked at.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SettleLot {
+    pub lot_id: i64,
+}
+
+impl Job for SettleLot {
+    const QUEUE: &'static str = "documents.lots";
+    const NEEDS: &[Dependency] = &[];
+}
+
+/// Opens a lot of files of an intervention for user `by`. It closes by itself after an hour.
+pub async fn open(
+    tx: &mut Tx<'_>,
+    intervention_id: i64,
+    by: i64,
+    now: DateTime<Utc>,
+) -> Result<LotOut> {
+    let lot_id = store::next_id(tx).await?;
+    let settle = SettleLot { lot_id };
+    let attente = batch::open(tx, &new_job(&settle, Duration::ZERO)?).await?;
+    store::insert(tx, lot_id, intervention_id, by, &attente, now)
+        .await
+        .on_constraint("lots_intervention_id_fkey", || Error::NotFound(Noun::Intervention))?;
+    enqueue_in(tx, &settle, OPEN_FOR).await?;
+    Ok(find(&mut **tx, lot_id).await?.into())
+}
+
+/// Whether files of `intervention_id` may be added to lot `id` by user `by`. To anyone but who opened it, and for another
+/// intervention, it does not exist; `Conflict`: it is closed, or has [`MOST`] files.
+pub async fn ensure_open(
+    db: impl PgExecutor<'_>,
+    id: i64,
+    intervention_id: i64,
+    by: i64,
+) -> Result<()> {
+    judge(&find(db, id).await?, intervention_id, by)
+}
+
+fn judge(lot: &Lot, intervention_id: i64, by: i64) -> Result<()> {
+    if lot.intervention_id != intervention_id || lot.ouvert_par != Some(by) {
+        return Err(Error::NotFound(Noun::Lot));
+    }
+    if lot.ferme_le.is_some() {
+        return Err(Error::conflict(
+            "lot_ferme",
+            "Ce lot est fermé : ouvrez-en un autre, ou déposez ce fichier seul.",
+            "This lot is closed: open another one, or upload this file by itself.",
+        ));
+    }
+    if lot.prets + lot.refuses + lot.en_cours >= MOST {
+        return Err(Error::conflict(
+            "lot_plein",
+            format!("Ce lot a déjà {MOST} fichiers : fermez-le et ouvrez-en un autre."),
+            format!("This lot has {MOST} files already: close it and open another one."),
+        ));
+    }
+    Ok(())
+}
+
+/// Puts a document into lot `id`, and enqueues its processing there.
+pub(super) async fn add(tx: &mut Tx<'_>, id: i64, document: &Document, by: i64) -> Result<()> {
+    // Uploads of one lot take turns: the last place is given once.
+    store::lock(tx, id).await?;
+    let lot = find(&mut **tx, id).await?;
+    judge(&lot, document.intervention_id, by)?;
+    store::add(tx, id, document.id).await?;
+    let job = new_job(&ProcessDocument::of(document), Duration::ZERO)?;
+    batch::add(tx, &lot.attente, &job).await?;
+    tx.announce(ProcessDocument::QUEUE);
+    Ok(())
+}
+
+/// Closes lot `id`: no more files come. Closed again it stays as it is. `only`: whose lots alone may be closed; another's does
+/// not exist.
+pub async fn close(
+    tx: &mut Tx<'_>,
+    id: i64,
+    only: Option<i64>,
+    now: DateTime<Utc>,
+) -> Result<LotOut> {
+    store::lock(tx, id).await?;
+    let lot = find(&mut **tx, id).await?;
+    if only.is_some() && only != lot.ouvert_par {
+        return Err(Error::NotFound(Noun::Lot));
+    }
+    if lot.ferme_le.is_none() {
+        store::close(tx, id, now).await?;
+        batch::close(tx, &lot.attente).await?;
+        tx.announce(SettleLot::QUEUE);
+    }
+    Ok(find(&mut **tx, id).await?.into())
+}
+
+/// What [`SettleLot`] does. Done twice it tells nothing twice.
+pub async fn settle(tx: &mut Tx<'_>, id: i64, now: DateTime<Utc>) -> Result<()> {
+    match close(tx, id, None, now).await {
+        // It went with its intervention.
+        Err(Error::NotFound(Noun::Lot)) => return Ok(()),
+        closed => closed?,
+    };
+    let lot = find(&mut **tx, id).await?;
+    // Some files are on their way: when the last has ended this comes again.
+    if batch::summary(&mut **tx, &lot.attente).await?.ended_at.is_none() {
+        return Ok(());
+    }
+    let (Some(user_id), Some(contenu)) = (lot.ouvert_par, message::of(&lot)) else {
+        return Ok(());
+    };
+    if !told::claim(&mut **tx, &format!("lot {id}"), user_id, now).await? {
+        return Ok(());
+    }
+    let new = NewNotification {
+        type_: TypeNotification::Information,
+        canal: CanalNotification::Log,
+        contenu: Some(contenu.in_lang(store::langue(tx, user_id).await?).to_owned()),
+        intervention_id: Some(lot.intervention_id),
+        planning_id: None,
+        user_id,
+    };
+    notifications::create(tx, &new, now).await?;
+    Ok(())
+}

@@ -1,0 +1,2 @@
+drop table lots_documents;
+drop table lots;
