@@ -1,27 +1,45 @@
 //! The nightly comparison of rows and jobs.
 use erp_core::{
-    Result,
+    Error, Result,
     reconcile::{self, Kind, jobs::Reconcile},
 };
+use serde::{Deserialize, Serialize};
 
 use crate::work::Work;
 
 /// Rows that are looked at and mended at once.
 const BATCH: i64 = 200;
 
-/// Each batch is mended and recorded in a transaction of its own: another attempt goes on where this one ended. A kind that
-/// cannot be looked at does not hold up the others.
+/// What an attempt leaves for the next one.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Point {
+    /// The kinds that have been looked at to their end.
+    done: Vec<String>,
+    /// The last row of the next kind that has been.
+    after: i64,
+}
+
+/// Each batch is mended and recorded in a transaction of its own, with how far it is: another attempt goes on where this one
+/// ended, and counts nothing twice. A kind that cannot be looked at does not hold up the others; it is looked at again by the
+/// next attempt, from its beginning.
 pub(crate) async fn reconcile(work: Work, _job: Reconcile) -> Result<()> {
+    let mut point: Point = work.checkpoint().unwrap_or_default();
     let mut broken = None;
     for kind in Kind::ALL {
-        match look_at(&work, kind).await {
+        let name = kind.as_str();
+        if point.done.iter().any(|done| done == name) {
+            continue;
+        }
+        work.progress(point.done.len(), Kind::ALL.len(), kind.in_french()).await?;
+        match look_at(&work, kind, &mut point).await {
             Ok(0) => {}
             Ok(found) => {
-                tracing::warn!(finding = kind.as_str(), found, "rows and jobs do not agree");
+                tracing::warn!(finding = name, found, "rows and jobs do not agree");
             }
+            Err(Error::LeaseLost) => return Err(Error::LeaseLost),
             Err(error) => {
-                let finding = kind.as_str();
-                tracing::error!(finding, error = format!("{error:#}"), "not looked at");
+                tracing::error!(finding = name, error = format!("{error:#}"), "not looked at");
+                point.after = 0;
                 broken = Some(error);
             }
         }
@@ -30,17 +48,25 @@ pub(crate) async fn reconcile(work: Work, _job: Reconcile) -> Result<()> {
 }
 
 /// How much was found.
-async fn look_at(work: &Work, kind: Kind) -> Result<usize> {
+async fn look_at(work: &Work, kind: Kind, point: &mut Point) -> Result<usize> {
     let now = work.clock.now();
     let run = work.lease.as_ref().map_or("", |lease| &lease.job_id);
-    let (mut after, mut found) = (0, 0);
+    let mut found = 0;
     loop {
-        let ids = reconcile::find(&work.pool, kind, after, BATCH, now).await?;
+        let ids = reconcile::find(&work.pool, kind, point.after, BATCH, now).await?;
         let mut tx = work.begin().await?;
         let mended = reconcile::mend(&mut tx, kind, &ids, now).await?;
         reconcile::record(&mut tx, kind, run, ids.len(), mended, now).await?;
+        let is_end = ids.is_empty();
+        point.after = ids.last().copied().unwrap_or_default();
+        if is_end {
+            point.done.push(kind.as_str().to_owned());
+        }
+        work.save_checkpoint(&mut tx, point).await?;
         tx.commit().await?;
-        let Some(&last) = ids.last() else { return Ok(found) };
-        (after, found) = (last, found + ids.len());
+        found += ids.len();
+        if is_end {
+            return Ok(found);
+        }
     }
 }

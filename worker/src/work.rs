@@ -9,6 +9,7 @@ use erp_core::{
     mailer::Mailer,
     storage::Storage,
 };
+use serde::{Serialize, de::DeserializeOwned};
 use sqlx::PgPool;
 
 use crate::decoder::Decoders;
@@ -63,6 +64,29 @@ impl Work {
     /// Whether the attempt is to come to an end.
     pub(crate) fn is_cancelled(&self) -> bool {
         self.lease.as_ref().is_some_and(|lease| lease.cancel.is_cancelled())
+    }
+
+    /// Says that `done` of `all` steps are done, and what comes next, in French: whoever looks at the job reads it.
+    pub(crate) async fn progress(&self, done: usize, all: usize, next: &str) -> Result<()> {
+        let Some(lease) = &self.lease else { return Ok(()) };
+        #[expect(clippy::cast_precision_loss, reason = "a handful of steps")]
+        let part = done as f32 / all.max(1) as f32;
+        Ok(lease.progress(part, next).await?)
+    }
+
+    /// What an attempt before this one has left: [`Work::save_checkpoint`].
+    pub(crate) fn checkpoint<T: DeserializeOwned>(&self) -> Option<T> {
+        self.lease.as_ref()?.checkpoint()
+    }
+
+    /// Leaves something small for the next attempt, together with what `tx` has written.
+    pub(crate) async fn save_checkpoint<T: Serialize>(
+        &self,
+        tx: &mut Tx<'_>,
+        state: &T,
+    ) -> Result<()> {
+        let Some(lease) = &self.lease else { return Ok(()) };
+        Ok(lease.save_checkpoint(tx, state).await?)
     }
 
     /// Says that `dependency` answers: jobs that wait for it go on.

@@ -78,3 +78,47 @@ async fn jobs_whose_subject_is_gone_are_told_and_end_by_themselves() {
     app.run_jobs().await;
     assert!(app.jobs().await.iter().all(|(_, state, _)| state == "done"));
 }
+
+#[tokio::test]
+async fn another_attempt_goes_on_where_one_ended() {
+    let app = App::new().await;
+    let (admin, boss) = (app.user(UserRole::Admin).await, app.user(UserRole::Responsable).await);
+    app.notify(&boss, &boss).await;
+    for harm in [
+        "delete from queue.jobs",
+        "update envois set part_le = now() - interval '2 hours'",
+        // The last kind cannot be looked at.
+        r"insert into queue.jobs (id, queue, run_at, created_at, max_attempts, payload)
+            values ('0', 'emails', now() + interval '1 day', now() - interval '2 hours', 1, '\xff')",
+    ] {
+        sqlx::raw_sql(harm).execute(&app.ctx.pool).await.unwrap();
+    }
+    let run = "/admin/schedules/maintenance.reconcile/run";
+    app.post(&admin, run, json!({})).await.expect(202);
+    app.run_jobs().await;
+    assert_eq!(found(&app, "mails_without_job").await, (1, 1));
+    let path = "/admin/jobs?type=maintenance.reconcile";
+    let jobs = app.get(&admin, path).await.expect(200);
+    assert_eq!(
+        (&jobs[0]["state"], &jobs[0]["progress_note"]),
+        (&json!("retrying"), &json!("tâches sans objet")),
+        "{jobs}"
+    );
+
+    // A mail that lost its job since is for the next night.
+    app.notify(&boss, &boss).await;
+    for change in [
+        "delete from queue.jobs where queue = 'emails'",
+        "update envois set part_le = now() - interval '2 hours'",
+    ] {
+        sqlx::raw_sql(change).execute(&app.ctx.pool).await.unwrap();
+    }
+    app.skip_backoff().await;
+    app.run_jobs().await;
+    let jobs = app.get(&admin, path).await.expect(200);
+    assert_eq!((&jobs[0]["state"], &jobs[0]["attempts"]), (&json!("done"), &json!(2)), "{jobs}");
+    assert_eq!(found(&app, "mails_without_job").await, (1, 1), "not looked at again");
+    assert_eq!(found(&app, "jobs_without_subject").await, (0, 0));
+    app.run_schedule(&admin, "maintenance.reconcile").await;
+    assert_eq!(found(&app, "mails_without_job").await, (1, 1), "of this night");
+}

@@ -50,6 +50,18 @@ impl Kind {
             Self::JobsWithoutSubject => "jobs_without_subject",
         }
     }
+
+    /// What people read of a run that is under way.
+    #[must_use]
+    pub fn in_french(self) -> &'static str {
+        match self {
+            Self::MailsWithoutJob => "courriels sans tâche",
+            Self::NotificationsWithoutMail => "notifications sans courriel",
+            Self::DocumentsWithoutJob => "documents sans tâche",
+            Self::PlanningsDue => "plannings échus sans visite",
+            Self::JobsWithoutSubject => "tâches sans objet",
+        }
+    }
 }
 
 /// Finds up to `limit` rows of `kind` after row `after` that have stood still for an hour at `now` (plannings, which are
