@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use erp_bench::{Child, Report, median};
 use erp_core::{
     Config, Ctx,
@@ -26,10 +26,20 @@ use erp_core::{
 use erp_dev::{Postgres, postgres};
 use sqlx::{AssertSqlSafe, PgPool, postgres::PgPoolOptions};
 
+/// Longer than anything here takes.
+const LIMIT: Duration = Duration::from_mins(3);
 const LANES: u32 = 8;
 const ENQUEUED: u32 = 4_000;
 const PROCESSES: [usize; 3] = [1, 2, 4];
 const FINISHED: i64 = 1_000_000;
+/// Jobs that are ready at once, where that is what is measured.
+const MANY: i64 = 1_000_000;
+/// Of which the middle one counts.
+const ROUNDS: usize = 3;
+/// How often the queue is filled and emptied while one snapshot is open.
+const SNAPSHOT_ROUNDS: usize = 10;
+/// Name, jobs, and the pause between two of them in ms.
+const LOADS: [(&str, usize, u64); 2] = [("idle", 200, 25), ("500 a second", 5_000, 2)];
 /// Of each worker process; for ours and the peers alike.
 const CONCURRENCY: usize = 100;
 const BATCH: i64 = 100;
@@ -45,10 +55,12 @@ struct Side {
     file: PathBuf,
 }
 
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 enum Kind {
     Ours,
     Raw,
+    /// Nothing but the insert of one of our rows, by plain sqlx.
+    Row,
     Graphile(&'static str),
     Procrastinate,
 }
@@ -62,63 +74,123 @@ async fn main() -> anyhow::Result<()> {
     };
     let cluster = tokio::task::spawn_blocking(move || Postgres::start(&config)).await??;
     let peers = Peers::install()?;
-    let mut report = Report::default();
-    let mut figures: Vec<(Kind, String, f64)> = Vec::new();
     let sides = [
         ("erp", Kind::Ours),
         ("raw sqlx, batches of 100", Kind::Raw),
-        ("graphile-worker", Kind::Graphile("plain")),
         ("graphile-worker, local queue of 500", Kind::Graphile("batched")),
+        ("graphile-worker", Kind::Graphile("plain")),
         ("procrastinate", Kind::Procrastinate),
     ];
+    let mut open = Vec::new();
     for (name, kind) in sides {
-        let side = Side::open(name, kind, &cluster, dir.path(), &peers).await?;
-        let mut keep = |what: String, figure: f64| {
-            eprintln!("{name}: {what}: {figure:.1}");
-            figures.push((kind, what, figure));
-        };
-        keep(
-            "enqueued a second, one transaction each, 8 at once".into(),
-            side.enqueue_rate(&peers).await?,
-        );
-        for processes in PROCESSES {
-            keep(
-                format!("no-op jobs a second, {processes} processes"),
-                side.work_rate(processes, &peers).await?,
-            );
-        }
-        for (load, count, pause) in [("idle", 200, 25), ("500 a second", 5_000, 2)] {
-            let Some(waits) = side.waits(count, pause, &peers).await? else { continue };
-            let [p50, p99] = [50, 99].map(|p| waits[(waits.len() * p / 100).min(waits.len() - 1)]);
-            keep(format!("ms from enqueue to start, {load}, p50"), p50);
-            keep(format!("ms from enqueue to start, {load}, p99"), p99);
-        }
-        if kind == Kind::Ours {
-            side.fill_finished().await?;
-            keep(
-                "no-op jobs a second, 2 processes, 1 000 000 finished rows".into(),
-                side.work_rate(2, &peers).await?,
-            );
-        }
-        side.pool.close().await;
+        open.push(Side::open(name, kind, &cluster, dir.path(), &peers).await?);
     }
-    let ours: Vec<_> = figures.iter().filter(|(kind, ..)| *kind == Kind::Ours).collect();
-    for (_, what, figure) in ours {
-        let beside = figures.iter().filter(|(kind, w, _)| *kind != Kind::Ours && w == what);
-        let name =
-            |kind: &Kind| sides.iter().find(|(_, k)| k == kind).map_or("", |(name, _)| *name);
-        let shown: Vec<_> = beside.map(|(kind, _, f)| format!("{f:.0} {}", name(kind))).collect();
-        report.line(what, format!("{figure:.1}"), shown.join("; "), "");
+    let table = measure(&open, &peers).await?;
+    let mut report = Report::default();
+    for (what, figures) in table {
+        let ours = figures.iter().find(|(kind, _)| *kind == Kind::Ours);
+        let beside: Vec<_> = figures
+            .iter()
+            .filter(|(kind, _)| *kind != Kind::Ours)
+            .map(|(kind, figure)| {
+                let name = sides
+                    .iter()
+                    .find(|(_, k)| k == kind)
+                    .map_or("raw insert of the same row", |(name, _)| *name);
+                format!("{figure:.1} {name}")
+            })
+            .collect();
+        let ours = ours.map_or_else(String::new, |(_, figure)| format!("{figure:.1}"));
+        report.line(&what, ours, beside.join("; "), "");
     }
     report.print();
     Ok(())
+}
+
+/// What was measured, and the figure of each side that can do it.
+type Table = Vec<(String, Vec<(Kind, f64)>)>;
+
+/// Every figure, the sides in turns: what else the machine does meets all alike.
+async fn measure(sides: &[Side], peers: &Peers) -> anyhow::Result<Table> {
+    let mut table: Table = Vec::new();
+    let mut keep = |what: String, figures: Vec<(Kind, Vec<f64>)>| {
+        let figures: Vec<_> = figures.into_iter().map(|(kind, all)| (kind, median(all))).collect();
+        eprintln!("{what}: {figures:?}");
+        table.push((what, figures));
+    };
+    let mut rates: Vec<(Kind, Vec<f64>)> =
+        sides.iter().map(|side| (side.kind, Vec::new())).collect();
+    rates.push((Kind::Row, Vec::new()));
+    for _ in 0..ROUNDS {
+        for (side, (_, rates)) in sides.iter().zip(&mut rates) {
+            rates.push(side.enqueue_rate(side.kind, peers).await?);
+        }
+        let rate = sides[0].enqueue_rate(Kind::Row, peers).await?;
+        rates[sides.len()].1.push(rate);
+    }
+    keep("enqueued a second, one transaction each, 8 at once".into(), rates);
+    for processes in PROCESSES {
+        let mut rates: Vec<_> = sides.iter().map(|side| (side.kind, Vec::new())).collect();
+        for _ in 0..ROUNDS {
+            for (side, (_, rates)) in sides.iter().zip(&mut rates) {
+                rates.push(side.work_rate(processes, side.kind.jobs(), peers).await?);
+            }
+        }
+        keep(format!("no-op jobs a second, {processes} processes"), rates);
+    }
+    for (load, count, pause) in LOADS {
+        let (mut p50, mut p99) = (Vec::new(), Vec::new());
+        for side in sides {
+            let Some(waits) = side.waits(count, pause, peers).await? else { continue };
+            p50.push((side.kind, vec![quantile(&waits, 50)]));
+            p99.push((side.kind, vec![quantile(&waits, 99)]));
+        }
+        keep(format!("ms from enqueue to start, {load}, p50"), p50);
+        keep(format!("ms from enqueue to start, {load}, p99"), p99);
+    }
+    let quick = &sides[..3];
+    let mut rates = Vec::new();
+    for side in quick {
+        rates.push((side.kind, vec![side.rate_of_many(peers).await?]));
+    }
+    keep(format!("no-op jobs a second, 2 processes, {MANY} ready"), rates);
+    let (mut rates, mut p99) = (Vec::new(), Vec::new());
+    for side in quick {
+        let (last, waits) = side.beside_a_snapshot(peers).await?;
+        rates.push((side.kind, last));
+        p99.extend(waits.map(|waits| (side.kind, vec![quantile(&waits, 99)])));
+    }
+    keep(
+        format!(
+            "no-op jobs a second, 2 processes, the last of {SNAPSHOT_ROUNDS} rounds beside an open snapshot"
+        ),
+        rates,
+    );
+    keep("ms from enqueue to start, 500 a second, p99, the snapshot still open".into(), p99);
+    sides[0].fill_finished().await?;
+    let mut finished = Vec::new();
+    for _ in 0..ROUNDS {
+        finished.push(sides[0].work_rate(2, Kind::Ours.jobs(), peers).await?);
+    }
+    keep(
+        format!("no-op jobs a second, 2 processes, {FINISHED} finished rows"),
+        vec![(Kind::Ours, finished)],
+    );
+    Ok(table)
+}
+
+fn quantile(sorted: &[f64], percent: usize) -> f64 {
+    sorted
+        .get((sorted.len() * percent / 100).min(sorted.len().saturating_sub(1)))
+        .copied()
+        .unwrap_or(f64::NAN)
 }
 
 impl Kind {
     /// That wait to be done, so that each side has seconds to show what it can.
     fn jobs(self) -> i64 {
         match self {
-            Self::Ours | Self::Raw | Self::Graphile("batched") => 40_000,
+            Self::Ours | Self::Raw | Self::Row | Self::Graphile("batched") => 40_000,
             Self::Graphile(_) => 10_000,
             Self::Procrastinate => 3_000,
         }
@@ -141,7 +213,7 @@ impl Side {
         let url = cluster.url(&database);
         let pool = PgPoolOptions::new().max_connections(LANES).connect(&url).await?;
         match kind {
-            Kind::Ours => erp_core::migrate(&pool).await?,
+            Kind::Ours | Kind::Row => erp_core::migrate(&pool).await?,
             Kind::Raw => {
                 let table = "create table raw_jobs (id bigint generated always as identity primary key, payload jsonb not null, \
                     state text not null default 'ready'); create index on raw_jobs (id) where state = 'ready'";
@@ -166,22 +238,21 @@ impl Side {
     }
 
     /// Jobs a second, each in a transaction of its own.
-    async fn enqueue_rate(&self, peers: &Peers) -> anyhow::Result<f64> {
+    async fn enqueue_rate(&self, kind: Kind, peers: &Peers) -> anyhow::Result<f64> {
         let count = ENQUEUED.to_string();
-        match self.kind {
+        match kind {
             Kind::Graphile(_) | Kind::Procrastinate => {
-                let said =
-                    peers.run(self.kind, &self.url, &["enqueue", &count, &LANES.to_string()])?;
+                let said = peers.run(kind, &self.url, &["enqueue", &count, &LANES.to_string()])?;
                 let rate = said.trim().parse()?;
                 self.empty().await?;
                 return Ok(rate);
             }
-            Kind::Ours | Kind::Raw => {}
+            Kind::Ours | Kind::Row | Kind::Raw => {}
         }
         let started = Instant::now();
         let mut lanes = tokio::task::JoinSet::new();
         for _ in 0..LANES {
-            let (ctx, kind) = (self.ctx.clone(), self.kind);
+            let ctx = self.ctx.clone();
             lanes.spawn(async move {
                 for _ in 0..ENQUEUED / LANES {
                     put(&ctx, kind).await?;
@@ -197,32 +268,74 @@ impl Side {
         Ok(rate)
     }
 
-    /// Jobs a second that `processes` get done of those that wait already.
-    async fn work_rate(&self, processes: usize, peers: &Peers) -> anyhow::Result<f64> {
-        let mut rates = Vec::new();
-        for _ in 0..3 {
-            self.fill().await?;
-            let raw = (self.kind == Kind::Raw).then(|| RawWorkers::start(&self.url, processes));
-            let workers = self.workers(processes, peers)?;
-            let mut begun = None;
-            let (mut first, mut left) = (self.kind.jobs(), self.kind.jobs());
-            let deadline = Instant::now() + Duration::from_mins(3);
-            while left > 0 {
-                ensure!(Instant::now() < deadline, "{}: {left} jobs left", self.name);
-                // Counting costs what is measured: not often.
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                left = self.left().await?;
-                if left < self.kind.jobs() && begun.is_none() {
-                    begun = Some(Instant::now());
-                    first = left;
-                }
-            }
-            let seconds = begun.context("nothing was done")?.elapsed().as_secs_f64();
-            rates.push(f64::from(i32::try_from(first)?) / seconds);
-            drop((workers, raw));
-            self.empty().await?;
+    /// Jobs a second that `processes` get done of `jobs` that wait already.
+    async fn work_rate(&self, processes: usize, jobs: i64, peers: &Peers) -> anyhow::Result<f64> {
+        self.fill(jobs).await?;
+        let raw = (self.kind == Kind::Raw).then(|| RawWorkers::start(&self.url, processes));
+        let workers = self.workers(processes, peers)?;
+        let (first, begun) = self.begin(jobs).await?;
+        let mut left = first;
+        while left > 0 {
+            ensure!(begun.elapsed() < LIMIT, "{}: {left} jobs left", self.name);
+            // Counting costs what is measured: not often.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            left = self.left().await?;
         }
-        Ok(median(rates))
+        let seconds = begun.elapsed().as_secs_f64();
+        drop((workers, raw));
+        self.empty().await?;
+        Ok(f64::from(i32::try_from(first)?) / seconds)
+    }
+
+    /// Waits until the first of `jobs` are done; how many are left then, and when that was.
+    async fn begin(&self, jobs: i64) -> anyhow::Result<(i64, Instant)> {
+        let started = Instant::now();
+        loop {
+            ensure!(started.elapsed() < LIMIT, "{}: nothing was done", self.name);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let left = self.left().await?;
+            if left < jobs {
+                return Ok((left, Instant::now()));
+            }
+        }
+    }
+
+    /// Jobs a second, of so many that all are still far from done; counted twice in all.
+    async fn rate_of_many(&self, peers: &Peers) -> anyhow::Result<f64> {
+        self.fill(MANY).await?;
+        let raw = (self.kind == Kind::Raw).then(|| RawWorkers::start(&self.url, 2));
+        let workers = self.workers(2, peers)?;
+        let (first, begun) = self.begin(MANY).await?;
+        tokio::time::sleep(Duration::from_secs(8)).await;
+        let seconds = begun.elapsed().as_secs_f64();
+        let done = first - self.left().await?;
+        drop((workers, raw));
+        self.empty().await?;
+        Ok(f64::from(i32::try_from(done)?) / seconds)
+    }
+
+    /// What a backup does: one snapshot is open while the queue is filled and emptied again and again. The rates of the last
+    /// rounds, and how long jobs wait at the end of it.
+    async fn beside_a_snapshot(
+        &self,
+        peers: &Peers,
+    ) -> anyhow::Result<(Vec<f64>, Option<Vec<f64>>)> {
+        let mut snapshot = self.pool.begin().await?;
+        sqlx::raw_sql(
+            "set transaction isolation level repeatable read; select count(*) from pg_class",
+        )
+        .execute(&mut *snapshot)
+        .await?;
+        let mut rates = Vec::new();
+        for _ in 0..SNAPSHOT_ROUNDS {
+            rates.push(self.work_rate(2, self.kind.jobs(), peers).await?);
+        }
+        eprintln!("{}, beside a snapshot: {rates:.0?}", self.name);
+        let (_, count, pause) = LOADS[1];
+        let waits = self.waits(count, pause, peers).await?;
+        snapshot.rollback().await?;
+        self.empty().await?;
+        Ok((rates.split_off(SNAPSHOT_ROUNDS - ROUNDS), waits))
     }
 
     /// Sorted ms from enqueueing to the start of the job; none of the raw table, whose workers only poll.
@@ -278,7 +391,7 @@ impl Side {
     fn workers(&self, processes: usize, peers: &Peers) -> anyhow::Result<Vec<Child>> {
         let start = |_| {
             let mut command = match self.kind {
-                Kind::Raw => return None,
+                Kind::Raw | Kind::Row => return None,
                 Kind::Ours => ours(&self.url, &self.file),
                 Kind::Graphile(_) | Kind::Procrastinate => {
                     let mut command = peers.command(self.kind, &self.url);
@@ -295,10 +408,9 @@ impl Side {
         (0..processes).filter_map(start).collect()
     }
 
-    async fn fill(&self) -> anyhow::Result<()> {
-        let jobs = self.kind.jobs();
+    async fn fill(&self, jobs: i64) -> anyhow::Result<()> {
         let fill = match self.kind {
-            Kind::Ours => format!(
+            Kind::Ours | Kind::Row => format!(
                 "insert into queue.jobs (payload, id, queue, max_attempts, run_at) \
                  select '{{\"keys\":[]}}', lpad(n::text, 26, '0'), '{}', 20, now() - interval '1 hour' + n * interval '1 microsecond' \
                  from generate_series(1, {jobs}) n",
@@ -323,7 +435,7 @@ impl Side {
 
     async fn left(&self) -> anyhow::Result<i64> {
         let left = match self.kind {
-            Kind::Ours => "select count(*) from queue.jobs",
+            Kind::Ours | Kind::Row => "select count(*) from queue.jobs",
             Kind::Raw => "select count(*) from raw_jobs where state = 'ready'",
             Kind::Graphile(_) => "select count(*) from graphile_worker._private_jobs",
             Kind::Procrastinate => {
@@ -335,7 +447,7 @@ impl Side {
 
     async fn empty(&self) -> anyhow::Result<()> {
         let empty = match self.kind {
-            Kind::Ours => {
+            Kind::Ours | Kind::Row => {
                 "delete from queue.jobs; delete from queue.ended where id not like 'finished-%'"
             }
             Kind::Raw => "delete from raw_jobs",
@@ -363,6 +475,17 @@ impl Side {
 async fn put(ctx: &Ctx, kind: Kind) -> anyhow::Result<()> {
     if kind == Kind::Raw {
         sqlx::query("insert into raw_jobs (payload) values ('{}')").execute(&ctx.pool).await?;
+        return Ok(());
+    }
+    if kind == Kind::Row {
+        let row = "insert into queue.jobs (id, queue, run_at, max_attempts, metadata, payload) values ($1, $2, clock_timestamp(), 20, null, $3)";
+        let id = format!("{:026x}", uuid::Uuid::now_v7().as_u128() >> 24);
+        sqlx::query(row)
+            .bind(id)
+            .bind(DeleteFiles::QUEUE)
+            .bind(br#"{"keys":[]}"#.as_slice())
+            .execute(&ctx.pool)
+            .await?;
         return Ok(());
     }
     let mut tx = ctx.begin().await?;

@@ -1,7 +1,9 @@
 //! Requests a second, each beside its limit, and how the API bears a storm of sign-ins.
 use std::time::Duration;
 
-use erp_bench::{Limits, Report, System, forget_peak, hammer, is_limit, median, peak_mib, request};
+use erp_bench::{
+    Limits, Report, System, forget_peak, hammer, hammer_each, is_limit, median, peak_mib, request,
+};
 use hyper::Method;
 
 const ROUNDS: usize = 5;
@@ -9,6 +11,8 @@ const ROUND: Duration = Duration::from_secs(4);
 const CLIENTS: usize = 32;
 /// Sign-ins wait for each other: a few are enough to keep all cores at it.
 const SIGN_INS: usize = 8;
+/// Who opens interventions at once.
+const OPENERS: usize = 8;
 const STORM: usize = 64;
 const NO_PAUSE: Duration = Duration::ZERO;
 
@@ -36,6 +40,10 @@ async fn requests(system: &System, report: &mut Report) -> anyhow::Result<()> {
     let constant = request(Method::GET, "/", None, None)?;
     let routed = request(Method::GET, "/sqlx", None, None)?;
 
+    let openings = system.openings(OPENERS).await?;
+    let opening = Limits { system, clients: OPENERS, time: ROUND };
+
+    let (mut opened, mut opened_beside) = (Vec::new(), Vec::new());
     let (mut figures, mut beside): ([Vec<f64>; 3], [Vec<f64>; 4]) = Default::default();
     for round in 0..ROUNDS {
         eprintln!("round {} of {ROUNDS}", round + 1);
@@ -51,6 +59,8 @@ async fn requests(system: &System, report: &mut Report) -> anyhow::Result<()> {
         beside[2].push(rate(server.address, &routed, CLIENTS).await?);
         figures[2].push(rate(system.address, &login, SIGN_INS).await?);
         beside[3].push(limits.argon2()?);
+        opened.push(hammer_each(system.address, &openings, ROUND).await?);
+        opened_beside.push(opening.opening()?);
     }
     let figures = figures.map(median);
     let beside = beside.map(median);
@@ -68,6 +78,13 @@ async fn requests(system: &System, report: &mut Report) -> anyhow::Result<()> {
     );
     line("GET /interventions/{id}", figures[1], beside[2], "its two statements in bare axum", "");
     line("POST /auth/login", figures[2], beside[3], "bare Argon2 on all cores", "");
+    line(
+        "POST /interventions for a technicien, 8 at once",
+        median(opened),
+        median(opened_beside),
+        "its statements, plain sqlx, no HTTP",
+        " (goal: 50 %)",
+    );
     Ok(())
 }
 

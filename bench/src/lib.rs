@@ -1,10 +1,11 @@
-//! What the two benchmarks share: a system to measure, a load to put on it, and a table to print.
+//! What the benchmarks share: a system to measure, a load to put on it, and a table to print.
 //!
 //! A figure alone says little, the machine being what it is: each stands beside its limit, measured in the same run.
 
 mod guard;
 mod limits;
 mod load;
+mod opening;
 mod plans;
 mod process;
 mod report;
@@ -12,7 +13,7 @@ mod system;
 
 pub use guard::guard;
 pub use limits::{Limits, Server, is_limit};
-pub use load::{Outcome, hammer, median, request};
+pub use load::{Outcome, hammer, hammer_each, json_request, median, request};
 pub use plans::Plans;
 pub use process::{Child, cpu_seconds, forget_peak, peak_mib};
 pub use report::Report;

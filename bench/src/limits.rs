@@ -14,7 +14,7 @@ use futures_util::future::try_join_all;
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 
-use crate::{Child, System, cores};
+use crate::{Child, System, cores, opening};
 
 /// How this program is told to be a limit rather than a benchmark.
 const ROLE: &str = "__limit";
@@ -45,6 +45,11 @@ impl Limits<'_> {
     /// The two statements of `GET /interventions/{id}` (the caller's account, the row), a second.
     pub fn sqlx(&self) -> anyhow::Result<f64> {
         Ok(self.start("sqlx")?.1.parse()?)
+    }
+
+    /// The statements of `POST /interventions`, a second: [`opening`].
+    pub fn opening(&self) -> anyhow::Result<f64> {
+        Ok(self.start("opening")?.1.parse()?)
     }
 
     /// Hashes a second on all cores, without anything around them.
@@ -80,6 +85,9 @@ pub async fn is_limit() -> anyhow::Result<bool> {
     match role.as_str() {
         "server" => serve(url, user, intervention).await?,
         "sqlx" => println!("{}", query(url, user, intervention, clients, time).await?),
+        "opening" => {
+            println!("{}", opening::per_second(&pool(url).await?, user, clients, time).await?)
+        }
         "argon2" => println!("{}", hash(time)?),
         _ => bail!("no limit is called {role}"),
     }

@@ -54,6 +54,31 @@ pub fn request(
     Ok(request.body(Full::from(form.unwrap_or_default().to_owned()))?)
 }
 
+/// A POST of JSON to `path`.
+pub fn json_request(
+    path: &str,
+    token: &str,
+    body: &serde_json::Value,
+) -> anyhow::Result<Request<Full<Bytes>>> {
+    let request = Request::builder()
+        .method(Method::POST)
+        .uri(path)
+        .header(header::HOST, "erp")
+        .header(header::AUTHORIZATION, format!("Bearer {token}"))
+        .header(header::CONTENT_TYPE, "application/json");
+    Ok(request.body(Full::from(body.to_string()))?)
+}
+
+/// Sends each of `requests` again and again on a connection of its own, for `time`; answers a second, all together.
+pub async fn hammer_each(
+    address: SocketAddr,
+    requests: &[Request<Full<Bytes>>],
+    time: Duration,
+) -> anyhow::Result<f64> {
+    let all = requests.iter().map(|request| hammer(address, request, 1, time, Duration::ZERO));
+    Ok(try_join_all(all).await?.iter().map(|outcome| outcome.per_second).sum())
+}
+
 /// Sends `request` on `clients` connections, each as soon as it has the answer to the one before and a `pause` is over,
 /// for `time`. An answer that is not 200 is an error: what is not served is not measured.
 pub async fn hammer(

@@ -9,9 +9,12 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::Request;
 use serde_json::{Value, json};
 
-use crate::process::Child;
+use crate::{load::json_request, process::Child};
 
 /// The first start builds the programs.
 const START_LIMIT: Duration = Duration::from_mins(30);
@@ -106,6 +109,27 @@ impl System {
         let machine = self.post("/equipements", &machine).await?;
         let new = json!({"titre": "Fuite", "type": "corrective", "equipement_id": machine["id"]});
         self.post("/interventions", &new).await?["id"].as_i64().context("no id")
+    }
+
+    /// Requests that each open an intervention for a technicien of its own.
+    pub async fn openings(&self, count: usize) -> anyhow::Result<Vec<Request<Full<Bytes>>>> {
+        let machine = self.get(&format!("/interventions/{}", self.intervention_id)).await?["equipement"]["id"].clone();
+        let mut requests = Vec::new();
+        for n in 0..count {
+            let name = format!("banc{n}");
+            let user = json!({
+                "username": name, "email": format!("{name}@example.com"), "full_name": name, "role": "technicien",
+                "password": "Un banc de mesure, 2026",
+            });
+            let user = self.post("/users", &user).await?;
+            let technicien = json!({"user_id": user["id"], "equipe": "Banc"});
+            let technicien = self.post("/techniciens", &technicien).await?;
+            let new = json!({
+                "titre": "Fuite", "type": "corrective", "equipement_id": machine, "technicien_id": technicien["id"],
+            });
+            requests.push(json_request("/api/v1/interventions", &self.token, &new)?);
+        }
+        Ok(requests)
     }
 
     async fn get(&self, path: &str) -> anyhow::Result<Value> {
