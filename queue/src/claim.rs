@@ -53,13 +53,20 @@ impl Claimed {
         u32::try_from(self.attempt - self.rescues).unwrap_or(0)
     }
 
-    /// Why it is not to be run, whatever its handler would say: it kills workers, or has had its attempts.
+    /// The attempts that it is allowed: those that it was enqueued with, or those of its queue, whichever are fewer.
+    #[must_use]
+    pub fn allowed_attempts(&self, of_queue: u32) -> u32 {
+        u32::try_from(self.max_attempts).unwrap_or(0).max(1).min(of_queue)
+    }
+
+    /// Why it is not to be run, whatever its handler would say: it kills workers, or has had its attempts (`max_attempts` are
+    /// those of its queue).
     #[must_use]
     pub fn is_spent(&self, max_attempts: u32) -> Option<String> {
         if self.rescues >= MAX_RESCUES {
             return Some(format!("{} workers died while they ran it", self.rescues));
         }
-        (self.own_attempts() > max_attempts)
+        (self.own_attempts() > self.allowed_attempts(max_attempts))
             .then(|| "its attempts are used up: its history says why they failed".to_owned())
     }
 }

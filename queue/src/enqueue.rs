@@ -17,7 +17,8 @@ pub struct NewJob {
     pub queue: String,
     /// JSON: ids and scalars. What is enqueued today is run by next month's program.
     pub payload: Vec<u8>,
-    /// After so many attempts that failed by a fault of the job itself it is dead.
+    /// After so many attempts that failed by a fault of the job itself it is dead, or after those of its queue
+    /// ([`crate::Options::max_attempts`]), whichever are fewer. At least one.
     pub max_attempts: u32,
     /// It does not run before so long has passed.
     pub delay: Duration,

@@ -178,8 +178,6 @@ pub(crate) async fn postpone(
         r#"
             update queue.jobs j
             set attempts = j.attempts - (e.outcome in ('snooze', 'outage'))::integer,
-                -- A job enqueued by an older version may have been allowed fewer attempts than are now.
-                max_attempts = case when e.outcome = 'snooze' then j.max_attempts else greatest(j.max_attempts, j.attempts + 1) end,
                 outages = case e.outcome when 'outage' then j.outages + 1 when 'snooze' then j.outages else 0 end,
                 outage_since = case e.outcome when 'outage' then coalesce(j.outage_since, clock_timestamp())
                     when 'snooze' then j.outage_since end,

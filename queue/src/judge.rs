@@ -64,7 +64,7 @@ pub(crate) fn judge(
     }
     let attempt = job.own_attempts();
     let again = !error.is::<AbortError>()
-        && attempt < options.max_attempts
+        && attempt < job.allowed_attempts(options.max_attempts)
         && job.is_spent(options.max_attempts).is_none();
     let outcome = if again { Outcome::Retry } else { Outcome::Dead };
     let pause = backoff(attempt, options.max_backoff);

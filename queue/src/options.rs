@@ -12,7 +12,8 @@ use apalis_core::error::BoxDynError;
 #[derive(Clone)]
 pub struct Options {
     pub queue: Cow<'static, str>,
-    /// After so many attempts that failed by a fault of the job itself it is dead.
+    /// After so many attempts that failed by a fault of the job itself it is dead, or after those that it was enqueued with,
+    /// whichever are fewer.
     pub max_attempts: u32,
     /// The longest pause between two of these; the first is 2 s, then 4 s, 8 s…
     pub max_backoff: Duration,
