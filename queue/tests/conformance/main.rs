@@ -14,5 +14,6 @@ mod ledger;
 mod long_work;
 mod operators;
 mod outages;
+mod peers;
 mod schedules;
 mod support;

@@ -131,8 +131,13 @@ where
 
 /// A monitor with one worker of this process.
 pub fn monitor(process: &Process, options: Options, handler: Handler) -> Monitor {
+    also(Monitor::new(), process, options, handler)
+}
+
+/// The same with one worker more.
+pub fn also(monitor: Monitor, process: &Process, options: Options, handler: Handler) -> Monitor {
     let (process, queue) = (process.clone(), options.queue.clone());
-    Monitor::new().register(move |_| {
+    monitor.register(move |_| {
         let handler = handler.clone();
         WorkerBuilder::new(format!("{queue}@{}", process.name()))
             .backend(process.storage::<Probe>(options.clone()))
