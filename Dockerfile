@@ -9,8 +9,8 @@ WORKDIR /src
 # Les requêtes sont vérifiées contre .sqlx : construire ne demande pas de base.
 ENV SQLX_OFFLINE=true CARGO_INCREMENTAL=0
 
-# 1. Les dépendances seules, dans une couche que seuls Cargo.toml et Cargo.lock renouvellent : quatre minutes, autant que nos
-# sources. Des sources vides faites à la main plutôt que cargo-chef : rien à installer ni à croire de plus, et cargo-chef réécrit les manifestes sans --locked. Un membre de plus dans le workspace est une ligne de plus ici.
+# 1. Les dépendances seules, dans une couche que seuls Cargo.toml et Cargo.lock renouvellent : seize minutes de processeur. Nos sources
+# en prennent quinze, surtout à lier les deux programmes. Des sources vides faites à la main plutôt que cargo-chef : rien à installer ni à croire de plus, et cargo-chef réécrit les manifestes sans --locked. Un membre de plus dans le workspace est une ligne de plus ici.
 COPY Cargo.toml Cargo.lock ./
 COPY queue/Cargo.toml queue/
 COPY core/Cargo.toml core/
@@ -49,7 +49,8 @@ RUN cargo build --release --locked -p erp-api -p erp-worker \
     done
 
 # 3. Ce qui vieillit plus vite que les programmes, du jour de la construction : les fuseaux horaires (le Maroc change d'heure par
-# décret) et les certificats racine. CREATED change à chaque construction : cette couche n'est jamais celle d'hier.
+# décret) et les certificats racine. Un autre CREATED refait cette couche ; qui ne le donne pas, comme `docker compose up --build`, garde
+# celle qu'il a (`docker compose build --build-arg CREATED=… api` le donne).
 FROM debian:trixie-slim AS jour
 ARG CREATED=1970-01-01T00:00:00Z
 # hadolint ignore=DL3008
