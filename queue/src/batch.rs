@@ -63,7 +63,7 @@ pub async fn add(db: &mut PgConnection, id: &str, job: &NewJob) -> Result<Option
 }
 
 /// Closes batch `id`: nothing is added any more. When all of its jobs have ended already (or there are none) what follows is
-/// enqueued now. Closed again it stays as it is.
+/// enqueued now, and nobody is told: see [`crate::Announcer`]. Closed again it stays as it is.
 pub async fn close(db: &mut PgConnection, id: &str) -> Result<()> {
     let closed = sqlx::query!(
         r#"
@@ -81,9 +81,8 @@ pub async fn close(db: &mut PgConnection, id: &str) -> Result<()> {
                 select then_job, then_queue, clock_timestamp(), then_max_attempts,
                     coalesce(then_metadata, '{}') || jsonb_build_object('batch', id), then_payload
                 from closed where ended_at is not null and not had_ended
-                returning queue
             )
-            select (select count(*) from closed) as "found!", (select count(pg_notify('queue', queue)) from followed) as rung
+            select count(*) as "found!" from closed
         "#,
         id,
     )

@@ -183,7 +183,7 @@ pub async fn find_for_update(db: &mut PgConnection, id: &str) -> Result<Job> {
     find(db, id).await
 }
 
-/// Makes a job ready, as if it had never run; its history stays. One that waits, that died, or that was called off; of any
+/// Makes a job ready, as if it had never run; its history stays, and the checkpoint of one that waits. One that waits, that died, or that was called off; of any
 /// other nothing changes. Whether it did.
 pub async fn redrive(db: &mut PgConnection, id: &str) -> Result<bool> {
     let live = sqlx::query!(
