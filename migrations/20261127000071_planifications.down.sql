@@ -12,6 +12,9 @@ create table schedules (
 );
 insert into schedules (name, cron, timezone, enabled, last_run_at, next_run_at, updated_at, version)
 select name, cron, timezone, enabled, last_run_at, next_run_at, updated_at, version from queue.schedules;
-delete from queue.schedules;
+-- The release before does not know this migration of the queue, and would not start beside it. The next `migrate` brings it again.
+drop table queue.schedules;
+drop function queue.schedule_edited();
+delete from queue._migrations where version = 20261127000002;
 create trigger version before update on schedules for each row
     execute function version_suivante('version', 'updated_at', 'last_run_at', 'next_run_at');

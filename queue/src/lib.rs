@@ -45,5 +45,7 @@ pub use reserved::Reserved;
 
 use sqlx::migrate::Migrator;
 
-/// The schema `queue`, with its own history of migrations.
-pub static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+/// The schema `queue`, with its own history of migrations. Those that a newer version has brought are left alone: a program of
+/// before may start beside it, or take its place again.
+pub static MIGRATIONS: Migrator =
+    Migrator { ignore_missing: true, ..sqlx::migrate!("./migrations") };
