@@ -1,4 +1,6 @@
 //! The nightly comparison of rows and jobs.
+use std::collections::BTreeMap;
+
 use erp_core::{
     Error, Result,
     reconcile::{self, Kind, jobs::Reconcile},
@@ -11,17 +13,17 @@ use crate::work::Work;
 const BATCH: i64 = 200;
 
 /// What an attempt leaves for the next one.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Point {
     /// The kinds that have been looked at to their end.
     done: Vec<String>,
-    /// The last row of the next kind that has been.
-    after: i64,
+    /// Of the others, the last row that has been looked at.
+    after: BTreeMap<String, i64>,
 }
 
 /// Each batch is mended and recorded in a transaction of its own, with how far it is: another attempt goes on where this one
-/// ended, and counts nothing twice. A kind that cannot be looked at does not hold up the others; it is looked at again by the
-/// next attempt, from its beginning.
+/// ended, and counts nothing twice. A kind that cannot be looked at does not hold up the others; the next attempt goes on with
+/// it.
 pub(crate) async fn reconcile(work: Work, _job: Reconcile) -> Result<()> {
     let mut point: Point = work.checkpoint().unwrap_or_default();
     let mut broken = None;
@@ -39,7 +41,6 @@ pub(crate) async fn reconcile(work: Work, _job: Reconcile) -> Result<()> {
             Err(Error::LeaseLost) => return Err(Error::LeaseLost),
             Err(error) => {
                 tracing::error!(finding = name, error = format!("{error:#}"), "not looked at");
-                point.after = 0;
                 broken = Some(error);
             }
         }
@@ -51,21 +52,24 @@ pub(crate) async fn reconcile(work: Work, _job: Reconcile) -> Result<()> {
 async fn look_at(work: &Work, kind: Kind, point: &mut Point) -> Result<usize> {
     let now = work.clock.now();
     let run = work.lease.as_ref().map_or("", |lease| &lease.job_id);
+    let name = kind.as_str().to_owned();
     let mut found = 0;
     loop {
-        let ids = reconcile::find(&work.pool, kind, point.after, BATCH, now).await?;
+        let after = point.after.get(&name).copied().unwrap_or_default();
+        let ids = reconcile::find(&work.pool, kind, after, BATCH, now).await?;
+        let mut next = point.clone();
+        match ids.last() {
+            Some(&last) => drop(next.after.insert(name.clone(), last)),
+            None => next.done.push(name.clone()),
+        }
         let mut tx = work.begin().await?;
         let mended = reconcile::mend(&mut tx, kind, &ids, now).await?;
         reconcile::record(&mut tx, kind, run, ids.len(), mended, now).await?;
-        let is_end = ids.is_empty();
-        point.after = ids.last().copied().unwrap_or_default();
-        if is_end {
-            point.done.push(kind.as_str().to_owned());
-        }
-        work.save_checkpoint(&mut tx, point).await?;
+        work.save_checkpoint(&mut tx, &next).await?;
         tx.commit().await?;
+        *point = next;
         found += ids.len();
-        if is_end {
+        if ids.is_empty() {
             return Ok(found);
         }
     }

@@ -84,17 +84,19 @@ async fn another_attempt_goes_on_where_one_ended() {
     let app = App::new().await;
     let (admin, boss) = (app.user(UserRole::Admin).await, app.user(UserRole::Responsable).await);
     app.notify(&boss, &boss).await;
+    let id = app.intervention(&boss).await;
+    app.upload(&boss, id, "p.jpg", erp_dev::samples::jpeg(320, 240, 1)).await.expect(201);
     for harm in [
         "delete from queue.jobs",
         "update envois set part_le = now() - interval '2 hours'",
-        // The last kind cannot be looked at.
+        "update documents set date_upload = now() - interval '2 hours'",
+        // Nobody can read what it says: the documents and the last kind cannot be looked at.
         r"insert into queue.jobs (id, queue, run_at, created_at, max_attempts, payload)
-            values ('0', 'emails', now() + interval '1 day', now() - interval '2 hours', 1, '\xff')",
+            values ('0', 'documents.process', now() + interval '1 day', now() - interval '2 hours', 1, '\xff')",
     ] {
         sqlx::raw_sql(harm).execute(&app.ctx.pool).await.unwrap();
     }
-    let run = "/admin/schedules/maintenance.reconcile/run";
-    app.post(&admin, run, json!({})).await.expect(202);
+    app.post(&admin, "/admin/schedules/maintenance.reconcile/run", json!({})).await.expect(202);
     app.run_jobs().await;
     assert_eq!(found(&app, "mails_without_job").await, (1, 1));
     let path = "/admin/jobs?type=maintenance.reconcile";
@@ -108,7 +110,7 @@ async fn another_attempt_goes_on_where_one_ended() {
     // A mail that lost its job since is for the next night.
     app.notify(&boss, &boss).await;
     for change in [
-        "delete from queue.jobs where queue = 'emails'",
+        "delete from queue.jobs where queue in ('emails', 'documents.process')",
         "update envois set part_le = now() - interval '2 hours'",
     ] {
         sqlx::raw_sql(change).execute(&app.ctx.pool).await.unwrap();
@@ -118,7 +120,8 @@ async fn another_attempt_goes_on_where_one_ended() {
     let jobs = app.get(&admin, path).await.expect(200);
     assert_eq!((&jobs[0]["state"], &jobs[0]["attempts"]), (&json!("done"), &json!(2)), "{jobs}");
     assert_eq!(found(&app, "mails_without_job").await, (1, 1), "not looked at again");
-    assert_eq!(found(&app, "jobs_without_subject").await, (0, 0));
+    assert_eq!(found(&app, "documents_without_job").await, (1, 1), "looked at at last");
     app.run_schedule(&admin, "maintenance.reconcile").await;
     assert_eq!(found(&app, "mails_without_job").await, (1, 1), "of this night");
+    assert_eq!(found(&app, "documents_without_job").await, (0, 0));
 }
