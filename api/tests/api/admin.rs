@@ -355,6 +355,8 @@ async fn of_the_ticks_that_were_missed_one_is_run_and_an_edit_loses_none() {
     .execute(&app.ctx.pool)
     .await
     .unwrap();
+    let other = "/admin/schedules/autre.version/run";
+    app.post(&admin, other, json!({})).await.expect_error(404, "planification_introuvable");
     assert_eq!(tick().await, 0, "it learns when it is due");
     let left = schedules::seconds_to_next(&app.ctx.pool).await.unwrap().unwrap();
     assert!(left > 0.0, "{left}");

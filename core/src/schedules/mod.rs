@@ -160,8 +160,12 @@ fn announce(tx: &mut Tx<'_>, name: &str) {
 }
 
 fn said(error: apalis_hot::Error) -> Error {
+    // Of a schedule of another version this one knows no job.
+    let is_unknown =
+        |error: &BoxDynError| matches!(error.downcast_ref(), Some(apalis_hot::Error::NotFound(_)));
     match error {
         apalis_hot::Error::NotFound(_) => Error::NotFound(Noun::Schedule),
+        apalis_hot::Error::Schedule(error) if is_unknown(&error) => Error::NotFound(Noun::Schedule),
         apalis_hot::Error::NoDate => Error::conflict(
             "planification_sans_date",
             "Aucune date ne correspond à cette expression : vérifiez le jour et le mois.",
