@@ -119,6 +119,6 @@ pub(crate) async fn delete_files(work: Work, job: DeleteFiles) -> Result<()> {
 /// Closes a lot whose time is over, and tells of one that has come to its end.
 pub(crate) async fn settle_lot(work: Work, job: SettleLot) -> Result<()> {
     let mut tx = work.begin().await?;
-    lots::settle(&mut tx, job.lot_id, work.clock.now()).await?;
+    lots::settle(&mut tx, &job, work.clock.now()).await?;
     tx.commit().await
 }

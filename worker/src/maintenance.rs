@@ -37,9 +37,11 @@ pub(crate) async fn purge(work: Work, _job: Purge) -> Result<()> {
     let batches =
         batches_of(&work, BATCH, move |tx, n| Box::pin(operate::forget_batches(tx, old, n)))
             .await?;
-    let lots =
-        batches_of(&work, BATCH, move |tx, n| Box::pin(documents::lots::forget(tx, now - LOTS, n)))
-            .await?;
+    // Of up to 500 files each.
+    let lots = batches_of(&work, BATCH / 50, move |tx, n| {
+        Box::pin(documents::lots::forget(tx, now - LOTS, n))
+    })
+    .await?;
     let told =
         batches_of(&work, BATCH, move |tx, n| Box::pin(notifications::forget(tx, now - TOLD, n)))
             .await?;

@@ -72,7 +72,7 @@ async fn forty_photos_of_one_visit_are_told_of_once() {
     let closed = app.close_lot(&technicien, &lot).await.expect(200);
     assert_eq!(closed["termine"], json!(true), "{closed}");
     app.run_jobs().await;
-    let said = "40 photos prêtes, 1 refusée. Renvoyez-la : sa raison est dans les documents de l'intervention.";
+    let said = "40 photos prêtes, 1 refusée. Renvoyez-la : le motif du refus est indiqué dans les documents de l'intervention.";
     assert_eq!(app.heard(&technicien).await, [json!(said)]);
     assert_eq!(app.heard(&boss).await, Vec::<Value>::new());
 
@@ -146,4 +146,26 @@ async fn a_photo_that_is_removed_holds_up_nothing() {
     app.run_jobs().await;
     assert_eq!(app.heard(&technicien).await, [json!("1 photo prête.")]);
     assert_eq!(app.lot(&technicien, &lot).await["termine"], json!(true));
+}
+
+#[tokio::test]
+async fn a_photo_that_is_processed_again_is_waited_for() {
+    let app = App::new().await;
+    let (technicien, boss, intervention) = on_site(&app).await;
+    let lot = app.open_lot(&technicien, intervention).await;
+    let photo = app.add(&technicien, &lot, "1.jpg", photo()).await.expect(201);
+    app.run_jobs().await;
+    // A responsable has it processed again, and its job has not run when the lot comes to its end.
+    let path = format!("/documents/{}/reprocess", photo["id"]);
+    app.post(&boss, &path, json!({})).await.expect(202);
+    let later = "update queue.jobs set run_at = now() + interval '1 hour' where queue = 'documents.process'";
+    sqlx::raw_sql(later).execute(&app.ctx.pool).await.unwrap();
+    app.close_lot(&technicien, &lot).await.expect(200);
+    app.run_jobs().await;
+    assert_eq!(app.heard(&technicien).await, Vec::<Value>::new());
+    app.skip_backoff().await;
+    app.run_jobs().await;
+    app.skip_backoff().await;
+    app.run_jobs().await;
+    assert_eq!(app.heard(&technicien).await, [json!("1 photo prête.")]);
 }

@@ -13,15 +13,15 @@ pub(super) fn of(lot: &Lot) -> Option<Text> {
     let again = match refuses {
         1 => (
             if lot.images {
-                " Renvoyez-la : sa raison est dans les documents de l'intervention."
+                " Renvoyez-la : le motif du refus est indiqué dans les documents de l'intervention."
             } else {
-                " Renvoyez-le : sa raison est dans les documents de l'intervention."
+                " Renvoyez-le : le motif du refus est indiqué dans les documents de l'intervention."
             },
-            " Send it again: its reason is among the documents of the intervention.",
+            " Send it again: the documents of the intervention say why it was refused.",
         ),
         _ => (
-            " Renvoyez-les : leurs raisons sont dans les documents de l'intervention.",
-            " Send them again: their reasons are among the documents of the intervention.",
+            " Renvoyez-les : les motifs du refus sont indiqués dans les documents de l'intervention.",
+            " Send them again: the documents of the intervention say why they were refused.",
         ),
     };
     Some(match (prets, refuses) {
@@ -96,17 +96,17 @@ mod tests {
         assert_eq!(fr(1, 0, false).unwrap(), "1 fichier prêt.");
         assert_eq!(
             fr(40, 1, true).unwrap(),
-            "40 photos prêtes, 1 refusée. Renvoyez-la : sa raison est dans les documents de l'intervention."
+            "40 photos prêtes, 1 refusée. Renvoyez-la : le motif du refus est indiqué dans les documents de l'intervention."
         );
         assert_eq!(
             fr(1, 2, false).unwrap(),
-            "1 fichier prêt, 2 refusés. Renvoyez-les : leurs raisons sont dans les documents de l'intervention."
+            "1 fichier prêt, 2 refusés. Renvoyez-les : les motifs du refus sont indiqués dans les documents de l'intervention."
         );
         assert_eq!(
             said(0, 1, false).unwrap(),
             (
-                "1 fichier refusé. Renvoyez-le : sa raison est dans les documents de l'intervention.".to_owned(),
-                "1 file refused. Send it again: its reason is among the documents of the intervention.".to_owned(),
+                "1 fichier refusé. Renvoyez-le : le motif du refus est indiqué dans les documents de l'intervention.".to_owned(),
+                "1 file refused. Send it again: the documents of the intervention say why it was refused.".to_owned(),
             )
         );
     }

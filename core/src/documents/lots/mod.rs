@@ -22,6 +22,8 @@ use crate::{
 
 /// A lot that nobody closes is closed after so long: a phone may have lost its network for good.
 const OPEN_FOR: Duration = Duration::from_hours(1);
+/// How long a lot waits for a document that is processed again.
+const AGAIN: Duration = Duration::from_mins(1);
 /// Files of one lot, at most.
 pub const MOST: i64 = 500;
 
@@ -62,6 +64,8 @@ impl From<Lot> for LotOut {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SettleLot {
     pub lot_id: i64,
+    /// The batch of the queue that waits for its documents, of the job that comes after [`OPEN_FOR`].
+    pub attente: Option<String>,
 }
 
 impl Job for SettleLot {
@@ -77,12 +81,12 @@ pub async fn open(
     now: DateTime<Utc>,
 ) -> Result<LotOut> {
     let lot_id = store::next_id(tx).await?;
-    let settle = SettleLot { lot_id };
-    let attente = batch::open(tx, &new_job(&settle, Duration::ZERO)?).await?;
+    let then = SettleLot { lot_id, attente: None };
+    let attente = batch::open(tx, &new_job(&then, Duration::ZERO)?).await?;
     store::insert(tx, lot_id, intervention_id, by, &attente, now)
         .await
         .on_constraint("lots_intervention_id_fkey", || Error::NotFound(Noun::Intervention))?;
-    enqueue_in(tx, &settle, OPEN_FOR).await?;
+    enqueue_in(tx, &SettleLot { lot_id, attente: Some(attente) }, OPEN_FOR).await?;
     Ok(find(&mut **tx, lot_id).await?.into())
 }
 
@@ -153,16 +157,30 @@ pub async fn close(
 }
 
 /// What [`SettleLot`] does. Done twice it tells nothing twice.
-pub async fn settle(tx: &mut Tx<'_>, id: i64, now: DateTime<Utc>) -> Result<()> {
-    match close(tx, id, None, now).await {
-        // It went with its intervention.
-        Err(Error::NotFound(Noun::Lot)) => return Ok(()),
-        closed => closed?,
-    };
-    let lot = find(&mut **tx, id).await?;
+pub async fn settle(tx: &mut Tx<'_>, job: &SettleLot, now: DateTime<Utc>) -> Result<()> {
+    match (settle_one(tx, job.lot_id, now).await, &job.attente) {
+        // It went with its intervention: what waited for its files has nobody to tell.
+        (Err(Error::NotFound(Noun::Lot)), Some(attente)) => match batch::close(tx, attente).await {
+            Err(apalis_hot::Error::NotFound(_)) => Ok(()),
+            closed => Ok(closed?),
+        },
+        (Err(Error::NotFound(Noun::Lot)), None) => Ok(()),
+        (settled, _) => settled,
+    }
+}
+
+async fn settle_one(tx: &mut Tx<'_>, id: i64, now: DateTime<Utc>) -> Result<()> {
+    close(tx, id, None, now).await?;
+    let attente = find(&mut **tx, id).await?.attente;
     // Some files are on their way: when the last has ended this comes again.
-    if batch::summary(&mut **tx, &lot.attente).await?.ended_at.is_none() {
+    if batch::summary(&mut **tx, &attente).await?.ended_at.is_none() {
         return Ok(());
+    }
+    // Read after the batch has ended: every file counts.
+    let lot = find(&mut **tx, id).await?;
+    // A photo that somebody had processed again waits for no batch.
+    if lot.en_cours > 0 {
+        return enqueue_in(tx, &SettleLot { lot_id: id, attente: None }, AGAIN).await;
     }
     let (Some(user_id), Some(contenu)) = (lot.ouvert_par, message::of(&lot)) else {
         return Ok(());
