@@ -6,10 +6,11 @@ use std::{error::Error, time::Duration};
 use apalis::prelude::{AbortError, BoxDynError, Monitor, WorkerBuilder};
 use apalis_board_api::{
     framework::{ApiBuilder, RegisterRoute},
+    sse::TracingBroadcaster,
     ui::ServeUI,
 };
 use apalis_hot::{Announcer, Lease, MIGRATIONS, NewJob, Options, Process, Settings, enqueue};
-use axum::Router;
+use axum::{Extension, Router};
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 
@@ -77,7 +78,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .register("mails", mails.clone())
         .register("photos", photos.clone())
         .register("reports", reports.clone())
-        .build();
+        .build()
+        // By it the board tells whether it is connected.
+        .layer(Extension(TracingBroadcaster::create()));
     let app = Router::new().nest("/api/v1", api).fallback_service(ServeUI::new());
     let monitor = Monitor::new()
         .register(move |_| WorkerBuilder::new("mails").backend(mails.clone()).build(send))

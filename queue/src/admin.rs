@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor};
 
+pub(crate) use job::list_in;
 pub use job::{
     Attempt, Filter, Job, State, cancel, delete, find, find_all, find_for_update, list, redrive,
 };

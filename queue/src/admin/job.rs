@@ -132,12 +132,27 @@ pub async fn list(
     limit: i64,
     offset: i64,
 ) -> Result<Vec<Job>> {
+    list_in(db, filter, filter.state.as_slice(), limit, offset).await
+}
+
+/// The same, in any of `states`, whatever that of `filter`; in all for none.
+pub(crate) async fn list_in(
+    db: impl PgExecutor<'_>,
+    filter: &Filter,
+    states: &[State],
+    limit: i64,
+    offset: i64,
+) -> Result<Vec<Job>> {
     let mut query = QueryBuilder::<Postgres>::new("select * from queue.everything where true");
     if let Some(queue) = &filter.queue {
         query.push(" and queue = ").push_bind(queue);
     }
-    if let Some(state) = filter.state {
-        query.push(" and ").push(state.condition());
+    if !states.is_empty() {
+        let mut any = query.push(" and (").separated(" or ");
+        for state in states {
+            any.push(format_args!("({})", state.condition()));
+        }
+        query.push(")");
     }
     if let Some(from) = &filter.from {
         query.push(" and id >= ").push_bind(from);
