@@ -76,8 +76,6 @@ impl<Args: DeserializeOwned + Sync> Metrics for Storage<Args> {
     }
 
     async fn fetch_by_queue(&self) -> Result<Vec<Statistic>> {
-        let all = Figures::of_all(&self.pool, vec![self.queue.clone().into_owned()]).await?;
-        let own: Vec<_> = all.into_iter().filter(|of| of.queue.name == *self.queue).collect();
-        Ok(statistics(&own))
+        Ok(statistics(&Figures::of(&self.pool, &self.queue).await?))
     }
 }

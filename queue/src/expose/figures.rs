@@ -22,8 +22,9 @@ const AFTER_ALL: &str = "~";
 pub(super) struct Figures {
     /// Its live jobs, and its dead ones.
     pub(super) queue: admin::Queue,
-    /// Among the latest [`MOST`] that were done or cancelled.
+    /// Among the latest [`MOST`] of the queue that were done or cancelled.
     done: i64,
+    /// Among the latest [`MOST`] of all queues.
     cancelled: i64,
 }
 
@@ -31,32 +32,54 @@ impl Figures {
     /// Of the queues `known`, and of all that have something to count.
     pub(super) async fn of_all(pool: &PgPool, mut known: Vec<String>) -> Result<Vec<Self>> {
         known.extend(ended(pool).await?);
-        let queues = admin::queues(pool, &known, MOST).await?;
-        let names: Vec<_> = queues.iter().map(|queue| queue.name.clone()).collect();
-        // A limit by the order of the index: an equality would let Postgres read all jobs of the queue, and sort them.
-        let counts = sqlx::query!(
-            r#"
-                select n.name as "queue!", count(*) filter (where outcome = 'done') as "done!",
-                    count(*) filter (where outcome = 'cancelled') as "cancelled!"
-                from unnest($1::text[]) as n(name)
-                cross join lateral (
-                    select queue, outcome from queue.ended_days
-                    where queue <= n.name order by queue desc, id desc limit $2
-                ) as latest
-                where latest.queue = n.name
-                group by n.name
-            "#,
-            &names,
-            MOST,
-        );
-        let counts = counts.fetch_all(pool).await?.into_iter();
-        let counts: HashMap<_, _> = counts.map(|of| (of.queue, (of.done, of.cancelled))).collect();
-        let figures = queues.into_iter().map(|queue| {
-            let (done, cancelled) = counts.get(&queue.name).copied().unwrap_or_default();
-            Self { queue, done, cancelled }
-        });
-        Ok(figures.collect())
+        count(pool, admin::queues(pool, &known, MOST).await?).await
     }
+
+    /// Of one queue: one, or none.
+    pub(super) async fn of(pool: &PgPool, queue: &str) -> Result<Vec<Self>> {
+        let mut queues = admin::queues(pool, &[queue.to_owned()], MOST).await?;
+        queues.retain(|one| one.name == queue);
+        count(pool, queues).await
+    }
+}
+
+async fn count(pool: &PgPool, queues: Vec<admin::Queue>) -> Result<Vec<Figures>> {
+    let names: Vec<_> = queues.iter().map(|queue| queue.name.clone()).collect();
+    // A limit by the order of the index: an equality would let Postgres read all jobs of the queue, and sort them.
+    let done = sqlx::query!(
+        r#"
+            select n.name as "queue!", count(*) filter (where outcome = 'done') as "jobs!"
+            from unnest($1::text[]) as n(name)
+            cross join lateral (
+                select queue, outcome from queue.ended_days
+                where queue <= n.name order by queue desc, id desc limit $2
+            ) as latest
+            where latest.queue = n.name
+            group by n.name
+        "#,
+        &names,
+        MOST,
+    );
+    let done = done.fetch_all(pool).await?.into_iter().map(|of| (of.queue, of.jobs));
+    let cancelled = sqlx::query!(
+        r#"
+            select queue, count(*) as "jobs!"
+            from (select queue from queue.ended_days where outcome = 'cancelled' order by id desc limit $1) as latest
+            group by queue
+        "#,
+        MOST,
+    );
+    let cancelled = cancelled.fetch_all(pool).await?.into_iter().map(|of| (of.queue, of.jobs));
+    let (done, cancelled): (HashMap<_, _>, HashMap<_, _>) = (done.collect(), cancelled.collect());
+    let of = |counts: &HashMap<_, _>, queue: &admin::Queue| {
+        counts.get(&queue.name).copied().unwrap_or_default()
+    };
+    let figures = queues.into_iter().map(|queue| Figures {
+        done: of(&done, &queue),
+        cancelled: of(&cancelled, &queue),
+        queue,
+    });
+    Ok(figures.collect())
 }
 
 /// The queues of jobs that were done or cancelled: few among many rows, so that each is asked for the next one.
