@@ -86,7 +86,7 @@ pub async fn is_limit() -> anyhow::Result<bool> {
         "server" => serve(url, user, intervention).await?,
         "sqlx" => println!("{}", query(url, user, intervention, clients, time).await?),
         "opening" => {
-            println!("{}", opening::per_second(&pool(url).await?, user, clients, time).await?)
+            println!("{}", opening::per_second(&pool(url).await?, user, clients, time).await?);
         }
         "argon2" => println!("{}", hash(time)?),
         _ => bail!("no limit is called {role}"),

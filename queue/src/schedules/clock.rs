@@ -48,6 +48,8 @@ async fn look(
     let ticks = tick(&mut tx, scheduled).await?;
     tx.commit().await?;
     announcer.announce(ticks.iter().map(|tick| tick.queue.as_str()));
-    ticks.iter().for_each(|tick| scheduled.ticked(tick));
+    for tick in &ticks {
+        scheduled.ticked(tick);
+    }
     Ok(if ticks.is_empty() { LONGEST } else { SHORTEST })
 }
