@@ -186,14 +186,19 @@ pub(crate) async fn claim_needing(
                 select case when bool_and(free) is null then $3::bigint when bool_and(free) then least($3::bigint, 1) else 0 end as jobs
                 from open
             ),
+            -- With a limit that the planner does not know it would read and sort all that is ready.
             ready as (
-                select id from queue.jobs
-                where queue = $1 and run_at >= coalesce($4, '-infinity'::timestamptz) and run_at <= statement_timestamp()
-                  and lock_by is null
-                  and not exists (select from queue.settings where queue = $1 and paused_at is not null)
-                order by run_at
+                select id from (
+                    select id from queue.jobs
+                    where queue = $1 and run_at >= coalesce($4, '-infinity'::timestamptz) and run_at <= statement_timestamp()
+                      and lock_by is null
+                      and not exists (select from queue.settings where queue = $1 and paused_at is not null)
+                      and (select jobs from room) > 0
+                    order by run_at
+                    limit $3
+                    for update skip locked
+                ) as first
                 limit (select jobs from room)
-                for update skip locked
             ),
             -- Whoever comes second waits for the row, and then finds it taken.
             probe as (

@@ -3,7 +3,7 @@ use apalis::prelude::AbortError;
 use apalis_hot::{Options, admin};
 use chrono::{TimeDelta, Utc};
 
-use crate::support::{Bench, QUEUE, handler};
+use crate::support::{Bench, QUEUE, Seen, handler, run, until};
 
 async fn days(bench: &Bench) -> Vec<String> {
     let days = "select relname::text from pg_class where relname ~ '^ended_[0-9]{8}$' and relkind = 'r' order by 1";
@@ -108,4 +108,39 @@ async fn updates_of_live_jobs_are_hot() {
     .unwrap();
     // With an index on what they change none would be. Beside other snapshots a page may have no room left for a version.
     assert!(hot * 2 >= all, "{hot} of {all}");
+}
+
+/// A claim reads what it claims, however many jobs wait: also of a queue that needs something outside.
+#[tokio::test]
+async fn a_claim_does_not_read_what_waits() {
+    let bench = Bench::new().await;
+    let payloads = vec![br#"{"n":0}"#.to_vec(); 20_000];
+    let mut db = bench.pool.acquire().await.unwrap();
+    apalis_hot::enqueue_all(&mut db, QUEUE, 1, &payloads).await.unwrap();
+    sqlx::query("analyze queue.jobs").execute(&mut *db).await.unwrap();
+    let (process, seen) = (bench.process(), Seen::default());
+    let work = {
+        let seen = seen.clone();
+        handler(move |probe, _| {
+            seen.push(probe.n);
+            async { Ok(()) }
+        })
+    };
+    let options = Options { concurrency: 10, needs: vec!["storage".into()], ..Options::new(QUEUE) };
+    let some = async {
+        until("some are done", async || seen.len() >= 1000).await;
+        Ok(())
+    };
+    run(&process, options, work, some).await;
+    let figures = "select n_tup_upd, seq_tup_read from pg_stat_user_tables where relid = 'queue.jobs'::regclass";
+    let mut read = 0;
+    until("the figures are there", async || {
+        let (updates, rows): (i64, i64) =
+            sqlx::query_as(figures).fetch_one(&bench.pool).await.unwrap();
+        read = rows;
+        updates >= 1000
+    })
+    .await;
+    // The analysis, and the looks for what the process holds when it begins and ends, read all rows; a hundred claims do not.
+    assert!(read < 20 * 20_000, "{read} rows were read");
 }
