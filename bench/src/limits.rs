@@ -47,7 +47,7 @@ impl Limits<'_> {
         Ok(self.start("sqlx")?.1.parse()?)
     }
 
-    /// The statements of `POST /interventions`, a second: [`opening`].
+    /// The statements of `POST /interventions`, a second, each for a technicien of its own.
     pub fn opening(&self) -> anyhow::Result<f64> {
         Ok(self.start("opening")?.1.parse()?)
     }

@@ -64,7 +64,7 @@ impl From<Lot> for LotOut {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SettleLot {
     pub lot_id: i64,
-    /// The batch of the queue that waits for its documents, of the job that comes after [`OPEN_FOR`].
+    /// The batch of the queue that waits for its documents, of the job that comes after an hour.
     pub attente: Option<String>,
 }
 
