@@ -16,7 +16,7 @@ use super::{Document, jobs::ProcessDocument};
 use crate::{
     Error, Noun, Result, Tx,
     error::OnConstraint as _,
-    jobs::{Dependency, Job, enqueue_in, new_job},
+    jobs::{Job, enqueue_in, new_job},
     notifications::{self, CanalNotification, NewNotification, TypeNotification, told},
 };
 
@@ -64,13 +64,12 @@ impl From<Lot> for LotOut {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SettleLot {
     pub lot_id: i64,
-    /// The batch of the queue that waits for its documents, of the job that comes after an hour.
+    /// Of the job that comes after an hour: the batch of the queue, which is to be closed even if the lot is gone by then.
     pub attente: Option<String>,
 }
 
 impl Job for SettleLot {
     const QUEUE: &'static str = "documents.lots";
-    const NEEDS: &[Dependency] = &[];
 }
 
 /// Opens a lot of files of an intervention for user `by`. It closes by itself after an hour.
