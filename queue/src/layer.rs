@@ -103,7 +103,7 @@ async fn attempt<R: Serialize + Send + 'static>(
     });
     let running = Running { cancel, task: task.abort_handle(), asked: None };
     inner.lock().insert(key.clone(), Some(running));
-    let unwatched = Unwatched { process: &inner, key: &key, task: task.abort_handle() };
+    let mut watched = Watched { process: &inner, key: &key, task: Some(task.abort_handle()) };
     let started = Instant::now();
     let (finished, result) = task.await.unwrap_or_else(|_| {
         // It was dropped, and is ours no longer: whoever took it away has said what becomes of it.
@@ -114,7 +114,8 @@ async fn attempt<R: Serialize + Send + 'static>(
     if job.probe {
         inner.breakers.release(&job.id).await;
     }
-    std::mem::forget(unwatched);
+    watched.task = None;
+    drop(watched);
     inner.lock().insert(key, None);
     inner.recorder.record(Record { lane, job, finished });
     drop(slot);
@@ -123,17 +124,20 @@ async fn attempt<R: Serialize + Send + 'static>(
 
 /// An attempt whose worker is dropped is dropped with it, and nobody will record it: its job is handed back as one that this
 /// process does not know.
-struct Unwatched<'a> {
+struct Watched<'a> {
     process: &'a Inner,
     key: &'a Key,
-    task: AbortHandle,
+    /// `None` when it has ended.
+    task: Option<AbortHandle>,
 }
 
-impl Drop for Unwatched<'_> {
+impl Drop for Watched<'_> {
     fn drop(&mut self) {
-        self.task.abort();
-        self.process.forget(self.key);
-        self.process.suspect();
+        if let Some(task) = &self.task {
+            task.abort();
+            self.process.forget(self.key);
+            self.process.suspect();
+        }
     }
 }
 
