@@ -55,7 +55,7 @@ fn main() -> ExitCode {
         Err(code) => return code,
     };
     let done = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
-        let done = runtime.block_on(run(config));
+        let done = runtime.block_on(on_a_worker(run(config)));
         // What still blocks a thread would hold up the end; its job has been handed back.
         runtime.shutdown_background();
         done
@@ -69,6 +69,15 @@ fn main() -> ExitCode {
     };
     telemetry::finish();
     ended
+}
+
+/// The outcome of `work`, which runs on one of the threads that run tasks: from the thread that waits here each attempt would
+/// have to go to another and back.
+async fn on_a_worker(
+    work: impl Future<Output = anyhow::Result<()>> + Send + 'static,
+) -> anyhow::Result<()> {
+    #[expect(clippy::disallowed_methods, reason = "it is waited for")]
+    tokio::spawn(work).await?
 }
 
 /// Every few seconds, by whoever watches over a container: it logs nothing, and starts nothing.
