@@ -142,6 +142,17 @@ pub async fn close(
     only: Option<i64>,
     now: DateTime<Utc>,
 ) -> Result<LotOut> {
+    close_whole(tx, id, only, now).await?;
+    Ok(find(&mut **tx, id).await?.into())
+}
+
+/// The same; the lot as it was before.
+async fn close_whole(
+    tx: &mut Tx<'_>,
+    id: i64,
+    only: Option<i64>,
+    now: DateTime<Utc>,
+) -> Result<Lot> {
     store::lock(tx, id).await?;
     let lot = find(&mut **tx, id).await?;
     if only.is_some() && only != lot.ouvert_par {
@@ -152,7 +163,7 @@ pub async fn close(
         batch::close(tx, &lot.attente).await?;
         tx.announce(SettleLot::QUEUE);
     }
-    Ok(find(&mut **tx, id).await?.into())
+    Ok(lot)
 }
 
 /// What [`SettleLot`] does. Done twice it tells nothing twice.
@@ -169,8 +180,7 @@ pub async fn settle(tx: &mut Tx<'_>, job: &SettleLot, now: DateTime<Utc>) -> Res
 }
 
 async fn settle_one(tx: &mut Tx<'_>, id: i64, now: DateTime<Utc>) -> Result<()> {
-    close(tx, id, None, now).await?;
-    let attente = find(&mut **tx, id).await?.attente;
+    let attente = close_whole(tx, id, None, now).await?.attente;
     // Some files are on their way: when the last has ended this comes again.
     if batch::summary(&mut **tx, &attente).await?.ended_at.is_none() {
         return Ok(());
