@@ -90,7 +90,8 @@ pub async fn queues(db: impl PgExecutor<'_>, known: &[String], most: i64) -> Res
     Ok(queues)
 }
 
-/// Lets no worker claim a job of `queue` any more, by order of `by`. What runs ends.
+/// Lets no worker claim a job of `queue` any more, by order of `by`. What runs ends, and short jobs that a process holds ready
+/// begin within two seconds or are handed back.
 pub async fn pause(db: &mut PgConnection, queue: &str, by: &str) -> Result<()> {
     sqlx::query!(
         r#"

@@ -1,5 +1,5 @@
-//! A queue as an apalis backend: where a worker gets its jobs from, as many as there are free places, and none that would have
-//! to wait.
+//! A queue as an apalis backend: where a worker gets its jobs from, as many as there are free places. Of a queue whose jobs are
+//! short and many it holds some more ready, which begin within milliseconds.
 mod pull;
 mod sink;
 
@@ -24,7 +24,7 @@ use ulid::Ulid;
 use self::{pull::Pull, sink::Outbox};
 use crate::{
     Announcer, Claimed, Error, Lease, Options, Process, judge::judge, layer::AttemptLayer,
-    process::Lane, recorder::Record, slots::Slot,
+    process::Lane, recorder::Record, slots::Counted,
 };
 
 /// A database that does not answer a claim for so long is away; what a late answer would have brought is handed back.
@@ -79,18 +79,24 @@ impl<Args> Storage<Args> {
     }
 }
 
+/// What an attempt takes as long as it runs.
+pub(crate) struct Place {
+    _slot: Counted,
+    _suspect: Option<Counted>,
+}
+
 /// One attempt on its way from the claim to the layer that runs it.
 #[derive(Clone)]
 pub(crate) struct ClaimedAttempt {
     pub(crate) job: Arc<Claimed>,
     pub(crate) lease: Lease,
     /// Its place, until the attempt has ended.
-    slot: Arc<Mutex<Option<Slot>>>,
+    place: Arc<Mutex<Option<Place>>>,
 }
 
 impl ClaimedAttempt {
-    pub(crate) fn take_slot(&self) -> Option<Slot> {
-        self.slot.lock().unwrap_or_else(PoisonError::into_inner).take()
+    pub(crate) fn take_place(&self) -> Option<Place> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
@@ -118,7 +124,8 @@ impl<Args: DeserializeOwned> Storage<Args> {
     /// may be of a newer version. (apalis would take it for an error of the backend, and end the worker.)
     fn begin(process: &Process, lane: &Arc<Lane>, job: Claimed) -> Option<Task<Vec<u8>>> {
         let job = Arc::new(job);
-        let slot = lane.slots.take();
+        let suspect = (job.rescues > 0).then(|| lane.slots.suspect());
+        let place = Place { _slot: lane.slots.take(), _suspect: suspect };
         if let Err(error) = serde_json::from_slice::<Args>(&job.payload) {
             tracing::error!(job.id = job.id, job.type = job.queue, %error, "a payload that this version does not know");
             let error = format!("a payload that this version does not know: {error}").into();
@@ -126,20 +133,13 @@ impl<Args: DeserializeOwned> Storage<Args> {
             process.0.settings.observer.begun(&job);
             process.0.settings.observer.ended(&job, finished.outcome, Duration::ZERO);
             process.0.hold_ended(&job);
-            if job.probe {
-                let (process, id) = (process.clone(), job.id.clone());
-                #[expect(
-                    clippy::disallowed_methods,
-                    reason = "failing that, the probe ends by itself"
-                )]
-                drop(tokio::spawn(async move { process.0.breakers.release(&id).await }));
-            }
-            process.0.recorder.record(Record { lane: lane.clone(), job, finished });
+            process.0.give_up_probe(&job);
+            process.0.recorder.record(Record::new(lane.clone(), job, finished));
             return None;
         }
         let lease = Lease::new(&job, lane.options.timeout, process.0.pool.clone());
-        let slot = Arc::new(Mutex::new(Some(slot)));
-        let held = ClaimedAttempt { job: job.clone(), lease: lease.clone(), slot };
+        let place = Arc::new(Mutex::new(Some(place)));
+        let held = ClaimedAttempt { job: job.clone(), lease: lease.clone(), place };
         Some(task(&job).data(lease).data(held).build())
     }
 }
@@ -161,7 +161,7 @@ impl<Args: DeserializeOwned> Backend for Storage<Args> {
         let Some((process, lane)) = self.worker.clone() else { return Poll::Ready(None) };
         let mut pull = self.pull.take().unwrap_or_else(|| Pull::new(&process, &lane));
         let next = loop {
-            match pull.poll(cx, &process, &lane) {
+            match pull.poll(cx) {
                 Poll::Pending => break Poll::Pending,
                 Poll::Ready(job) => {
                     if let Some(task) = Self::begin(&process, &lane, job) {

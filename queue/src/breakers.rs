@@ -53,6 +53,12 @@ impl Breakers {
         }
     }
 
+    /// Whether one of `needs` has failed lately, as far as is known here.
+    pub(crate) fn are_failing(&self, needs: &[String]) -> bool {
+        let state = self.lock();
+        needs.iter().any(|need| state.failing.contains(need))
+    }
+
     /// An attempt of `job` ended because `dependency` is away.
     pub(crate) async fn failed(&self, dependency: &str, error: &str, job: &str, probe: bool) {
         self.lock().failing.insert(dependency.to_owned());

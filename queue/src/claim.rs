@@ -3,9 +3,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::PgPool;
+use sqlx::PgConnection;
 
-use crate::{Result, breaker::PROBE_LEASE};
+use crate::{Result, breaker::PROBE_LEASE, presence::Key};
 
 /// After so many workers that died running it a job is what kills them: it is dead.
 pub const MAX_RESCUES: i32 = 3;
@@ -45,6 +45,10 @@ impl Claimed {
     pub fn outage(&self) -> Duration {
         let lasted = self.outage_since.and_then(|since| (self.since - since).to_std().ok());
         lasted.unwrap_or_default()
+    }
+
+    pub(crate) fn key(&self) -> Key {
+        (self.id.clone(), self.since)
     }
 
     /// Attempts that count, this one among them: those that were lost with their worker are not its fault.
@@ -123,44 +127,54 @@ fn texts(metadata: Option<Value>) -> BTreeMap<String, String> {
     texts.collect()
 }
 
-/// Claims up to `limit` ready jobs of `queue` for process `worker`, oldest first; none of a paused queue.
-///
-/// Only those due at `from` or later are looked at (`None`: all). Of a queue whose oldest jobs are claimed in turn, what lies
-/// before them in the index are versions of rows that are gone, and that no vacuum may remove while a snapshot is open: so a
-/// worker begins where it found the last ones.
-pub(crate) async fn claim(
-    pool: &PgPool,
-    queue: &str,
-    worker: &str,
-    limit: usize,
-    from: Option<DateTime<Utc>>,
-) -> Result<Vec<Claimed>> {
+/// The process that claims.
+pub(crate) struct Worker<'a> {
+    pub(crate) db: &'a mut PgConnection,
+    pub(crate) name: &'a str,
+}
+
+/// What it claims.
+pub(crate) struct Wanted<'a> {
+    pub(crate) queue: &'a str,
+    pub(crate) limit: usize,
+    /// Only those due then or later are looked at (`None`: all). Of a queue whose oldest jobs are claimed in turn, what lies
+    /// before them in the index are versions of rows that are gone, and that no vacuum may remove while a snapshot is open: so
+    /// a worker begins where it found the last ones.
+    pub(crate) from: Option<DateTime<Utc>>,
+    /// Also those whose workers died while they held them.
+    pub(crate) also_rescued: bool,
+}
+
+/// Claims ready jobs of a queue, oldest first; none of a paused queue.
+pub(crate) async fn claim(worker: Worker<'_>, wanted: Wanted<'_>) -> Result<Vec<Claimed>> {
     let rows = sqlx::query_as!(
         Row,
         r#"
-            with ready as (
-                select id from queue.jobs
+            -- The rows are locked, and where they lie is known. One that was written meanwhile is locked in its new version, which
+            -- this statement does not see: the next claim takes it.
+            update queue.jobs
+            set attempts = attempts + 1, lock_by = $2, lock_at = clock_timestamp()
+            where ctid = any(array(
+                select ctid from queue.jobs
                 where queue = $1 and run_at >= coalesce($4, '-infinity'::timestamptz) and run_at <= statement_timestamp()
-                  and lock_by is null
+                  and lock_by is null and ($5 or rescues = 0)
                   and not exists (select from queue.settings where queue = $1 and paused_at is not null)
                 order by run_at
                 limit $3
                 for update skip locked
-            )
-            update queue.jobs j
-            set attempts = attempts + 1, lock_by = $2, lock_at = clock_timestamp()
-            from ready where j.id = ready.id
-            returning j.id, queue, payload, attempts, max_attempts, rescues, outages, outage_since, key, batch,
+            ))
+            returning id, queue, payload, attempts, max_attempts, rescues, outages, outage_since, key, batch,
                 metadata, checkpoint, run_at,
                 greatest(0, extract(epoch from lock_at - greatest(run_at, created_at)))::float8 as "waited!",
                 lock_at as "since!", false as "probe!"
         "#,
-        queue,
-        worker,
-        i64::try_from(limit).unwrap_or(i64::MAX),
-        from,
+        wanted.queue,
+        worker.name,
+        i64::try_from(wanted.limit).unwrap_or(i64::MAX),
+        wanted.from,
+        wanted.also_rescued,
     )
-    .fetch_all(pool)
+    .fetch_all(worker.db)
     .await?;
     Ok(in_order(rows))
 }
@@ -168,11 +182,8 @@ pub(crate) async fn claim(
 /// The same of a queue that needs something outside: while the breaker of one of its `needs` is open one job at the most, the
 /// probe, when it is time for one and nobody else runs it.
 pub(crate) async fn claim_needing(
-    pool: &PgPool,
-    queue: &str,
-    worker: &str,
-    limit: usize,
-    from: Option<DateTime<Utc>>,
+    worker: Worker<'_>,
+    wanted: Wanted<'_>,
     needs: &[String],
 ) -> Result<Vec<Claimed>> {
     let rows = sqlx::query_as!(
@@ -180,7 +191,7 @@ pub(crate) async fn claim_needing(
         r#"
             with open as (
                 select name, probe_at <= clock_timestamp() and (probe_until is null or probe_until < clock_timestamp()) as free
-                from queue.breakers where name = any($5) and open_since is not null
+                from queue.breakers where name = any($6) and open_since is not null
             ),
             room as (
                 select case when bool_and(free) is null then $3::bigint when bool_and(free) then least($3::bigint, 1) else 0 end as jobs
@@ -188,10 +199,10 @@ pub(crate) async fn claim_needing(
             ),
             -- With a limit that the planner does not know it would read and sort all that is ready.
             ready as (
-                select id from (
-                    select id from queue.jobs
+                select id, place from (
+                    select id, ctid as place from queue.jobs
                     where queue = $1 and run_at >= coalesce($4, '-infinity'::timestamptz) and run_at <= statement_timestamp()
-                      and lock_by is null
+                      and lock_by is null and ($5 or rescues = 0)
                       and not exists (select from queue.settings where queue = $1 and paused_at is not null)
                       and (select jobs from room) > 0
                     order by run_at
@@ -204,27 +215,28 @@ pub(crate) async fn claim_needing(
             probe as (
                 update queue.breakers b
                 set probe_by = $2, probe_job = (select id from ready),
-                    probe_until = clock_timestamp() + make_interval(secs => $6)
+                    probe_until = clock_timestamp() + make_interval(secs => $7)
                 where name in (select name from open) and exists (select from ready) and open_since is not null
                   and probe_at <= clock_timestamp() and (probe_until is null or probe_until < clock_timestamp())
                 returning name
             )
-            update queue.jobs j
+            update queue.jobs
             set attempts = attempts + 1, lock_by = $2, lock_at = clock_timestamp()
-            from ready where j.id = ready.id and (select count(*) from probe) = (select count(*) from open)
-            returning j.id, queue, payload, attempts, max_attempts, rescues, outages, outage_since, key, batch,
+            where ctid = any(array(select place from ready)) and (select count(*) from probe) = (select count(*) from open)
+            returning id, queue, payload, attempts, max_attempts, rescues, outages, outage_since, key, batch,
                 metadata, checkpoint, run_at,
                 greatest(0, extract(epoch from lock_at - greatest(run_at, created_at)))::float8 as "waited!",
                 lock_at as "since!", exists (select from probe) as "probe!"
         "#,
-        queue,
-        worker,
-        i64::try_from(limit).unwrap_or(i64::MAX),
-        from,
+        wanted.queue,
+        worker.name,
+        i64::try_from(wanted.limit).unwrap_or(i64::MAX),
+        wanted.from,
+        wanted.also_rescued,
         needs,
         PROBE_LEASE.as_secs_f64(),
     )
-    .fetch_all(pool)
+    .fetch_all(worker.db)
     .await?;
     Ok(in_order(rows))
 }

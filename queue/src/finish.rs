@@ -112,13 +112,15 @@ pub(crate) async fn end(
     let results: Vec<_> = ended.iter().map(|e| e.result.clone().map(without_nul)).collect();
     let held = sqlx::query_scalar!(
         r#"
-            with e as (
-                select * from unnest($2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::jsonb[])
+            -- The worker is a column of it, and no constant: who holds what changes faster than statistics, and a planner that
+            -- takes one row for what hundreds are would compare all with all.
+            with e as materialized (
+                select *, $1::text as worker from unnest($2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::jsonb[])
                     as e (id, since, outcome, failure, result)
             ),
             gone as (
                 delete from queue.jobs j using e
-                where j.id = e.id and j.lock_by = $1 and j.lock_at = e.since
+                where j.id = e.id and j.lock_by = e.worker and j.lock_at = e.since
                 returning j.*, e.outcome, e.failure, e.result
             ),
             -- Whoever ends jobs of several batches takes them in one order.
@@ -176,6 +178,11 @@ pub(crate) async fn postpone(
         ended.iter().map(|e| e.outage_of.as_deref().map(ToOwned::to_owned)).collect();
     let held = sqlx::query_scalar!(
         r#"
+            with e as materialized (
+                select *, $1::text as worker
+                from unnest($2::text[], $3::timestamptz[], $4::text[], $5::float8[], $6::text[], $7::text[])
+                    as e (id, since, outcome, pause, failure, away)
+            )
             update queue.jobs j
             set attempts = j.attempts - (e.outcome in ('snooze', 'outage'))::integer,
                 outages = case e.outcome when 'outage' then j.outages + 1 when 'snooze' then j.outages else 0 end,
@@ -191,9 +198,8 @@ pub(crate) async fn postpone(
                 history = (case when jsonb_array_length(j.history) >= 100 then j.history - 0 else coalesce(j.history, '[]') end)
                     || jsonb_build_object('attempt', j.attempts, 'worker', j.lock_by, 'started_at', j.lock_at,
                         'ended_at', clock_timestamp(), 'outcome', e.outcome, 'error', e.failure)
-            from unnest($2::text[], $3::timestamptz[], $4::text[], $5::float8[], $6::text[], $7::text[])
-                as e (id, since, outcome, pause, failure, away)
-            where j.id = e.id and j.lock_by = $1 and j.lock_at = e.since
+            from e
+            where j.id = e.id and j.lock_by = e.worker and j.lock_at = e.since
             returning j.id
         "#,
         worker,

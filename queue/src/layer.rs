@@ -22,7 +22,7 @@ use crate::{
     hook::panic_message,
     judge::{away, judge},
     presence::Key,
-    process::{Inner, Lane, Running},
+    process::{Held, Inner, Lane, Running},
     recorder::Record,
 };
 
@@ -88,8 +88,8 @@ async fn attempt<R: Serialize + Send + 'static>(
     work: BoxFuture<'static, Result<R, BoxDynError>>,
 ) -> Result<R, BoxDynError> {
     let inner = process.0.clone();
-    let (job, slot) = (held.job.clone(), held.take_slot());
-    let key = (job.id.clone(), job.since);
+    let (job, place) = (held.job.clone(), held.take_place());
+    let key = job.key();
     if job.probe {
         inner.breakers.hold(&job.id);
     }
@@ -102,7 +102,7 @@ async fn attempt<R: Serialize + Send + 'static>(
         async move { run(&inner, &lane, &job, work).await }.instrument(span)
     });
     let running = Running { cancel, task: task.abort_handle(), asked: None };
-    inner.lock().insert(key.clone(), Some(running));
+    inner.lock().insert(key.clone(), Held::Running(running));
     let mut watched = Watched { process: &inner, key: &key, task: Some(task.abort_handle()) };
     let started = Instant::now();
     let (finished, result) = task.await.unwrap_or_else(|_| {
@@ -116,9 +116,10 @@ async fn attempt<R: Serialize + Send + 'static>(
     }
     watched.task = None;
     drop(watched);
-    inner.lock().insert(key, None);
-    inner.recorder.record(Record { lane, job, finished });
-    drop(slot);
+    inner.lock().insert(key, Held::Ended);
+    lane.pace.add(started.elapsed());
+    inner.recorder.record(Record::new(lane, job, finished));
+    drop(place);
     result
 }
 

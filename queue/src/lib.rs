@@ -23,6 +23,7 @@ mod judge;
 mod layer;
 mod lease;
 mod options;
+mod pace;
 mod presence;
 mod process;
 mod recorder;

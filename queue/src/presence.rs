@@ -85,33 +85,49 @@ pub(crate) async fn all_held(pool: &PgPool, worker: &str) -> Result<Vec<Key>> {
     Ok(rows.fetch_all(pool).await?.into_iter().map(|row| (row.id, row.since)).collect())
 }
 
-/// Gives back what `worker` holds and will not end, all or these attempts: ready again, at the cost of no attempt.
-pub(crate) async fn hand_back(pool: &PgPool, worker: &str, only: Option<&[Key]>) -> Result<u64> {
-    let ids: Vec<_> = only.unwrap_or_default().iter().map(|(id, _)| id.clone()).collect();
-    let since: Vec<_> = only.unwrap_or_default().iter().map(|(_, since)| *since).collect();
+/// Gives back attempts that `worker` holds and will not end: their jobs are ready again, at the cost of no attempt. `begun`: they
+/// ran, or may have; their history says so if they were held for a second.
+pub(crate) async fn hand_back(
+    pool: &PgPool,
+    worker: &str,
+    attempts: &[Key],
+    begun: bool,
+) -> Result<u64> {
+    let ids: Vec<_> = attempts.iter().map(|(id, _)| id.clone()).collect();
+    let since: Vec<_> = attempts.iter().map(|(_, since)| *since).collect();
     let done = sqlx::query!(
         r#"
-            with back as (
-                update queue.jobs
+            with k as materialized (
+                select *, $1::text as worker from unnest($2::text[], $3::timestamptz[]) as k (id, since)
+            ),
+            back as (
+                update queue.jobs j
                 set attempts = attempts - 1, lock_by = null, lock_at = null,
-                    history = case when lock_at < clock_timestamp() - interval '1 second'
-                        then coalesce(history, '[]') || jsonb_build_object('attempt', attempts, 'worker', lock_by,
-                            'started_at', lock_at, 'ended_at', clock_timestamp(), 'outcome', 'handed_back', 'error', null)
+                    history = case when $4 and lock_at < clock_timestamp() - interval '1 second'
+                        then (case when jsonb_array_length(history) >= 100 then history - 0 else coalesce(history, '[]') end)
+                            || jsonb_build_object('attempt', attempts, 'worker', lock_by, 'started_at', lock_at,
+                                'ended_at', clock_timestamp(), 'outcome', 'handed_back', 'error', null)
                         else history end
-                where lock_by = $1 and ($2 or (id, lock_at) in (select * from unnest($3::text[], $4::timestamptz[])))
+                from k where j.id = k.id and j.lock_by = k.worker and j.lock_at = k.since
                 returning queue
             )
             select count(*) as "count!", (select count(pg_notify('queue', queue)) from (select distinct queue from back) q) as rung
             from back
         "#,
         worker,
-        only.is_none(),
         &ids,
         &since,
+        begun,
     )
     .fetch_one(pool)
     .await?;
     Ok(done.count.unsigned_abs())
+}
+
+/// The same of all that `worker` holds; reads every live job.
+pub(crate) async fn hand_back_all(pool: &PgPool, worker: &str) -> Result<u64> {
+    let all = all_held(pool, worker).await?;
+    hand_back(pool, worker, &all, true).await
 }
 
 /// Makes ready the jobs of processes that have been silent for longer than `silence`; gives how many of each queue.

@@ -17,6 +17,7 @@ use crate::{
     announce::{Wakeup, Wakeups},
     breaker,
     breakers::Breakers,
+    pace::Pace,
     presence::{self, Key},
     recorder::Recorder,
     slots::Slots,
@@ -28,6 +29,9 @@ const FOR_JOBS: f64 = 0.8;
 const FOR_REST: f64 = 0.1;
 /// A claim that nobody waits for any more may commit for so long.
 const SUSPICION: Duration = Duration::from_mins(1);
+/// A claimed job that has not found a place for so long is not begun: a process that was frozen may have lost it, and of a queue
+/// that has grown slow others may have a place for it.
+pub(crate) const WAITS: Duration = Duration::from_secs(2);
 /// What does not look whether it is asked to stop is dropped after so long.
 const GRACE: Duration = Duration::from_secs(3);
 
@@ -48,8 +52,16 @@ pub(crate) struct Inner {
     searched: Mutex<Option<Instant>>,
     pub(crate) wakeups: Wakeups,
     queues: Mutex<BTreeMap<String, Arc<Lane>>>,
-    /// What runs, and what has ended and is not recorded yet (which has no handle).
-    held: Mutex<HashMap<Key, Option<Running>>>,
+    held: Mutex<HashMap<Key, Held>>,
+}
+
+/// An attempt that this process answers for.
+pub(crate) enum Held {
+    /// Claimed at that time, and waiting for a place.
+    Waiting(Instant),
+    Running(Running),
+    /// Only its end is to be recorded.
+    Ended,
 }
 
 /// One queue in this process.
@@ -57,6 +69,7 @@ pub(crate) struct Lane {
     pub(crate) options: Options,
     pub(crate) needs: Vec<String>,
     pub(crate) slots: Slots,
+    pub(crate) pace: Pace,
     pub(crate) wakeup: Wakeup,
 }
 
@@ -104,6 +117,7 @@ impl Process {
                 Arc::new(Lane {
                     needs: options.needed(),
                     slots: Slots::new(options.concurrency.min(options.most_at_once)),
+                    pace: Pace::default(),
                     wakeup: self.0.wakeups.of(&options.queue),
                     options,
                 })
@@ -129,7 +143,9 @@ impl Process {
         // What waits for something outside comes to its end, or to a point where it can be handed back.
         let stop = async move {
             let stopped = stop.await;
-            inner.lock().values().flatten().for_each(|attempt| attempt.cancel.cancel());
+            inner.running(|attempt| attempt.cancel.cancel());
+            // A claim may be on its way, whose answer apalis does not ask for while what runs ends.
+            inner.suspect();
             stopped
         };
         let time_for_jobs = limit.mul_f64(FOR_JOBS);
@@ -139,7 +155,7 @@ impl Process {
             done = monitor.run_with_signal(stop) => done,
             never = self.keep() => match never {},
         };
-        inner.lock().values().flatten().for_each(|attempt| attempt.task.abort());
+        inner.running(|attempt| attempt.task.abort());
         let limit = limit.mul_f64(FOR_REST);
         if timeout(limit, inner.recorder.finish()).await.is_err() {
             tracing::warn!(
@@ -149,8 +165,8 @@ impl Process {
         let rest = async {
             // What is known by its keys first: the search for the rest reads every live job.
             let known =
-                presence::hand_back(&inner.pool, self.name(), Some(&inner.attempts())).await?;
-            let jobs = known + presence::hand_back(&inner.pool, self.name(), None).await?;
+                presence::hand_back(&inner.pool, self.name(), &inner.attempts(), true).await?;
+            let jobs = known + presence::hand_back_all(&inner.pool, self.name()).await?;
             breaker::release(&inner.pool, self.name(), None).await?;
             presence::sign_off(&inner.pool, self.name()).await?;
             Ok::<_, Error>(jobs)
@@ -168,12 +184,32 @@ impl Process {
 }
 
 impl Inner {
-    pub(crate) fn lock(&self) -> MutexGuard<'_, HashMap<Key, Option<Running>>> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, HashMap<Key, Held>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock_queues(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Lane>>> {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A job that was a probe does not begin: another may probe.
+    pub(crate) fn give_up_probe(self: &Arc<Self>, job: &Claimed) {
+        if job.probe {
+            let (process, id) = (self.clone(), job.id.clone());
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "failing that, the probe ends by itself"
+            )]
+            drop(tokio::spawn(async move { process.breakers.release(&id).await }));
+        }
+    }
+
+    fn running(&self, act: impl Fn(&Running)) {
+        for held in self.lock().values() {
+            if let Held::Running(attempt) = held {
+                act(attempt);
+            }
+        }
     }
 
     /// The attempts that this process answers for.
@@ -183,21 +219,58 @@ impl Inner {
 
     /// Asks an attempt to stop, and drops it when it has not come to its end a few seconds later. It can write nothing any
     /// more: its lease is lost.
-    fn stop(&self, key: &Key) {
-        if let Some(Some(attempt)) = self.lock().get_mut(key) {
-            if attempt.asked.is_none() {
-                tracing::warn!(job.id = key.0, "stopped: cancelled, or given to another worker");
+    pub(crate) fn stop(&self, key: &Key) {
+        let mut all = self.lock();
+        match all.get_mut(key) {
+            Some(Held::Running(attempt)) => {
+                if attempt.asked.is_none() {
+                    tracing::warn!(
+                        job.id = key.0,
+                        "stopped: cancelled, or given to another worker"
+                    );
+                }
+                attempt.cancel.cancel();
+                if attempt.asked.get_or_insert_with(Instant::now).elapsed() >= GRACE {
+                    attempt.task.abort();
+                }
             }
-            attempt.cancel.cancel();
-            if attempt.asked.get_or_insert_with(Instant::now).elapsed() >= GRACE {
-                attempt.task.abort();
+            // It has not begun, and now never does.
+            Some(Held::Waiting(_)) => {
+                all.remove(key);
             }
+            Some(Held::Ended) | None => {}
         }
+    }
+
+    /// Answers for jobs that were claimed and wait for a place.
+    pub(crate) fn hold_waiting(&self, jobs: &[Claimed]) {
+        let now = Instant::now();
+        self.lock().extend(jobs.iter().map(|job| (job.key(), Held::Waiting(now))));
+    }
+
+    /// How long a job that was claimed has waited for its place, if it may begin: it was not taken away meanwhile, and has not
+    /// waited for too long.
+    pub(crate) fn may_begin(&self, job: &Claimed) -> Option<Duration> {
+        let mut all = self.lock();
+        let key = job.key();
+        let Some(Held::Waiting(since)) = all.get(&key) else { return None };
+        let waited = since.elapsed();
+        if waited >= WAITS {
+            return None;
+        }
+        all.remove(&key);
+        Some(waited)
+    }
+
+    /// Those that have waited for a place for too long: they are not begun here any more, and are to be handed back.
+    fn waited_too_long(&self) -> Vec<Key> {
+        let is_old = |held: &Held| matches!(held, Held::Waiting(since) if since.elapsed() >= WAITS);
+        self.lock().iter().filter(|(_, held)| is_old(held)).map(|(key, _)| key.clone()).collect()
     }
 
     /// Answers for a job whose end is only to be recorded.
     pub(crate) fn hold_ended(&self, job: &Claimed) {
-        self.lock().insert((job.id.clone(), job.since), None);
+        self.lock().insert(job.key(), Held::Ended);
     }
 
     pub(crate) fn forget(&self, key: &Key) {

@@ -1,9 +1,11 @@
 //! Records how attempts ended: many in one statement, and again until the database has them.
 use std::{
+    collections::HashSet,
     sync::{Arc, Weak},
     time::Duration,
 };
 
+use futures_util::FutureExt as _;
 use sqlx::PgPool;
 use tokio::{
     sync::{Mutex, mpsc},
@@ -15,10 +17,14 @@ use crate::{
     Claimed, Finished, HookedJob, Outcome, Result, Settings, finish,
     hook::{Failed, call},
     process::{Inner, Lane},
+    slots::Counted,
 };
 
 /// In one statement.
 const BATCH: usize = 500;
+/// Where so many attempts end at once, so long may others be waited for that end with them: one commit for many.
+const MANY: usize = 8;
+const GATHER: Duration = Duration::from_millis(2);
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(500);
 /// A database that does not answer for so long is away. What it did all the same is seen at the next try.
@@ -32,9 +38,15 @@ pub(crate) struct Record {
     pub(crate) lane: Arc<Lane>,
     pub(crate) job: Arc<Claimed>,
     pub(crate) finished: Finished,
+    _unrecorded: Counted,
 }
 
 impl Record {
+    pub(crate) fn new(lane: Arc<Lane>, job: Arc<Claimed>, finished: Finished) -> Self {
+        let unrecorded = lane.slots.unrecorded();
+        Self { lane, job, finished, _unrecorded: unrecorded }
+    }
+
     fn hooked(&self) -> HookedJob {
         HookedJob {
             id: self.job.id.clone(),
@@ -54,7 +66,7 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     pub(crate) fn start(pool: PgPool, settings: Settings, process: Weak<Inner>) -> Self {
-        // Unbounded, for what a database that is away leaves here was claimed from it before: no more than the slots.
+        // Unbounded, for no more is claimed while a thousand of a queue wait here.
         let (records, waiting) = mpsc::unbounded_channel();
         let writer = Writer { pool, settings, process };
         #[expect(
@@ -88,37 +100,49 @@ impl Writer {
     async fn record_all(self, mut waiting: mpsc::UnboundedReceiver<Option<Record>>) {
         let mut batch = Vec::with_capacity(BATCH);
         while waiting.recv_many(&mut batch, BATCH).await > 0 {
-            let last = batch.iter().any(Option::is_none);
-            let records: Vec<_> = batch.drain(..).flatten().collect();
-            self.record_some(&records).await;
-            if let Some(process) = self.process.upgrade() {
-                for Record { finished, .. } in &records {
-                    process.forget(&(finished.id.clone(), finished.since));
-                }
+            if (MANY..BATCH).contains(&batch.len()) {
+                tokio::time::sleep(GATHER).await;
+                let room = BATCH - batch.len();
+                waiting.recv_many(&mut batch, room).now_or_never();
             }
+            let last = batch.iter().any(Option::is_none);
+            self.record_some(batch.drain(..).flatten().collect()).await;
             if last {
                 return;
             }
         }
     }
 
-    async fn record_some(&self, records: &[Record]) {
+    async fn record_some(&self, records: Vec<Record>) {
         let of = |outcomes: &[Outcome]| -> Vec<&Finished> {
             let found = records.iter().map(|record| &record.finished);
             found.filter(|finished| outcomes.contains(&finished.outcome)).collect()
         };
         let done = of(&[Outcome::Done]);
-        let mut held = self.write(&done).await;
+        let mut held: HashSet<_> = self.write(&done).await.into_iter().collect();
         held.extend(self.write(&of(&[Outcome::Retry, Outcome::Outage, Outcome::Snooze])).await);
-        // One whose end a try recorded that seemed to fail is not among those held, and is undone for nothing: it is asked
-        // what the database says now.
-        for record in records.iter().filter(|record| record.finished.outcome != Outcome::Dead) {
-            if !held.contains(&record.finished.id) {
-                until_done(|| self.call_on_stale(record)).await;
+        let (written, rest): (Vec<_>, Vec<_>) =
+            records.into_iter().partition(|record| held.contains(&record.finished.id));
+        // Before the hooks, which take their time.
+        self.forget(&written);
+        drop(written);
+        for record in rest {
+            if record.finished.outcome == Outcome::Dead {
+                until_done(|| self.record_death(&record)).await;
+            } else {
+                // Also one whose end a try recorded that seemed to fail: it is undone for nothing, after the database was asked.
+                until_done(|| self.call_on_stale(&record)).await;
             }
+            self.forget(&[record]);
         }
-        for record in records.iter().filter(|record| record.finished.outcome == Outcome::Dead) {
-            until_done(|| self.record_death(record)).await;
+    }
+
+    /// The process does not answer for them any more.
+    fn forget(&self, records: &[Record]) {
+        if let Some(process) = self.process.upgrade() {
+            for Record { finished, .. } in records {
+                process.forget(&(finished.id.clone(), finished.since));
+            }
         }
     }
 

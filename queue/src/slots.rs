@@ -9,31 +9,40 @@ use tokio::sync::Notify;
 #[derive(Debug, Clone)]
 pub(crate) struct Slots(Arc<Inner>);
 
-#[derive(Debug)]
-struct Inner {
+#[derive(Debug, Default)]
+pub(crate) struct Inner {
     limit: AtomicUsize,
     used: AtomicUsize,
-    freed: Notify,
+    /// Jobs that are claimed and have no place yet.
+    waiting: AtomicUsize,
+    /// Attempts that have ended, which the database does not know yet.
+    unrecorded: AtomicUsize,
+    /// Running jobs that others died of.
+    suspects: AtomicUsize,
+    /// One of these counts has fallen, or the limit is another.
+    changed: Notify,
 }
 
-/// A place, given back when dropped.
+/// From so many ended attempts on that are not recorded no more of a queue is claimed: were the process killed, all of them would
+/// run again.
+const MOST_UNRECORDED: usize = 1000;
+
+/// One that is counted until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Slot(Slots);
+pub(crate) struct Counted {
+    slots: Slots,
+    count: fn(&Inner) -> &AtomicUsize,
+}
 
 impl Slots {
     pub(crate) fn new(limit: usize) -> Self {
-        Self(Arc::new(Inner {
-            limit: AtomicUsize::new(limit.max(1)),
-            used: AtomicUsize::new(0),
-            freed: Notify::new(),
-        }))
+        Self(Arc::new(Inner { limit: AtomicUsize::new(limit.max(1)), ..Inner::default() }))
     }
 
     /// Fewer places: what runs goes on, and no other begins until there is one again.
     pub(crate) fn set_limit(&self, limit: usize) {
         if self.0.limit.swap(limit.max(1), SeqCst) != limit.max(1) {
-            self.0.freed.notify_waiters();
-            self.0.freed.notify_one();
+            self.0.changed.notify_waiters();
         }
     }
 
@@ -45,29 +54,65 @@ impl Slots {
         self.limit().saturating_sub(self.0.used.load(SeqCst))
     }
 
-    /// Only one asks for places, so that those free now stay free until it takes them.
-    pub(crate) fn take(&self) -> Slot {
-        self.0.used.fetch_add(1, SeqCst);
-        Slot(self.clone())
+    /// How many more jobs may be claimed, when `ahead` of them may wait: none while the database falls behind with what ended.
+    pub(crate) fn room(&self, ahead: usize) -> usize {
+        if self.0.unrecorded.load(SeqCst) >= MOST_UNRECORDED {
+            return 0;
+        }
+        (self.free() + ahead).saturating_sub(self.0.waiting.load(SeqCst))
+    }
+
+    /// A place. Only one asks for places, so that those free now stay free until it takes them.
+    pub(crate) fn take(&self) -> Counted {
+        self.count(|inner| &inner.used)
+    }
+
+    /// A claimed job that waits for a place.
+    pub(crate) fn waiting(&self) -> Counted {
+        self.count(|inner| &inner.waiting)
+    }
+
+    /// An attempt that has ended, and is to be recorded.
+    pub(crate) fn unrecorded(&self) -> Counted {
+        self.count(|inner| &inner.unrecorded)
+    }
+
+    /// A job begins whose workers died before.
+    pub(crate) fn suspect(&self) -> Counted {
+        self.count(|inner| &inner.suspects)
+    }
+
+    pub(crate) fn runs_suspects(&self) -> bool {
+        self.0.suspects.load(SeqCst) > 0
+    }
+
+    fn count(&self, count: fn(&Inner) -> &AtomicUsize) -> Counted {
+        count(&self.0).fetch_add(1, SeqCst);
+        Counted { slots: self.clone(), count }
     }
 
     /// Resolves when at least `count` places are free (all there are, if those are fewer).
     pub(crate) async fn wait_for(&self, count: usize) {
+        self.wait_until(|slots| slots.free() >= count.min(slots.limit())).await;
+    }
+
+    /// Resolves when `is_so`, which may become true when something is counted no more, or the limit is another.
+    pub(crate) async fn wait_until(&self, is_so: impl Fn(&Self) -> bool) {
         loop {
-            let freed = self.0.freed.notified();
-            if self.free() >= count.min(self.limit()) {
+            // Woken from here on, also before it is awaited.
+            let changed = self.0.changed.notified();
+            if is_so(self) {
                 return;
             }
-            freed.await;
+            changed.await;
         }
     }
 }
 
-impl Drop for Slot {
+impl Drop for Counted {
     fn drop(&mut self) {
-        let Slot(Slots(inner)) = self;
-        inner.used.fetch_sub(1, SeqCst);
-        inner.freed.notify_one();
+        (self.count)(&self.slots.0).fetch_sub(1, SeqCst);
+        self.slots.0.changed.notify_waiters();
     }
 }
 
@@ -90,6 +135,14 @@ mod tests {
         slots.set_limit(3);
         slots.wait_for(1).await;
         assert_eq!(slots.free(), 1);
+        let ended: Vec<_> = (0..MOST_UNRECORDED).map(|_| slots.unrecorded()).collect();
+        assert_eq!(slots.room(5), 0, "the database is to catch up");
+        drop(ended);
+        assert_eq!(slots.room(5), 6);
+        let waiting: Vec<_> = (0..4).map(|_| slots.waiting()).collect();
+        assert_eq!(slots.room(5), 2);
+        drop(waiting);
+        assert_eq!(slots.room(5), 6);
         slots.set_limit(1);
         assert_eq!(slots.free(), 0, "three are used, one may be");
         drop(second);

@@ -1,4 +1,4 @@
-//! Claims for the worker of one queue: when there may be something, and a place for it.
+//! Claims for the worker of one queue: when there may be something, and room for it.
 use std::{
     collections::VecDeque,
     sync::Arc,
@@ -13,102 +13,162 @@ use futures_util::FutureExt as _;
 use super::CLAIM_LIMIT;
 use crate::{
     Claimed, Process, Result,
-    claim::{claim, claim_needing},
-    process::Lane,
+    claim::{Wanted, Worker, claim, claim_needing},
+    process::{Lane, WAITS},
+    slots::Counted,
 };
 
 /// After an error of the database; between half of it and all, so that processes do not come back together.
 const PAUSE: Duration = Duration::from_secs(1);
-/// While more wait than there are places, so long may free places gather: one question for many jobs.
+/// While more wait than there is room for, so long may room gather: one question for many jobs.
 const GATHER: Duration = Duration::from_millis(5);
 /// So often all ready jobs are looked at, also those due earlier than the ones found last: their transaction took its time.
 const LOOK_AT_ALL: Duration = Duration::from_secs(1);
+/// While more wait than there are places, no more often than this many times as long as a look takes (beside a snapshot that
+/// has been open for long it is slow), and at least so often.
+const LOOK_COST: u32 = 20;
+const LOOK_AT_LEAST: Duration = Duration::from_secs(10);
 /// Jobs that one statement claims at the most.
-const MOST: usize = 200;
+const MOST: usize = 400;
 
-type Answer = Option<Result<Vec<Claimed>>>;
+/// Jobs, and how long their statement took; none from a database that does not answer.
+type Answer = Option<Result<(Vec<Claimed>, Duration)>>;
 
 pub(super) struct Pull {
-    claimed: VecDeque<Claimed>,
-    step: Step,
-    /// Where the last jobs were found, and when all were looked at.
+    process: Process,
+    lane: Arc<Lane>,
+    /// Jobs that wait for a place.
+    claimed: VecDeque<Waiting>,
+    place: Option<BoxSyncFuture<()>>,
+    /// Must come to its end: what it claims is ours.
+    claim: Option<Claim>,
+    /// Until the next claim. May be dropped.
+    rest: BoxSyncFuture<()>,
+    /// Whether the last claim brought all that it asked for, and none that others died of.
+    more: bool,
+    /// Where the last jobs were found; `None`: the next claim looks at all.
     from: Option<DateTime<Utc>>,
-    looked_at_all: Instant,
+    look_again_at: Instant,
 }
 
-enum Step {
-    /// Until there may be something to claim, and a place for it. May be dropped.
-    Wait(BoxSyncFuture<()>),
-    /// Must come to its end: what it claims is ours.
-    Claim(BoxSyncFuture<Answer>),
+struct Waiting {
+    job: Claimed,
+    since: Instant,
+    _counted: Counted,
+}
+
+struct Claim {
+    answer: BoxSyncFuture<Answer>,
+    limit: usize,
+    looks_at_all: bool,
 }
 
 impl Pull {
     pub(super) fn new(process: &Process, lane: &Arc<Lane>) -> Self {
         let mut known = process.0.known.subscribe();
-        let lane = lane.clone();
+        let slots = lane.slots.clone();
         let first = async move {
             drop(known.wait_for(|known| *known).await);
-            lane.slots.wait_for(1).await;
+            slots.wait_for(1).await;
         };
         Self {
+            process: process.clone(),
+            lane: lane.clone(),
             claimed: VecDeque::new(),
-            step: Step::Wait(first.boxed().into()),
+            place: None,
+            claim: None,
+            rest: first.boxed().into(),
+            more: false,
             from: None,
-            looked_at_all: Instant::now(),
+            look_again_at: Instant::now(),
         }
     }
 
-    /// The next job of the queue; never ends.
-    pub(super) fn poll(
-        &mut self,
-        cx: &mut Context<'_>,
-        process: &Process,
-        lane: &Arc<Lane>,
-    ) -> Poll<Claimed> {
+    /// The next job of the queue, which has a place; never ends.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Claimed> {
         loop {
-            if let Some(job) = self.claimed.pop_front() {
+            if let Some(job) = self.begin() {
                 return Poll::Ready(job);
             }
-            self.step = match &mut self.step {
-                Step::Wait(wait) => {
-                    ready!(wait.poll_unpin(cx));
-                    self.claim(process, lane)
+            if let Some(claim) = &mut self.claim {
+                if let Poll::Ready(answer) = claim.answer.poll_unpin(cx) {
+                    self.answered(answer);
+                    continue;
                 }
-                Step::Claim(claim) => {
-                    let answer = ready!(claim.poll_unpin(cx));
-                    let step = self.wait(answer.as_ref(), process, lane);
-                    self.claimed.extend(answer.into_iter().flatten().flatten());
-                    step
-                }
-            };
+            } else if self.rest.poll_unpin(cx).is_ready() {
+                self.claim();
+                continue;
+            }
+            if self.claimed.is_empty() {
+                return Poll::Pending;
+            }
+            let place = self.place.get_or_insert_with(|| {
+                let slots = self.lane.slots.clone();
+                async move { slots.wait_for(1).await }.boxed().into()
+            });
+            ready!(place.poll_unpin(cx));
+            self.place = None;
         }
     }
 
-    pub(super) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Step::Claim(claim) = &mut self.step {
-            let _ = ready!(claim.poll_unpin(cx));
-            self.step = Step::Wait(std::future::pending().boxed().into());
+    /// The next of those that wait, if there is a place for it.
+    fn begin(&mut self) -> Option<Claimed> {
+        while self.lane.slots.free() > 0 {
+            let Waiting { mut job, since, .. } = self.claimed.pop_front()?;
+            if let Some(waited) = self.process.0.may_begin(&job) {
+                self.place = None;
+                job.waited += waited.as_secs_f64();
+                return Some(job);
+            }
+            self.process.0.give_up_probe(&job);
+            if since.elapsed() >= WAITS {
+                self.lane.pace.forget();
+            }
         }
+        None
+    }
+
+    /// Waits for a claim that is on its way; what it brings is handed back with the rest.
+    pub(super) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(claim) = &mut self.claim {
+            if let Some(Ok((jobs, _))) = ready!(claim.answer.poll_unpin(cx)) {
+                self.process.0.hold_waiting(&jobs);
+            }
+            self.claim = None;
+        }
+        self.rest = std::future::pending().boxed().into();
         Poll::Ready(())
     }
 
-    fn claim(&mut self, process: &Process, lane: &Arc<Lane>) -> Step {
-        let free = lane.slots.free().min(MOST);
-        if self.looked_at_all.elapsed() >= LOOK_AT_ALL {
+    fn claim(&mut self) {
+        let (process, lane) = (self.process.clone(), self.lane.clone());
+        if Instant::now() >= self.look_again_at && lane.slots.room(0) > 0 {
             self.from = None;
         }
-        if self.from.is_none() {
-            self.looked_at_all = Instant::now();
+        let ahead = self.ahead();
+        let limit = lane.slots.room(ahead).min(MOST);
+        if limit == 0 {
+            self.rest = gather(lane, ahead).boxed().into();
+            return;
         }
-        let (process, lane, from) = (process.clone(), lane.clone(), self.from);
+        let from = self.from;
         let work = async move {
-            let (pool, queue, name) = (&process.0.pool, &lane.options.queue, process.name());
+            let wanted = Wanted {
+                queue: &lane.options.queue,
+                limit,
+                from,
+                // One that others died of may take with it what is held ready beside it.
+                also_rescued: ahead == 0,
+            };
             let claim = async {
-                match lane.needs.as_slice() {
-                    [] => claim(pool, queue, name, free, from).await,
-                    needs => claim_needing(pool, queue, name, free, from, needs).await,
-                }
+                let mut db = process.0.pool.acquire().await?;
+                let begun = Instant::now();
+                let worker = Worker { db: &mut db, name: process.name() };
+                let jobs = match lane.needs.as_slice() {
+                    [] => claim(worker, wanted).await?,
+                    needs => claim_needing(worker, wanted, needs).await?,
+                };
+                Ok((jobs, begun.elapsed()))
             };
             let answer = tokio::time::timeout(CLAIM_LIMIT, claim).await.ok();
             if !matches!(answer, Some(Ok(_))) {
@@ -116,48 +176,91 @@ impl Pull {
             }
             answer
         };
-        Step::Claim(work.boxed().into())
+        let answer = work.boxed().into();
+        self.claim = Some(Claim { answer, limit, looks_at_all: from.is_none() });
     }
 
-    /// What comes after a claim.
-    fn wait(
-        &mut self,
-        answer: Option<&Result<Vec<Claimed>>>,
-        process: &Process,
-        lane: &Arc<Lane>,
-    ) -> Step {
+    /// Jobs to hold ready beside those that run: while more wait than there are places. None of a look at all, which finds those
+    /// that others died of; none while such a job runs, or what these jobs need fails.
+    fn ahead(&self) -> usize {
+        let lane = &self.lane;
+        let may = self.more
+            && self.from.is_some()
+            && !lane.slots.runs_suspects()
+            && !self.process.0.breakers.are_failing(&lane.needs);
+        if may { lane.pace.ahead(lane.slots.limit()) } else { 0 }
+    }
+
+    /// Takes what a claim has brought, and decides when the next comes.
+    fn answered(&mut self, answer: Answer) {
+        let Some(claim) = self.claim.take() else { return };
+        let lane = self.lane.clone();
         let queue = &*lane.options.queue;
-        let poll = match answer {
-            // Fewer than asked for may mean that other workers had their hands on the rest.
-            Some(Ok(jobs)) if !jobs.is_empty() => {
-                self.from = jobs.first().map(|job| job.run_at);
-                None
-            }
-            // Perhaps there is one that is due earlier than those found last.
-            Some(Ok(_)) if self.from.take().is_some() => return self.claim(process, lane),
-            Some(Ok(_)) => Some(process.0.settings.poll),
+        let (jobs, took) = match answer {
+            Some(Ok(answer)) => answer,
             Some(Err(error)) => {
                 tracing::warn!(%error, queue, "no jobs claimed");
-                return Step::Wait(tokio::time::sleep(pause()).boxed().into());
+                return self.rest = tokio::time::sleep(pause()).boxed().into();
             }
             None => {
                 tracing::warn!(queue, "no jobs claimed: the database does not answer");
-                return Step::Wait(tokio::time::sleep(pause()).boxed().into());
+                return self.rest = tokio::time::sleep(pause()).boxed().into();
             }
         };
-        let lane = lane.clone();
-        let wait = async move {
-            if let Some(poll) = poll {
-                let _ = tokio::time::timeout(poll, lane.wakeup.woken()).await;
+        if claim.looks_at_all {
+            let pause = (took * LOOK_COST).clamp(LOOK_AT_ALL, LOOK_AT_LEAST);
+            self.look_again_at = Instant::now() + pause;
+        }
+        self.more = jobs.len() >= claim.limit && jobs.iter().all(|job| job.rescues == 0);
+        self.rest = if let Some(first) = jobs.first() {
+            // Fewer than asked for may mean that other workers had their hands on the rest.
+            self.from = Some(first.run_at).filter(|_| Instant::now() < self.look_again_at);
+            self.process.0.hold_waiting(&jobs);
+            for job in jobs {
+                let probe = job.probe;
+                let counted = lane.slots.waiting();
+                let waiting = Waiting { job, since: Instant::now(), _counted: counted };
+                // Nobody else asks what it is to find out.
+                if probe {
+                    self.claimed.push_front(waiting);
+                } else {
+                    self.claimed.push_back(waiting);
+                }
             }
-            lane.slots.wait_for(1).await;
-            if poll.is_none() {
-                let half = lane.slots.limit().min(MOST).div_ceil(2);
-                drop(tokio::time::timeout(GATHER, lane.slots.wait_for(half)).await);
-            }
+            gather(lane.clone(), self.ahead()).boxed().into()
+        } else if self.from.take().is_some() {
+            // Perhaps there is one that is due earlier than those found last.
+            room(lane.clone()).boxed().into()
+        } else {
+            next(lane.clone(), self.process.0.settings.poll).boxed().into()
         };
-        Step::Wait(wait.boxed().into())
     }
+}
+
+/// A worker that is dropped, perhaps to come back, leaves what apalis was given and had not begun, and what a claim brings that
+/// nobody waits for any more: this process holds both without knowing.
+impl Drop for Pull {
+    fn drop(&mut self) {
+        self.process.0.suspect();
+    }
+}
+
+/// Until there is room for many, or for some and there was time for more.
+async fn gather(lane: Arc<Lane>, ahead: usize) {
+    let half = (lane.slots.limit() + ahead).min(MOST).div_ceil(2);
+    lane.slots.wait_until(|slots| slots.room(ahead) > 0).await;
+    let many = lane.slots.wait_until(|slots| slots.room(ahead) >= half);
+    drop(tokio::time::timeout(GATHER, many).await);
+}
+
+async fn room(lane: Arc<Lane>) {
+    lane.slots.wait_until(|slots| slots.room(0) > 0).await;
+}
+
+/// Until there may be a job again, and a place for it.
+async fn next(lane: Arc<Lane>, poll: Duration) {
+    let _ = tokio::time::timeout(poll, lane.wakeup.woken()).await;
+    room(lane).await;
 }
 
 fn pause() -> Duration {

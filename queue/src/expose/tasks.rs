@@ -34,7 +34,7 @@ fn states(status: &Status) -> &'static [State] {
         Status::Done => &[State::Done],
         Status::Failed => &[State::Retrying],
         Status::Killed => &[State::Dead, State::Cancelled],
-        // Nothing of ours is claimed and not running.
+        // What is claimed and held ready counts as running: it begins at once.
         _ => &[],
     }
 }

@@ -1,7 +1,11 @@
 use erp_dev::TestDb;
 
 use super::*;
-use crate::{Claimed, Error, Lease, NewJob, claim::claim, enqueue};
+use crate::{
+    Claimed, Error, Lease, NewJob, Process, Settings,
+    claim::{Wanted, Worker, claim},
+    enqueue,
+};
 
 /// After which a process is held for dead here.
 const SILENCE: Duration = Duration::from_mins(1);
@@ -12,7 +16,9 @@ async fn held_by(pool: &PgPool, worker: &str) -> Claimed {
     let mut db = pool.acquire().await.unwrap();
     enqueue(&mut db, &NewJob::new(QUEUE, &1).unwrap()).await.unwrap();
     beat(pool, worker, &[], SILENCE).await.unwrap();
-    let mut claimed = claim(pool, QUEUE, worker, 9, None).await.unwrap();
+    let worker = Worker { db: &mut db, name: worker };
+    let wanted = Wanted { queue: QUEUE, limit: 9, from: None, also_rescued: true };
+    let mut claimed = claim(worker, wanted).await.unwrap();
     assert_eq!(claimed.len(), 1);
     claimed.remove(0)
 }
@@ -94,4 +100,16 @@ async fn a_claim_that_commits_after_the_search_is_found_by_the_next() {
     .await
     .unwrap();
     assert_eq!(rescued(pool, "rescuer").await, 1);
+}
+
+#[tokio::test]
+async fn what_is_taken_away_while_it_waits_for_a_place_does_not_begin() {
+    let db = TestDb::new().await;
+    let process = Process::new(&db.pool, Settings::new("one"));
+    let (first, second) = (held_by(&db.pool, "one").await, held_by(&db.pool, "one").await);
+    process.0.hold_waiting(&[first.clone(), second.clone()]);
+    process.0.stop(&first.key());
+    assert!(process.0.may_begin(&first).is_none());
+    assert!(process.0.may_begin(&second).is_some());
+    assert!(process.0.may_begin(&second).is_none(), "once");
 }

@@ -122,7 +122,7 @@ impl Process {
     }
 
     /// Stops what is not this process's any more, hands back what it does not know of, follows the settings of its queues,
-    /// and rescues from others.
+    /// rescues from others, and hands back what has waited for a place for too long.
     async fn look(&self, pool: &PgPool, unknown: &mut HashMap<Key, Instant>) -> Result<()> {
         let inner = &self.0;
         // Before the question: what runs now was ours when it was claimed.
@@ -134,9 +134,7 @@ impl Process {
                 inner.stop(attempt);
             }
         }
-        if inner.is_time_for_unknown() || !unknown.is_empty() {
-            self.hand_back_unknown(pool, unknown).await?;
-        }
+        self.hand_back_unknown(pool, unknown).await?;
         let decided = admin::concurrencies(pool).await?;
         for lane in inner.queues() {
             let options = &lane.options;
@@ -150,6 +148,15 @@ impl Process {
             tracing::warn!(queue, jobs, "rescued from workers that vanished");
             settings.observer.rescued(&queue, jobs.unsigned_abs());
         }
+        let waited = inner.waited_too_long();
+        if !waited.is_empty() {
+            // Until the database has it nobody begins them, here or elsewhere.
+            let jobs = presence::hand_back(pool, self.name(), &waited, false).await?;
+            for attempt in &waited {
+                inner.forget(attempt);
+            }
+            tracing::info!(jobs, "handed back: others may begin them sooner");
+        }
         Ok(())
     }
 
@@ -160,7 +167,16 @@ impl Process {
         unknown: &mut HashMap<Key, Instant>,
     ) -> Result<()> {
         let inner = &self.0;
-        let held: HashSet<_> = presence::all_held(pool, self.name()).await?.into_iter().collect();
+        // The search reads every live job; what is suspected already is known by its keys.
+        let held = if inner.is_time_for_unknown() {
+            presence::all_held(pool, self.name()).await?
+        } else if unknown.is_empty() {
+            return Ok(());
+        } else {
+            let suspected: Vec<_> = unknown.keys().cloned().collect();
+            presence::held(pool, self.name(), &suspected).await?
+        };
+        let held: HashSet<_> = held.into_iter().collect();
         let known: HashSet<_> = inner.attempts().into_iter().collect();
         unknown.retain(|attempt, _| held.contains(attempt) && !known.contains(attempt));
         for attempt in held.difference(&known) {
@@ -173,7 +189,7 @@ impl Process {
             .map(|(attempt, _)| attempt.clone())
             .collect();
         if !lost.is_empty() {
-            presence::hand_back(pool, self.name(), Some(&lost)).await?;
+            presence::hand_back(pool, self.name(), &lost, true).await?;
             tracing::warn!(
                 jobs = lost.len(),
                 "handed back what an answer that was lost had brought"

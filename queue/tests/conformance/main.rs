@@ -15,5 +15,6 @@ mod long_work;
 mod operators;
 mod outages;
 mod peers;
+mod ready;
 mod schedules;
 mod support;
