@@ -7,7 +7,7 @@ use std::{
 use anyhow::ensure;
 
 use crate::{
-    Kind, LOADS, MANY, ROUNDS, SNAPSHOT_ROUNDS,
+    Kind, LOADS, MANY, ROUNDS, SNAPSHOT_JOBS, SNAPSHOT_ROUNDS,
     peers::Peers,
     raw::RawWorkers,
     side::{LANES, Side, put},
@@ -118,7 +118,7 @@ impl Side {
         .await?;
         let mut rates = Vec::new();
         for _ in 0..SNAPSHOT_ROUNDS {
-            rates.push(self.work_rate(2, self.kind.jobs(), peers).await?);
+            rates.push(self.work_rate(2, self.kind.jobs() * SNAPSHOT_JOBS, peers).await?);
         }
         eprintln!("{}, beside a snapshot: {rates:.0?}", self.name);
         let (_, count, pause) = LOADS[1];

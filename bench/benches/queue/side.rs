@@ -144,6 +144,12 @@ impl Side {
         Ok(())
     }
 
+    pub async fn forget_finished(&self) -> anyhow::Result<()> {
+        sqlx::raw_sql("delete from queue.ended").execute(&self.pool).await?;
+        sqlx::raw_sql("vacuum").execute(&self.pool).await?;
+        Ok(())
+    }
+
     pub async fn fill_finished(&self) -> anyhow::Result<()> {
         let fill = format!(
             "insert into queue.ended (payload, id, queue, outcome, attempts, max_attempts, rescues, run_at, created_at, ended_at) \
