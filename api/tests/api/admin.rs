@@ -48,6 +48,7 @@ async fn a_job_tells_what_became_of_it_and_who_caused_it() {
     app.notify(&boss, &boss).await;
     app.stop_smtp().await;
     app.run_jobs().await;
+    app.hold_backoff().await;
 
     let job = app.job_of(&admin, "emails").await;
     assert_eq!((&job["state"], &job["attempts"]), (&json!("retrying"), &json!(0)), "{job}");
@@ -133,7 +134,8 @@ async fn a_job_is_called_off_and_taken_up_again() {
 
     app.post(&admin, &format!("{path}/retry"), json!({})).await.expect(200);
     app.run_jobs().await;
-    assert_eq!(app.mails().len(), 1);
+    let job = app.get(&admin, &path).await.expect(200);
+    assert_eq!(app.mails().len(), 1, "{job}");
     app.post(&admin, &format!("{path}/cancel"), json!({}))
         .await
         .expect_error(409, "tache_terminee");

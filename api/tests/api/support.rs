@@ -323,6 +323,20 @@ impl App {
             Ok(())
         };
         erp_worker::run(&self.ctx, &settings, idle).await.unwrap();
+        self.say_what_is_left().await;
+    }
+
+    /// For whoever reads why a test failed: the jobs that were not done, and what became of their attempts.
+    async fn say_what_is_left(&self) {
+        let left = sqlx::query_scalar!(
+            r#"
+                select concat_ws(' ', id, queue, state, 'due', run_at, 'looked at', clock_timestamp(), error, history) as "job!"
+                from queue.everything where state <> 'done' order by id limit 20
+            "#
+        );
+        for job in left.fetch_all(&self.ctx.pool).await.unwrap() {
+            println!("left: {job}");
+        }
     }
 
     /// Moves the stopped clock of this test.
@@ -357,6 +371,16 @@ impl App {
         .unwrap();
     }
 
+    /// Lets no job that waits for a later attempt run soon.
+    pub async fn hold_backoff(&self) {
+        sqlx::query!(
+            "update queue.jobs set run_at = now() + interval '1 hour' where error is not null and lock_by is null"
+        )
+        .execute(&self.ctx.pool)
+        .await
+        .unwrap();
+    }
+
     /// Queue, state and attempts of every job, oldest first.
     pub async fn jobs(&self) -> Vec<(String, String, i32)> {
         sqlx::query!(
@@ -380,10 +404,20 @@ impl App {
     /// The mail server goes away.
     pub async fn stop_smtp(&mut self) {
         self.sink.take().unwrap().stop().await;
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.set_reuseaddr(true).unwrap();
-        socket.bind(([127, 0, 0, 1], self.smtp_port).into()).unwrap();
-        self.kept_port = Some(socket);
+        let keep = || {
+            let socket = TcpSocket::new_v4()?;
+            socket.set_reuseaddr(true)?;
+            socket.bind(([127, 0, 0, 1], self.smtp_port).into())?;
+            Ok::<_, std::io::Error>(socket)
+        };
+        // A connection of anybody may have got the port for a moment.
+        for _ in 0..200 {
+            match keep() {
+                Ok(socket) => return self.kept_port = Some(socket),
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+        panic!("port {} is somebody else's", self.smtp_port);
     }
 
     /// The mail server is back, on the same port, with the mails it had.
