@@ -1,4 +1,5 @@
 //! What operators see of the jobs, and what they do to them. Each is safe to repeat: what is where it was asked to be stays.
+mod act;
 mod job;
 mod prune;
 
@@ -7,10 +8,9 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor};
 
+pub use act::{cancel, delete, find_for_update, lock, redrive};
 pub(crate) use job::list_in;
-pub use job::{
-    Attempt, Filter, Job, State, cancel, delete, find, find_all, find_for_update, list, redrive,
-};
+pub use job::{Attempt, Filter, Job, State, find, find_all, has_jobs, list};
 pub use prune::{forget_keys, keep_days, prune_dead, prune_rest};
 
 use crate::Result;

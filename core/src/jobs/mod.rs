@@ -3,6 +3,8 @@ pub mod breaker;
 mod known;
 mod lease;
 pub mod operate;
+#[cfg(test)]
+mod tables;
 
 use std::{future::ready, time::Duration};
 

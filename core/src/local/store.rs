@@ -1,5 +1,5 @@
 //! SQL of the rules of time zones, and of what was reckoned by them.
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use apalis_hot::schedules;
 use chrono::{DateTime, NaiveTime, Utc};
@@ -61,12 +61,11 @@ pub(super) async fn save(tx: &mut PgConnection, rules: &Rules, zones: &[String])
     Ok(())
 }
 
-/// The zones that schedules name.
+/// The zones that schedules name, each once.
 pub(super) async fn zones(db: impl PgExecutor<'_>) -> Result<Vec<String>> {
-    let zones = sqlx::query_scalar!(
-        "select distinct timezone from queue.schedules order by timezone limit 200"
-    );
-    Ok(zones.fetch_all(db).await?)
+    let zones: BTreeSet<_> =
+        schedules::list(db).await?.into_iter().map(|schedule| schedule.timezone).collect();
+    Ok(zones.into_iter().collect())
 }
 
 /// Writes down that rules were taken over; the number of the entry.

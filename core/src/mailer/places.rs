@@ -124,7 +124,7 @@ impl Shared {
                     select numero from places p
                     where nom = $1 and numero <= $3
                       and (tenue_par is null or not exists (
-                        select from queue.workers w
+                        select from queue.processes w
                         where w.id = tenue_par and w.last_seen > clock_timestamp() - make_interval(secs => $4)))
                     order by numero
                     limit 1

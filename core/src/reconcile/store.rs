@@ -62,7 +62,8 @@ pub(super) async fn mails_without_job(
     Ok(sqlx::query_scalar!(
         r#"
             with alive as materialized (
-                select split_part(key, ':', 1) as mail from queue.jobs where queue in ('emails', 'emails.group')
+                select split_part(key, ':', 1) as mail from queue.everything
+                where live and queue in ('emails', 'emails.group')
             )
             select id from envois
             where statut in ('en_file', 'en_transmission') and parti_le is null
@@ -90,7 +91,7 @@ pub(super) async fn notifications_without_mail(
         r#"
             with alive as materialized (
                 select substring(convert_from(payload, 'UTF8') from '"notification_id":([0-9]+)')::bigint as notification
-                from queue.jobs where queue = 'emails.send'
+                from queue.everything where live and queue = 'emails.send'
             )
             select n.id from notifications n
             where n.canal = 'email' and n.statut = 'en_file' and n.date_creation < $1 and n.id > $2
@@ -119,7 +120,7 @@ pub(super) async fn documents_without_job(
         r#"
             with alive as materialized (
                 select substring(convert_from(payload, 'UTF8') from '"document_id":([0-9]+)')::bigint as document
-                from queue.jobs where queue = 'documents.process'
+                from queue.everything where live and queue = 'documents.process'
             )
             select id from documents
             where status in ('pending', 'processing') and date_upload < $1 and id > $2
@@ -144,8 +145,8 @@ pub(super) async fn jobs_without_subject(
     Ok(sqlx::query_scalar!(
         r#"
             with alive as materialized (
-                select queue, convert_from(payload, 'UTF8') as payload from queue.jobs
-                where queue in ('emails', 'emails.group', 'documents.process') and created_at < $1
+                select queue, convert_from(payload, 'UTF8') as payload from queue.everything
+                where live and queue in ('emails', 'emails.group', 'documents.process') and created_at < $1
             ),
             named as (
                 select queue, case queue

@@ -62,17 +62,8 @@ pub(super) async fn find_all_for_update(
     push_where(&mut query, filter);
     query.push(" and ").push(condition).push(" order by id limit ").push_bind(limit);
     let ids: Vec<String> = query.build_query_scalar().fetch_all(&mut *tx).await?;
-    // A view over two tables has no rows to lock: those of the tables are, and looked at again.
-    let live = sqlx::query_scalar!(
-        "select id from queue.jobs where id = any($1) for update skip locked",
-        &ids
-    );
-    let mut locked = live.fetch_all(&mut *tx).await?;
-    let ended = sqlx::query_scalar!(
-        "select id from queue.ended where id = any($1) for update skip locked",
-        &ids
-    );
-    locked.extend(ended.fetch_all(&mut *tx).await?);
+    // A view over two tables has no rows to lock: the crate locks those of the tables, and they are looked at again.
+    let locked = admin::lock(tx, &ids).await?;
     let mut query = QueryBuilder::new("select id from taches");
     push_where(&mut query, filter);
     query
@@ -122,12 +113,7 @@ pub(super) async fn queues(
 
 /// Whether there is any job of this type.
 pub(super) async fn has_jobs(db: &mut PgConnection, name: &str) -> Result<bool> {
-    Ok(sqlx::query_scalar!(
-        r#"select exists (select from queue.everything where queue = $1) as "exists!""#,
-        name
-    )
-    .fetch_one(db)
-    .await?)
+    Ok(admin::has_jobs(db, name).await?)
 }
 
 pub(super) async fn pause(tx: &mut PgConnection, name: &str, by: i64) -> Result<()> {

@@ -17,8 +17,8 @@ pub async fn find(db: impl PgExecutor<'_>, envoi_id: i64) -> Result<Option<Envoi
         r#"
             select e.id, e.user_id, e.jour, e.avis as "avis: Json<Avis>", e.message_id is not null as "is_frozen!", e.transmissions,
                 exists (
-                    select from queue.jobs j
-                    where j.id = e.transmis_par and j.lock_at = e.transmis_depuis) as "is_under_way!",
+                    select from queue.everything j
+                    where j.live and j.id = e.transmis_par and j.started_at = e.transmis_depuis) as "is_under_way!",
                 coalesce(e.destinataire, u.email) as "email!",
                 e.message_id is not null or e.jour is not null or e.avis is not null or exists (
                     select from envoi_notifications en join notifications n on n.id = en.notification_id

@@ -1,0 +1,71 @@
+//! The tables of the queue are the crate's own. What this system reads of them it reads through the two views that the crate
+//! keeps for that (`queue/README.md`).
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+const VIEWS: [&str; 2] = ["everything", "processes"];
+
+/// The names in the schema `queue` that a text mentions as SQL does: whatever follows `queue.`, but for what follows a word, as
+/// in `job.queue.as_str()`.
+fn named(text: &str) -> Vec<&str> {
+    const SCHEMA: &str = "queue.";
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let mut found = Vec::new();
+    for (at, _) in text.match_indices(SCHEMA) {
+        let before = text[..at].chars().next_back();
+        if before.is_some_and(|c| is_word(c) || c == '.') {
+            continue;
+        }
+        let rest = &text[at + SCHEMA.len()..];
+        found.push(&rest[..rest.find(|c| !is_word(c)).unwrap_or(rest.len())]);
+    }
+    found
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let (path, name) = (entry.path(), entry.file_name());
+        // Tests look at the tables, and break them; `sql.rs` and this file quote them.
+        if ["tests.rs", "tests", "sql.rs", "tables.rs"].iter().any(|test| name == *test) {
+            continue;
+        }
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+#[test]
+fn nothing_but_the_crate_names_the_tables_of_the_queue() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut views = 0;
+    for program in ["core", "api", "worker"] {
+        for file in sources(&root.join(program).join("src")) {
+            for line in fs::read_to_string(&file).unwrap().lines() {
+                let sql = ["from ", "join ", "into ", "update "];
+                for name in sql
+                    .iter()
+                    .flat_map(|word| line.split(*word).skip(1))
+                    .flat_map(|rest| named(rest.split_whitespace().next().unwrap_or_default()))
+                {
+                    assert!(VIEWS.contains(&name), "{}: {line}", file.display());
+                    views += 1;
+                }
+            }
+        }
+    }
+    assert!(views >= 6, "only {views} places were found: does this test still see any SQL?");
+}
+
+#[test]
+fn a_table_is_found() {
+    assert_eq!(named("queue.jobs"), ["jobs"]);
+    assert_eq!(named("(queue.ended_dead)"), ["ended_dead"]);
+    assert_eq!(named("job.queue.as_str"), Vec::<&str>::new());
+}
