@@ -137,12 +137,28 @@ pub(crate) struct Worker<'a> {
 pub(crate) struct Wanted<'a> {
     pub(crate) queue: &'a str,
     pub(crate) limit: usize,
-    /// Only those due then or later are looked at (`None`: all). Of a queue whose oldest jobs are claimed in turn, what lies
-    /// before them in the index are versions of rows that are gone, and that no vacuum may remove while a snapshot is open: so
-    /// a worker begins where it found the last ones.
-    pub(crate) from: Option<DateTime<Utc>>,
+    pub(crate) look: Look,
     /// Also those whose workers died while they held them.
     pub(crate) also_rescued: bool,
+}
+
+/// Where in a queue a claim begins to look. Of a queue whose oldest jobs are claimed in turn, what lies before them in the index
+/// are versions of rows that are gone, and that no vacuum may remove while a snapshot is open: a look from the beginning walks
+/// over all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// At the beginning.
+    All,
+    /// At those due then: where the last jobs were found.
+    From(DateTime<Utc>),
+    /// At those due within the last ten seconds: what was enqueued lately, by a transaction that took no longer than that.
+    Recent,
+}
+
+impl Look {
+    fn from(self) -> Option<DateTime<Utc>> {
+        if let Self::From(due) = self { Some(due) } else { None }
+    }
 }
 
 /// Claims ready jobs of a queue, oldest first; none of a paused queue.
@@ -156,8 +172,10 @@ pub(crate) async fn claim(worker: Worker<'_>, wanted: Wanted<'_>) -> Result<Vec<
             set attempts = attempts + 1, lock_by = $2, lock_at = clock_timestamp()
             where ctid = any(array(
                 select ctid from queue.jobs
-                where queue = $1 and run_at >= coalesce($4, '-infinity'::timestamptz) and run_at <= statement_timestamp()
-                  and lock_by is null and ($5 or rescues = 0)
+                where queue = $1
+                  and run_at >= case when $6 then statement_timestamp() - interval '10 seconds'
+                      else coalesce($4, '-infinity'::timestamptz) end
+                  and run_at <= statement_timestamp() and lock_by is null and ($5 or rescues = 0)
                   and not exists (select from queue.settings where queue = $1 and paused_at is not null)
                 order by run_at
                 limit $3
@@ -171,8 +189,9 @@ pub(crate) async fn claim(worker: Worker<'_>, wanted: Wanted<'_>) -> Result<Vec<
         wanted.queue,
         worker.name,
         i64::try_from(wanted.limit).unwrap_or(i64::MAX),
-        wanted.from,
+        wanted.look.from(),
         wanted.also_rescued,
+        wanted.look == Look::Recent,
     )
     .fetch_all(worker.db)
     .await?;
@@ -201,8 +220,10 @@ pub(crate) async fn claim_needing(
             ready as (
                 select id, place from (
                     select id, ctid as place from queue.jobs
-                    where queue = $1 and run_at >= coalesce($4, '-infinity'::timestamptz) and run_at <= statement_timestamp()
-                      and lock_by is null and ($5 or rescues = 0)
+                    where queue = $1
+                      and run_at >= case when $8 then statement_timestamp() - interval '10 seconds'
+                          else coalesce($4, '-infinity'::timestamptz) end
+                      and run_at <= statement_timestamp() and lock_by is null and ($5 or rescues = 0)
                       and not exists (select from queue.settings where queue = $1 and paused_at is not null)
                       and (select jobs from room) > 0
                     order by run_at
@@ -231,10 +252,11 @@ pub(crate) async fn claim_needing(
         wanted.queue,
         worker.name,
         i64::try_from(wanted.limit).unwrap_or(i64::MAX),
-        wanted.from,
+        wanted.look.from(),
         wanted.also_rescued,
         needs,
         PROBE_LEASE.as_secs_f64(),
+        wanted.look == Look::Recent,
     )
     .fetch_all(worker.db)
     .await?;

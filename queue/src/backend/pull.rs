@@ -7,13 +7,12 @@ use std::{
 };
 
 use apalis_core::backend::future::BoxSyncFuture;
-use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
 
 use super::CLAIM_LIMIT;
 use crate::{
     Claimed, Process, Result,
-    claim::{Wanted, Worker, claim, claim_needing},
+    claim::{Look, Wanted, Worker, claim, claim_needing},
     process::{Lane, WAITS},
     slots::Counted,
 };
@@ -22,12 +21,13 @@ use crate::{
 const PAUSE: Duration = Duration::from_secs(1);
 /// While more wait than there is room for, so long may room gather: one question for many jobs.
 const GATHER: Duration = Duration::from_millis(5);
-/// So often all ready jobs are looked at, also those due earlier than the ones found last: their transaction took its time.
+/// So often all ready jobs are looked at, also those due earlier than the ones found last: their transaction took its time, or
+/// another process has handed them back.
 const LOOK_AT_ALL: Duration = Duration::from_secs(1);
-/// While more wait than there are places, no more often than this many times as long as a look takes (beside a snapshot that
-/// has been open for long it is slow), and at least so often.
-const LOOK_COST: u32 = 20;
-const LOOK_AT_LEAST: Duration = Duration::from_secs(10);
+/// No more often than this many times as long as a look takes (beside a snapshot that has been open for long it is slow, and
+/// nothing else is claimed meanwhile), and at least so often.
+const LOOK_COST: u32 = 200;
+const LOOK_AT_LEAST: Duration = Duration::from_mins(1);
 /// Jobs that one statement claims at the most.
 const MOST: usize = 400;
 
@@ -46,8 +46,8 @@ pub(super) struct Pull {
     rest: BoxSyncFuture<()>,
     /// Whether the last claim brought all that it asked for, and none that others died of.
     more: bool,
-    /// Where the last jobs were found; `None`: the next claim looks at all.
-    from: Option<DateTime<Utc>>,
+    /// Of the next claim.
+    look: Look,
     look_again_at: Instant,
 }
 
@@ -60,7 +60,7 @@ struct Waiting {
 struct Claim {
     answer: BoxSyncFuture<Answer>,
     limit: usize,
-    looks_at_all: bool,
+    look: Look,
 }
 
 impl Pull {
@@ -79,7 +79,7 @@ impl Pull {
             claim: None,
             rest: first.boxed().into(),
             more: false,
-            from: None,
+            look: Look::All,
             look_again_at: Instant::now(),
         }
     }
@@ -143,7 +143,7 @@ impl Pull {
     fn claim(&mut self) {
         let (process, lane) = (self.process.clone(), self.lane.clone());
         if Instant::now() >= self.look_again_at && lane.slots.room(0) > 0 {
-            self.from = None;
+            self.look = Look::All;
         }
         let ahead = self.ahead();
         let limit = lane.slots.room(ahead).min(MOST);
@@ -151,12 +151,12 @@ impl Pull {
             self.rest = gather(lane, ahead).boxed().into();
             return;
         }
-        let from = self.from;
+        let look = self.look;
         let work = async move {
             let wanted = Wanted {
                 queue: &lane.options.queue,
                 limit,
-                from,
+                look,
                 // One that others died of may take with it what is held ready beside it.
                 also_rescued: ahead == 0,
             };
@@ -177,7 +177,7 @@ impl Pull {
             answer
         };
         let answer = work.boxed().into();
-        self.claim = Some(Claim { answer, limit, looks_at_all: from.is_none() });
+        self.claim = Some(Claim { answer, limit, look });
     }
 
     /// Jobs to hold ready beside those that run: while more wait than there are places. None of a look at all, which finds those
@@ -185,7 +185,7 @@ impl Pull {
     fn ahead(&self) -> usize {
         let lane = &self.lane;
         let may = self.more
-            && self.from.is_some()
+            && matches!(self.look, Look::From(_))
             && !lane.slots.runs_suspects()
             && !self.process.0.breakers.are_failing(&lane.needs);
         if may { lane.pace.ahead(lane.slots.limit()) } else { 0 }
@@ -207,14 +207,14 @@ impl Pull {
                 return self.rest = tokio::time::sleep(pause()).boxed().into();
             }
         };
-        if claim.looks_at_all {
+        if claim.look == Look::All {
             let pause = (took * LOOK_COST).clamp(LOOK_AT_ALL, LOOK_AT_LEAST);
             self.look_again_at = Instant::now() + pause;
         }
         self.more = jobs.len() >= claim.limit && jobs.iter().all(|job| job.rescues == 0);
         self.rest = if let Some(first) = jobs.first() {
             // Fewer than asked for may mean that other workers had their hands on the rest.
-            self.from = Some(first.run_at).filter(|_| Instant::now() < self.look_again_at);
+            self.look = Look::From(first.run_at);
             self.process.0.hold_waiting(&jobs);
             for job in jobs {
                 let probe = job.probe;
@@ -228,11 +228,14 @@ impl Pull {
                 }
             }
             gather(lane.clone(), self.ahead()).boxed().into()
-        } else if self.from.take().is_some() {
-            // Perhaps there is one that is due earlier than those found last.
-            room(lane.clone()).boxed().into()
         } else {
-            next(lane.clone(), self.process.0.settings.poll).boxed().into()
+            self.look = Look::Recent;
+            if matches!(claim.look, Look::From(_)) {
+                // Perhaps there is one that is due a little earlier than those found last.
+                room(lane.clone()).boxed().into()
+            } else {
+                next(lane.clone(), self.process.0.settings.poll).boxed().into()
+            }
         };
     }
 }

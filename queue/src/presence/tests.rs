@@ -3,7 +3,7 @@ use erp_dev::TestDb;
 use super::*;
 use crate::{
     Claimed, Error, Lease, NewJob, Process, Settings,
-    claim::{Wanted, Worker, claim},
+    claim::{Look, Wanted, Worker, claim},
     enqueue,
 };
 
@@ -17,7 +17,7 @@ async fn held_by(pool: &PgPool, worker: &str) -> Claimed {
     enqueue(&mut db, &NewJob::new(QUEUE, &1).unwrap()).await.unwrap();
     beat(pool, worker, &[], SILENCE).await.unwrap();
     let worker = Worker { db: &mut db, name: worker };
-    let wanted = Wanted { queue: QUEUE, limit: 9, from: None, also_rescued: true };
+    let wanted = Wanted { queue: QUEUE, limit: 9, look: Look::All, also_rescued: true };
     let mut claimed = claim(worker, wanted).await.unwrap();
     assert_eq!(claimed.len(), 1);
     claimed.remove(0)
