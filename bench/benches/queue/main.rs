@@ -24,10 +24,8 @@ const FINISHED: i64 = 1_000_000;
 const MANY: i64 = 1_000_000;
 /// Of which the middle one counts.
 const ROUNDS: usize = 3;
-/// How often the queue is filled and emptied while one snapshot is open, and with how many times the jobs: counting what is
-/// left reads all that is gone, and is to take little of a round.
+/// How often the queue is filled and emptied while one snapshot is open.
 const SNAPSHOT_ROUNDS: usize = 5;
-const SNAPSHOT_JOBS: i64 = 5;
 /// Name, jobs, and the pause between two of them in ms.
 const LOADS: [(&str, usize, u64); 2] = [("idle", 200, 25), ("500 a second", 5_000, 2)];
 /// Of each worker process; for ours and the peers alike.
@@ -88,7 +86,15 @@ async fn main() -> anyhow::Result<()> {
 /// What was measured, and the figure of each side that can do it.
 type Table = Vec<(String, Vec<(Kind, f64)>)>;
 
-/// Every figure, or those beside a snapshot alone; the sides in turns: what else the machine does meets all alike.
+/// Whether this part is to be measured: each is, unless some are named (`rest`, `many`, `snapshot`).
+fn wants(part: &str) -> bool {
+    let named: Vec<_> = std::env::args()
+        .filter(|arg| ["rest", "many", "snapshot"].contains(&arg.as_str()))
+        .collect();
+    named.is_empty() || named.iter().any(|name| name == part)
+}
+
+/// The sides in turns: what else the machine does meets all alike.
 async fn measure(sides: &[Side], peers: &Peers) -> anyhow::Result<Table> {
     let mut table: Table = Vec::new();
     let mut keep = |what: String, figures: Vec<(Kind, Vec<f64>)>| {
@@ -97,9 +103,14 @@ async fn measure(sides: &[Side], peers: &Peers) -> anyhow::Result<Table> {
         table.push((what, figures));
     };
     let quick = &sides[..3];
-    if !std::env::args().any(|arg| arg == "snapshot") {
+    if wants("rest") {
         at_rest(sides, peers, &mut keep).await?;
+    }
+    if wants("many") {
         many_ready(quick, peers, &mut keep).await?;
+    }
+    if !wants("snapshot") {
+        return Ok(table);
     }
     let (mut rates, mut p99) = (Vec::new(), Vec::new());
     for side in quick {
@@ -185,7 +196,7 @@ impl Kind {
     /// That wait to be done, so that each side has seconds to show what it can.
     fn jobs(self) -> i64 {
         match self {
-            Self::Ours | Self::Raw | Self::Row | Self::Graphile("batched") => 40_000,
+            Self::Ours | Self::Raw | Self::Row | Self::Graphile("batched") => 200_000,
             Self::Graphile(_) => 10_000,
             Self::Procrastinate => 3_000,
         }

@@ -7,7 +7,7 @@ use std::{
 use anyhow::ensure;
 
 use crate::{
-    Kind, LOADS, MANY, ROUNDS, SNAPSHOT_JOBS, SNAPSHOT_ROUNDS,
+    Kind, LOADS, MANY, ROUNDS, SNAPSHOT_ROUNDS,
     peers::Peers,
     raw::RawWorkers,
     side::{LANES, Side, put},
@@ -15,7 +15,7 @@ use crate::{
 
 /// Longer than anything here takes.
 const LIMIT: Duration = Duration::from_mins(3);
-const ENQUEUED: u32 = 4_000;
+const ENQUEUED: u32 = 12_000;
 
 impl Side {
     /// Jobs a second, each in a transaction of its own.
@@ -118,7 +118,7 @@ impl Side {
         .await?;
         let mut rates = Vec::new();
         for _ in 0..SNAPSHOT_ROUNDS {
-            rates.push(self.work_rate(2, self.kind.jobs() * SNAPSHOT_JOBS, peers).await?);
+            rates.push(self.work_rate(2, self.kind.jobs(), peers).await?);
         }
         eprintln!("{}, beside a snapshot: {rates:.0?}", self.name);
         let (_, count, pause) = LOADS[1];
