@@ -1,5 +1,5 @@
-//! Everything that can go wrong, by kind: the API maps a kind to a status once (`erp-api/src/error.rs`),
-//! the worker to "retry" or "give up" once (`erp-worker/src/runner.rs`).
+//! Everything that can go wrong, by kind: the API maps a kind to a status once (`api/src/error.rs`),
+//! the worker to "again" or "never" once (`worker/src/runner/errors.rs`).
 use crate::{Text, input::Fault, version::Difference};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -3,7 +3,7 @@ use sqlx::{FromRow, PgPool, Postgres, QueryBuilder, postgres::PgRow};
 
 use crate::{
     Result,
-    input::{Fields, Input, Whole},
+    input::{Fields, Whole},
 };
 
 /// The part of a list that was asked for.
@@ -200,16 +200,6 @@ where
     total.push(" limit ").push_bind(most + 1).push(") as counted");
     let counted: i64 = total.build_query_scalar().persistent(false).fetch_one(pool).await?;
     Ok(Listed { rows, total: counted.min(most), and_more: counted > most })
-}
-
-/// A list without filters of its own.
-#[derive(Debug, Clone)]
-pub struct Plain(pub Page);
-
-impl Input for Plain {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        Page::read(fields, &["id"]).map(Self)
-    }
 }
 
 /// The `ilike` pattern of texts that contain `q`, taken literally.

@@ -121,6 +121,7 @@ const TAGS: &[(&str, &str)] = &[
     ("equipements", "The machines that are maintained."),
     ("interventions", "Work on machines, from `ouverte` to `archivee`, and its history."),
     ("planning", "Preventive maintenance: what is due when."),
+    ("calendrier", "Visits and interventions in a calendar program, at addresses with a secret."),
     (
         "documents",
         "Photographs and files of interventions. They are `pending`, then `processing`, then `ready` or `failed`.",

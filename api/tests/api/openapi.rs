@@ -1,5 +1,5 @@
 //! The OpenAPI document says what the code does.
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use serde_json::Value;
 
@@ -98,4 +98,20 @@ fn the_table_of_routes_is_true() {
         let source = std::fs::read_to_string(source).unwrap();
         assert!(source.contains(&format!("fn {test}()")), "{route}: there is no test {story}");
     }
+}
+
+#[test]
+fn every_tag_is_in_the_list_of_tags_and_has_routes() {
+    let document = erp_api::openapi_document();
+    let listed: BTreeSet<_> = document["tags"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|tag| tag["name"].as_str().unwrap())
+        .collect();
+    let used: BTreeSet<_> = operations(&document)
+        .flat_map(|(_, _, operation)| operation["tags"].as_array().unwrap())
+        .map(|tag| tag.as_str().unwrap())
+        .collect();
+    assert_eq!(listed, used);
 }

@@ -7,7 +7,6 @@
 //! reading. Here a connection comes back only after a mail that went through.
 
 use std::fmt;
-use std::str::FromStr;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -42,19 +41,6 @@ pub enum SmtpTls {
     Starttls,
     /// TLS from the first byte (port 465).
     Tls,
-}
-
-impl FromStr for SmtpTls {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "none" => Ok(Self::None),
-            "starttls" => Ok(Self::Starttls),
-            "tls" => Ok(Self::Tls),
-            _ => Err("attendu : none, starttls ou tls"),
-        }
-    }
 }
 
 /// Where mails leave, and in whose name. Its `Debug` does not show the password.

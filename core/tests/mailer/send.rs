@@ -285,9 +285,3 @@ async fn without_starttls_nothing_is_said_in_clear() {
     assert!(error.to_string().contains("STARTTLS"), "{error}");
     assert_eq!(seen.mails.lock().unwrap().len(), 0);
 }
-
-#[test]
-fn the_kinds_of_protection_have_names() {
-    assert_eq!("starttls".parse(), Ok(SmtpTls::Starttls));
-    assert!("ssl".parse::<SmtpTls>().is_err());
-}
