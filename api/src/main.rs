@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use erp_core::{Config, Ctx, auth, health, limits, local, mailer, roots, shutdown, telemetry};
+use erp_core::{
+    Config, Ctx, health, keys::Keys, limits, local, mailer, roots, shutdown, telemetry, time_rules,
+};
 
 use commands::{accounts, audit, keys, schema};
 
@@ -53,7 +55,7 @@ async fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Command::Serve => {
-            return match Config::at_start() {
+            return match telemetry::start() {
                 Ok(config) => ended(serve(config).await).await,
                 Err(code) => code,
             };
@@ -89,7 +91,7 @@ async fn main() -> ExitCode {
 
 /// What only shows when it is used: files of keys, addresses.
 fn check(config: &Config) -> anyhow::Result<()> {
-    auth::Keys::new(&config.auth)?;
+    Keys::new(&config.auth)?;
     mailer::Mailer::new(&config.mail.smtp)?;
     println!("fuseaux horaires : {}", local::rules::copies());
     println!("{}", roots::in_words());
@@ -120,8 +122,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let grace = ctx.config.worker.shutdown_timeout;
     tokio::select! {
         () = erp_api::serve(listener, service, stop_requested(), grace) => {}
-        never = Box::pin(local::change::keep(&ctx, "erp-api")) => match never {},
-        () = limits::keep_exchanging(ctx.clone()) => {}
+        never = Box::pin(time_rules::keep(&ctx, "erp-api")) => match never {},
+        () = limits::keep_exchanging(ctx.limits.clone(), ctx.pool.clone(), ctx.clock.clone()) => {}
     }
     tracing::info!("stopped");
     Ok(())

@@ -1,20 +1,14 @@
 //! The one context of routes and jobs.
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
-};
+use std::sync::Arc;
 
 use apalis_hot::Announcer;
-use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 use sqlx::{PgPool, Postgres, Transaction};
 
 use crate::{
-    Config, Result,
-    auth::Keys,
+    Clock, Config, Result,
     config::StorageConfig,
     database::{self, Reserved},
-    documents::Liens,
-    idempotence::Empreintes,
+    keys::{Empreintes, Keys, Liens},
     limits::Limits,
     mailer::Mailer,
     storage::Storage,
@@ -74,32 +68,5 @@ impl Ctx {
     /// Begins a transaction; dropped without a commit, it changes nothing.
     pub async fn begin(&self) -> Result<crate::Tx<'static>> {
         Ok(self.tx(self.pool.begin().await?))
-    }
-}
-
-/// The only source of the current time, to the microsecond, which is what Postgres keeps.
-#[derive(Debug, Clone, Default)]
-pub struct Clock(Option<Arc<AtomicI64>>);
-
-impl Clock {
-    /// A clock stopped at `now`, for tests. Its clones are the same clock.
-    #[must_use]
-    pub fn stopped_at(now: DateTime<Utc>) -> Self {
-        Self(Some(Arc::new(AtomicI64::new(now.timestamp_micros()))))
-    }
-
-    /// Moves the hands of a stopped clock, and of all its clones; one that runs is left alone.
-    pub fn set(&self, now: DateTime<Utc>) {
-        if let Some(stopped) = &self.0 {
-            stopped.store(now.timestamp_micros(), Ordering::Relaxed);
-        }
-    }
-
-    #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
-    pub fn now(&self) -> DateTime<Utc> {
-        let stopped = self.0.as_ref().map(|stopped| stopped.load(Ordering::Relaxed));
-        let now = stopped.and_then(DateTime::from_timestamp_micros).unwrap_or_else(Utc::now);
-        now.duration_trunc(TimeDelta::microseconds(1)).unwrap_or(now)
     }
 }

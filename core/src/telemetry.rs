@@ -3,7 +3,10 @@
 mod plain;
 mod traces;
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    process::ExitCode,
+    sync::{Mutex, PoisonError},
+};
 
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use sentry::{
@@ -17,7 +20,10 @@ use tracing_subscriber::{
 };
 
 pub use self::traces::{adopt, traceparent};
-use crate::config::{LogConfig, LogFormat};
+use crate::{
+    Config,
+    config::{LogConfig, LogFormat},
+};
 
 /// Libraries whose details carry values of users, and the most that they may say: statements of sqlx, what handlebars puts
 /// into a mail (links with tokens among it), conversations. `LOG_LEVEL` cannot ask for more, not even by name.
@@ -41,6 +47,13 @@ fn may_be_told(metadata: &Metadata<'_>) -> bool {
 /// What must be sent before the program ends.
 static UNSENT: Mutex<(Option<SdkTracerProvider>, Option<sentry::ClientInitGuard>)> =
     Mutex::new((None, None));
+
+/// The configuration of a program that starts now, which logs from here on. Its faults are printed, and the exit code is 2.
+pub fn start() -> Result<Config, ExitCode> {
+    let config = Config::or_faults()?;
+    init(&config.log);
+    Ok(config)
+}
 
 /// Starts logging to standard output; later calls change nothing.
 pub fn init(config: &LogConfig) {

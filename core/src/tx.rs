@@ -7,9 +7,19 @@ use std::{
 
 use apalis_hot::Announcer;
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::BoxFuture;
 use sqlx::{Connection as _, PgConnection, Postgres, Transaction};
 
-use crate::{Result, notifications::envois};
+use crate::Result;
+
+/// Opens or joins the mail of a reader for notifications that were made at that time, with the window of [`Tx`].
+pub(crate) type Admit = for<'t> fn(
+    &'t mut Tx<'_>,
+    i64,
+    Vec<i64>,
+    TimeDelta,
+    DateTime<Utc>,
+) -> BoxFuture<'t, Result<()>>;
 
 /// An open transaction. A function that takes one writes, and leaves the commit to its caller. Dropped without a commit it
 /// changes nothing.
@@ -21,7 +31,7 @@ pub struct Tx<'a> {
     /// `EMAILS_GROUP_SECONDS`
     mail_window: TimeDelta,
     /// By reader: the notifications that are to go out by mail, and when they were made.
-    mails: BTreeMap<i64, (DateTime<Utc>, Vec<i64>)>,
+    mails: BTreeMap<i64, (DateTime<Utc>, Vec<i64>, Admit)>,
     jobs: Announced,
 }
 
@@ -58,9 +68,16 @@ impl<'a> Tx<'a> {
         self.jobs.queues.lock().unwrap_or_else(PoisonError::into_inner).insert(queue);
     }
 
-    /// Adds a notification to the next mail of its reader, when this transaction commits.
-    pub(crate) fn mail(&mut self, user_id: i64, notification_id: i64, now: DateTime<Utc>) {
-        self.mails.entry(user_id).or_insert_with(|| (now, Vec::new())).1.push(notification_id);
+    /// Adds a notification to the next mail of its reader by `admit`, when this transaction commits.
+    pub(crate) fn mail(
+        &mut self,
+        user_id: i64,
+        notification_id: i64,
+        now: DateTime<Utc>,
+        admit: Admit,
+    ) {
+        let mail = self.mails.entry(user_id).or_insert_with(|| (now, Vec::new(), admit));
+        mail.1.push(notification_id);
     }
 
     /// Takes back the mails of this transaction: what it tells of is past, and its readers have heard of it.
@@ -88,8 +105,8 @@ impl<'a> Tx<'a> {
 
     async fn admit_mails(&mut self) -> Result<()> {
         let (window, mails) = (self.mail_window, std::mem::take(&mut self.mails));
-        for (user_id, (now, notifications)) in mails {
-            envois::admit(self, user_id, &notifications, window, now).await?;
+        for (user_id, (now, notifications, admit)) in mails {
+            admit(self, user_id, notifications, window, now).await?;
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Datelike as _, Days, NaiveDate, TimeDelta, Utc};
-use erp_core::{local::change, schedules};
+use erp_core::{schedules, time_rules};
 use erp_dev::zoneinfo::{self, RULES_2025B, RULES_2026C, minutes_ahead};
 use serde_json::{Value, json};
 
@@ -23,7 +23,7 @@ async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
 }
 
 async fn version(system: &System) -> String {
-    let version = change::version(&system.ctx.pool).await.unwrap();
+    let version = time_rules::version(&system.ctx.pool).await.unwrap();
     version.map(|version| version.to_string()).unwrap_or_default()
 }
 

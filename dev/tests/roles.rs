@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use erp_core::{local::change, schedules};
+use erp_core::{schedules, time_rules};
 use erp_dev::{
     TestDb, samples,
     zoneinfo::{self, RULES_2025B, RULES_2026C},
@@ -199,7 +199,7 @@ async fn the_programs_do_a_whole_days_work_under_a_role_that_can_change_nothing_
     system.until_ready(12).await;
     zoneinfo::write(tree.path(), "2126b", RULES_2026C).unwrap();
     until("the new rules", async || {
-        change::version(&app).await.unwrap().is_some_and(|v| v.to_string() == "2126b")
+        time_rules::version(&app).await.unwrap().is_some_and(|v| v.to_string() == "2126b")
     })
     .await;
     until("all jobs are done", async || {

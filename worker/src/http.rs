@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use erp_core::{Ctx, Schema, local, metrics, migrate};
+use erp_core::{Ctx, Schema, local, migrate, scrape};
 use serde_json::json;
 use tokio::{net::TcpListener, time::timeout};
 
@@ -51,8 +51,8 @@ async fn ready(State(ctx): State<Ctx>) -> Response {
 }
 
 async fn scrape(State(ctx): State<Ctx>) -> Response {
-    match metrics::render(&ctx).await {
-        Ok(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
+    match scrape::render(&ctx).await {
+        Ok(text) => ([(header::CONTENT_TYPE, scrape::CONTENT_TYPE)], text).into_response(),
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "no metrics");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()

@@ -19,19 +19,20 @@ use std::{path::PathBuf, time::Duration};
 
 use erp_core::{
     Ctx, Error,
+    catalogue::{Handles, QUEUES, handle_all},
     digest::jobs::{Point, SendDigest},
     documents::{
         jobs::{DeleteFiles, ProcessDocument},
         lots::SettleLot,
     },
     interventions::jobs::{Late, Unassigned},
-    jobs::{Handles, QUEUES, Verdict, handle_all},
-    local::change,
+    jobs::Verdict,
     metrics,
     notifications::jobs::{SendEmail, SendGroup, SendMail},
     planning::jobs::{Generate, Remind},
     reconcile::jobs::Reconcile,
     schedules::{self, jobs::Purge},
+    time_rules,
 };
 use uuid::Uuid;
 
@@ -107,7 +108,7 @@ pub async fn run(
     tokio::select! {
         done = runner => done,
         never = schedules::run(ctx), if ctx.config.worker.scheduler => match never {},
-        never = Box::pin(change::keep(ctx, "erp-worker")) => match never {},
+        never = Box::pin(time_rules::keep(ctx, "erp-worker")) => match never {},
     }
 }
 

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use erp_core::{Config, Ctx, health, shutdown, telemetry};
+use erp_core::{Config, Ctx, catalogue::QUEUES, health, shutdown, telemetry};
 use erp_worker::{Settings, decoder, doctor, http, preview};
 
 /// Un worker de l'ERP MIF Maroc : photos, documents, e-mails, planifications. Les réglages viennent de l'environnement et de
@@ -50,10 +50,14 @@ fn main() -> ExitCode {
     if matches!(command, Command::Health) {
         return ask(runtime);
     }
-    let config = match Config::at_start() {
+    let config = match telemetry::start() {
         Ok(config) => config,
         Err(code) => return code,
     };
+    if let Some(fault) = config.worker.fault_of_queues(QUEUES) {
+        eprintln!("{fault}");
+        return ExitCode::from(2);
+    }
     let done = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
         let done = runtime.block_on(on_a_worker(run(config)));
         // What still blocks a thread would hold up the end; its job has been handed back.

@@ -1,8 +1,7 @@
 //! Removes what has had its time.
 use chrono::TimeDelta;
 use erp_core::{
-    Result, audit, auth, documents, idempotence, jobs::operate, notifications,
-    schedules::jobs::Purge,
+    Result, audit, auth, documents, idempotence, notifications, operate, schedules::jobs::Purge,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _};
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use apalis_hot::Process;
 use erp_core::{
     Clock, Config, Ctx, Result, Tx,
-    auth::Keys,
     jobs::{Dependency, Lease},
+    keys::Keys,
     mailer::Mailer,
     storage::Storage,
 };

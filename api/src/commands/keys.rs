@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use clap::Args;
 use erp_core::{
     Config,
-    auth::rotate::{self, Rotation},
+    keys::rotate::{self, Rotation},
 };
 
 #[derive(Args)]

@@ -20,9 +20,9 @@ use axum::{
 use chrono::{DateTime, Utc};
 use erp_core::{
     Ctx, Error, Result, Text, Tx,
-    documents::Liens,
-    idempotence::{Demande, Empreinte, MOST_BYTES, Reponse},
+    idempotence::{Demande, MOST_BYTES, Reponse},
     input::Fault,
+    keys::{Empreinte, Liens},
 };
 use serde::Serialize;
 use serde_json::Value;

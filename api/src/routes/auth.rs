@@ -1,7 +1,7 @@
 //! Signing in and out.
 use axum::{Json, extract::State, http::StatusCode};
 use erp_core::{
-    Ctx, Error, Noun,
+    Ctx, Error, Noun, accounts,
     audit::{Acte, Cible, Entry},
     auth::{self, Motif, SessionOut, TokenResponse},
     described,
@@ -285,7 +285,7 @@ async fn change_password(
     let hash = users::hash_password(form.new_password).await?;
 
     let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
-    users::change_password(&mut tx, &account, session, &hash, address, now).await?;
+    accounts::change_password(&mut tx, &account, session, &hash, address, now).await?;
     let entry = Entry::new(Acte::MotDePasseChange, &auteur).on(Cible::Compte, &user.id);
     entry.record(&mut tx, now).await?;
     tx.commit().await?;

@@ -2,14 +2,14 @@
 use axum::{Json, extract::State, http::StatusCode, response::Response};
 use erp_core::{
     Ctx,
-    historique::{self, HistoriqueOut},
+    charge::{self, Suggestion, SuggestionFilter},
     input::{Fields, Input},
     interventions::{
         self, Affectation, CompteRendu, Intervention, InterventionCreate, InterventionFilter,
         InterventionOut, InterventionUpdate, StatutChange,
+        historique::{self, HistoriqueOut},
     },
     page::Page,
-    techniciens::{self, Suggestion, SuggestionFilter},
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -269,5 +269,5 @@ async fn suggest(
     Query(filter): Query<SuggestionFilter>,
 ) -> Result<Json<Vec<Suggestion>>, ApiError> {
     interventions::find(&ctx.pool, id, None).await?;
-    Ok(Json(techniciens::suggestions(&ctx.pool, id, &filter).await?))
+    Ok(Json(charge::suggestions(&ctx.pool, id, &filter).await?))
 }

@@ -5,7 +5,7 @@ use axum::{
     http::{StatusCode, header},
     response::IntoResponse,
 };
-use erp_core::{Ctx, Schema, local, metrics, migrate};
+use erp_core::{Ctx, Schema, local, migrate, scrape};
 use serde::Serialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -109,6 +109,6 @@ async fn ready(State(ctx): State<Ctx>) -> impl IntoResponse {
     responses((status = 200, body = String, content_type = "text/plain", description = "Prometheus's text format.")),
 )]
 async fn scrape(State(ctx): State<Ctx>) -> Result<impl IntoResponse, ApiError> {
-    let text = metrics::render(&ctx).await?;
-    Ok(([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text))
+    let text = scrape::render(&ctx).await?;
+    Ok(([(header::CONTENT_TYPE, scrape::CONTENT_TYPE)], text))
 }

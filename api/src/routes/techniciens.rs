@@ -2,11 +2,12 @@
 use axum::{Json, extract::State, http::StatusCode, response::Response};
 use erp_core::{
     Ctx,
+    charge::{self, ChargeOut},
     input::{Fields, Input},
+    interventions,
     page::Page,
     techniciens::{
-        self, ChargeOut, Competence, CompetenceCreate, TechnicienCreate, TechnicienOut,
-        TechnicienUpdate,
+        self, Competence, CompetenceCreate, TechnicienCreate, TechnicienOut, TechnicienUpdate,
     },
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -103,7 +104,7 @@ async fn show(
     ),
 )]
 async fn charge(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Json<ChargeOut>, ApiError> {
-    Ok(Json(techniciens::charge(&ctx.pool, id, ctx.clock.now()).await?))
+    Ok(Json(charge::charge(&ctx.pool, id, ctx.clock.now()).await?))
 }
 
 /// Changes team, availability or skills.
@@ -144,7 +145,7 @@ async fn delete(
     RowId(id): RowId,
 ) -> Result<StatusCode, ApiError> {
     let mut tx = ctx.begin().await?;
-    techniciens::delete(&mut tx, id, user.id, ctx.clock.now()).await?;
+    interventions::remove_technicien(&mut tx, id, user.id, ctx.clock.now()).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -3,7 +3,7 @@ use std::net::IpAddr;
 
 use axum::{Json, extract::State, http::StatusCode, response::Response};
 use erp_core::{
-    Ctx, Result,
+    Ctx, Result, accounts,
     audit::{Acte, Cible, Entry},
     auth::{self, Motif},
     input::{Fields, Input},
@@ -144,7 +144,7 @@ async fn update(
     let secrets: &[&str] = if password.is_some() { &["password"] } else { &[] };
     let user = if_match.judge_with(&old, new, secrets)?;
     if let Some((account, hash)) = password {
-        users::change_password(&mut tx, &account, session, &hash, address, now).await?;
+        accounts::change_password(&mut tx, &account, session, &hash, address, now).await?;
         let entry = Entry::new(Acte::MotDePasseChange, &auteur).on(Cible::Compte, &user.id);
         entry.record(&mut tx, now).await?;
     }
@@ -183,7 +183,7 @@ async fn disable(
     RowId(id): RowId,
 ) -> Result<StatusCode, ApiError> {
     let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
-    users::disable(&mut tx, id, user.id, now).await?;
+    accounts::disable(&mut tx, id, user.id, now).await?;
     let entry = Entry::new(Acte::CompteDesactive, &auteur).on(Cible::Compte, &id);
     entry.record(&mut tx, now).await?;
     tx.commit().await?;

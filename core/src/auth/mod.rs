@@ -1,9 +1,7 @@
 //! Who is calling: signing in, sessions and their tokens, and what too many wrong passwords bring.
 mod attempts;
 mod device;
-mod keys;
 mod refresh_token;
-pub mod rotate;
 mod sessions;
 mod sign_in;
 mod store;
@@ -13,8 +11,6 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
-pub use keys::Keys;
-pub(crate) use keys::derived;
 pub use sessions::{
     Motif, Origin, SessionOut, caller, end_session, end_sessions, hold_session, open_session,
     refresh, session_ended, sessions,

@@ -2,7 +2,7 @@
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::rotate::hex;
+use crate::keys::rotate::hex;
 
 /// A refresh token: what all of its session share (which finds the session, and which nobody else can know), and 256 bits of
 /// its own.

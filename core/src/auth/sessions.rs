@@ -9,12 +9,13 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::{
-    Caller, Keys, TokenResponse, device, ensure_may_work, refresh_token::RefreshToken, store,
+    Caller, TokenResponse, device, ensure_may_work, refresh_token::RefreshToken, store,
     wrong_credentials,
 };
 use crate::{
     Ctx, Error, Noun, Result, Text, Tx,
     audit::{Acte, Auteur, Cible, Entry},
+    keys::Keys,
     users::{self, Account},
 };
 

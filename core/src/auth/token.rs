@@ -3,9 +3,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::Keys;
 use crate::{
     Error, Result, Text,
+    keys::{Keys, Kind, invalid},
     users::{Account, UserRole},
 };
 
@@ -25,33 +25,6 @@ pub struct Claims {
     /// `users.token_version` when it was made: programs of the version before compare it, as long as they run beside this one.
     #[serde(default)]
     pub ver: i32,
-}
-
-/// What a token is for: `typ` in its header ([RFC 8725, 3.11](https://www.rfc-editor.org/rfc/rfc8725#section-3.11)). One kind
-/// never passes for another, whatever its claims.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// [RFC 9068](https://www.rfc-editor.org/rfc/rfc9068#section-2.1).
-    Access,
-    /// The link in a digest.
-    Unsubscribe,
-}
-
-impl Kind {
-    pub(super) fn typ(self) -> &'static str {
-        match self {
-            Self::Access => "at+jwt",
-            Self::Unsubscribe => "unsubscribe+jwt",
-        }
-    }
-
-    /// Whether a token that calls itself `typ` is of this kind. Links in mails that versions before have sent are called `JWT`, as
-    /// their access tokens were; those are known by their `sub`, and their time ends on its own.
-    pub(super) fn is(self, typ: Option<&str>) -> bool {
-        let typ = typ.unwrap_or_default();
-        typ.eq_ignore_ascii_case(self.typ())
-            || self == Self::Unsubscribe && typ.eq_ignore_ascii_case("JWT")
-    }
 }
 
 impl Keys {
@@ -109,16 +82,6 @@ pub fn unsubscribed_user(keys: &Keys, token: &str, now: DateTime<Utc>) -> Result
         return Err(invalid());
     }
     if said.exp <= now.timestamp() { Err(expired()) } else { Ok(said.user_id) }
-}
-
-pub(super) fn invalid() -> Error {
-    Error::Unauthenticated {
-        code: "jeton_invalide",
-        text: Text::new(
-            "Jeton d'accès invalide : reconnectez-vous.",
-            "Invalid access token: sign in again.",
-        ),
-    }
 }
 
 fn expired() -> Error {

@@ -21,11 +21,10 @@ pub use env::{BY_FILE, Env, Secret, SettingFault};
 pub use http::HttpConfig;
 pub use log::{LogConfig, LogFormat};
 pub use mail::{InDoubt, MailConfig};
+pub use sla::Sla;
 pub use sources::{Source, Sources};
 pub use uploads::{StorageConfig, UploadConfig};
 pub use worker::WorkerConfig;
-
-use crate::{interventions::Sla, telemetry};
 
 /// `ENVIRONMENT`: only `dev` forgives a weak `SECRET_KEY`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,13 +62,6 @@ pub struct Config {
 }
 
 impl Config {
-    /// The configuration of a program that starts now, which logs from here on.
-    pub fn at_start() -> Result<Self, ExitCode> {
-        let config = Self::or_faults()?;
-        telemetry::init(&config.log);
-        Ok(config)
-    }
-
     /// The configuration. Its faults are printed, one line each, and the exit code is 2.
     pub fn or_faults() -> Result<Self, ExitCode> {
         Self::from_env().map_err(|faults| {
@@ -161,7 +153,6 @@ mod tests {
             ("LOG_FORMAT", "xml"),
             ("MAX_UPLOAD_BYTES", "-1"),
             ("SLA_HOURS", "urgente=2,haute=demain"),
-            ("WORKER_QUEUES", "emails,email.group"),
             ("DECODER_MEMORY_MB", "64"),
             ("DECODER_CPU_SECONDS", "60"),
         ])
@@ -176,7 +167,6 @@ mod tests {
             "SLA_HOURS",
             "DECODER_MEMORY_MB",
             "DECODER_CPU_SECONDS",
-            "WORKER_QUEUES",
         ] {
             assert_eq!(
                 faults.iter().filter(|f| f.starts_with(name)).count(),

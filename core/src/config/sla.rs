@@ -2,7 +2,26 @@
 use chrono::TimeDelta;
 
 use super::env::Env;
-use crate::interventions::Sla;
+
+/// How soon somebody must take up an intervention of each priority.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sla {
+    pub urgente: TimeDelta,
+    pub haute: TimeDelta,
+    pub normale: TimeDelta,
+    pub basse: TimeDelta,
+}
+
+impl Default for Sla {
+    fn default() -> Self {
+        Self {
+            urgente: TimeDelta::hours(2),
+            haute: TimeDelta::hours(24),
+            normale: TimeDelta::hours(72),
+            basse: TimeDelta::hours(168),
+        }
+    }
+}
 
 const EXAMPLE: &str = "urgente=2,haute=24,normale=72,basse=168";
 

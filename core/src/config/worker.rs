@@ -1,8 +1,7 @@
 //! How a worker works.
 use std::{net::SocketAddr, time::Duration};
 
-use super::env::Env;
-use crate::jobs::QUEUES;
+use super::env::{Env, SettingFault};
 
 #[derive(Debug, Clone)]
 pub struct WorkerConfig {
@@ -46,10 +45,6 @@ impl WorkerConfig {
         let queues = env.text("WORKER_QUEUES").map(|list| -> Vec<String> {
             list.split(',').map(|q| q.trim().to_owned()).filter(|q| !q.is_empty()).collect()
         });
-        for unknown in queues.iter().flatten().filter(|queue| !QUEUES.contains(&queue.as_str())) {
-            let fault = format!("« {unknown} » n'est pas une file ; il y a {}", QUEUES.join(", "));
-            env.fault("WORKER_QUEUES", fault, "emails,documents.process");
-        }
         let scheduler = env.parse("ENABLE_SCHEDULER", true, |_| true, "true ou false", "true");
         let bind_addr = env.parse(
             "WORKER_BIND_ADDR",
@@ -66,5 +61,36 @@ impl WorkerConfig {
             rescue_after: Duration::from_secs(rescue),
             shutdown_timeout: Duration::from_secs(seconds),
         }
+    }
+
+    /// What is wrong with `WORKER_QUEUES`, where the queues are `known`: a worker without a queue of that name would wait for ever.
+    #[must_use]
+    pub fn fault_of_queues(&self, known: &[&str]) -> Option<SettingFault> {
+        let unknown =
+            self.queues.iter().flatten().find(|queue| !known.contains(&queue.as_str()))?;
+        Some(SettingFault {
+            name: "WORKER_QUEUES".into(),
+            fault: format!("« {unknown} » n'est pas une file ; il y a {}", known.join(", ")),
+            example: "emails,documents.process",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queue_that_nobody_knows_is_a_fault() {
+        let with =
+            |queues: &str| WorkerConfig::read(&mut Env::from_pairs(&[("WORKER_QUEUES", queues)]));
+        let fault = |queues| {
+            with(queues).fault_of_queues(&["emails", "photos"]).map(|fault| fault.to_string())
+        };
+        assert_eq!(fault(""), None);
+        assert_eq!(fault("emails, photos"), None);
+        let said = fault("emails,email").unwrap();
+        assert!(said.starts_with("WORKER_QUEUES") && said.contains("« email »"), "{said}");
+        assert!(said.contains("emails, photos"), "{said}");
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use crate::{jobs::Job, schedules::jobs::scheduled};
+use crate::jobs::{Job, scheduled};
 
 scheduled! {
     /// Sends everybody in charge the state of the day.

@@ -1,7 +1,6 @@
 //! Files attached to an intervention: received by the API, checked and prepared by the worker, then served.
 pub mod jobs;
 pub mod kind;
-mod liens;
 pub mod lots;
 mod quota;
 mod store;
@@ -14,7 +13,6 @@ use sqlx::PgExecutor;
 use uuid::Uuid;
 
 pub use kind::FileKind;
-pub use liens::{LIFETIME, Liens};
 pub use quota::ensure_quota;
 pub use store::{
     find, find_by_fichier, find_for_update, list, list_of_equipement, list_of_intervention,

@@ -3,7 +3,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{FileKind, Liens};
+use super::FileKind;
+use crate::keys::Liens;
 use crate::{
     described, enumeration,
     input::{Fields, Input, Patch},

@@ -6,9 +6,11 @@ use sqlx::PgPool;
 use super::{Equipement, store};
 use crate::{
     Result,
-    documents::{self, DocumentOut, Liens},
+    config::Sla,
+    documents::{self, DocumentOut},
     input::{Fields, Input, Whole},
-    interventions::{self, Intervention, InterventionOut, Sla, mad},
+    interventions::{self, Intervention, InterventionOut, mad},
+    keys::Liens,
     local,
     page::Page,
 };

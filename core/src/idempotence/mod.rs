@@ -3,14 +3,11 @@
 //! written, so that its key is free.
 //!
 //! The words are those of the IETF draft *The Idempotency-Key HTTP Header Field*.
-mod empreinte;
 mod store;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest as _, Sha256};
 use sqlx::PgExecutor;
-
-pub use empreinte::{Empreinte, Empreintes};
 
 use crate::{Error, Result, Tx};
 

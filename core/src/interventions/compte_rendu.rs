@@ -1,9 +1,9 @@
 //! The report of an intervention: what was found and done, how long it took and what it cost.
 use chrono::{DateTime, Utc};
 
-use super::{Actor, Intervention, StatutIntervention, over, steps, store};
+use super::{Actor, Intervention, StatutIntervention, historique, over, steps, store};
 use crate::{
-    Error, Result, Text, Tx, described, historique,
+    Error, Result, Text, Tx, described,
     input::{Centimes, Fields, Input, Minutes, Patch, Whole, not_one_of},
 };
 

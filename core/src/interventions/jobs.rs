@@ -1,7 +1,7 @@
 //! What the worker does with interventions by the clock.
 use std::time::Duration;
 
-use crate::schedules::jobs::scheduled;
+use crate::jobs::scheduled;
 
 scheduled! {
     /// Tells of deadlines that have passed.

@@ -3,6 +3,7 @@
 mod alertes;
 mod compte_rendu;
 mod filter;
+pub mod historique;
 mod input;
 pub mod jobs;
 mod sla;
@@ -18,9 +19,9 @@ pub use alertes::{alert_late, alert_unassigned, remind};
 pub use compte_rendu::{CompteRendu, report};
 pub use filter::InterventionFilter;
 pub use input::{Affectation, InterventionCreate, InterventionUpdate, StatutChange};
-pub use sla::{NIVEAUX, Sla};
+pub use sla::NIVEAUX;
 pub use statut::StatutIntervention;
-pub use steps::{assign, change_statut, release_all_of};
+pub use steps::{assign, change_statut, remove_technicien};
 pub use store::{find, find_for_update, list, list_of_equipement};
 pub(crate) use types::mad;
 pub use types::{
@@ -33,7 +34,6 @@ pub use visite::{CalendarRow, NewVisite, calendar};
 use crate::{
     Error, Noun, Result, Tx,
     error::OnConstraint as _,
-    historique,
     notifications::{
         self,
         TypeNotification::{Alerte, Rappel, Retard},

@@ -4,50 +4,29 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Intervention, PrioriteIntervention, StatutIntervention};
+use crate::config::Sla;
 
 /// The levels of escalation: how many times the target has passed when each is reached.
 pub const NIVEAUX: [i32; 3] = [1, 2, 4];
 
-/// The targets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sla {
-    pub urgente: TimeDelta,
-    pub haute: TimeDelta,
-    pub normale: TimeDelta,
-    pub basse: TimeDelta,
-}
-
-impl Default for Sla {
-    fn default() -> Self {
-        Self {
-            urgente: TimeDelta::hours(2),
-            haute: TimeDelta::hours(24),
-            normale: TimeDelta::hours(72),
-            basse: TimeDelta::hours(168),
-        }
+/// The target of an intervention; one that is flagged urgent is `urgente`, and what is planned (`programmee`) has none.
+#[must_use]
+pub fn target(sla: &Sla, priorite: PrioriteIntervention, urgence: bool) -> Option<TimeDelta> {
+    match priorite {
+        _ if urgence => Some(sla.urgente),
+        PrioriteIntervention::Urgente => Some(sla.urgente),
+        PrioriteIntervention::Haute => Some(sla.haute),
+        PrioriteIntervention::Normale => Some(sla.normale),
+        PrioriteIntervention::Basse => Some(sla.basse),
+        PrioriteIntervention::Programmee => None,
     }
 }
 
-impl Sla {
-    /// The target of an intervention; one that is flagged urgent is `urgente`, and what is planned (`programmee`) has none.
-    #[must_use]
-    pub fn target(&self, priorite: PrioriteIntervention, urgence: bool) -> Option<TimeDelta> {
-        match priorite {
-            _ if urgence => Some(self.urgente),
-            PrioriteIntervention::Urgente => Some(self.urgente),
-            PrioriteIntervention::Haute => Some(self.haute),
-            PrioriteIntervention::Normale => Some(self.normale),
-            PrioriteIntervention::Basse => Some(self.basse),
-            PrioriteIntervention::Programmee => None,
-        }
-    }
-
-    /// The level of escalation that is reached when `elapsed` of `target` has passed: 0 in time, then 1 to 3.
-    #[must_use]
-    pub fn niveau(elapsed: TimeDelta, target: TimeDelta) -> i16 {
-        let reached = NIVEAUX.iter().filter(|&&times| elapsed >= target * times).count();
-        i16::try_from(reached).unwrap_or(i16::MAX)
-    }
+/// The level of escalation that is reached when `elapsed` of `target` has passed: 0 in time, then 1 to 3.
+#[must_use]
+pub fn niveau(elapsed: TimeDelta, target: TimeDelta) -> i16 {
+    let reached = NIVEAUX.iter().filter(|&&times| elapsed >= target * times).count();
+    i16::try_from(reached).unwrap_or(i16::MAX)
 }
 
 impl Intervention {
@@ -107,7 +86,7 @@ impl Intervention {
     /// Until when somebody must take it up, or had to.
     #[must_use]
     pub fn sla_echeance(&self, sla: &Sla, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let target = sla.target(self.priorite, self.urgence)?;
+        let target = target(sla, self.priorite, self.urgence)?;
         let (at, elapsed) = self.answer().unwrap_or_else(|| (now, self.elapsed(now)));
         Some(at + (target - elapsed))
     }
@@ -115,7 +94,7 @@ impl Intervention {
     /// Whether somebody took it up in time; unknown while there is time, and of what was called off unanswered.
     #[must_use]
     pub fn sla_respecte(&self, sla: &Sla, now: DateTime<Utc>) -> Option<bool> {
-        let target = sla.target(self.priorite, self.urgence)?;
+        let target = target(sla, self.priorite, self.urgence)?;
         match self.answer() {
             Some((_, elapsed)) => Some(elapsed <= target),
             None if self.statut.is_terminal() => None,
@@ -145,7 +124,7 @@ mod tests {
     fn the_targets_are_those_of_the_contract() {
         use PrioriteIntervention::{Basse, Haute, Normale, Programmee, Urgente};
         let sla = Sla::default();
-        let hours = |priorite, urgence| sla.target(priorite, urgence).map(|t| t.num_hours());
+        let hours = |priorite, urgence| target(&sla, priorite, urgence).map(|t| t.num_hours());
         assert_eq!(
             [Urgente, Haute, Normale, Basse, Programmee].map(|p| hours(p, false)),
             [Some(2), Some(24), Some(72), Some(168), None]
@@ -156,8 +135,8 @@ mod tests {
     #[test]
     fn the_levels_come_at_once_twice_and_four_times_the_target() {
         let target = TimeDelta::hours(2);
-        let niveau = |minutes| Sla::niveau(TimeDelta::minutes(minutes), target);
-        assert_eq!([0, 119, 120, 239, 240, 479, 480, 9999].map(niveau), [0, 0, 1, 1, 2, 2, 3, 3]);
+        let after = |minutes| niveau(TimeDelta::minutes(minutes), target);
+        assert_eq!([0, 119, 120, 239, 240, 479, 480, 9999].map(after), [0, 0, 1, 1, 2, 2, 3, 3]);
     }
 
     /// What `change` makes of `one` at hour `hours`.

@@ -2,9 +2,9 @@
 //! first, and the other meets the state that the first left.
 use chrono::{DateTime, Utc};
 
-use super::{Actor, Intervention, StatutIntervention, over, store};
+use super::{Actor, Intervention, StatutIntervention, historique, over, store};
 use crate::{
-    Error, Result, Text, Tx, historique,
+    Error, Result, Text, Tx,
     notifications::{
         self, Annonce, Evenement,
         TypeNotification::{Affectation, Alerte, Rappel, Retard},
@@ -117,13 +117,15 @@ pub async fn assign(
     store::find(&mut **tx, id, None).await
 }
 
-/// Takes every intervention that is not over from a technicien who leaves.
-pub async fn release_all_of(
+/// Removes a technicien, who stays known as the one who did past work. Their interventions in progress go back to nobody, each
+/// with its line of historique.
+pub async fn remove_technicien(
     tx: &mut Tx<'_>,
     technicien_id: i64,
     by: i64,
     now: DateTime<Utc>,
 ) -> Result<()> {
+    techniciens::lock(tx, technicien_id).await?;
     for old in store::open_of_technicien_for_update(tx, technicien_id).await? {
         let mut intervention = old.clone();
         set_technicien(&mut intervention, None, now);
@@ -132,7 +134,7 @@ pub async fn release_all_of(
         historique::record(tx, intervention.id, intervention.statut, remarque, Some(by), now)
             .await?;
     }
-    Ok(())
+    techniciens::delete(tx, technicien_id, now).await
 }
 
 /// Work that has begun keeps its status when its technicien changes.

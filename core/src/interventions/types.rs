@@ -2,8 +2,8 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::{Sla, StatutIntervention};
-use crate::{enumeration, enumeration_field, version::Versioned, versioned};
+use super::StatutIntervention;
+use crate::{config::Sla, enumeration, enumeration_field, version::Versioned, versioned};
 
 enumeration! {
     InterventionType {

@@ -1,8 +1,8 @@
 //! Interventions that a planning opens, and what the calendar of a technicien shows.
 use chrono::{DateTime, Utc};
 
-use super::{StatutIntervention, store};
-use crate::{Result, Tx, historique};
+use super::{StatutIntervention, historique, store};
+use crate::{Result, Tx};
 
 pub use store::{CalendarRow, calendar};
 

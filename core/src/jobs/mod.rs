@@ -1,8 +1,7 @@
 //! Declaring a job, and enqueueing it in the caller's transaction. What becomes of it then: `docs/jobs.md`.
-pub mod breaker;
-mod known;
+mod dependency;
 mod lease;
-pub mod operate;
+mod scheduled;
 #[cfg(test)]
 mod tables;
 
@@ -13,9 +12,9 @@ use chrono::{DateTime, Utc};
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
-pub use breaker::Dependency;
-pub use known::{Handles, Known, QUEUES, handle_all};
+pub use dependency::Dependency;
 pub use lease::Lease;
+pub(crate) use scheduled::scheduled;
 
 use crate::{Result, Tx, telemetry};
 
@@ -27,7 +26,7 @@ pub trait Job: Serialize + DeserializeOwned + Clone + Send + Sync + Unpin + 'sta
     const MAX_ATTEMPTS: usize = 8;
     /// When something outside (mail server, storage, database) has been away for so long, the job is dead.
     const OUTAGE_LIMIT: Duration = Duration::from_hours(24);
-    /// What it cannot do without: while one of these is known to be away it waits in its queue ([`breaker`]).
+    /// What it cannot do without: while one of these is known to be away it waits in its queue ([`apalis_hot::breaker`]).
     const NEEDS: &[Dependency] = &[];
     /// An attempt that takes longer has failed.
     const TIMEOUT: Duration = Duration::from_mins(1);

@@ -8,14 +8,14 @@ mod store;
 use std::{
     collections::HashMap,
     net::{IpAddr, Ipv6Addr},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use chrono::{DateTime, Timelike as _, Utc};
 use sqlx::PgPool;
 
-use crate::{Ctx, Error, Result, Text};
+use crate::{Clock, Error, Result, Text};
 
 /// How often replicas exchange their counts.
 const EXCHANGE: Duration = Duration::from_secs(1);
@@ -142,12 +142,12 @@ impl Limits {
 
 /// Exchanges the counts of this process with the others, for as long as it is polled. A database that is away leaves
 /// each replica with its own counts.
-pub async fn keep_exchanging(ctx: Ctx) {
+pub async fn keep_exchanging(limits: Arc<Limits>, pool: PgPool, clock: Clock) {
     let mut ticks = tokio::time::interval(EXCHANGE);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        if let Err(error) = ctx.limits.exchange(&ctx.pool, ctx.clock.now()).await {
+        if let Err(error) = limits.exchange(&pool, clock.now()).await {
             tracing::debug!(%error, "request counts stay with this process");
         }
     }

@@ -1,15 +1,13 @@
 //! The clock on the wall in Morocco. Days and hours of the business are those of this clock; what is stored is UTC.
 //!
 //! Nothing else knows time zones. Their rules are those of [`rules`]: of the system or of the copy in this program, the newer
-//! of the two, and the same in every process of one database ([`change`]). By the release 2026f Morocco has stayed on UTC
+//! of the two, and the same in every process of one database ([`crate::time_rules`]). By the release 2026f Morocco has stayed on UTC
 //! since 20 September 2026 (<https://github.com/eggert/tz/blob/main/NEWS>); before that its clocks were an hour ahead, but
 //! for Ramadan.
-pub mod change;
-mod reports;
+mod cron;
 pub mod rules;
 #[cfg(test)]
 mod sql;
-mod store;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -22,10 +20,14 @@ use jiff::{
     tz::{AmbiguousOffset, Offset, TimeZone},
 };
 
+pub use cron::Cron;
 pub use rules::{Rules, Version, in_force};
 
 /// The zone of the business.
 pub const CASABLANCA: &str = "Africa/Casablanca";
+
+/// What a deadline that is a day has for its hour.
+pub const END_OF_DAY: NaiveTime = NaiveTime::from_hms_opt(23, 59, 59).unwrap();
 
 /// The clocks of one place: what they show when.
 #[derive(Debug, Clone)]

@@ -8,7 +8,7 @@ mod types;
 
 use chrono::{DateTime, Utc};
 pub use routage::{Annonce, Cercle, Evenement, TABLE, announce};
-pub use store::{Facts, counts, facts, find, list};
+pub use store::{counts, find, list};
 pub use types::{
     CanalNotification, CountsOut, NewNotification, NotificationFilter, NotificationOut, OwnFilter,
     SORTABLE, StatutNotification, TypeNotification,
@@ -30,7 +30,7 @@ pub async fn create(
             Error::NotFound(Noun::Intervention)
         })?;
     if notification.canal == CanalNotification::Email {
-        tx.mail(new.user_id, notification.id, now);
+        envois::at_commit(tx, new.user_id, notification.id, now);
     }
     Ok(notification)
 }

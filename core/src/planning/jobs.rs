@@ -1,7 +1,7 @@
 //! What the worker does with plannings.
 use std::time::Duration;
 
-use crate::schedules::jobs::scheduled;
+use crate::jobs::scheduled;
 
 scheduled! {
     /// Opens the interventions of the plannings that are due.

@@ -8,10 +8,10 @@ mod visites;
 
 use chrono::{DateTime, Utc};
 
-use crate::{Error, Noun, Result, Tx, error::OnConstraint as _, local::change};
+use crate::{Error, Noun, Result, Tx, error::OnConstraint as _, time_rules};
 
 pub use rappels::remind;
-pub use recurrence::{END_OF_DAY, Echeance};
+pub use recurrence::Echeance;
 pub use store::{CalendarRow, calendar, find, list};
 pub use types::{
     FrequencePlanning, NouvelleDate, Planning, PlanningCreate, PlanningFilter, PlanningPatch,
@@ -21,7 +21,7 @@ pub use visites::{apercu, due, open_visite};
 
 /// Plans the visits of a machine. Without a date the next one is a period after the last one, or after `now`.
 pub async fn create(tx: &mut Tx<'_>, new: &PlanningCreate, now: DateTime<Utc>) -> Result<Planning> {
-    change::in_step(tx).await?;
+    time_rules::in_step(tx).await?;
     let echeance = match new.prochaine_date {
         Some(date) => Echeance::at(date),
         None => Echeance::at(new.derniere_date.unwrap_or(now)).next(new.frequence),
@@ -35,7 +35,7 @@ pub async fn create(tx: &mut Tx<'_>, new: &PlanningCreate, now: DateTime<Utc>) -
 /// The planning `id`, locked until `tx` ends.
 pub async fn find_for_update(tx: &mut Tx<'_>, id: i64) -> Result<Planning> {
     // Before the row: whoever takes over other rules of time takes both in this order.
-    change::in_step(tx).await?;
+    time_rules::in_step(tx).await?;
     store::find_for_update(tx, id).await
 }
 

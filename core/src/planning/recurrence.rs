@@ -8,7 +8,7 @@
 use chrono::{DateTime, Datelike as _, Days, Months, NaiveDate, NaiveTime, Utc};
 
 use super::FrequencePlanning;
-use crate::local::{day_of, instant, wall};
+use crate::local::{END_OF_DAY, day_of, instant, wall};
 
 /// How far one visit is from the next.
 enum Step {
@@ -40,9 +40,6 @@ impl FrequencePlanning {
         }
     }
 }
-
-/// What a deadline that is a day has for its hour.
-pub const END_OF_DAY: NaiveTime = NaiveTime::from_hms_opt(23, 59, 59).unwrap();
 
 /// When a visit is due, and what the visits after it return to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use super::{Planning, StatutPlanning, store};
 use crate::{
     Result, Tx,
     interventions::{self, NewVisite},
-    local::change,
+    time_rules,
 };
 
 /// The plannings after `after` that are due at `now`, by id, at most `limit`.
@@ -17,7 +17,7 @@ pub async fn due(pool: &PgPool, now: DateTime<Utc>, after: i64, limit: i64) -> R
 /// Opens the intervention of planning `id` if it is due at `now`, and moves its dates on. `None`: it is not, or no
 /// more. The same due date never brings two: the row is locked, and the pair is unique.
 pub async fn open_visite(tx: &mut Tx<'_>, id: i64, now: DateTime<Utc>) -> Result<Option<i64>> {
-    change::in_step(tx).await?;
+    time_rules::in_step(tx).await?;
     let Some(due) = store::lock_due(tx, id, now).await? else { return Ok(None) };
     let planning = due.planning;
     let echeance = planning.echeance();

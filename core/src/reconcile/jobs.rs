@@ -1,7 +1,7 @@
 //! What the worker does every night.
 use std::time::Duration;
 
-use crate::schedules::jobs::scheduled;
+use crate::jobs::scheduled;
 
 scheduled! {
     /// Finds rows without a job and jobs without a subject.

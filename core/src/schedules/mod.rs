@@ -1,5 +1,4 @@
 //! The schedules of the business, on those of the queue ([`apalis_hot::schedules`]): which there are, and when they come due.
-mod cron;
 pub mod jobs;
 mod types;
 
@@ -13,17 +12,17 @@ use chrono::{DateTime, Utc};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use sqlx::{PgExecutor, Postgres, Transaction};
 
-pub use cron::Cron;
+pub use crate::local::Cron;
 pub use types::{CronText, NamedPatch, Schedule, SchedulePatch, ZoneName};
 
 use crate::{
     Ctx, Error, Noun, Result, Tx, digest,
     interventions::jobs as interventions,
     jobs::{Job as _, new_job},
-    local::{self, change},
-    metrics,
+    local, metrics,
     planning::jobs as planning,
     reconcile::jobs as reconcile,
+    time_rules,
 };
 
 /// What the queue is told in case of a fault.
@@ -87,7 +86,7 @@ impl Scheduled for Schedules {
         let Some(ctx) = self.0.clone() else { return ready(Ok(tx)).boxed() };
         async move {
             let mut tx = ctx.tx(tx);
-            change::in_step(&mut tx).await?;
+            time_rules::in_step(&mut tx).await?;
             Ok(tx.into_inner().await?)
         }
         .boxed()
@@ -122,7 +121,7 @@ pub async fn seconds_to_next(db: impl PgExecutor<'_>) -> Result<Option<f64>> {
 
 /// Enqueues the job of every schedule that is due, and reckons when it will be again, as [`run`] does. Gives the ticks.
 pub async fn tick(tx: &mut Tx<'_>) -> Result<Vec<(String, DateTime<Utc>)>> {
-    change::in_step(tx).await?;
+    time_rules::in_step(tx).await?;
     let ticks = schedules::tick(tx, &Schedules(None)).await?;
     Ok(ticks.into_iter().map(|tick| (tick.schedule, tick.at)).collect())
 }
@@ -130,18 +129,18 @@ pub async fn tick(tx: &mut Tx<'_>) -> Result<Vec<(String, DateTime<Utc>)>> {
 /// The schedule `name`, locked until `tx` ends.
 pub async fn find_for_update(tx: &mut Tx<'_>, name: &str) -> Result<Schedule> {
     // Before the row: whoever takes over other rules of time takes both in this order.
-    change::in_step(tx).await?;
+    time_rules::in_step(tx).await?;
     schedules::find_for_update(tx, name).await.map(Schedule::from).map_err(said)
 }
 
 /// Changes when a schedule comes due; from now on it goes by its new dates.
 pub async fn update(tx: &mut Tx<'_>, name: &str, patch: SchedulePatch) -> Result<Schedule> {
-    change::in_step(tx).await?;
+    time_rules::in_step(tx).await?;
     let SchedulePatch { cron, timezone, enabled } = patch;
     let edit = Edit { cron, timezone, enabled };
     let schedule = schedules::edit(tx, &Schedules(None), name, edit).await.map_err(said)?;
     announce(tx, name);
-    change::remember(tx, &schedule.timezone).await?;
+    time_rules::remember(tx, &schedule.timezone).await?;
     Ok(schedule.into())
 }
 

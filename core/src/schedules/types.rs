@@ -4,11 +4,11 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::cron::Cron;
 use crate::{
     described,
     input::{Field, Fields, Input, Line, Wrong},
-    local, versioned,
+    local::{self, Cron},
+    versioned,
 };
 
 /// What comes due by the clock.

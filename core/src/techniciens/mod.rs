@@ -1,11 +1,9 @@
 //! People who do the work: their team, availability and skills.
-mod charge;
 mod store;
 mod types;
 
 use chrono::{DateTime, Utc};
 
-pub use charge::{Charge, ChargeOut, Suggestion, SuggestionFilter, charge, suggestions};
 pub use store::{find, find_by_user, list, list_competences, user_of};
 pub use types::{
     Competence, CompetenceCreate, DisponibiliteTechnicien, SORTABLE, TechnicienCreate,
@@ -15,7 +13,6 @@ pub use types::{
 use crate::{
     Error, Noun, Result, Text, Tx,
     error::OnConstraint as _,
-    interventions,
     users::{self, UserRole},
 };
 
@@ -70,10 +67,13 @@ pub async fn update(tx: &mut Tx<'_>, id: i64, edit: TechnicienUpdate) -> Result<
     store::find(&mut **tx, id).await
 }
 
-/// Removes a technicien, who stays known as the one who did past work. Its interventions in progress go back to nobody, each with its line of historique.
-pub async fn delete(tx: &mut Tx<'_>, id: i64, by: i64, now: DateTime<Utc>) -> Result<()> {
-    store::lock(tx, id).await?;
-    interventions::release_all_of(tx, id, by, now).await?;
+/// The technicien `id`, locked until `tx` ends, who is about to leave.
+pub(crate) async fn lock(tx: &mut Tx<'_>, id: i64) -> Result<()> {
+    store::lock(tx, id).await
+}
+
+/// Removes a technicien that has nothing to do any more; they stay known as the one who did past work.
+pub(crate) async fn delete(tx: &mut Tx<'_>, id: i64, now: DateTime<Utc>) -> Result<()> {
     store::delete(tx, id, now).await
 }
 

@@ -4,10 +4,7 @@ mod password;
 mod store;
 mod types;
 
-use std::net::IpAddr;
-
 use chrono::{DateTime, Utc};
-use uuid::Uuid;
 
 pub use hasher::on_a_turn as off_the_async_threads;
 pub use password::{Password, PasswordHash, Verified, hash_password, verify_password};
@@ -15,6 +12,7 @@ pub use store::{
     find, find_account, find_by_email, find_by_login, find_for_update, hold, list, other_hashes,
     renew_hash, set_last_login,
 };
+pub(crate) use store::{set_active, set_password};
 pub use types::{
     Account, Email, Fonction, NewPassword, NomEtFonction, Personne, SORTABLE, UserApercu,
     UserCreate, UserListe, UserOut, UserRole, UserUpdate, Username,
@@ -22,11 +20,8 @@ pub use types::{
 
 use crate::{
     Error, Lang, Noun, Result, Tx,
-    auth::{self, Motif},
-    calendrier,
     error::OnConstraint as _,
     input::{Fault, Wrong},
-    notifications::envois::{self, Avis, Quoi},
 };
 
 /// Creates an account; `hash` is that of `new.password`, made before the transaction since it takes its time.
@@ -59,47 +54,6 @@ pub async fn update(
         store::set_langue(tx, id, langue, now).await?;
     }
     store::find(&mut **tx, id).await
-}
-
-/// Gives `account` a new password, ends all its sessions and the addresses of its calendars (what the old password opened), and
-/// tells its owner, by mail, from which `address` it was done.
-/// `account` is as it was when its present password was confirmed, and `session` the one that asks: if either has changed since,
-/// nothing happens and it is a 401.
-pub async fn change_password(
-    tx: &mut Tx<'_>,
-    account: &Account,
-    session: Uuid,
-    hash: &PasswordHash,
-    address: IpAddr,
-    now: DateTime<Utc>,
-) -> Result<()> {
-    let held = auth::hold_session(tx, account.id, session, now).await?;
-    if held.token_version != account.token_version {
-        return Err(auth::session_ended());
-    }
-    store::set_password(tx, account.id, hash, now).await?;
-    let adresse = Some(address.to_canonical().to_string());
-    let avis = Avis { quoi: Quoi::MotDePasse, quand: now, adresse, appareil: None };
-    envois::open_avis(tx, account.id, &avis, now).await?;
-    end_access(tx, account.id, Motif::MotDePasse, now).await
-}
-
-/// Disables the account `id`, ends its sessions and the addresses of its calendars. An admin cannot disable itself.
-pub async fn disable(tx: &mut Tx<'_>, id: i64, by: i64, now: DateTime<Utc>) -> Result<()> {
-    if id == by {
-        return Err(Error::conflict(
-            "desactivation_de_soi",
-            "Vous ne pouvez pas désactiver votre propre compte : demandez-le à un autre administrateur.",
-            "You cannot disable your own account: ask another administrator.",
-        ));
-    }
-    store::set_active(tx, id, false, now).await?;
-    end_access(tx, id, Motif::Desactivation, now).await
-}
-
-async fn end_access(tx: &mut Tx<'_>, id: i64, motif: Motif, now: DateTime<Utc>) -> Result<()> {
-    auth::end_sessions(tx, id, None, motif, now).await?;
-    calendrier::revoke(tx, id).await
 }
 
 /// Enables the account `id` again.

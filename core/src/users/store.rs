@@ -196,7 +196,7 @@ pub(super) async fn set_langue(
     Ok(())
 }
 
-pub(super) async fn set_password(
+pub(crate) async fn set_password(
     tx: &mut PgConnection,
     id: i64,
     hash: &PasswordHash,
@@ -222,7 +222,7 @@ pub async fn set_last_login(tx: &mut PgConnection, id: i64, now: DateTime<Utc>) 
     Ok(())
 }
 
-pub(super) async fn set_active(
+pub(crate) async fn set_active(
     tx: &mut PgConnection,
     id: i64,
     active: bool,

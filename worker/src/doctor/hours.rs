@@ -3,9 +3,9 @@ use erp_core::{
     Result,
     local::{
         Version,
-        change::{self, Instance},
         rules::{self, Copies},
     },
+    time_rules::{self, Instance},
 };
 use sqlx::PgPool;
 
@@ -23,9 +23,9 @@ pub(super) async fn examine(pool: &PgPool) -> Verdict {
 
 async fn look(pool: &PgPool) -> Result<Verdict> {
     let own = rules::own();
-    let postgres = change::of_postgres(pool, &own).await?;
-    let in_force = change::version(pool).await?;
-    let instances = change::instances(pool).await?;
+    let postgres = time_rules::of_postgres(pool, &own).await?;
+    let in_force = time_rules::version(pool).await?;
+    let instances = time_rules::instances(pool).await?;
     Ok(judge(&rules::copies(), in_force.as_ref(), postgres.as_ref(), &instances))
 }
 

@@ -4,10 +4,10 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use erp_core::{
     Result,
-    jobs::{
-        QUEUES,
-        breaker::{self, BreakerOut},
-        operate::{self, QueueOut, WorkerOut},
+    catalogue::QUEUES,
+    operate::{
+        self, QueueOut, WorkerOut,
+        breakers::{self, BreakerOut},
     },
     schedules::{self, Schedule},
 };
@@ -59,7 +59,7 @@ fn of_queues(queues: &[QueueOut]) -> Verdict {
 }
 
 pub(super) async fn breakers(pool: &PgPool) -> Verdict {
-    judged(breaker::list(pool).await, |breakers| of_breakers(&breakers))
+    judged(breakers::list(pool).await, |breakers| of_breakers(&breakers))
 }
 
 fn of_breakers(breakers: &[BreakerOut]) -> Verdict {

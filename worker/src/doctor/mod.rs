@@ -6,7 +6,7 @@ mod outside;
 
 use std::time::Duration;
 
-use erp_core::{Config, auth, config::SettingFault, mailer::Mailer};
+use erp_core::{Config, catalogue::QUEUES, config::SettingFault, keys, mailer::Mailer};
 use tokio::time::timeout;
 
 /// Of one check. SMTP has its own, `SMTP_TIMEOUT_SECONDS`, which may be longer.
@@ -112,7 +112,10 @@ pub async fn examine(config: Result<Config, Vec<SettingFault>>) -> bool {
 
 /// What is read beyond the variables: keys and addresses.
 fn settings(config: &Config) -> Verdict {
-    if let Err(error) = auth::Keys::new(&config.auth) {
+    if let Some(fault) = config.worker.fault_of_queues(QUEUES) {
+        return Verdict::bad(fault.to_string(), "corrigez cette variable");
+    }
+    if let Err(error) = keys::Keys::new(&config.auth) {
         return Verdict::bad(format!("{error}"), "vérifiez ALGORITHM et les fichiers des clés");
     }
     if let Err(error) = Mailer::new(&config.mail.smtp) {

@@ -2,12 +2,13 @@
 use chrono::{DateTime, Utc};
 use erp_core::{
     Error, Result, Tx,
+    mail_facts::{self, Facts},
     mailer::{
         CompteMail, Frozen, GroupeLigne, GroupeMail, NotificationMail, OutgoingMail, Rendered,
         Template, lien_intervention, lien_planning, message_id,
     },
     notifications::{
-        self, Facts, TypeNotification,
+        TypeNotification,
         envois::{Avis, Envoi, Quoi},
     },
     users,
@@ -72,7 +73,7 @@ async fn of_notifications(
     tx: &mut Tx<'_>,
     waiting: &[i64],
 ) -> Result<Option<OutgoingMail>> {
-    let facts = notifications::facts(&mut **tx, &waiting[..waiting.len().min(SHOWN)]).await?;
+    let facts = mail_facts::facts(&mut **tx, &waiting[..waiting.len().min(SHOWN)]).await?;
     let Some(reader) = facts.first() else { return Ok(None) };
     if !reader.is_active {
         return Err(Error::refused(

@@ -9,8 +9,9 @@ use apalis::prelude::{Monitor, MonitorError, WorkerBuilder};
 use apalis_hot::{Claimed, Hook, Lease, Options, Process};
 use erp_core::{
     Ctx, Error, Result, Tx,
-    jobs::{CAUSE, Cause, Job, Verdict, operate},
+    jobs::{CAUSE, Cause, Job, Verdict},
     mailer::Places,
+    operate,
 };
 use futures_util::{FutureExt as _, future::BoxFuture};
 

@@ -5,11 +5,7 @@ use std::sync::{
 };
 
 use chrono::{DateTime, Utc};
-use erp_core::{
-    Config,
-    config::Env,
-    jobs::{enqueue, operate},
-};
+use erp_core::{Config, config::Env, jobs::enqueue, operate};
 use erp_dev::TestDb;
 use serde::{Deserialize, Serialize};
 

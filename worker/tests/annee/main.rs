@@ -11,8 +11,9 @@ use std::{cmp::Reverse, collections::BinaryHeap, process::Command, time::Instant
 
 use chrono::{DateTime, Utc};
 use erp_core::{
-    local::{self, change},
+    local,
     schedules::{self, Cron},
+    time_rules,
 };
 use erp_dev::{test_db, zoneinfo};
 
@@ -116,7 +117,7 @@ async fn other_rules(plant: &Plant, due: Due) -> Due {
     }
     test_db::use_rules("2126c", zoneinfo::RULES_2026C).unwrap();
     let mut tx = plant.ctx.begin().await.unwrap();
-    change::in_step(&mut tx).await.unwrap();
+    time_rules::in_step(&mut tx).await.unwrap();
     tx.commit().await.unwrap();
     let after = schedules::list(&plant.ctx.pool).await.unwrap();
     after.into_iter().filter_map(|s| Some(Reverse((s.next_run_at?, s.name)))).collect()

@@ -3,7 +3,7 @@ use axum::{Json, extract::State, http::StatusCode, response::Response};
 use erp_core::{
     Ctx, Result, Tx,
     audit::{self, Acte, Cible, Entry},
-    jobs::operate::{self, Action, BulkOut, JobBulk, JobDetail, JobList, JobOut},
+    operate::{self, Action, BulkOut, JobBulk, JobDetail, JobList, JobOut},
 };
 use serde_json::json;
 use utoipa_axum::{router::OpenApiRouter, routes};

@@ -3,9 +3,9 @@ use axum::{Json, extract::State, http::StatusCode, response::Response};
 use erp_core::{
     Ctx,
     audit::{Acte, Cible, Entry},
-    jobs::{
-        breaker::{self, BreakerOut},
-        operate::{self, QueueConcurrency, QueueOut, WorkerOut},
+    operate::{
+        self, QueueConcurrency, QueueOut, WorkerOut,
+        breakers::{self, BreakerOut},
     },
 };
 use serde_json::json;
@@ -131,5 +131,5 @@ async fn workers(State(ctx): State<Ctx>) -> Result<Json<Vec<WorkerOut>>, ApiErro
     ),
 )]
 async fn breakers(State(ctx): State<Ctx>) -> Result<Json<Vec<BreakerOut>>, ApiError> {
-    Ok(Json(breaker::list(&ctx.pool).await?))
+    Ok(Json(breakers::list(&ctx.pool).await?))
 }

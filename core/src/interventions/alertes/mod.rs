@@ -5,9 +5,11 @@ mod store;
 
 use chrono::{DateTime, Days, TimeDelta, Utc};
 
-use super::{NIVEAUX, Sla};
+use super::{NIVEAUX, sla};
 use crate::{
-    Result, Text, Tx, local,
+    Result, Text, Tx,
+    config::Sla,
+    local,
     notifications::{self, Annonce, Evenement},
 };
 
@@ -40,15 +42,15 @@ pub async fn remind(tx: &mut Tx<'_>, now: DateTime<Utc>, limit: i64) -> Result<u
 /// how many there were. A level that was passed over while nobody looked is not told of any more.
 pub async fn alert_unassigned(
     tx: &mut Tx<'_>,
-    sla: Sla,
+    targets: Sla,
     now: DateTime<Utc>,
     limit: i64,
 ) -> Result<usize> {
-    let waiting = store::lock_unassigned(tx, &sla, now, limit).await?;
+    let waiting = store::lock_unassigned(tx, &targets, now, limit).await?;
     for one in &waiting {
-        let Some(target) = sla.target(one.priorite, one.urgence) else { continue };
+        let Some(target) = sla::target(&targets, one.priorite, one.urgence) else { continue };
         let elapsed = one.elapsed(now);
-        let niveau = Sla::niveau(elapsed, target);
+        let niveau = sla::niveau(elapsed, target);
         let contenu = Text::new(
             format!(
                 "Sans technicien depuis {} (objectif\u{a0}: {}). Niveau {niveau} sur {}.",

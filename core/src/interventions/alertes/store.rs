@@ -2,9 +2,10 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::{NIVEAUX, Sla};
+use super::NIVEAUX;
 use crate::{
     Result,
+    config::Sla,
     interventions::{Intervention, InterventionType, PrioriteIntervention, StatutIntervention},
 };
 

@@ -8,6 +8,7 @@ mod store;
 mod types;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use futures_util::FutureExt as _;
 
 pub use admin::{list, resend};
 pub(super) use store::forget;
@@ -25,11 +26,18 @@ use crate::{
 /// How long a mail gathers before it leaves: assignments made one after the other are one mail, and nobody waits.
 const GATHER: TimeDelta = TimeDelta::seconds(5);
 
+/// Adds a notification to the next mail of its reader, when `tx` commits.
+pub(super) fn at_commit(tx: &mut Tx<'_>, user_id: i64, notification_id: i64, now: DateTime<Utc>) {
+    tx.mail(user_id, notification_id, now, |tx, user_id, notifications, window, now| {
+        async move { admit(tx, user_id, &notifications, window, now).await }.boxed()
+    });
+}
+
 /// Adds notifications to the mail that gathers for their reader, or opens one. With a `window` of zero each is a mail of its
 /// own, at once.
 ///
 /// The mail is locked until `tx` ends: whoever freezes it waits, and sees what is added.
-pub(crate) async fn admit(
+async fn admit(
     tx: &mut Tx<'_>,
     user_id: i64,
     notifications: &[i64],
@@ -61,7 +69,7 @@ pub(crate) async fn admit(
 /// Adds a notification that has no mail yet to one; for the jobs of the release before, each of which is about one.
 pub async fn adopt(tx: &mut Tx<'_>, notification_id: i64, now: DateTime<Utc>) -> Result<()> {
     if let Some(user_id) = store::reader_without_mail(tx, notification_id).await? {
-        tx.mail(user_id, notification_id, now);
+        at_commit(tx, user_id, notification_id, now);
     }
     Ok(())
 }

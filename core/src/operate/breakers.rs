@@ -3,35 +3,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgExecutor;
 
-use super::known;
-use crate::Result;
-
-/// A service outside that jobs need ([`super::Job::NEEDS`]).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Dependency {
-    /// The mail server.
-    Smtp,
-    /// The folder or the bucket of the files.
-    Storage,
-}
-
-impl Dependency {
-    pub const ALL: [Self; 2] = [Self::Smtp, Self::Storage];
-
-    /// As [`crate::Error::Unavailable`] and the metrics name it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Smtp => "smtp",
-            Self::Storage => "storage",
-        }
-    }
-
-    /// The queues of jobs that need it.
-    pub fn queues(self) -> impl Iterator<Item = &'static str> {
-        known::needing(self)
-    }
-}
+use crate::{Result, catalogue, jobs::Dependency};
 
 /// A breaker.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
@@ -67,7 +39,7 @@ pub async fn list(db: impl PgExecutor<'_>) -> Result<Vec<BreakerOut>> {
         queues: Dependency::ALL
             .iter()
             .filter(|dependency| dependency.as_str() == row.name)
-            .flat_map(|&dependency| dependency.queues())
+            .flat_map(|&dependency| catalogue::needing(dependency))
             .map(str::to_owned)
             .collect(),
         dependency: row.name,

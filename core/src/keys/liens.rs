@@ -8,13 +8,13 @@ use hmac::{Hmac, Mac as _};
 use serde_json::Value;
 use sha2::Sha256;
 
-use crate::{Error, Result, Text, auth, config::AuthConfig};
+use crate::{Error, Result, Text, config::AuthConfig};
 
 /// How long a signed address lives, at the most.
 pub const LIFETIME: TimeDelta = TimeDelta::hours(1);
 /// Ends are multiples of it: within so long the address of a file stays the same, and caches know it again.
 const ROUNDING_SECONDS: i64 = 600;
-/// The fields of a [`super::DocumentOut`] that are signed.
+/// The fields of a document that are signed.
 const SIGNED: [&str; 3] = ["url", "thumbnail_url", "preview_url"];
 
 /// The keys of signed addresses: the one that signs, and the one before it, which only checks.
@@ -31,7 +31,7 @@ impl std::fmt::Debug for Liens {
 
 impl Liens {
     pub fn new(config: &AuthConfig) -> Result<Self> {
-        let (signing, previous) = auth::derived(config, b"erp-mif files v1")?;
+        let (signing, previous) = super::derived(config, b"erp-mif files v1")?;
         Ok(Self { signing, previous })
     }
 
@@ -45,7 +45,7 @@ impl Liens {
         format!("fin={fin}&signature={signature}")
     }
 
-    /// Takes the signatures out of the JSON of a [`super::DocumentOut`]: they open files, and are not to be stored.
+    /// Takes the signatures out of the JSON of a document: they open files, and are not to be stored.
     pub fn unsign(document: &mut Value) {
         for field in SIGNED {
             if let Some(Value::String(url)) = document.get_mut(field) {

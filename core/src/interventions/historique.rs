@@ -3,9 +3,9 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::{PgPool, QueryBuilder};
 
+use super::StatutIntervention;
 use crate::{
     Lang, Result, Tx,
-    interventions::StatutIntervention,
     page::{Listed, Page},
     users::{Personne, UserOut, UserRole},
 };

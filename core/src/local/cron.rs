@@ -3,7 +3,7 @@ use std::str::FromStr as _;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::local::Zone;
+use super::Zone;
 
 /// The names of the days, as cron numbers them: 0 and 7 are Sunday.
 const DAYS: [&str; 8] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"];

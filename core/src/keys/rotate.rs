@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, anyhow, bail};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 
-use super::keys::from_pem;
+use super::from_pem;
 use crate::{Config, config::JwtAlgorithm};
 
 /// What became of a rotation.
@@ -89,7 +89,7 @@ fn random_hex() -> String {
     hex(&rand::random::<[u8; 32]>())
 }
 
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
@@ -166,8 +166,11 @@ mod tests {
     use chrono::{DateTime, TimeDelta, Utc};
 
     use super::*;
-    use crate::auth::{Keys, unsubscribe_token, unsubscribed_user};
     use crate::config::Env;
+    use crate::{
+        auth::{unsubscribe_token, unsubscribed_user},
+        keys::Keys,
+    };
 
     const DATABASE: (&str, &str) = ("DATABASE_URL", "postgres://erp@localhost/erp");
     const SECRET: &str = "f2c6d1c0a9e84b7b95a3a1d0e7c4b8f6";

@@ -2,19 +2,23 @@
 //! by no other. One that comes with newer ones takes them over for all: in one transaction the row changes and every date
 //! that means an hour on the wall moves to where the new rules have that hour. The others follow within seconds, and at the
 //! latest when they write a date.
+mod reports;
+mod store;
+
 use std::{collections::HashMap, convert::Infallible, sync::LazyLock, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgExecutor;
 use tokio::time::timeout;
 
-use super::{
-    CASABLANCA, Rules, Version, Zone, in_force,
-    reports::Clocks,
-    rules::{self, raise},
-    store,
+use crate::{
+    Ctx, Result, Tx,
+    local::{
+        CASABLANCA, Cron, Rules, Version, Zone, in_force,
+        rules::{self, raise},
+    },
 };
-use crate::{Ctx, Result, Tx, schedules::Cron};
+use reports::Clocks;
 
 pub use store::Instance;
 

@@ -2,7 +2,7 @@
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 
-use crate::{Result, auth, config::AuthConfig};
+use crate::{Result, config::AuthConfig};
 
 /// The keys of fingerprints: the one of now, and the one before it. A fingerprint is an HMAC-SHA256 and no plain hash, since a
 /// request may hold a password, which whoever reads the database could else guess. Its key is derived from the one that signs
@@ -20,7 +20,7 @@ impl std::fmt::Debug for Empreintes {
 
 impl Empreintes {
     pub fn new(config: &AuthConfig) -> Result<Self> {
-        let (signing, previous) = auth::derived(config, b"erp-mif idempotence v1")?;
+        let (signing, previous) = super::derived(config, b"erp-mif idempotence v1")?;
         Ok(Self { signing, previous })
     }
 

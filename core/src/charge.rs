@@ -3,12 +3,12 @@ use chrono::{DateTime, Datelike as _, Days, Utc};
 use serde::Serialize;
 use sqlx::PgPool;
 
-use super::DisponibiliteTechnicien;
 use crate::{
     Error, Noun, Result, enumeration,
     input::{Fields, Id, Input, Whole},
     interventions::TechnicienDe,
     local,
+    techniciens::DisponibiliteTechnicien,
 };
 
 enumeration! {

@@ -1,7 +1,11 @@
-//! The keys of tokens: one that signs, and until its tokens have died the one before it, which only checks.
+//! The keys of the system, all derived from those of tokens: one that signs, and until its tokens have died the one before it, which only checks.
 //!
 //! A token names its key by `kid`, so that a rotation logs nobody out. One without (issued by versions that named none) is
 //! tried with both.
+mod empreintes;
+mod liens;
+pub mod rotate;
+
 use std::{fs, io, path::Path};
 
 use anyhow::{Context as _, anyhow, bail};
@@ -15,11 +19,40 @@ use jsonwebtoken::{
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest as _, Sha256};
 
-use super::token::{self, Kind};
+pub use empreintes::{Empreinte, Empreintes};
+pub use liens::{LIFETIME, Liens};
+
 use crate::{
-    Result,
+    Error, Result, Text,
     config::{AuthConfig, JwtAlgorithm, Secret},
 };
+
+/// What a token is for: `typ` in its header ([RFC 8725, 3.11](https://www.rfc-editor.org/rfc/rfc8725#section-3.11)). One kind
+/// never passes for another, whatever its claims.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// [RFC 9068](https://www.rfc-editor.org/rfc/rfc9068#section-2.1).
+    Access,
+    /// The link in a digest.
+    Unsubscribe,
+}
+
+impl Kind {
+    pub(crate) fn typ(self) -> &'static str {
+        match self {
+            Self::Access => "at+jwt",
+            Self::Unsubscribe => "unsubscribe+jwt",
+        }
+    }
+
+    /// Whether a token that calls itself `typ` is of this kind. Links in mails that versions before have sent are called `JWT`, as
+    /// their access tokens were; those are known by their `sub`, and their time ends on its own.
+    pub(crate) fn is(self, typ: Option<&str>) -> bool {
+        let typ = typ.unwrap_or_default();
+        typ.eq_ignore_ascii_case(self.typ())
+            || self == Self::Unsubscribe && typ.eq_ignore_ascii_case("JWT")
+    }
+}
 
 /// The keys that sign and check, and how long tokens live.
 pub struct Keys {
@@ -84,16 +117,16 @@ impl Keys {
         self.session_lifetime
     }
 
-    pub(super) fn sign(&self, kind: Kind, claims: &impl Serialize) -> Result<String> {
+    pub(crate) fn sign(&self, kind: Kind, claims: &impl Serialize) -> Result<String> {
         let header = Header { typ: Some(kind.typ().to_owned()), ..self.header.clone() };
         Ok(jsonwebtoken::encode(&header, claims, &self.signing).map_err(anyhow::Error::from)?)
     }
 
     /// What `token` says, if it is of this kind and one of these keys has signed it.
-    pub(super) fn read<T: DeserializeOwned + Clone>(&self, kind: Kind, token: &str) -> Result<T> {
-        let header = jsonwebtoken::decode_header(token).map_err(|_| token::invalid())?;
+    pub(crate) fn read<T: DeserializeOwned + Clone>(&self, kind: Kind, token: &str) -> Result<T> {
+        let header = jsonwebtoken::decode_header(token).map_err(|_| invalid())?;
         if !kind.is(header.typ.as_deref()) {
-            return Err(token::invalid());
+            return Err(invalid());
         }
         let may_be = |kid: &String| header.kid.as_ref().is_none_or(|named| named == kid);
         self.checking
@@ -101,7 +134,17 @@ impl Keys {
             .filter(|(kid, _)| may_be(kid))
             .find_map(|(_, key)| jsonwebtoken::decode::<T>(token, key, &self.validation).ok())
             .map(|data| data.claims)
-            .ok_or_else(token::invalid)
+            .ok_or_else(invalid)
+    }
+}
+
+pub(crate) fn invalid() -> Error {
+    Error::Unauthenticated {
+        code: "jeton_invalide",
+        text: Text::new(
+            "Jeton d'accès invalide : reconnectez-vous.",
+            "Invalid access token: sign in again.",
+        ),
     }
 }
 
@@ -177,7 +220,7 @@ pub(crate) fn derived(
     Ok((derive(signing)?, previous.map(derive).transpose()?))
 }
 
-pub(super) fn from_pem(algorithm: JwtAlgorithm, pem: &[u8]) -> anyhow::Result<EncodingKey> {
+pub(crate) fn from_pem(algorithm: JwtAlgorithm, pem: &[u8]) -> anyhow::Result<EncodingKey> {
     match algorithm {
         JwtAlgorithm::Hs256 => Err(anyhow!("HS256 has no PEM")),
         JwtAlgorithm::Rs256 => long_enough(EncodingKey::from_rsa_pem(pem)?),
@@ -216,7 +259,7 @@ fn checking(key: &EncodingKey, algorithm: Algorithm) -> anyhow::Result<(String, 
 fn kid(jwk: &Jwk) -> anyhow::Result<String> {
     let thumbprint = jwk.thumbprint(ThumbprintHash::SHA256)?;
     let hash = Sha256::digest(format!("erp-mif kid v1\n{thumbprint}").as_bytes());
-    Ok(super::rotate::hex(&hash[..8]))
+    Ok(rotate::hex(&hash[..8]))
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! What the business has to say of a job whose type is only known by name: the one list of job types outside the worker.
 use chrono::{DateTime, Utc};
 
-use super::{Dependency, Job};
 use crate::{
     Result, Tx,
     digest::jobs::{Point, SendDigest},
@@ -10,6 +9,7 @@ use crate::{
         lots::SettleLot,
     },
     interventions::jobs::{Late, Unassigned},
+    jobs::{Dependency, Job},
     notifications::jobs::{SendEmail, SendGroup, SendMail},
     planning::jobs::{Generate, Remind},
     reconcile::jobs::Reconcile,
@@ -35,7 +35,7 @@ macro_rules! jobs {
         ///
         /// ```compile_fail,E0277
         /// struct Runner; // and no `impl Handles<Purge> for Runner`
-        /// erp_core::jobs::handle_all(Runner);
+        /// erp_core::catalogue::handle_all(Runner);
         /// ```
         #[must_use]
         pub fn handle_all<R>(runner: R) -> R
@@ -50,13 +50,13 @@ macro_rules! jobs {
         pub const QUEUES: &[&str] = &[$(<$type>::QUEUE),+];
 
         /// The queues that need `dependency`.
-        pub(super) fn needing(dependency: Dependency) -> impl Iterator<Item = &'static str> {
+        pub(crate) fn needing(dependency: Dependency) -> impl Iterator<Item = &'static str> {
             let all = [$((<$type>::QUEUE, <$type>::NEEDS)),+];
             all.into_iter().filter(move |(_, needs)| needs.contains(&dependency)).map(|(queue, _)| queue)
         }
 
         /// [`Job::abandon`] by name. A type or a payload that this version does not know concerns nobody.
-        pub(super) async fn abandon(
+        pub(crate) async fn abandon(
             tx: &mut Tx<'_>,
             queue: &str,
             payload: &[u8],
@@ -73,7 +73,7 @@ macro_rules! jobs {
         }
 
         /// [`Job::revive`] by name.
-        pub(super) async fn revive(tx: &mut Tx<'_>, queue: &str, payload: &[u8]) -> Result<()> {
+        pub(crate) async fn revive(tx: &mut Tx<'_>, queue: &str, payload: &[u8]) -> Result<()> {
             match queue {
                 $(<$type>::QUEUE => match serde_json::from_slice::<$type>(payload) {
                     Ok(job) => job.revive(tx).await,

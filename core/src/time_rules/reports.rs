@@ -1,8 +1,7 @@
 //! What becomes of a date when the rules change: it keeps its day and hour on the wall. Pure.
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 
-use super::Zone;
-use crate::{planning::END_OF_DAY, schedules::Cron};
+use crate::local::{Cron, END_OF_DAY, Zone};
 
 /// The clocks of a place by two releases of the rules.
 pub(super) struct Clocks {

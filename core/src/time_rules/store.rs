@@ -5,8 +5,10 @@ use apalis_hot::schedules;
 use chrono::{DateTime, NaiveTime, Utc};
 use sqlx::{PgConnection, PgExecutor};
 
-use super::{CASABLANCA, Rules, Version};
-use crate::Result;
+use crate::{
+    Result,
+    local::{CASABLANCA, Rules, Version},
+};
 
 /// Whether the dates in the database are reckoned by `version`; if so, it stays so until the transaction ends.
 pub(super) async fn hold(tx: &mut PgConnection, version: &Version) -> Result<bool> {

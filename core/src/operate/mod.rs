@@ -1,6 +1,7 @@
 //! What operators see of the jobs, and what they may do to them.
 //!
 //! Each is safe to repeat: what is where it was asked to be is left alone.
+pub mod breakers;
 mod store;
 mod types;
 
@@ -14,8 +15,7 @@ pub use types::{
     QueueConcurrency, QueueOut, WorkerOut,
 };
 
-use super::known;
-use crate::{Error, Noun, Result, Tx, page::MOST_COUNTED};
+use crate::{Error, Noun, Result, Tx, catalogue, page::MOST_COUNTED};
 
 /// Jobs that one request changes at the most.
 const MOST_CHANGED: i64 = 1000;
@@ -114,12 +114,12 @@ async fn apply(tx: &mut Tx<'_>, action: Action, job: &Job, now: DateTime<Utc>) -
     match action {
         Action::Retry => {
             admin::redrive(tx, id).await?;
-            known::revive(tx, queue, payload).await
+            catalogue::revive(tx, queue, payload).await
         }
         Action::Cancel => {
             const REASON: &str = "Annulé par un opérateur.";
             admin::cancel(tx, id, REASON).await?;
-            known::abandon(tx, queue, payload, REASON, now).await
+            catalogue::abandon(tx, queue, payload, REASON, now).await
         }
         Action::Delete => Ok(admin::delete(tx, id).await.map(drop)?),
     }
@@ -131,7 +131,7 @@ fn has_ended(state: JobState) -> bool {
 
 /// The queues, with what waits in them.
 pub async fn queues(db: impl PgExecutor<'_>) -> Result<Vec<QueueOut>> {
-    let known: Vec<_> = known::QUEUES.iter().map(|&q| q.to_owned()).collect();
+    let known: Vec<_> = catalogue::QUEUES.iter().map(|&q| q.to_owned()).collect();
     store::queues(db, &known, MOST_COUNTED).await
 }
 
@@ -156,7 +156,7 @@ pub async fn set_concurrency(tx: &mut Tx<'_>, name: &str, limit: Option<i32>) ->
 
 /// A name that nobody knows is a mistake: nothing is changed.
 async fn must_exist(tx: &mut Tx<'_>, name: &str) -> Result<()> {
-    if known::QUEUES.contains(&name) || store::has_jobs(tx, name).await? {
+    if catalogue::QUEUES.contains(&name) || store::has_jobs(tx, name).await? {
         return Ok(());
     }
     Err(Error::NotFound(Noun::Queue))

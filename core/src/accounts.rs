@@ -1,0 +1,54 @@
+//! What becomes of all that an account opens, when its password changes or it is disabled.
+use std::net::IpAddr;
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::{
+    Error, Result, Tx,
+    auth::{self, Motif},
+    calendrier,
+    notifications::envois::{self, Avis, Quoi},
+    users::{self, Account, PasswordHash},
+};
+
+/// Gives `account` a new password, ends all its sessions and the addresses of its calendars (what the old password opened), and
+/// tells its owner, by mail, from which `address` it was done.
+/// `account` is as it was when its present password was confirmed, and `session` the one that asks: if either has changed since,
+/// nothing happens and it is a 401.
+pub async fn change_password(
+    tx: &mut Tx<'_>,
+    account: &Account,
+    session: Uuid,
+    hash: &PasswordHash,
+    address: IpAddr,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let held = auth::hold_session(tx, account.id, session, now).await?;
+    if held.token_version != account.token_version {
+        return Err(auth::session_ended());
+    }
+    users::set_password(tx, account.id, hash, now).await?;
+    let adresse = Some(address.to_canonical().to_string());
+    let avis = Avis { quoi: Quoi::MotDePasse, quand: now, adresse, appareil: None };
+    envois::open_avis(tx, account.id, &avis, now).await?;
+    end_access(tx, account.id, Motif::MotDePasse, now).await
+}
+
+/// Disables the account `id`, ends its sessions and the addresses of its calendars. An admin cannot disable itself.
+pub async fn disable(tx: &mut Tx<'_>, id: i64, by: i64, now: DateTime<Utc>) -> Result<()> {
+    if id == by {
+        return Err(Error::conflict(
+            "desactivation_de_soi",
+            "Vous ne pouvez pas désactiver votre propre compte : demandez-le à un autre administrateur.",
+            "You cannot disable your own account: ask another administrator.",
+        ));
+    }
+    users::set_active(tx, id, false, now).await?;
+    end_access(tx, id, Motif::Desactivation, now).await
+}
+
+async fn end_access(tx: &mut Tx<'_>, id: i64, motif: Motif, now: DateTime<Utc>) -> Result<()> {
+    auth::end_sessions(tx, id, None, motif, now).await?;
+    calendrier::revoke(tx, id).await
+}

@@ -1,0 +1,23 @@
+//! The services outside that jobs need.
+
+/// A service outside that jobs need ([`super::Job::NEEDS`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Dependency {
+    /// The mail server.
+    Smtp,
+    /// The folder or the bucket of the files.
+    Storage,
+}
+
+impl Dependency {
+    pub const ALL: [Self; 2] = [Self::Smtp, Self::Storage];
+
+    /// As [`crate::Error::Unavailable`] and the metrics name it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Smtp => "smtp",
+            Self::Storage => "storage",
+        }
+    }
+}
