@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use erp_core::{
-    Config, Ctx, health, keys::Keys, limits, local, mailer, roots, shutdown, telemetry, time_rules,
+    Config, Ctx, catalogue::QUEUES, health, keys::Keys, limits, local, mailer, roots, shutdown,
+    telemetry, time_rules,
 };
 
 use commands::{accounts, audit, keys, schema};
@@ -93,6 +94,10 @@ async fn main() -> ExitCode {
 fn check(config: &Config) -> anyhow::Result<()> {
     Keys::new(&config.auth)?;
     mailer::Mailer::new(&config.mail.smtp)?;
+    let faults = config.worker.faults_of_queues(QUEUES);
+    if let Some(fault) = faults.first() {
+        anyhow::bail!("{fault}");
+    }
     println!("fuseaux horaires : {}", local::rules::copies());
     println!("{}", roots::in_words());
     println!("Les réglages sont bons.");

@@ -14,7 +14,7 @@ use crate::reserved::Reserved;
 
 /// The channel of all queues; what is sent is the name of one.
 const CHANNEL: &str = "queue";
-/// Of one queue a process announces at most one job in so long: whoever is woken looks at all that is there.
+/// Of one queue a process announces at most one job in so long: whoever is woken finds the others, too.
 const GATHER: Duration = Duration::from_millis(10);
 /// A database that does not take an announcement in so long: those who wait find out by polling.
 const LIMIT: Duration = Duration::from_secs(2);

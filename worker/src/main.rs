@@ -54,8 +54,11 @@ fn main() -> ExitCode {
         Ok(config) => config,
         Err(code) => return code,
     };
-    if let Some(fault) = config.worker.fault_of_queues(QUEUES) {
+    let faults = config.worker.faults_of_queues(QUEUES);
+    for fault in &faults {
         eprintln!("{fault}");
+    }
+    if !faults.is_empty() {
         return ExitCode::from(2);
     }
     let done = runtime.map_err(anyhow::Error::from).and_then(|runtime| {

@@ -30,6 +30,8 @@ const SNAPSHOT_ROUNDS: usize = 5;
 const LOADS: [(&str, usize, u64); 2] = [("idle", 200, 25), ("500 a second", 5_000, 2)];
 /// Of each worker process; for ours and the peers alike.
 const CONCURRENCY: usize = 100;
+/// What can be measured alone.
+const PARTS: [&str; 3] = ["rest", "many", "snapshot"];
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Kind {
@@ -43,6 +45,9 @@ enum Kind {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
+    for arg in std::env::args().skip(1).filter(|arg| !arg.starts_with('-')) {
+        anyhow::ensure!(PARTS.contains(&arg.as_str()), "{arg} is none of {PARTS:?}");
+    }
     let dir = tempfile::tempdir()?;
     let config = postgres::Config {
         guard: erp_bench::guard,
@@ -86,11 +91,9 @@ async fn main() -> anyhow::Result<()> {
 /// What was measured, and the figure of each side that can do it.
 type Table = Vec<(String, Vec<(Kind, f64)>)>;
 
-/// Whether this part is to be measured: each is, unless some are named (`rest`, `many`, `snapshot`).
+/// Whether this part is to be measured: each is, unless some are named ([`PARTS`]).
 fn wants(part: &str) -> bool {
-    let named: Vec<_> = std::env::args()
-        .filter(|arg| ["rest", "many", "snapshot"].contains(&arg.as_str()))
-        .collect();
+    let named: Vec<_> = std::env::args().filter(|arg| PARTS.contains(&arg.as_str())).collect();
     named.is_empty() || named.iter().any(|name| name == part)
 }
 

@@ -121,8 +121,9 @@ impl Side {
             rates.push(self.work_rate(2, self.kind.jobs(), peers).await?);
         }
         eprintln!("{}, beside a snapshot: {rates:.0?}", self.name);
-        let (_, count, pause) = LOADS[1];
-        let waits = self.waits(count, pause, peers).await?;
+        // For two minutes: what is looked at once a minute is to be seen.
+        let (_, _, pause) = LOADS[1];
+        let waits = self.waits(60_000, pause, peers).await?;
         snapshot.rollback().await?;
         self.empty().await?;
         Ok((rates.split_off(SNAPSHOT_ROUNDS - ROUNDS), waits))

@@ -65,14 +65,14 @@ impl WorkerConfig {
 
     /// What is wrong with `WORKER_QUEUES`, where the queues are `known`: a worker without a queue of that name would wait for ever.
     #[must_use]
-    pub fn fault_of_queues(&self, known: &[&str]) -> Option<SettingFault> {
-        let unknown =
-            self.queues.iter().flatten().find(|queue| !known.contains(&queue.as_str()))?;
-        Some(SettingFault {
+    pub fn faults_of_queues(&self, known: &[&str]) -> Vec<SettingFault> {
+        let unknown = |queue: &&String| !known.contains(&queue.as_str());
+        let fault = |queue: &String| SettingFault {
             name: "WORKER_QUEUES".into(),
-            fault: format!("« {unknown} » n'est pas une file ; il y a {}", known.join(", ")),
+            fault: format!("« {queue} » n'est pas une file ; il y a {}", known.join(", ")),
             example: "emails,documents.process",
-        })
+        };
+        self.queues.iter().flatten().filter(unknown).map(fault).collect()
     }
 }
 
@@ -84,13 +84,15 @@ mod tests {
     fn a_queue_that_nobody_knows_is_a_fault() {
         let with =
             |queues: &str| WorkerConfig::read(&mut Env::from_pairs(&[("WORKER_QUEUES", queues)]));
-        let fault = |queues| {
-            with(queues).fault_of_queues(&["emails", "photos"]).map(|fault| fault.to_string())
+        let faults = |queues| -> Vec<_> {
+            let faults = with(queues).faults_of_queues(&["emails", "photos"]);
+            faults.iter().map(ToString::to_string).collect()
         };
-        assert_eq!(fault(""), None);
-        assert_eq!(fault("emails, photos"), None);
-        let said = fault("emails,email").unwrap();
-        assert!(said.starts_with("WORKER_QUEUES") && said.contains("« email »"), "{said}");
-        assert!(said.contains("emails, photos"), "{said}");
+        assert_eq!(faults(""), Vec::<String>::new());
+        assert_eq!(faults("emails, photos"), Vec::<String>::new());
+        let said = faults("email,emails,photo");
+        assert_eq!(said.len(), 2, "{said:?}");
+        assert!(said[0].starts_with("WORKER_QUEUES") && said[0].contains("« email »"), "{said:?}");
+        assert!(said[1].contains("« photo »") && said[1].contains("emails, photos"), "{said:?}");
     }
 }

@@ -134,7 +134,7 @@ pub async fn remove_technicien(
         historique::record(tx, intervention.id, intervention.statut, remarque, Some(by), now)
             .await?;
     }
-    techniciens::delete(tx, technicien_id, now).await
+    techniciens::delete_released(tx, technicien_id, now).await
 }
 
 /// Work that has begun keeps its status when its technicien changes.

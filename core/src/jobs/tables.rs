@@ -6,6 +6,20 @@ use std::{
 };
 
 const VIEWS: [&str; 2] = ["everything", "processes"];
+const TABLES: [&str; 12] = [
+    "jobs",
+    "ended",
+    "ended_dead",
+    "ended_days",
+    "ended_rest",
+    "keys",
+    "workers",
+    "settings",
+    "breakers",
+    "batches",
+    "schedules",
+    "_migrations",
+];
 
 /// The names in the schema `queue` that a text mentions as SQL does: whatever follows `queue.`, but for what follows a word, as
 /// in `job.queue.as_str()`.
@@ -48,14 +62,10 @@ fn nothing_but_the_crate_names_the_tables_of_the_queue() {
     for program in ["core", "api", "worker"] {
         for file in sources(&root.join(program).join("src")) {
             for line in fs::read_to_string(&file).unwrap().lines() {
-                let sql = ["from ", "join ", "into ", "update "];
-                for name in sql
-                    .iter()
-                    .flat_map(|word| line.split(*word).skip(1))
-                    .flat_map(|rest| named(rest.split_whitespace().next().unwrap_or_default()))
-                {
-                    assert!(VIEWS.contains(&name), "{}: {line}", file.display());
-                    views += 1;
+                let sql = line.split("//").next().unwrap_or_default();
+                for name in named(sql) {
+                    assert!(!TABLES.contains(&name), "{}: {line}", file.display());
+                    views += usize::from(VIEWS.contains(&name));
                 }
             }
         }

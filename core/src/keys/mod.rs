@@ -1,4 +1,4 @@
-//! The keys of the system, all derived from those of tokens: one that signs, and until its tokens have died the one before it, which only checks.
+//! The keys of tokens, and those that are derived from them. Of tokens: one that signs, and until its tokens have died the one before it, which only checks.
 //!
 //! A token names its key by `kid`, so that a rotation logs nobody out. One without (issued by versions that named none) is
 //! tried with both.

@@ -72,8 +72,9 @@ pub(crate) async fn lock(tx: &mut Tx<'_>, id: i64) -> Result<()> {
     store::lock(tx, id).await
 }
 
-/// Removes a technicien that has nothing to do any more; they stay known as the one who did past work.
-pub(crate) async fn delete(tx: &mut Tx<'_>, id: i64, now: DateTime<Utc>) -> Result<()> {
+/// Removes a technicien whose interventions have been given back, under the same [`lock`]; they stay known as the one who did past
+/// work.
+pub(crate) async fn delete_released(tx: &mut Tx<'_>, id: i64, now: DateTime<Utc>) -> Result<()> {
     store::delete(tx, id, now).await
 }
 

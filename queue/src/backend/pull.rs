@@ -28,6 +28,8 @@ const LOOK_AT_ALL: Duration = Duration::from_secs(1);
 /// nothing else is claimed meanwhile), and at least so often.
 const LOOK_COST: u32 = 200;
 const LOOK_AT_LEAST: Duration = Duration::from_mins(1);
+/// How long such a look is thought to take before there was one.
+const QUICK: Duration = Duration::from_millis(2);
 /// Jobs that one statement claims at the most.
 const MOST: usize = 400;
 
@@ -49,6 +51,8 @@ pub(super) struct Pull {
     /// Of the next claim.
     look: Look,
     look_again_at: Instant,
+    /// How long a look at all takes lately; one that was held up by something else counts as twice the one before.
+    look_takes: Duration,
 }
 
 struct Waiting {
@@ -81,6 +85,7 @@ impl Pull {
             more: false,
             look: Look::All,
             look_again_at: Instant::now(),
+            look_takes: QUICK,
         }
     }
 
@@ -200,21 +205,29 @@ impl Pull {
             Some(Ok(answer)) => answer,
             Some(Err(error)) => {
                 tracing::warn!(%error, queue, "no jobs claimed");
+                self.put_off(claim.look);
                 return self.rest = tokio::time::sleep(pause()).boxed().into();
             }
             None => {
                 tracing::warn!(queue, "no jobs claimed: the database does not answer");
+                self.put_off(claim.look);
                 return self.rest = tokio::time::sleep(pause()).boxed().into();
             }
         };
         if claim.look == Look::All {
-            let pause = (took * LOOK_COST).clamp(LOOK_AT_ALL, LOOK_AT_LEAST);
+            self.look_takes = took.min(self.look_takes.max(QUICK) * 2);
+            let pause = (self.look_takes * LOOK_COST).clamp(LOOK_AT_ALL, LOOK_AT_LEAST);
             self.look_again_at = Instant::now() + pause;
         }
         self.more = jobs.len() >= claim.limit && jobs.iter().all(|job| job.rescues == 0);
         self.rest = if let Some(first) = jobs.first() {
             // Fewer than asked for may mean that other workers had their hands on the rest.
-            self.look = Look::From(first.run_at);
+            // While it is time to look at all, none is held ready: that look waits for a free place.
+            self.look = if Instant::now() < self.look_again_at {
+                Look::From(first.run_at)
+            } else {
+                Look::All
+            };
             self.process.0.hold_waiting(&jobs);
             for job in jobs {
                 let probe = job.probe;
@@ -234,9 +247,20 @@ impl Pull {
                 // Perhaps there is one that is due a little earlier than those found last.
                 room(lane.clone()).boxed().into()
             } else {
-                next(lane.clone(), self.process.0.settings.poll).boxed().into()
+                let until = self.look_again_at.saturating_duration_since(Instant::now());
+                let poll = self.process.0.settings.poll;
+                let rest = if claim.look == Look::Recent { poll.min(until) } else { poll };
+                next(lane.clone(), rest).boxed().into()
             }
         };
+    }
+
+    /// A look at all that was not answered in time is not repeated at once: while that lasts, what was enqueued lately is claimed.
+    fn put_off(&mut self, look: Look) {
+        if look == Look::All {
+            self.look = Look::Recent;
+            self.look_again_at = Instant::now() + LOOK_AT_LEAST;
+        }
     }
 }
 

@@ -112,7 +112,7 @@ pub async fn examine(config: Result<Config, Vec<SettingFault>>) -> bool {
 
 /// What is read beyond the variables: keys and addresses.
 fn settings(config: &Config) -> Verdict {
-    if let Some(fault) = config.worker.fault_of_queues(QUEUES) {
+    if let Some(fault) = config.worker.faults_of_queues(QUEUES).first() {
         return Verdict::bad(fault.to_string(), "corrigez cette variable");
     }
     if let Err(error) = keys::Keys::new(&config.auth) {
