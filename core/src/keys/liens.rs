@@ -54,7 +54,7 @@ impl Liens {
         }
     }
 
-    /// Signs the addresses in a JSON that [`Self::unsign`] has been through, as [`super::Document::shown`] does at `now`.
+    /// Signs the addresses in a JSON that [`Self::unsign`] has been through, as [`crate::documents::Document::shown`] does at `now`.
     pub fn sign_again(&self, document: &mut Value, now: DateTime<Utc>) {
         for field in SIGNED {
             if let Some(Value::String(url)) = document.get_mut(field)
