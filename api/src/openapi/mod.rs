@@ -103,7 +103,7 @@ that there are more, and `Link` has no `last`. `sort` is a field of the row, wit
 * **Errors** are `{detail, code, request_id}`: a sentence for people, a stable code for programs, and what to quote when \
 asking for help. A 422 lists every fault of the request. Sentences are French; `Accept-Language: en` gets English.
 * **Any request** can also be answered 405 (method), 408 (its body did not arrive in time), 413 (more than 1 MiB of JSON \
-or form) or 431 (too many headers).
+or form), 414 (an address of more than 64 KiB) or 431 (too many headers).
 * **`Idempotency-Key`** on a POST: sent again within 24 hours by the same user to the same route with the same key, it has no \
 further effect and gets the answer of the first time, with `Idempotency-Replayed: true`. The same key with another address or body \
 is a 422 (`idempotency_key_reused`), and a 409 while the first is under way. What failed is not kept: its key is free. Bodies are \
