@@ -1,15 +1,13 @@
 //! Who may know whom: a module knows those before it in this list, and no other. The base knows no noun of the business; the
 //! nouns know the base and the nouns below them; on top stands what knows many of them.
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, fs, path::Path};
+
+use crate::sources::files;
 
 /// From the ground up.
 const FLOORS: [(&str, &[&str]); 4] = [
     // Errors, texts and input are one thing said in three files, which know each other.
-    (GROUND, &["text", "input", "version", "error", "page"]),
+    ("ground", &["sources", "text", "input", "version", "error", "page"]),
     (
         "base",
         &[
@@ -68,7 +66,6 @@ const FLOORS: [(&str, &[&str]); 4] = [
         ],
     ),
 ];
-const GROUND: &str = "ground";
 
 /// What `lib.rs` gives another name, and the module that it is of.
 const RENAMED: [(&str, &str); 12] = [
@@ -87,19 +84,6 @@ const RENAMED: [(&str, &str); 12] = [
 ];
 /// Macros of the crate, which are of the ground.
 const MACROS: [&str; 3] = ["described", "versioned", "filtered"];
-
-fn sources(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
-        let path = entry.path();
-        if path.is_dir() {
-            found.extend(sources(&path));
-        } else if path.extension().is_some_and(|ending| ending == "rs") {
-            found.push(path);
-        }
-    }
-    found
-}
 
 /// A source without its comments and its tests, which may know all.
 fn code(source: &str) -> String {
@@ -157,7 +141,7 @@ fn height(module: &str) -> Option<usize> {
 fn no_import_climbs() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut imports = 0;
-    for file in sources(&root) {
+    for file in files(&root, ".rs") {
         let within = file.strip_prefix(&root).unwrap();
         let module = within.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs");
         if ["lib", "floors"].contains(&module) {
@@ -165,7 +149,7 @@ fn no_import_climbs() {
         }
         let ours = height(module).unwrap_or_else(|| panic!("{module} stands on no floor"));
         let code = code(&fs::read_to_string(&file).unwrap());
-        // In the file of a module it is the crate; further up than its own folder nothing looks.
+        // `super::` is the crate itself in the top file of a module, and `super::super::` may be: an import could climb unseen.
         let is_top =
             within.iter().count() == 1 || within.iter().count() == 2 && within.ends_with("mod.rs");
         assert!(!(is_top && code.contains("super::")), "{}: say `crate::`", within.display());

@@ -41,6 +41,8 @@ pub mod schedules;
 pub mod scrape;
 pub mod seed;
 pub mod shutdown;
+#[cfg(test)]
+mod sources;
 pub mod storage;
 pub mod techniciens;
 pub mod telemetry;

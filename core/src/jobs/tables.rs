@@ -1,9 +1,8 @@
 //! The tables of the queue are the crate's own. What this system reads of them it reads through the two views that the crate
 //! keeps for that (`queue/README.md`).
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
+
+use crate::sources::{files, root};
 
 const VIEWS: [&str; 2] = ["everything", "processes"];
 const TABLES: [&str; 12] = [
@@ -38,30 +37,21 @@ fn named(text: &str) -> Vec<&str> {
     found
 }
 
-fn sources(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
-        let (path, name) = (entry.path(), entry.file_name());
-        // Tests look at the tables, and break them; `sql.rs` and this file quote them.
-        if ["tests.rs", "tests", "sql.rs", "tables.rs"].iter().any(|test| name == *test) {
-            continue;
-        }
-        if path.is_dir() {
-            found.extend(sources(&path));
-        } else if path.extension().is_some_and(|ending| ending == "rs") {
-            found.push(path);
-        }
-    }
-    found
+/// Tests look at the tables, and break them; `sql.rs` and this file quote them.
+fn is_test(file: &Path) -> bool {
+    ["tests.rs", "tests", "sql.rs", "tables.rs"]
+        .iter()
+        .any(|test| file.iter().any(|part| part == *test))
 }
 
 #[test]
 fn nothing_but_the_crate_names_the_tables_of_the_queue() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let mut views = 0;
     for program in ["core", "api", "worker"] {
-        for file in sources(&root.join(program).join("src")) {
-            for line in fs::read_to_string(&file).unwrap().lines() {
+        let src = root().join(program).join("src");
+        let all = files(&src, ".rs");
+        for file in all.iter().filter(|file| !is_test(file.strip_prefix(&src).unwrap())) {
+            for line in fs::read_to_string(file).unwrap().lines() {
                 let sql = line.split("//").next().unwrap_or_default();
                 for name in named(sql) {
                     assert!(!TABLES.contains(&name), "{}: {line}", file.display());

@@ -1,8 +1,7 @@
 //! Postgres reckons no local time: its rules of time zones are another copy, of another age. What asks it to is found here.
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::fs;
+
+use crate::sources::{files, root};
 
 /// What depends on a zone that is named, or on the setting `timezone`.
 const LOCAL: [&str; 13] = [
@@ -73,23 +72,6 @@ fn faults(sql: &str) -> Vec<String> {
         |fault: &String| EXCEPT.iter().any(|(in_, what)| sql.contains(in_) && fault == what);
     found.retain(|fault| !excused(fault));
     found
-}
-
-fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
-        let path = entry.path();
-        if path.is_dir() {
-            found.extend(files(&path, ending));
-        } else if path.to_str().unwrap().ends_with(ending) {
-            found.push(path);
-        }
-    }
-    found
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
 }
 
 #[test]
