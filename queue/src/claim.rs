@@ -151,13 +151,17 @@ pub(crate) enum Look {
     All,
     /// At those due then: where the last jobs were found.
     From(DateTime<Utc>),
-    /// At those due within the last ten seconds: what was enqueued lately, by a transaction that took no longer than that.
-    Recent,
+    /// At those that became due within so long: what was enqueued lately, by a transaction that took no longer than that.
+    Within(Duration),
 }
 
 impl Look {
     fn from(self) -> Option<DateTime<Utc>> {
         if let Self::From(due) = self { Some(due) } else { None }
+    }
+
+    fn seconds(self) -> Option<f64> {
+        if let Self::Within(lately) = self { Some(lately.as_secs_f64()) } else { None }
     }
 }
 
@@ -173,8 +177,7 @@ pub(crate) async fn claim(worker: Worker<'_>, wanted: Wanted<'_>) -> Result<Vec<
             where ctid = any(array(
                 select ctid from queue.jobs
                 where queue = $1
-                  and run_at >= case when $6 then statement_timestamp() - interval '10 seconds'
-                      else coalesce($4, '-infinity'::timestamptz) end
+                  and run_at >= coalesce($4, statement_timestamp() - make_interval(secs => $6::float8), '-infinity')
                   and run_at <= statement_timestamp() and lock_by is null and ($5 or rescues = 0)
                   and not exists (select from queue.settings where queue = $1 and paused_at is not null)
                 order by run_at
@@ -191,7 +194,7 @@ pub(crate) async fn claim(worker: Worker<'_>, wanted: Wanted<'_>) -> Result<Vec<
         i64::try_from(wanted.limit).unwrap_or(i64::MAX),
         wanted.look.from(),
         wanted.also_rescued,
-        wanted.look == Look::Recent,
+        wanted.look.seconds(),
     )
     .fetch_all(worker.db)
     .await?;
@@ -221,8 +224,7 @@ pub(crate) async fn claim_needing(
                 select id, place from (
                     select id, ctid as place from queue.jobs
                     where queue = $1
-                      and run_at >= case when $8 then statement_timestamp() - interval '10 seconds'
-                          else coalesce($4, '-infinity'::timestamptz) end
+                      and run_at >= coalesce($4, statement_timestamp() - make_interval(secs => $8::float8), '-infinity')
                       and run_at <= statement_timestamp() and lock_by is null and ($5 or rescues = 0)
                       and not exists (select from queue.settings where queue = $1 and paused_at is not null)
                       and (select jobs from room) > 0
@@ -256,7 +258,7 @@ pub(crate) async fn claim_needing(
         wanted.also_rescued,
         needs,
         PROBE_LEASE.as_secs_f64(),
-        wanted.look == Look::Recent,
+        wanted.look.seconds(),
     )
     .fetch_all(worker.db)
     .await?;

@@ -9,7 +9,7 @@ use std::{
 use apalis_core::backend::future::BoxSyncFuture;
 use futures_util::FutureExt as _;
 
-use super::CLAIM_LIMIT;
+use super::{CLAIM_LIMIT, looks::Looks};
 use crate::{
     Claimed, Process, Result,
     claim::{Look, Wanted, Worker, claim, claim_needing},
@@ -21,15 +21,6 @@ use crate::{
 const PAUSE: Duration = Duration::from_secs(1);
 /// While more wait than there is room for, so long may room gather: one question for many jobs.
 const GATHER: Duration = Duration::from_millis(5);
-/// So often all ready jobs are looked at, also those due earlier than the ones found last: their transaction took its time, or
-/// another process has handed them back.
-const LOOK_AT_ALL: Duration = Duration::from_secs(1);
-/// No more often than this many times as long as a look takes (beside a snapshot that has been open for long it is slow, and
-/// nothing else is claimed meanwhile), and at least so often.
-const LOOK_COST: u32 = 200;
-const LOOK_AT_LEAST: Duration = Duration::from_mins(1);
-/// How long such a look is thought to take before there was one.
-const QUICK: Duration = Duration::from_millis(2);
 /// Jobs that one statement claims at the most.
 const MOST: usize = 400;
 
@@ -50,9 +41,7 @@ pub(super) struct Pull {
     more: bool,
     /// Of the next claim.
     look: Look,
-    look_again_at: Instant,
-    /// How long a look at all takes lately; one that was held up by something else counts as twice the one before.
-    look_takes: Duration,
+    looks: Looks,
 }
 
 struct Waiting {
@@ -84,8 +73,7 @@ impl Pull {
             rest: first.boxed().into(),
             more: false,
             look: Look::All,
-            look_again_at: Instant::now(),
-            look_takes: QUICK,
+            looks: Looks::new(),
         }
     }
 
@@ -147,8 +135,10 @@ impl Pull {
 
     fn claim(&mut self) {
         let (process, lane) = (self.process.clone(), self.lane.clone());
-        if Instant::now() >= self.look_again_at && lane.slots.room(0) > 0 {
+        if self.looks.all_is_due() && lane.slots.room(0) > 0 {
             self.look = Look::All;
+        } else if matches!(self.look, Look::Within(_)) {
+            self.look = self.looks.lately();
         }
         let ahead = self.ahead();
         let limit = lane.slots.room(ahead).min(MOST);
@@ -214,20 +204,12 @@ impl Pull {
                 return self.rest = tokio::time::sleep(pause()).boxed().into();
             }
         };
-        if claim.look == Look::All {
-            self.look_takes = took.min(self.look_takes.max(QUICK) * 2);
-            let pause = (self.look_takes * LOOK_COST).clamp(LOOK_AT_ALL, LOOK_AT_LEAST);
-            self.look_again_at = Instant::now() + pause;
-        }
+        self.looks.took(claim.look, took);
         self.more = jobs.len() >= claim.limit && jobs.iter().all(|job| job.rescues == 0);
         self.rest = if let Some(first) = jobs.first() {
             // Fewer than asked for may mean that other workers had their hands on the rest.
             // While it is time to look at all, none is held ready: that look waits for a free place.
-            self.look = if Instant::now() < self.look_again_at {
-                Look::From(first.run_at)
-            } else {
-                Look::All
-            };
+            self.look = if self.looks.all_is_due() { Look::All } else { Look::From(first.run_at) };
             self.process.0.hold_waiting(&jobs);
             for job in jobs {
                 let probe = job.probe;
@@ -242,24 +224,24 @@ impl Pull {
             }
             gather(lane.clone(), self.ahead()).boxed().into()
         } else {
-            self.look = Look::Recent;
+            self.look = self.looks.lately();
             if matches!(claim.look, Look::From(_)) {
                 // Perhaps there is one that is due a little earlier than those found last.
                 room(lane.clone()).boxed().into()
             } else {
-                let until = self.look_again_at.saturating_duration_since(Instant::now());
                 let poll = self.process.0.settings.poll;
-                let rest = if claim.look == Look::Recent { poll.min(until) } else { poll };
+                let rest =
+                    if claim.look == Look::All { poll } else { poll.min(self.looks.until_next()) };
                 next(lane.clone(), rest).boxed().into()
             }
         };
     }
 
-    /// A look at all that was not answered in time is not repeated at once: while that lasts, what was enqueued lately is claimed.
+    /// After a look that brought nothing but an error; while a wide one takes too long, what was enqueued lately is claimed.
     fn put_off(&mut self, look: Look) {
+        self.looks.put_off(look);
         if look == Look::All {
-            self.look = Look::Recent;
-            self.look_again_at = Instant::now() + LOOK_AT_LEAST;
+            self.look = self.looks.lately();
         }
     }
 }

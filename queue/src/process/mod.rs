@@ -1,0 +1,203 @@
+//! One process among its replicas: what it runs at the moment, and what keeps it known.
+mod held;
+mod keep;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use apalis_core::monitor::{Monitor, MonitorError};
+use sqlx::PgPool;
+use tokio::{sync::watch, time::timeout};
+
+pub(crate) use held::{Held, Running, WAITS};
+
+use crate::{
+    Claimed, Error, Options, Settings, Storage,
+    announce::{Wakeup, Wakeups},
+    breaker,
+    breakers::Breakers,
+    pace::Pace,
+    presence::{self, Key},
+    recorder::Recorder,
+    slots::Slots,
+};
+
+/// Of the time that a stop may take, the part in which jobs may end.
+const FOR_JOBS: f64 = 0.8;
+/// That for recording, and that for handing back.
+const FOR_REST: f64 = 0.1;
+/// A claim that nobody waits for any more may commit for so long.
+const SUSPICION: Duration = Duration::from_mins(1);
+/// A process that runs jobs. Clones are the same process.
+#[derive(Clone)]
+pub struct Process(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) pool: PgPool,
+    pub(crate) settings: Settings,
+    pub(crate) breakers: Breakers,
+    pub(crate) recorder: Recorder,
+    /// Whether the database knows this process: it claims nothing before.
+    pub(crate) known: watch::Sender<bool>,
+    /// Until then the database may give us jobs in an answer that we do not hear.
+    suspects: Mutex<Option<Instant>>,
+    /// When all that it holds was last asked for.
+    searched: Mutex<Option<Instant>>,
+    pub(crate) wakeups: Wakeups,
+    queues: Mutex<BTreeMap<String, Arc<Lane>>>,
+    held: Mutex<HashMap<Key, Held>>,
+}
+
+/// One queue in this process.
+pub(crate) struct Lane {
+    pub(crate) options: Options,
+    pub(crate) needs: Vec<String>,
+    pub(crate) slots: Slots,
+    pub(crate) pace: Pace,
+    pub(crate) wakeup: Wakeup,
+}
+
+impl Process {
+    /// A process that runs nothing yet. Makes a task that records; connects when it has something to ask.
+    #[must_use]
+    pub fn new(pool: &PgPool, settings: Settings) -> Self {
+        Self(Arc::new_cyclic(|inner| Inner {
+            pool: pool.clone(),
+            breakers: Breakers::new(pool.clone(), settings.name.clone()),
+            recorder: Recorder::start(pool.clone(), settings.clone(), inner.clone()),
+            settings,
+            known: watch::Sender::new(false),
+            suspects: Mutex::default(),
+            searched: Mutex::default(),
+            wakeups: Wakeups::default(),
+            queues: Mutex::default(),
+            held: Mutex::default(),
+        }))
+    }
+
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.settings.name
+    }
+
+    /// The jobs of one queue, as an apalis backend. Asked for again it is the same queue, with its first options.
+    #[must_use]
+    pub fn storage<Args>(&self, options: Options) -> Storage<Args> {
+        let lane = self
+            .0
+            .lock_queues()
+            .entry(options.queue.clone().into_owned())
+            .or_insert_with(|| {
+                Arc::new(Lane {
+                    needs: options.needed(),
+                    slots: Slots::new(options.concurrency.min(options.most_at_once)),
+                    pace: Pace::default(),
+                    wakeup: self.0.wakeups.of(&options.queue),
+                    options,
+                })
+            })
+            .clone();
+        Storage::of(self.0.pool.clone(), lane.options.queue.clone(), Some((self.clone(), lane)))
+    }
+
+    /// Tells all workers that `dependency` has answered. Does not wait: the caller may hold a conversation.
+    pub fn answered(&self, dependency: &str) {
+        self.0.breakers.answered(dependency);
+    }
+
+    /// Runs the workers of `monitor` until `stop` resolves and what runs has ended, or the time for that is over. What is held
+    /// then is handed back, and the process forgotten.
+    pub async fn run(
+        &self,
+        monitor: Monitor,
+        stop: impl Future<Output = std::io::Result<()>> + Send,
+    ) -> Result<(), MonitorError> {
+        let inner = &self.0;
+        let limit = inner.settings.shutdown;
+        // What waits for something outside comes to its end, or to a point where it can be handed back.
+        let stop = async move {
+            let stopped = stop.await;
+            inner.running(|attempt| attempt.cancel.cancel());
+            // A claim may be on its way, whose answer apalis does not ask for while what runs ends.
+            inner.suspect();
+            stopped
+        };
+        let time_for_jobs = limit.mul_f64(FOR_JOBS);
+        let monitor =
+            monitor.with_terminator(async move { tokio::time::sleep(time_for_jobs).await });
+        let done = tokio::select! {
+            done = monitor.run_with_signal(stop) => done,
+            never = self.keep() => match never {},
+        };
+        inner.running(|attempt| attempt.task.abort());
+        let limit = limit.mul_f64(FOR_REST);
+        if timeout(limit, inner.recorder.finish()).await.is_err() {
+            tracing::warn!(
+                "the database is away: what ended last is not recorded, and will be rescued and run again"
+            );
+        }
+        let rest = async {
+            // What is known by its keys first: the search for the rest reads every live job.
+            let known =
+                presence::hand_back(&inner.pool, self.name(), &inner.attempts(), true).await?;
+            let jobs = known + presence::hand_back_all(&inner.pool, self.name()).await?;
+            breaker::release(&inner.pool, self.name(), None).await?;
+            presence::sign_off(&inner.pool, self.name()).await?;
+            Ok::<_, Error>(jobs)
+        };
+        match timeout(limit, rest).await {
+            Ok(Ok(0)) => {}
+            Ok(Ok(jobs)) => tracing::info!(jobs, "handed back"),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "jobs not handed back: others will rescue them");
+            }
+            Err(_) => tracing::warn!("jobs not handed back: others will rescue them"),
+        }
+        done
+    }
+}
+
+impl Inner {
+    fn lock_queues(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Lane>>> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A job that was a probe does not begin: another may probe.
+    pub(crate) fn give_up_probe(self: &Arc<Self>, job: &Claimed) {
+        if job.probe {
+            let (process, id) = (self.clone(), job.id.clone());
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "failing that, the probe ends by itself"
+            )]
+            drop(tokio::spawn(async move { process.breakers.release(&id).await }));
+        }
+    }
+
+    /// A claim was given up before its answer: it may commit yet.
+    pub(crate) fn suspect(&self) {
+        *self.suspects.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(Instant::now() + SUSPICION);
+    }
+
+    /// Whether to ask for all that this process holds: each second while an answer may have been lost, and each minute for what
+    /// nobody thought of.
+    fn is_time_for_unknown(&self) -> bool {
+        let until = *self.suspects.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.searched.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let is_time = until.is_some_and(|until| now < until)
+            || last.is_none_or(|last| now.duration_since(last) >= SUSPICION);
+        if is_time {
+            *last = Some(now);
+        }
+        is_time
+    }
+
+    fn queues(&self) -> Vec<Arc<Lane>> {
+        self.lock_queues().values().cloned().collect()
+    }
+}

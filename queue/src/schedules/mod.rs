@@ -1,0 +1,192 @@
+//! What comes due by the clock: each tick becomes one job, however many processes look at the clock.
+//!
+//! When a schedule comes due is the application's to reckon ([`Scheduled`]): it knows the calendars and the time zones. What is
+//! due, by whose clock, and that a tick is neither lost nor doubled is this module's.
+mod clock;
+mod store;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::{FutureExt as _, future::BoxFuture};
+use sqlx::{Acquire as _, PgConnection, PgExecutor, Postgres, Transaction};
+
+pub use clock::run;
+pub use store::{declare, find_for_update, list, lock_all, set_next};
+
+use apalis_core::error::BoxDynError;
+
+use crate::{Error, NewJob, Result, enqueue, error::chain};
+
+/// A tick that is late by less is late, not missed: of a schedule of every second, none is left out because a process was busy
+/// for two. Of those that came due longer ago only one is run.
+const LATE: TimeDelta = TimeDelta::seconds(10);
+
+/// What comes due by the clock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schedule {
+    pub name: String,
+    pub cron: String,
+    pub timezone: String,
+    pub enabled: bool,
+    /// The tick that was enqueued last.
+    pub last_run_at: Option<DateTime<Utc>>,
+    /// `None` while disabled, when no date fits, and until somebody has reckoned it.
+    pub next_run_at: Option<DateTime<Utc>>,
+    /// Raised by every edit.
+    pub version: i64,
+}
+
+/// An edit; what is `None` stays.
+#[derive(Debug, Clone, Default)]
+pub struct Edit {
+    pub cron: Option<String>,
+    pub timezone: Option<String>,
+    pub enabled: Option<bool>,
+}
+
+/// A tick whose job has been enqueued.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tick {
+    pub schedule: String,
+    pub at: DateTime<Utc>,
+    /// Where the job is.
+    pub queue: String,
+}
+
+/// The schedules of an application.
+pub trait Scheduled: Send + Sync {
+    /// The names that this program knows. A row with another name is another version's, and waits for it.
+    fn names(&self) -> &[&str];
+
+    /// The first tick of `schedule` later than `after`; `None`: there is no more. An error is reported whenever the schedule would
+    /// be due; the others go on.
+    fn next(
+        &self,
+        schedule: &Schedule,
+        after: DateTime<Utc>,
+    ) -> Result<Option<DateTime<Utc>>, BoxDynError>;
+
+    /// The job of `tick`, or of an order by hand (`None`). With the tick as its key it stays one job, whatever becomes of the
+    /// schedule's row.
+    fn job(&self, name: &str, tick: Option<DateTime<Utc>>) -> Result<NewJob, BoxDynError>;
+
+    /// Is called before [`run`] reads what is due, in the same transaction.
+    fn prepare(
+        &self,
+        tx: Transaction<'static, Postgres>,
+    ) -> BoxFuture<'static, Result<Transaction<'static, Postgres>, BoxDynError>> {
+        std::future::ready(Ok(tx)).boxed()
+    }
+
+    /// Is called when the job of a tick has been enqueued for good.
+    fn ticked(&self, tick: &Tick) {
+        tracing::info!(schedule = tick.schedule, tick = %tick.at, "due");
+    }
+}
+
+/// Seconds until the next tick, by the database's clock; not positive when one is due, `None` when none will be.
+pub async fn seconds_to_next(
+    db: impl PgExecutor<'_>,
+    scheduled: &(impl Scheduled + ?Sized),
+) -> Result<Option<f64>> {
+    store::seconds_to_next(db, &names(scheduled)).await
+}
+
+/// Enqueues the job of every schedule that is due, and reckons when it will be again. The rows are locked, and the jobs are
+/// there if and only if the schedules have moved on. Gives the ticks. `db` is in a transaction.
+pub async fn tick(
+    db: &mut PgConnection,
+    scheduled: &(impl Scheduled + ?Sized),
+) -> Result<Vec<Tick>> {
+    let mut ticks = Vec::new();
+    for schedule in store::due(db, &names(scheduled)).await? {
+        let name = schedule.name.clone();
+        // One that is broken does not hold up the others.
+        let mut savepoint = db.begin().await?;
+        match tick_one(&mut savepoint, scheduled, schedule).await {
+            Ok(tick) => {
+                savepoint.commit().await?;
+                ticks.extend(tick);
+            }
+            Err(error) if error.is_away() => return Err(error),
+            Err(error) => {
+                savepoint.rollback().await?;
+                tracing::error!(schedule = name, error = chain(&error), "a schedule is broken");
+            }
+        }
+    }
+    Ok(ticks)
+}
+
+async fn tick_one(
+    db: &mut PgConnection,
+    scheduled: &(impl Scheduled + ?Sized),
+    mut schedule: Schedule,
+) -> Result<Option<Tick>> {
+    let now = store::now(db).await?;
+    let mut tick = None;
+    if let Some(at) = schedule.next_run_at {
+        let queue = put(db, scheduled, &schedule.name, Some(at)).await?;
+        tick = Some(Tick { schedule: schedule.name.clone(), at, queue });
+        schedule.last_run_at = Some(at);
+    }
+    let from = schedule.next_run_at.filter(|at| now - *at < LATE).unwrap_or(now);
+    schedule.next_run_at = scheduled.next(&schedule, from).map_err(Error::Schedule)?;
+    // One without another date would be looked at again and again.
+    schedule.enabled &= schedule.next_run_at.is_some();
+    store::save(db, &schedule).await?;
+    Ok(tick)
+}
+
+/// Changes when schedule `name` comes due; from now on it goes by its new dates. `NoDate` when it is to be enabled and will
+/// never come due: nothing was changed if `db`'s transaction is taken back.
+pub async fn edit(
+    db: &mut PgConnection,
+    scheduled: &(impl Scheduled + ?Sized),
+    name: &str,
+    edit: Edit,
+) -> Result<Schedule> {
+    let mut schedule = store::find_for_update(db, name).await?;
+    let now = store::now(db).await?;
+    // A tick that is due by the old dates is not lost by the edit.
+    if let Some(tick) = schedule.next_run_at.filter(|tick| schedule.enabled && *tick <= now) {
+        put(db, scheduled, name, Some(tick)).await?;
+        schedule.last_run_at = Some(tick);
+    }
+    schedule.cron = edit.cron.unwrap_or(schedule.cron);
+    schedule.timezone = edit.timezone.unwrap_or(schedule.timezone);
+    schedule.enabled = edit.enabled.unwrap_or(schedule.enabled);
+    schedule.next_run_at = if schedule.enabled {
+        let next = scheduled.next(&schedule, now).map_err(Error::Schedule)?;
+        Some(next.ok_or(Error::NoDate)?)
+    } else {
+        None
+    };
+    store::save(db, &schedule).await?;
+    store::find_for_update(db, name).await
+}
+
+/// Enqueues the job of a schedule at once; its dates stay.
+pub async fn run_now(
+    db: &mut PgConnection,
+    scheduled: &(impl Scheduled + ?Sized),
+    name: &str,
+) -> Result<Schedule> {
+    let schedule = store::find_for_update(db, name).await?;
+    put(db, scheduled, name, None).await?;
+    Ok(schedule)
+}
+
+async fn put(
+    db: &mut PgConnection,
+    scheduled: &(impl Scheduled + ?Sized),
+    name: &str,
+    tick: Option<DateTime<Utc>>,
+) -> Result<String> {
+    let job = scheduled.job(name, tick).map_err(Error::Schedule)?;
+    enqueue(db, &job).await?;
+    Ok(job.queue)
+}
+
+fn names(scheduled: &(impl Scheduled + ?Sized)) -> Vec<String> {
+    scheduled.names().iter().map(|&name| name.to_owned()).collect()
+}
