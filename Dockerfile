@@ -14,11 +14,12 @@ ENV SQLX_OFFLINE=true CARGO_INCREMENTAL=0
 COPY Cargo.toml Cargo.lock ./
 COPY queue/Cargo.toml queue/
 COPY core/Cargo.toml core/
+COPY core/derive/Cargo.toml core/derive/
 COPY api/Cargo.toml api/
 COPY worker/Cargo.toml worker/
 COPY dev/Cargo.toml dev/
 COPY bench/Cargo.toml bench/
-RUN for crate in queue core api worker dev bench; do mkdir -p $crate/src && : >$crate/src/lib.rs; done \
+RUN for crate in queue core/derive core api worker dev bench; do mkdir -p $crate/src && : >$crate/src/lib.rs; done \
     && mkdir -p dev/src/bin bench/benches \
     && for main in api/src/main.rs worker/src/main.rs dev/src/main.rs dev/src/bin/erp-queries.rs dev/src/bin/erp-migration.rs \
         bench/benches/decoders.rs bench/benches/lists.rs bench/benches/queue.rs bench/benches/throughput.rs bench/benches/upload.rs; do \
@@ -35,6 +36,7 @@ COPY static static
 COPY queue/sqlx.toml queue/
 COPY queue/migrations queue/migrations
 COPY queue/src queue/src
+COPY core/derive/src core/derive/src
 COPY core/src core/src
 COPY worker/src worker/src
 COPY api/src api/src

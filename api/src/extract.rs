@@ -10,6 +10,7 @@ use erp_core::{
     Ctx, Error, Result, Text, audit, auth,
     input::{Fault, Fields, Id, Input, Source},
     interventions::Actor,
+    scope::{Reach, Scope},
     techniciens,
     users::{self, Account, UserRole},
 };
@@ -55,10 +56,18 @@ impl CurrentUser {
         self.session.ok_or_else(auth::session_ended)
     }
 
-    /// The only client whose things the caller may see; `None`: those of all. A user of role client that belongs to
-    /// no client sees nothing (0 is no id).
-    pub fn client_scope(&self) -> Option<i64> {
-        (self.role == UserRole::Client).then(|| self.client_id.unwrap_or(0))
+    /// Whose rows the caller sees.
+    pub fn scope(&self) -> Scope {
+        match (self.role, self.client_id) {
+            (UserRole::Client, Some(id)) => Scope::Client(id),
+            (UserRole::Client, None) => Scope::Nothing,
+            _ => Scope::All,
+        }
+    }
+
+    /// Whose documents and lots the caller may change.
+    pub fn reach(&self) -> Reach {
+        if self.role == UserRole::Technicien { Reach::Own(self.id) } else { Reach::All }
     }
 
     /// Whether the caller is no staff: who sees of staff the name and the function.

@@ -17,7 +17,7 @@ pub async fn upload(
     ctx: &Ctx,
     request: Request,
 ) -> Result<(String, FileKind, u64, String), StatusCode> {
-    let found = crate::routes::upload::look_at(ctx, request).await;
+    let found = crate::routes::documents::upload::look_at(ctx, request).await;
     found.map_err(|error| error.into_response().status())
 }
 

@@ -7,6 +7,7 @@ use erp_bench::{Plans, Report, median};
 use erp_core::{
     input::{Fields, Source},
     interventions::{self, InterventionFilter},
+    scope::Scope,
 };
 use erp_dev::{Postgres, postgres};
 use sqlx::{PgPool, postgres::PgPoolOptions};
@@ -16,29 +17,33 @@ const ROUNDS: usize = 40;
 /// A million rows and their indexes are written at a time.
 const FILL: &str = include_str!("lists.sql");
 
-/// Name, query, and the client whose machines alone are seen.
-const LISTS: &[(&str, &str, Option<i64>)] = &[
-    ("all", "", None),
-    ("the latest", "sort=-date_creation", None),
-    ("by title", "sort=titre", None),
-    ("by cost, the highest first", "sort=-cout_pieces", None),
-    ("the second page by deadline", "sort=date_limite&offset=50", None),
-    ("open ones", "statut=ouverte", None),
-    ("open ones, the oldest first", "statut=ouverte&sort=date_creation", None),
-    ("archived ones, the latest first", "statut=archivee&sort=-date_creation", None),
-    ("late ones", "en_retard=true", None),
-    ("not late ones", "en_retard=false&sort=-id", None),
-    ("of one technicien, the latest first", "technicien_id=7&sort=-id", None),
-    ("of one machine", "equipement_id=11", None),
-    ("urgent ones by priority", "urgence=true&sort=priorite", None),
-    ("preventive, high, by deadline", "type=preventive&priorite=haute&sort=-date_limite", None),
-    ("of the last 30 days", "date_from=LAST_MONTH", None),
-    ("with a rare word", "q=hydrofuge", None),
-    ("with a common word", "q=garniture", None),
-    ("with two words", "q=moteur echauffement", None),
-    ("with a word of two letters", "q=du", None),
-    ("by type", "sort=type", None),
-    ("as one client sees them", "sort=-id", Some(3)),
+/// Name, query, and whose machines are seen.
+const LISTS: &[(&str, &str, Scope)] = &[
+    ("all", "", Scope::All),
+    ("the latest", "sort=-date_creation", Scope::All),
+    ("by title", "sort=titre", Scope::All),
+    ("by cost, the highest first", "sort=-cout_pieces", Scope::All),
+    ("the second page by deadline", "sort=date_limite&offset=50", Scope::All),
+    ("open ones", "statut=ouverte", Scope::All),
+    ("open ones, the oldest first", "statut=ouverte&sort=date_creation", Scope::All),
+    ("archived ones, the latest first", "statut=archivee&sort=-date_creation", Scope::All),
+    ("late ones", "en_retard=true", Scope::All),
+    ("not late ones", "en_retard=false&sort=-id", Scope::All),
+    ("of one technicien, the latest first", "technicien_id=7&sort=-id", Scope::All),
+    ("of one machine", "equipement_id=11", Scope::All),
+    ("urgent ones by priority", "urgence=true&sort=priorite", Scope::All),
+    (
+        "preventive, high, by deadline",
+        "type=preventive&priorite=haute&sort=-date_limite",
+        Scope::All,
+    ),
+    ("of the last 30 days", "date_from=LAST_MONTH", Scope::All),
+    ("with a rare word", "q=hydrofuge", Scope::All),
+    ("with a common word", "q=garniture", Scope::All),
+    ("with two words", "q=moteur echauffement", Scope::All),
+    ("with a word of two letters", "q=du", Scope::All),
+    ("by type", "sort=type", Scope::All),
+    ("as one client sees them", "sort=-id", Scope::Client(3)),
 ];
 
 #[tokio::main]
@@ -64,14 +69,14 @@ async fn main() -> anyhow::Result<()> {
                 .replace("NOW", &now.timestamp().to_string());
             sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&pool).await?;
         }
-        for (n, (_, query, client)) in LISTS.iter().enumerate() {
+        for (n, (_, query, scope)) in LISTS.iter().enumerate() {
             let filter = filter(query, now)?;
-            let latencies = measure(&pool, &filter, *client, now).await?;
+            let latencies = measure(&pool, &filter, *scope, now).await?;
             let p99 = latencies.iter().copied().fold(0.0, f64::max);
             times.entry(n).or_default().push((median(latencies), p99));
             if size == SIZES[SIZES.len() - 1] {
                 told.push(
-                    plans.of(&pool, || interventions::list(&pool, &filter, *client, now)).await?,
+                    plans.of(&pool, || interventions::list(&pool, &filter, *scope, now)).await?,
                 );
             }
         }
@@ -84,13 +89,13 @@ async fn main() -> anyhow::Result<()> {
 async fn measure(
     pool: &PgPool,
     filter: &InterventionFilter,
-    client: Option<i64>,
+    scope: Scope,
     now: DateTime<Utc>,
 ) -> anyhow::Result<Vec<f64>> {
     let mut latencies = Vec::new();
     for _ in 0..=ROUNDS {
         let asked = Instant::now();
-        interventions::list(pool, filter, client, now).await?;
+        interventions::list(pool, filter, scope, now).await?;
         latencies.push(asked.elapsed().as_secs_f64() * 1000.0);
     }
     latencies.remove(0); // it fills the cache

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use argon2::{Algorithm, Argon2, Params, Version};
 use axum::{Router, extract::State, routing::get};
-use erp_core::{interventions, users};
+use erp_core::{interventions, scope::Scope, users};
 use futures_util::future::try_join_all;
 use sqlx::PgPool;
 use tokio::net::TcpListener;
@@ -115,7 +115,7 @@ async fn serve(url: &str, user: i64, intervention: i64) -> anyhow::Result<()> {
 
 async fn both(pool: &PgPool, user: i64, intervention: i64) -> anyhow::Result<()> {
     users::find_account(pool, user).await?.context("no account")?;
-    interventions::find(pool, intervention, None).await?;
+    interventions::find(pool, intervention, Scope::All).await?;
     Ok(())
 }
 

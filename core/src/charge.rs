@@ -5,7 +5,7 @@ use sqlx::PgPool;
 
 use crate::{
     Error, Noun, Result, enumeration,
-    input::{Fields, Id, Input, Whole},
+    input::{Ids, Input, Whole},
     interventions::TechnicienDe,
     local,
     techniciens::DisponibiliteTechnicien,
@@ -78,23 +78,14 @@ pub async fn charge(pool: &PgPool, id: i64, now: DateTime<Utc>) -> Result<Charge
 }
 
 /// What is asked of a list of suggestions.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Input)]
 pub struct SuggestionFilter {
     /// The skills that the work takes; none named: those whose names are in the texts of the intervention and its machine.
+    #[input(as = Ids)]
     pub competences_ids: Option<Vec<i64>>,
     /// 1..=100
+    #[input(as = Whole<1, 100>, or = Whole(10))]
     pub limit: usize,
-}
-
-impl Input for SuggestionFilter {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        let competences_ids = fields.optional::<Vec<Id>>("competences_ids");
-        let limit = fields.or("limit", Whole::<1, 100>(10));
-        Some(Self {
-            competences_ids: competences_ids?.map(|ids| ids.iter().map(|id| id.0).collect()),
-            limit: usize::try_from(limit?.0).unwrap_or(1),
-        })
-    }
 }
 
 /// Somebody to whom an intervention may be given.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{PgExecutor, types::Json};
 use utoipa::ToSchema;
 
-use crate::{Result, local};
+use crate::{Result, local, scope::Scope};
 
 /// How many months the numbers go back to, the present one among them.
 const MONTHS: u32 = 6;
@@ -78,12 +78,8 @@ pub struct StatsUtilisateurs {
     pub actifs: i64,
 }
 
-/// The numbers at `now`, in one round trip; for a user of a client (`only`) those of that client's equipment and users.
-pub async fn stats(
-    db: impl PgExecutor<'_>,
-    only: Option<i64>,
-    now: DateTime<Utc>,
-) -> Result<Stats> {
+/// The numbers at `now`, in one round trip; of the machines in `scope` and their clients' users.
+pub async fn stats(db: impl PgExecutor<'_>, scope: Scope, now: DateTime<Utc>) -> Result<Stats> {
     let months = local::months_until(now, MONTHS);
     let bounds: Vec<_> = months.iter().map(|day| local::start_of(*day)).collect();
     let names: Vec<_> =
@@ -171,7 +167,7 @@ pub async fn stats(
             from totaux
         "#,
         now,
-        only,
+        scope.client_id(),
         &bounds,
         &names,
         bounds[0],

@@ -7,7 +7,7 @@ use crate::sources::files;
 /// From the ground up.
 const FLOORS: [(&str, &[&str]); 4] = [
     // Errors, texts and input are one thing said in three files, which know each other.
-    ("ground", &["sources", "text", "input", "version", "error", "page"]),
+    ("ground", &["secret", "sources", "text", "input", "version", "error", "scope", "page"]),
     (
         "base",
         &[

@@ -1,5 +1,9 @@
 //! The business of the maintenance ERP: types, rules and SQL, one module per domain noun.
 //! Knows nothing of HTTP, and nothing of how jobs are run.
+
+// What `#[derive(Input)]` writes names this crate, here as elsewhere.
+extern crate self as erp_core;
+
 pub mod accounts;
 pub mod audit;
 pub mod auth;
@@ -38,7 +42,9 @@ pub mod preferences;
 pub mod reconcile;
 pub mod roots;
 pub mod schedules;
+pub mod scope;
 pub mod scrape;
+pub mod secret;
 pub mod seed;
 pub mod shutdown;
 #[cfg(test)]

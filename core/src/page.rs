@@ -1,4 +1,5 @@
 //! Lists: which part of them, in which order, and how many there are in all.
+pub use erp_derive::Columns;
 use sqlx::{FromRow, PgPool, Postgres, QueryBuilder, postgres::PgRow};
 
 use crate::{
@@ -144,12 +145,12 @@ impl<T> Listed<T> {
     }
 }
 
-/// What a list tells of other tables beside each of its rows.
-pub(crate) struct Beside {
-    /// The columns: their names are no columns of the list's own table.
-    pub columns: &'static str,
-    /// The joins to the rows `page`, each to one row at the most.
-    pub joins: &'static str,
+/// The columns of a row, for statements that are put together at run time; derived ([`macro@Columns`]) from its fields.
+pub trait Columns {
+    /// Those of its own table: `id, nom`.
+    const OWN: &'static str;
+    /// Those of tables that are joined, or nothing: `e.nom as equipement_nom`.
+    const BESIDE: &'static str;
 }
 
 /// A page of `table`, of the rows that `push_where` asks for.
@@ -161,33 +162,33 @@ pub(crate) async fn list<T>(
     push_where: impl Fn(&mut QueryBuilder<Postgres>),
 ) -> Result<Listed<T>>
 where
-    T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    T: Columns + for<'r> FromRow<'r, PgRow> + Send + Unpin,
 {
-    list_with(pool, table, None, sortable, page, push_where).await
+    list_joined(pool, table, "", sortable, page, push_where).await
 }
 
-/// The same, with what stands `beside` each row. The page is found first, in `table` alone and by its indexes, and only its
-/// rows are joined: what that costs depends on the page and not on the table.
-pub(crate) async fn list_with<T>(
+/// The same, with the columns of other tables, which `joins` joins to the rows `page`, each to one row at the most. The page is found
+/// first, in `table` alone and by its indexes, and only its rows are joined: what that costs depends on the page and not on the table.
+pub(crate) async fn list_joined<T>(
     pool: &PgPool,
     table: &'static str,
-    beside: Option<Beside>,
+    joins: &'static str,
     sortable: &'static [&'static str],
     page: &Page,
     push_where: impl Fn(&mut QueryBuilder<Postgres>),
 ) -> Result<Listed<T>>
 where
-    T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    T: Columns + for<'r> FromRow<'r, PgRow> + Send + Unpin,
 {
     let column = |field: &str| sortable.iter().copied().find(|known| *known == field);
     let mut rows = QueryBuilder::new("");
-    if let Some(beside) = &beside {
-        rows.push("select page.*, ").push(beside.columns).push(" from (");
+    if !joins.is_empty() {
+        rows.push("select page.*, ").push(T::BESIDE).push(" from (");
     }
-    push_where(rows.push("select * from ").push(table));
+    push_where(rows.push("select ").push(T::OWN).push(" from ").push(table));
     page.push(&mut rows, "id", column);
-    if let Some(beside) = &beside {
-        rows.push(") page ").push(beside.joins);
+    if !joins.is_empty() {
+        rows.push(") page ").push(joins);
         // Joins promise no order. A plain name means a column of the answer, and so of `page`.
         page.push_order(&mut rows, "page.id", |field| column(field).filter(|name| *name != "id"));
     }

@@ -1,6 +1,6 @@
 //! What uploaded files hold.
 use erp_core::documents::FileKind;
-use erp_worker::files::fuzzing;
+use erp_worker::documents::files::fuzzing;
 
 use super::byte;
 

@@ -1,16 +1,13 @@
 //! Runs the jobs that core declares.
 mod batches;
-pub mod decoder;
 mod digest;
 pub mod doctor;
-mod documents;
-mod emails;
-pub mod files;
+pub mod documents;
+pub mod emails;
 pub mod http;
 mod interventions;
 mod maintenance;
 mod planning;
-pub mod preview;
 mod reconcile;
 mod runner;
 mod work;
@@ -37,6 +34,7 @@ use erp_core::{
 use uuid::Uuid;
 
 use batches::batches;
+use documents::decoder;
 use runner::Runner;
 pub use runner::StopError;
 

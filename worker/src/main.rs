@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use erp_core::{Config, Ctx, catalogue::QUEUES, health, shutdown, telemetry};
-use erp_worker::{Settings, decoder, doctor, http, preview};
+use erp_worker::{Settings, doctor, documents::decoder, emails::preview, http};
 
 /// Un worker de l'ERP MIF Maroc : photos, documents, e-mails, planifications. Les réglages viennent de l'environnement et de
 /// .env : voir .env.example.

@@ -14,7 +14,7 @@ const BATCH: i64 = 200;
 
 /// What an attempt leaves for the next one.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct Point {
+struct Checkpoint {
     /// The kinds that have been looked at to their end.
     done: Vec<String>,
     /// Of the others, the last row that has been looked at.
@@ -25,15 +25,15 @@ struct Point {
 /// ended, and counts nothing twice. A kind that cannot be looked at does not hold up the others; the next attempt goes on with
 /// it.
 pub(crate) async fn reconcile(work: Work, _job: Reconcile) -> Result<()> {
-    let mut point: Point = work.checkpoint().unwrap_or_default();
+    let mut checkpoint: Checkpoint = work.checkpoint().unwrap_or_default();
     let mut broken = None;
     for kind in Kind::ALL {
         let name = kind.as_str();
-        if point.done.iter().any(|done| done == name) {
+        if checkpoint.done.iter().any(|done| done == name) {
             continue;
         }
-        work.progress(point.done.len(), Kind::ALL.len(), kind.in_french()).await?;
-        match look_at(&work, kind, &mut point).await {
+        work.progress(checkpoint.done.len(), Kind::ALL.len(), kind.in_french()).await?;
+        match look_at(&work, kind, &mut checkpoint).await {
             Ok(0) => {}
             Ok(found) => {
                 tracing::warn!(finding = name, found, "rows and jobs do not agree");
@@ -49,15 +49,15 @@ pub(crate) async fn reconcile(work: Work, _job: Reconcile) -> Result<()> {
 }
 
 /// How much was found.
-async fn look_at(work: &Work, kind: Kind, point: &mut Point) -> Result<usize> {
+async fn look_at(work: &Work, kind: Kind, checkpoint: &mut Checkpoint) -> Result<usize> {
     let now = work.clock.now();
     let run = work.lease.as_ref().map_or("", |lease| &lease.job_id);
     let name = kind.as_str().to_owned();
     let mut found = 0;
     loop {
-        let after = point.after.get(&name).copied().unwrap_or_default();
+        let after = checkpoint.after.get(&name).copied().unwrap_or_default();
         let ids = reconcile::find(&work.pool, kind, after, BATCH, now).await?;
-        let mut next = point.clone();
+        let mut next = checkpoint.clone();
         match ids.last() {
             Some(&last) => drop(next.after.insert(name.clone(), last)),
             None => next.done.push(name.clone()),
@@ -67,7 +67,7 @@ async fn look_at(work: &Work, kind: Kind, point: &mut Point) -> Result<usize> {
         reconcile::record(&mut tx, kind, run, ids.len(), mended, now).await?;
         work.save_checkpoint(&mut tx, &next).await?;
         tx.commit().await?;
-        *point = next;
+        *checkpoint = next;
         found += ids.len();
         if ids.is_empty() {
             return Ok(found);

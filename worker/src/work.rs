@@ -12,7 +12,7 @@ use erp_core::{
 use serde::{Serialize, de::DeserializeOwned};
 use sqlx::PgPool;
 
-use crate::decoder::Decoders;
+use crate::documents::decoder::Decoders;
 
 /// The means of one attempt: those of a route, but that it writes under its lease. Cheap to clone.
 #[derive(Clone)]

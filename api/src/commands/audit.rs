@@ -4,6 +4,7 @@ use clap::Subcommand;
 use erp_core::{
     Config,
     audit::{self, Broken},
+    secret,
 };
 use sqlx::{Connection as _, PgConnection};
 
@@ -19,26 +20,25 @@ pub async fn audit(config: &Config, what: Audit) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("la base {} ne répond pas", config.database.place()))?;
     let mut tx = db.begin_with("begin isolation level repeatable read read only").await?;
-    let verdict = audit::verify(&mut tx).await?;
+    let found = audit::verify(&mut tx).await?;
     println!(
         "{} lignes de {} jours suivies ; {} jours élagués, dont seule la dernière empreinte est gardée.",
-        verdict.rows, verdict.days, verdict.pruned
+        found.rows, found.days, found.pruned
     );
-    if let Some((jour, lignes, empreinte)) = &verdict.last {
-        println!("Fin de la chaîne, à noter ailleurs : {jour}, ligne {lignes}, {}", hex(empreinte));
+    if let Some((jour, lignes, empreinte)) = &found.last {
+        println!(
+            "Fin de la chaîne, à noter ailleurs : {jour}, ligne {lignes}, {}",
+            secret::hex(empreinte)
+        );
     }
-    if verdict.broken.is_empty() {
+    if found.broken.is_empty() {
         println!("Rien n'a été changé, enlevé ni ajouté.");
         return Ok(());
     }
-    for broken in &verdict.broken {
+    for broken in &found.broken {
         eprintln!("{}", sentence(broken));
     }
-    anyhow::bail!("l'audit n'est pas ce qui a été écrit : {} anomalies", verdict.broken.len())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    base16ct::lower::encode_string(bytes)
+    anyhow::bail!("l'audit n'est pas ce qui a été écrit : {} anomalies", found.broken.len())
 }
 
 fn sentence(broken: &Broken) -> String {

@@ -111,8 +111,11 @@ fn add_errors(path: &str, tag: &str, operation: &mut Value, access: Access) {
     let has_input = has_body
         || operation.get("parameters").and_then(Value::as_array).is_some_and(|p| !p.is_empty());
     let Some(responses) = operation["responses"].as_object_mut() else { return };
-    // What the handler says of itself: codes, to which belongs the rest.
+    // What the handler says of itself: of a good answer nothing, where its body says it all; of a refusal its codes.
     for (status, response) in responses.iter_mut() {
+        if response["description"].as_str().unwrap_or_default().is_empty() {
+            response["description"] = json!("Done.");
+        }
         if let Ok(status @ 400..) = status.parse::<u16>()
             && response.get("content").is_none()
             && status != 416

@@ -4,9 +4,8 @@ use erp_core::{
     Ctx, Error, Noun, accounts,
     audit::{Acte, Cible, Entry},
     auth::{self, Motif, SessionOut, TokenResponse},
-    described,
-    input::{Fields, Input},
-    users::{self, Password, UserOut},
+    input::Input,
+    users::{self, GivenPassword, Password, UserOut},
 };
 use serde::Serialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -36,14 +35,11 @@ pub(super) struct Message {
     pub message: &'static str,
 }
 
-struct TokenForm(LoginForm);
-
-described!(TokenForm, LoginForm, RefreshForm, ChangePasswordForm);
-
-impl Input for TokenForm {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        LoginForm::read_as(fields, "email").map(Self)
-    }
+#[derive(Input)]
+struct TokenForm {
+    email: String,
+    #[input(as = GivenPassword)]
+    password: Password,
 }
 
 /// Signs in by e-mail address.
@@ -51,7 +47,7 @@ impl Input for TokenForm {
     post, path = "/auth/token", tag = "auth",
     request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
     responses(
-        (status = 200, body = TokenResponse, description = "Done."),
+        (status = 200, body = TokenResponse),
         (status = 401, description = "identifiants_incorrects"),
         (status = 403, description = "compte_desactive, client_inactif"),
         (status = 429, description = "trop_de_requetes"),
@@ -61,28 +57,16 @@ async fn token(
     State(ctx): State<Ctx>,
     address: ClientAddress,
     origin: Origin,
-    Form(TokenForm(form)): Form<TokenForm>,
+    Form(form): Form<TokenForm>,
 ) -> Result<Json<TokenResponse>, ApiError> {
-    sign_in(&ctx, address, &origin, form).await
+    sign_in(&ctx, address, &origin, &form.email, form.password).await
 }
 
+#[derive(Input)]
 struct LoginForm {
-    login: String,
-    password: String,
-}
-
-impl LoginForm {
-    fn read_as(fields: &mut Fields, name: &str) -> Option<Self> {
-        let login = fields.required(name);
-        let password = fields.required("password");
-        Some(Self { login: login?, password: password? })
-    }
-}
-
-impl Input for LoginForm {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        Self::read_as(fields, "username")
-    }
+    username: String,
+    #[input(as = GivenPassword)]
+    password: Password,
 }
 
 /// Signs in by username (an e-mail address is taken as well).
@@ -90,7 +74,7 @@ impl Input for LoginForm {
     post, path = "/auth/login", tag = "auth",
     request_body(content = LoginForm, content_type = "application/x-www-form-urlencoded"),
     responses(
-        (status = 200, body = TokenResponse, description = "Done."),
+        (status = 200, body = TokenResponse),
         (status = 401, description = "identifiants_incorrects"),
         (status = 403, description = "compte_desactive, client_inactif"),
         (status = 429, description = "trop_de_requetes"),
@@ -102,17 +86,17 @@ async fn login(
     origin: Origin,
     Form(form): Form<LoginForm>,
 ) -> Result<Json<TokenResponse>, ApiError> {
-    sign_in(&ctx, address, &origin, form).await
+    sign_in(&ctx, address, &origin, &form.username, form.password).await
 }
 
 async fn sign_in(
     ctx: &Ctx,
     ClientAddress(address): ClientAddress,
     Origin(origin): &Origin,
-    form: LoginForm,
+    login: &str,
+    password: Password,
 ) -> Result<Json<TokenResponse>, ApiError> {
-    let password = Password::given(form.password);
-    let account = auth::authenticate(ctx, form.login.trim(), password, address).await?;
+    let account = auth::authenticate(ctx, login.trim(), password, address).await?;
 
     let mut tx = ctx.begin().await?;
     let now = ctx.clock.now();
@@ -121,14 +105,9 @@ async fn sign_in(
     Ok(Json(tokens))
 }
 
+#[derive(Input)]
 struct RefreshForm {
     refresh_token: String,
-}
-
-impl Input for RefreshForm {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        Some(Self { refresh_token: fields.required("refresh_token")? })
-    }
 }
 
 /// Exchanges a refresh token for new tokens. Sent again within ten seconds (a lost answer, two tabs) it gives the same refresh
@@ -137,7 +116,7 @@ impl Input for RefreshForm {
     post, path = "/auth/refresh", tag = "auth",
     request_body(content = RefreshForm, content_type = "application/x-www-form-urlencoded"),
     responses(
-        (status = 200, body = TokenResponse, description = "Done."),
+        (status = 200, body = TokenResponse),
         (status = 401, description = "session_terminee"),
         (status = 403, description = "client_inactif"),
     ),
@@ -157,7 +136,7 @@ async fn refresh(
 #[utoipa::path(
     post, path = "/auth/logout", tag = "auth",
     responses(
-        (status = 200, body = Message, description = "Done."),
+        (status = 200, body = Message),
     ),
 )]
 async fn logout(
@@ -178,7 +157,7 @@ async fn logout(
 #[utoipa::path(
     get, path = "/auth/sessions", tag = "auth",
     responses(
-        (status = 200, body = [SessionOut], description = "Done."),
+        (status = 200, body = [SessionOut]),
     ),
 )]
 async fn sessions(
@@ -193,7 +172,7 @@ async fn sessions(
 #[utoipa::path(
     delete, path = "/auth/sessions", tag = "auth",
     responses(
-        (status = 204, description = "Done."),
+        (status = 204),
     ),
 )]
 async fn end_others(
@@ -215,7 +194,7 @@ async fn end_others(
     delete, path = "/auth/sessions/{id}", tag = "auth",
     params(("id" = uuid::Uuid, Path)),
     responses(
-        (status = 204, description = "Done."),
+        (status = 204),
         (status = 404, description = "session_introuvable"),
     ),
 )]
@@ -240,24 +219,18 @@ async fn end_one(
 #[utoipa::path(
     get, path = "/auth/me", tag = "auth",
     responses(
-        (status = 200, body = UserOut, description = "Done."),
+        (status = 200, body = UserOut),
     ),
 )]
 async fn me(user: CurrentUser, State(ctx): State<Ctx>) -> Result<Tagged<UserOut>, ApiError> {
     Ok(Tagged(users::find(&ctx.pool, user.id).await?))
 }
 
+#[derive(Input)]
 struct ChangePasswordForm {
-    current_password: String,
+    #[input(as = GivenPassword)]
+    current_password: Password,
     new_password: Password,
-}
-
-impl Input for ChangePasswordForm {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        let current_password = fields.required("current_password");
-        let new_password = fields.required("new_password");
-        Some(Self { current_password: current_password?, new_password: new_password? })
-    }
 }
 
 /// Changes the caller's password; every token issued before is worthless then, and the addresses of the caller's calendars.
@@ -265,7 +238,7 @@ impl Input for ChangePasswordForm {
     post, path = "/auth/change-password", tag = "auth",
     request_body(content = ChangePasswordForm, content_type = "application/x-www-form-urlencoded"),
     responses(
-        (status = 200, body = Message, description = "Done."),
+        (status = 200, body = Message),
         (status = 400, description = "mot_de_passe_actuel_incorrect"),
     ),
 )]
@@ -279,8 +252,7 @@ async fn change_password(
     let session = user.session()?;
     let owner = users::find(&ctx.pool, user.id).await?;
     users::check_new_password(&form.new_password, &owner, "new_password").await?;
-    let current = Password::given(form.current_password);
-    let account = auth::confirm_password(&ctx, user.id, current, address).await?;
+    let account = auth::confirm_password(&ctx, user.id, form.current_password, address).await?;
     let account = account.ok_or_else(wrong_current_password)?;
     let hash = users::hash_password(form.new_password).await?;
 

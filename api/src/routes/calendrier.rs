@@ -8,7 +8,7 @@ use axum::{
 use erp_core::{
     Ctx, Error, Result,
     calendrier::{self, Calendrier, CalendrierEtat, CalendrierOut},
-    input::{Fields, Input, Line},
+    input::{Input, Line},
     techniciens,
     users::{self, UserRole},
 };
@@ -29,7 +29,7 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
 /// Whether the caller has calendar addresses. They are shown only when they are made.
 #[utoipa::path(
     get, path = "/users/me/calendrier", tag = "calendrier",
-    responses((status = 200, body = CalendrierEtat, description = "Done.")),
+    responses((status = 200, body = CalendrierEtat)),
 )]
 async fn etat(user: CurrentUser, State(ctx): State<Ctx>) -> Result<Json<CalendrierEtat>, ApiError> {
     Ok(Json(calendrier::etat(&ctx.pool, user.id).await?))
@@ -38,7 +38,7 @@ async fn etat(user: CurrentUser, State(ctx): State<Ctx>) -> Result<Json<Calendri
 /// Makes the caller's calendar addresses, to be given to a phone or a mail program. Earlier ones end.
 #[utoipa::path(
     post, path = "/users/me/calendrier", tag = "calendrier",
-    responses((status = 201, body = CalendrierOut, description = "Done.")),
+    responses((status = 201, body = CalendrierOut)),
 )]
 async fn renew(
     user: CurrentUser,
@@ -53,7 +53,7 @@ async fn renew(
 /// Ends the caller's calendar addresses.
 #[utoipa::path(
     delete, path = "/users/me/calendrier", tag = "calendrier",
-    responses((status = 204, description = "Done.")),
+    responses((status = 204)),
 )]
 async fn revoke(user: CurrentUser, State(ctx): State<Ctx>) -> Result<StatusCode, ApiError> {
     let mut tx = ctx.begin().await?;
@@ -62,13 +62,8 @@ async fn revoke(user: CurrentUser, State(ctx): State<Ctx>) -> Result<StatusCode,
     Ok(StatusCode::NO_CONTENT)
 }
 
-struct Secret(Option<String>);
-
-impl Input for Secret {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        Some(Self(fields.optional::<Line<200>>("jeton")?.map(|jeton| jeton.0)))
-    }
-}
+#[derive(Input)]
+struct Secret(#[input(name = "jeton", as = Line<200>)] Option<String>);
 
 /// Who reads a calendar: by the secret in its address, or signed in like everywhere else.
 async fn reader(ctx: &Ctx, user: MaybeUser, secret: Secret) -> Result<CurrentUser> {
@@ -97,7 +92,7 @@ async fn of_plannings(
 ) -> Result<Response, ApiError> {
     let reader = reader(&ctx, user, secret).await?;
     let langue = users::find(&ctx.pool, reader.id).await?.langue;
-    Ok(ics(calendrier::of_plannings(&ctx, reader.client_scope(), langue).await?))
+    Ok(ics(calendrier::of_plannings(&ctx, reader.scope(), langue).await?))
 }
 
 /// The interventions of a technicien that are not over and have a deadline, as iCalendar; for that technicien and

@@ -23,7 +23,7 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
     post, path = "/clients", tag = "clients",
     request_body = ClientFields,
     responses(
-        (status = 201, body = Client, description = "Done."),
+        (status = 201, body = Client),
         (status = 409, description = "ice_deja_utilise"),
     ),
 )]
@@ -42,7 +42,7 @@ async fn create(
     get, path = "/clients", tag = "clients",
     params(Query<ClientFilter>),
     responses(
-        (status = 200, body = [Client], description = "Done."),
+        (status = 200, body = [Client]),
     ),
 )]
 async fn list(
@@ -58,7 +58,7 @@ async fn list(
     get, path = "/clients/{id}", tag = "clients",
     params(("id" = i64, Path)),
     responses(
-        (status = 200, body = Client, description = "Done."),
+        (status = 200, body = Client),
         (status = 404, description = "client_introuvable"),
     ),
 )]
@@ -72,7 +72,7 @@ async fn show(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Tagged<Client>
     params(("id" = i64, Path)),
     request_body = ClientPatch,
     responses(
-        (status = 200, body = Client, description = "Done."),
+        (status = 200, body = Client),
         (status = 404, description = "client_introuvable"),
         (status = 409, description = "ice_deja_utilise"),
     ),
@@ -95,7 +95,7 @@ async fn update(
     delete, path = "/clients/{id}", tag = "clients",
     params(("id" = i64, Path)),
     responses(
-        (status = 204, description = "Done."),
+        (status = 204),
         (status = 404, description = "client_introuvable"),
         (status = 409, description = "client_utilise"),
     ),

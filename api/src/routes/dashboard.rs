@@ -16,10 +16,10 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
 #[utoipa::path(
     get, path = "/dashboard/stats", tag = "dashboard",
     responses(
-        (status = 200, body = Stats, description = "Done."),
+        (status = 200, body = Stats),
     ),
 )]
 async fn stats(user: CurrentUser, State(ctx): State<Ctx>) -> Result<Json<Stats>, ApiError> {
     let now = ctx.clock.now();
-    Ok(Json(dashboard::stats(&ctx.pool, user.client_scope(), now).await?))
+    Ok(Json(dashboard::stats(&ctx.pool, user.scope(), now).await?))
 }

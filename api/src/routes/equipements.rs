@@ -6,6 +6,7 @@ use erp_core::{
         self, Equipement, EquipementFields, EquipementFilter, EquipementHistorique,
         EquipementPatch, HistoriqueFilter, Reader,
     },
+    scope::Scope,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -30,7 +31,7 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
     post, path = "/equipements", tag = "equipements",
     request_body = EquipementFields,
     responses(
-        (status = 200, body = Equipement, description = "Done."),
+        (status = 200, body = Equipement),
         (status = 400, description = "equipement_existe"),
         (status = 404, description = "client_introuvable"),
     ),
@@ -50,7 +51,7 @@ async fn create(
     get, path = "/equipements", tag = "equipements",
     params(Query<EquipementFilter>),
     responses(
-        (status = 200, body = [Equipement], description = "Done."),
+        (status = 200, body = [Equipement]),
     ),
 )]
 async fn list(
@@ -59,8 +60,8 @@ async fn list(
     here: Here,
     Query(filter): Query<EquipementFilter>,
 ) -> Result<Response, ApiError> {
-    let only = user.as_ref().and_then(CurrentUser::client_scope);
-    Ok(here.list(&filter.page, &equipements::list(&ctx.pool, &filter, only).await?))
+    let scope = user.as_ref().map_or(Scope::All, CurrentUser::scope);
+    Ok(here.list(&filter.page, &equipements::list(&ctx.pool, &filter, scope).await?))
 }
 
 /// One machine.
@@ -68,7 +69,7 @@ async fn list(
     get, path = "/equipements/{id}", tag = "equipements",
     params(("id" = i64, Path)),
     responses(
-        (status = 200, body = Equipement, description = "Done."),
+        (status = 200, body = Equipement),
         (status = 404, description = "equipement_introuvable"),
     ),
 )]
@@ -77,8 +78,8 @@ async fn show(
     State(ctx): State<Ctx>,
     RowId(id): RowId,
 ) -> Result<Tagged<Equipement>, ApiError> {
-    let only = user.as_ref().and_then(CurrentUser::client_scope);
-    Ok(Tagged(equipements::find(&ctx.pool, id, only).await?))
+    let scope = user.as_ref().map_or(Scope::All, CurrentUser::scope);
+    Ok(Tagged(equipements::find(&ctx.pool, id, scope).await?))
 }
 
 /// The past of a machine: the newest interventions, visits and documents, and what it cost in each year. Users of a client see
@@ -87,7 +88,7 @@ async fn show(
     get, path = "/equipements/{id}/historique", tag = "equipements",
     params(("id" = i64, Path), Query<HistoriqueFilter>),
     responses(
-        (status = 200, body = EquipementHistorique, description = "Done."),
+        (status = 200, body = EquipementHistorique),
         (status = 404, description = "equipement_introuvable"),
     ),
 )]
@@ -98,7 +99,7 @@ async fn historique(
     Query(filter): Query<HistoriqueFilter>,
 ) -> Result<Json<EquipementHistorique>, ApiError> {
     let reader = Reader {
-        only: user.client_scope(),
+        scope: user.scope(),
         liens: &ctx.liens,
         sla: &ctx.config.sla,
         now: ctx.clock.now(),
@@ -112,7 +113,7 @@ async fn historique(
     params(("id" = i64, Path)),
     request_body = EquipementPatch,
     responses(
-        (status = 200, body = Equipement, description = "Done."),
+        (status = 200, body = Equipement),
         (status = 400, description = "equipement_existe"),
         (status = 404, description = "equipement_introuvable, client_introuvable"),
     ),
@@ -135,7 +136,7 @@ async fn update(
     delete, path = "/equipements/{id}", tag = "equipements",
     params(("id" = i64, Path)),
     responses(
-        (status = 200, body = Detail, description = "Done."),
+        (status = 200, body = Detail),
         (status = 404, description = "equipement_introuvable"),
         (status = 409, description = "equipement_utilise"),
     ),

@@ -3,13 +3,14 @@ use axum::{Json, extract::State, http::StatusCode, response::Response};
 use erp_core::{
     Ctx,
     charge::{self, Suggestion, SuggestionFilter},
-    input::{Fields, Input},
+    input::Input,
     interventions::{
         self, Affectation, CompteRendu, Intervention, InterventionCreate, InterventionFilter,
         InterventionOut, InterventionUpdate, StatutChange,
         historique::{self, HistoriqueOut},
     },
     page::Page,
+    scope::Scope,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -38,7 +39,7 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
     post, path = "/interventions", tag = "interventions",
     request_body = InterventionCreate,
     responses(
-        (status = 200, body = InterventionOut, description = "Done."),
+        (status = 200, body = InterventionOut),
         (status = 404, description = "equipement_introuvable, technicien_introuvable"),
         (status = 409, description = "transition_interdite"),
     ),
@@ -60,7 +61,7 @@ async fn create(
     get, path = "/interventions", tag = "interventions",
     params(Query<InterventionFilter>),
     responses(
-        (status = 200, body = [InterventionOut], description = "Done."),
+        (status = 200, body = [InterventionOut]),
     ),
 )]
 async fn list(
@@ -70,7 +71,7 @@ async fn list(
     Query(filter): Query<InterventionFilter>,
 ) -> Result<Response, ApiError> {
     let now = ctx.clock.now();
-    let listed = interventions::list(&ctx.pool, &filter, user.client_scope(), now).await?;
+    let listed = interventions::list(&ctx.pool, &filter, user.scope(), now).await?;
     Ok(here.list(&filter.page, &listed.map(|row: Intervention| row.seen_at(now, &ctx.config.sla))))
 }
 
@@ -79,7 +80,7 @@ async fn list(
     get, path = "/filters/interventions", tag = "interventions",
     params(Query<InterventionFilter>),
     responses(
-        (status = 200, body = [InterventionOut], description = "Done."),
+        (status = 200, body = [InterventionOut]),
     ),
 )]
 async fn filter(
@@ -96,7 +97,7 @@ async fn filter(
     get, path = "/interventions/{id}", tag = "interventions",
     params(("id" = i64, Path)),
     responses(
-        (status = 200, body = InterventionOut, description = "Done."),
+        (status = 200, body = InterventionOut),
         (status = 404, description = "intervention_introuvable"),
     ),
 )]
@@ -105,7 +106,7 @@ async fn show(
     State(ctx): State<Ctx>,
     RowId(id): RowId,
 ) -> Result<Tagged<InterventionOut>, ApiError> {
-    let intervention = interventions::find(&ctx.pool, id, user.client_scope()).await?;
+    let intervention = interventions::find(&ctx.pool, id, user.scope()).await?;
     Ok(Tagged(intervention.seen_at(ctx.clock.now(), &ctx.config.sla)))
 }
 
@@ -115,7 +116,7 @@ async fn show(
     params(("id" = i64, Path)),
     request_body = InterventionUpdate,
     responses(
-        (status = 200, body = InterventionOut, description = "Done."),
+        (status = 200, body = InterventionOut),
         (status = 404, description = "intervention_introuvable, equipement_introuvable, technicien_introuvable"),
         (status = 409, description = "intervention_terminee, transition_interdite, deja_affectee, deja_sans_technicien"),
     ),
@@ -141,7 +142,7 @@ async fn update(
     patch, path = "/interventions/{id}/statut", tag = "interventions",
     params(("id" = i64, Path), Query<StatutChange>),
     responses(
-        (status = 200, body = InterventionOut, description = "Done."),
+        (status = 200, body = InterventionOut),
         (status = 400, description = "intervention_terminee"),
         (status = 403, description = "action_interdite, compte_desactive, intervention_d_un_autre, technicien_sans_fiche"),
         (status = 404, description = "intervention_introuvable"),
@@ -172,7 +173,7 @@ async fn change_statut(
     params(("id" = i64, Path)),
     request_body = Affectation,
     responses(
-        (status = 200, body = InterventionOut, description = "Done."),
+        (status = 200, body = InterventionOut),
         (status = 404, description = "intervention_introuvable, technicien_introuvable"),
         (status = 409, description = "intervention_terminee, deja_affectee, deja_sans_technicien, transition_interdite"),
     ),
@@ -194,20 +195,15 @@ async fn assign(
     Ok(Tagged(intervention.seen_at(now, &ctx.config.sla)))
 }
 
-struct HistoriqueList(Page);
-
-impl Input for HistoriqueList {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        Page::read(fields, &["id", "statut", "horodatage"]).map(Self)
-    }
-}
+#[derive(Input)]
+struct HistoriqueList(#[input(page = &["id", "statut", "horodatage"])] Page);
 
 /// Who did what and when, newest first. Users of a client see of people the name and the function.
 #[utoipa::path(
     get, path = "/interventions/{id}/historique", tag = "interventions",
     params(("id" = i64, Path), Query<HistoriqueList>),
     responses(
-        (status = 200, body = [HistoriqueOut], description = "Done."),
+        (status = 200, body = [HistoriqueOut]),
         (status = 404, description = "intervention_introuvable"),
     ),
 )]
@@ -218,7 +214,7 @@ async fn list_historique(
     here: Here,
     Query(HistoriqueList(page)): Query<HistoriqueList>,
 ) -> Result<Response, ApiError> {
-    interventions::find(&ctx.pool, id, user.client_scope()).await?;
+    interventions::find(&ctx.pool, id, user.scope()).await?;
     let listed = historique::list(&ctx.pool, id, &page).await?;
     let listed = if user.is_outside() { listed.map(HistoriqueOut::from_outside) } else { listed };
     Ok(here.list(&page, &listed))
@@ -231,7 +227,7 @@ async fn list_historique(
     params(("id" = i64, Path)),
     request_body = CompteRendu,
     responses(
-        (status = 200, body = InterventionOut, description = "Done."),
+        (status = 200, body = InterventionOut),
         (status = 403, description = "action_interdite, compte_desactive, intervention_d_un_autre, intervention_sans_technicien, technicien_sans_fiche"),
         (status = 404, description = "intervention_introuvable"),
         (status = 409, description = "intervention_non_commencee, intervention_terminee, transition_interdite"),
@@ -259,7 +255,7 @@ async fn report(
     get, path = "/interventions/{id}/suggestions", tag = "interventions",
     params(("id" = i64, Path), Query<SuggestionFilter>),
     responses(
-        (status = 200, body = [Suggestion], description = "Done."),
+        (status = 200, body = [Suggestion]),
         (status = 404, description = "intervention_introuvable"),
     ),
 )]
@@ -268,6 +264,6 @@ async fn suggest(
     RowId(id): RowId,
     Query(filter): Query<SuggestionFilter>,
 ) -> Result<Json<Vec<Suggestion>>, ApiError> {
-    interventions::find(&ctx.pool, id, None).await?;
+    interventions::find(&ctx.pool, id, Scope::All).await?;
     Ok(Json(charge::suggestions(&ctx.pool, id, &filter).await?))
 }

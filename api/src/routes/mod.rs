@@ -4,17 +4,14 @@ mod auth;
 mod calendrier;
 mod clients;
 mod dashboard;
-mod documents;
+pub(crate) mod documents;
 mod equipements;
-mod files;
 mod interventions;
-mod lots;
 mod notifications;
 mod planning;
 mod preferences;
 mod service;
 mod techniciens;
-pub(crate) mod upload;
 mod users;
 
 use std::time::Duration;
@@ -53,10 +50,8 @@ fn routes() -> OpenApiRouter<Ctx> {
         .merge(planning::router())
         .merge(calendrier::router())
         .merge(documents::router())
-        .merge(lots::router())
         .merge(notifications::router())
         .merge(dashboard::router())
-        .merge(files::router())
         .merge(admin::router())
 }
 

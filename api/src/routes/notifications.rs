@@ -31,7 +31,7 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
     post, path = "/notifications", tag = "notifications",
     request_body = NewNotification,
     responses(
-        (status = 201, body = NotificationOut, description = "Done."),
+        (status = 201, body = NotificationOut),
         (status = 404, description = "utilisateur_introuvable, intervention_introuvable"),
     ),
 )]
@@ -41,7 +41,7 @@ async fn create(
     Body(new): Body<NewNotification>,
 ) -> Result<Response, ApiError> {
     let mut effect = once.begin(&ctx).await?;
-    let notification = notifications::create(&mut effect, &new, ctx.clock.now()).await?;
+    let notification = notifications::create(&mut effect, &new.into(), ctx.clock.now()).await?;
     effect.answer(StatusCode::CREATED, &notification).await
 }
 
@@ -50,7 +50,7 @@ async fn create(
     get, path = "/notifications", tag = "notifications",
     params(Query<NotificationFilter>),
     responses(
-        (status = 200, body = [NotificationOut], description = "Done."),
+        (status = 200, body = [NotificationOut]),
     ),
 )]
 async fn list(
@@ -66,7 +66,7 @@ async fn list(
     get, path = "/notifications/user/me", tag = "notifications",
     params(Query<OwnFilter>),
     responses(
-        (status = 200, body = [NotificationOut], description = "Done."),
+        (status = 200, body = [NotificationOut]),
     ),
 )]
 async fn list_own(
@@ -82,7 +82,7 @@ async fn list_own(
 /// How many notifications the caller has, and has not read.
 #[utoipa::path(
     get, path = "/notifications/user/me/count", tag = "notifications",
-    responses((status = 200, body = CountsOut, description = "Done.")),
+    responses((status = 200, body = CountsOut)),
 )]
 async fn counts(user: CurrentUser, State(ctx): State<Ctx>) -> Result<Json<CountsOut>, ApiError> {
     Ok(Json(notifications::counts(&ctx.pool, user.id).await?))
@@ -93,7 +93,7 @@ async fn counts(user: CurrentUser, State(ctx): State<Ctx>) -> Result<Json<Counts
     get, path = "/notifications/user/{user_id}", tag = "notifications",
     params(("user_id" = i64, Path), Query<OwnFilter>),
     responses(
-        (status = 200, body = [NotificationOut], description = "Done."),
+        (status = 200, body = [NotificationOut]),
         (status = 404, description = "utilisateur_introuvable"),
     ),
 )]
@@ -113,7 +113,7 @@ async fn list_of_user(
     put, path = "/notifications/{id}/read", tag = "notifications",
     params(("id" = i64, Path)),
     responses(
-        (status = 200, body = Message, description = "Done."),
+        (status = 200, body = Message),
         (status = 404, description = "notification_introuvable"),
     ),
 )]
@@ -133,7 +133,7 @@ async fn mark_read(
     delete, path = "/notifications/{id}", tag = "notifications",
     params(("id" = i64, Path)),
     responses(
-        (status = 200, body = Detail, description = "Done."),
+        (status = 200, body = Detail),
         (status = 404, description = "notification_introuvable"),
     ),
 )]

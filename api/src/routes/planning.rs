@@ -9,7 +9,7 @@ use axum::{
 use chrono::{DateTime, Utc};
 use erp_core::{
     Ctx,
-    input::{Fields, Input, Whole},
+    input::{Input, Whole},
     planning::{self, NouvelleDate, Planning, PlanningCreate, PlanningFilter, PlanningPatch},
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -35,7 +35,7 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
     post, path = "/planning", tag = "planning",
     request_body = PlanningCreate,
     responses(
-        (status = 201, body = Planning, description = "Done."),
+        (status = 201, body = Planning),
         (status = 404, description = "equipement_introuvable"),
     ),
 )]
@@ -54,7 +54,7 @@ async fn create(
     get, path = "/planning", tag = "planning",
     params(Query<PlanningFilter>),
     responses(
-        (status = 200, body = [Planning], description = "Done."),
+        (status = 200, body = [Planning]),
     ),
 )]
 async fn list(
@@ -63,7 +63,7 @@ async fn list(
     here: Here,
     Query(filter): Query<PlanningFilter>,
 ) -> Result<Response, ApiError> {
-    let listed = planning::list(&ctx.pool, &filter, user.client_scope()).await?;
+    let listed = planning::list(&ctx.pool, &filter, user.scope()).await?;
     Ok(here.list(&filter.page, &listed))
 }
 
@@ -72,7 +72,7 @@ async fn list(
     get, path = "/planning/{id}", tag = "planning",
     params(("id" = i64, Path)),
     responses(
-        (status = 200, body = Planning, description = "Done."),
+        (status = 200, body = Planning),
         (status = 404, description = "planning_introuvable"),
     ),
 )]
@@ -81,18 +81,12 @@ async fn show(
     State(ctx): State<Ctx>,
     RowId(id): RowId,
 ) -> Result<Tagged<Planning>, ApiError> {
-    Ok(Tagged(planning::find(&ctx.pool, id, user.client_scope()).await?))
+    Ok(Tagged(planning::find(&ctx.pool, id, user.scope()).await?))
 }
 
 /// How many dates to foresee: 1 to 100, 12 when nobody says.
-struct Foresight(usize);
-
-impl Input for Foresight {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        let n: Whole<1, 100> = fields.or("n", Whole(12))?;
-        usize::try_from(n.0).ok().map(Self)
-    }
-}
+#[derive(Input)]
+struct Foresight(#[input(name = "n", as = Whole<1, 100>, or = Whole(12))] usize);
 
 /// The dates of the next visits, as they will come by themselves: of a planning that rests, or whose machine is retired,
 /// none. The first may have passed: its visit is opened within the hour, and stands for all that were missed.
@@ -100,7 +94,7 @@ impl Input for Foresight {
     get, path = "/planning/{id}/apercu", tag = "planning",
     params(("id" = i64, Path), Query<Foresight>),
     responses(
-        (status = 200, body = [DateTime<Utc>], description = "Done."),
+        (status = 200, body = [DateTime<Utc>]),
         (status = 404, description = "planning_introuvable"),
     ),
 )]
@@ -110,7 +104,7 @@ async fn apercu(
     RowId(id): RowId,
     Query(Foresight(n)): Query<Foresight>,
 ) -> Result<Json<Vec<DateTime<Utc>>>, ApiError> {
-    let planning = planning::find(&ctx.pool, id, user.client_scope()).await?;
+    let planning = planning::find(&ctx.pool, id, user.scope()).await?;
     Ok(Json(planning::apercu(&ctx.pool, &planning, n, ctx.clock.now()).await?))
 }
 
@@ -120,7 +114,7 @@ async fn apercu(
     params(("id" = i64, Path)),
     request_body = PlanningPatch,
     responses(
-        (status = 200, body = Planning, description = "Done."),
+        (status = 200, body = Planning),
         (status = 404, description = "planning_introuvable"),
     ),
 )]
@@ -159,7 +153,7 @@ impl<S: Send + Sync> FromRequest<S> for QueryOrBody {
     params(("id" = i64, Path), ("nouvelle_date" = Option<String>, Query, description = "Or in a JSON body.", format = DateTime)),
     request_body(content = Option<NouvelleDate>),
     responses(
-        (status = 200, body = Planning, description = "Done."),
+        (status = 200, body = Planning),
         (status = 404, description = "planning_introuvable"),
     ),
 )]
@@ -181,7 +175,7 @@ async fn move_on(
     delete, path = "/planning/{id}", tag = "planning",
     params(("id" = i64, Path)),
     responses(
-        (status = 204, description = "Done."),
+        (status = 204),
         (status = 404, description = "planning_introuvable"),
     ),
 )]

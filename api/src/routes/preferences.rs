@@ -6,7 +6,7 @@ use axum::{
 };
 use erp_core::{
     Ctx, Error, Lang, auth,
-    input::{Fields, Input, Line},
+    input::{Input, Line},
     preferences::{self, Preferences, PreferencesPatch},
     users,
 };
@@ -25,7 +25,7 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
 /// The caller's preferences.
 #[utoipa::path(
     get, path = "/users/me/preferences", tag = "users", operation_id = "preferences_show",
-    responses((status = 200, body = Preferences, description = "Done.")),
+    responses((status = 200, body = Preferences)),
 )]
 async fn show(user: CurrentUser, State(ctx): State<Ctx>) -> Result<Tagged<Preferences>, ApiError> {
     Ok(Tagged(preferences::find(&ctx.pool, user.id).await?))
@@ -35,7 +35,7 @@ async fn show(user: CurrentUser, State(ctx): State<Ctx>) -> Result<Tagged<Prefer
 #[utoipa::path(
     put, path = "/users/me/preferences", tag = "users", operation_id = "preferences_update",
     request_body = PreferencesPatch,
-    responses((status = 200, body = Preferences, description = "Done.")),
+    responses((status = 200, body = Preferences)),
 )]
 async fn update(
     user: CurrentUser,
@@ -52,13 +52,8 @@ async fn update(
 }
 
 /// The token in the link of a digest.
-struct Link(String);
-
-impl Input for Link {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        fields.required::<Line<2000>>("jeton").map(|jeton| Self(jeton.0))
-    }
-}
+#[derive(Input)]
+struct Link(#[input(name = "jeton", as = Line<2000>)] String);
 
 impl Link {
     fn user_id(&self, ctx: &Ctx) -> Result<i64, Error> {
@@ -90,7 +85,7 @@ async fn ask(State(ctx): State<Ctx>, Query(link): Query<Link>) -> Result<Respons
     post, path = "/desabonnement", tag = "users", operation_id = "unsubscribe",
     params(Query<Link>),
     responses(
-        (status = 200, description = "Done.", content_type = "text/html", body = String),
+        (status = 200, content_type = "text/html", body = String),
         (status = 401, description = "jeton_invalide, jeton_expire"),
     ),
 )]

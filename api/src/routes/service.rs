@@ -21,7 +21,7 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
 }
 
 /// What this is, and where its documentation is.
-#[utoipa::path(get, path = "/", tag = "service", responses((status = 200, body = Welcome, description = "Done.")))]
+#[utoipa::path(get, path = "/", tag = "service", responses((status = 200, body = Welcome)))]
 async fn root() -> Json<Welcome> {
     Json(Welcome {
         message: "ERP MIF Maroc : bienvenue.",
@@ -46,13 +46,13 @@ struct Alive {
 }
 
 /// The process answers. Never touches the database.
-#[utoipa::path(get, path = "/health", tag = "service", responses((status = 200, body = Alive, description = "Done.")))]
+#[utoipa::path(get, path = "/health", tag = "service", responses((status = 200, body = Alive)))]
 async fn health() -> Json<Alive> {
     Json(Alive { status: "ok" })
 }
 
 /// The process lives.
-#[utoipa::path(get, path = "/live", tag = "service", responses((status = 200, body = Alive, description = "Done.")))]
+#[utoipa::path(get, path = "/live", tag = "service", responses((status = 200, body = Alive)))]
 async fn live() -> Json<Alive> {
     Json(Alive { status: "ok" })
 }

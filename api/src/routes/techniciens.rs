@@ -3,7 +3,7 @@ use axum::{Json, extract::State, http::StatusCode, response::Response};
 use erp_core::{
     Ctx,
     charge::{self, ChargeOut},
-    input::{Fields, Input},
+    input::Input,
     interventions,
     page::Page,
     techniciens::{
@@ -33,7 +33,7 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
     post, path = "/techniciens", tag = "techniciens",
     request_body = TechnicienCreate,
     responses(
-        (status = 200, body = TechnicienOut, description = "Done."),
+        (status = 200, body = TechnicienOut),
         (status = 400, description = "role_incompatible"),
         (status = 404, description = "utilisateur_introuvable, competence_introuvable"),
         (status = 409, description = "technicien_existe"),
@@ -49,20 +49,15 @@ async fn create(
     effect.answer(StatusCode::OK, &technicien).await
 }
 
-struct TechnicienList(Page);
-
-impl Input for TechnicienList {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        Page::read(fields, techniciens::SORTABLE).map(Self)
-    }
-}
+#[derive(Input)]
+struct TechnicienList(#[input(page = techniciens::SORTABLE)] Page);
 
 /// The techniciens. Users of a client see of each person the name and the function.
 #[utoipa::path(
     get, path = "/techniciens", tag = "techniciens",
     params(Query<TechnicienList>),
     responses(
-        (status = 200, body = [TechnicienOut], description = "Done."),
+        (status = 200, body = [TechnicienOut]),
     ),
 )]
 async fn list(
@@ -81,7 +76,7 @@ async fn list(
     get, path = "/techniciens/{id}", tag = "techniciens",
     params(("id" = i64, Path)),
     responses(
-        (status = 200, body = TechnicienOut, description = "Done."),
+        (status = 200, body = TechnicienOut),
         (status = 404, description = "technicien_introuvable"),
     ),
 )]
@@ -99,7 +94,7 @@ async fn show(
     get, path = "/techniciens/{id}/charge", tag = "techniciens",
     params(("id" = i64, Path)),
     responses(
-        (status = 200, body = ChargeOut, description = "Done."),
+        (status = 200, body = ChargeOut),
         (status = 404, description = "technicien_introuvable"),
     ),
 )]
@@ -113,7 +108,7 @@ async fn charge(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Json<ChargeO
     params(("id" = i64, Path)),
     request_body = TechnicienUpdate,
     responses(
-        (status = 200, body = TechnicienOut, description = "Done."),
+        (status = 200, body = TechnicienOut),
         (status = 404, description = "technicien_introuvable, competence_introuvable"),
     ),
 )]
@@ -135,7 +130,7 @@ async fn update(
     delete, path = "/techniciens/{id}", tag = "techniciens",
     params(("id" = i64, Path)),
     responses(
-        (status = 204, description = "Done."),
+        (status = 204),
         (status = 404, description = "technicien_introuvable"),
     ),
 )]
@@ -155,7 +150,7 @@ async fn delete(
     post, path = "/techniciens/competences", tag = "techniciens",
     request_body = CompetenceCreate,
     responses(
-        (status = 200, body = Competence, description = "Done."),
+        (status = 200, body = Competence),
         (status = 400, description = "competence_existe"),
     ),
 )]
@@ -169,20 +164,15 @@ async fn create_competence(
     effect.answer(StatusCode::OK, &competence).await
 }
 
-struct CompetenceList(Page);
-
-impl Input for CompetenceList {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        Page::read(fields, &["id", "nom"]).map(Self)
-    }
-}
+#[derive(Input)]
+struct CompetenceList(#[input(page = &["id", "nom"])] Page);
 
 /// The skills.
 #[utoipa::path(
     get, path = "/techniciens/competences", tag = "techniciens",
     params(Query<CompetenceList>),
     responses(
-        (status = 200, body = [Competence], description = "Done."),
+        (status = 200, body = [Competence]),
     ),
 )]
 async fn list_competences(

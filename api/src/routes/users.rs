@@ -6,11 +6,10 @@ use erp_core::{
     Ctx, Result, accounts,
     audit::{Acte, Cible, Entry},
     auth::{self, Motif},
-    input::{Fields, Input},
+    input::Input,
     page::Page,
     users::{
-        self, Account, NewPassword, PasswordHash, UserCreate, UserListe, UserOut, UserRole,
-        UserUpdate,
+        self, Account, Password, PasswordHash, UserCreate, UserListe, UserOut, UserRole, UserUpdate,
     },
 };
 use serde_json::json;
@@ -40,7 +39,7 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
     post, path = "/users", tag = "users",
     request_body = UserCreate,
     responses(
-        (status = 201, body = UserOut, description = "Done."),
+        (status = 201, body = UserOut),
         (status = 404, description = "client_introuvable"),
         (status = 409, description = "email_deja_utilise, nom_utilisateur_deja_utilise"),
     ),
@@ -61,13 +60,8 @@ async fn create(
     effect.answer(StatusCode::CREATED, &user).await
 }
 
-struct UserList(Page);
-
-impl Input for UserList {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        Page::read(fields, users::SORTABLE).map(Self)
-    }
-}
+#[derive(Input)]
+struct UserList(#[input(page = users::SORTABLE)] Page);
 
 /// All accounts. A responsable, who makes techniciens of users, sees of each the name, the role and whether it is active, and
 /// of staff the username and the address too.
@@ -75,7 +69,7 @@ impl Input for UserList {
     get, path = "/users", tag = "users",
     params(Query<UserList>),
     responses(
-        (status = 200, body = [UserListe], description = "Done."),
+        (status = 200, body = [UserListe]),
     ),
 )]
 async fn list(
@@ -96,7 +90,7 @@ async fn list(
     get, path = "/users/{id}", tag = "users",
     params(("id" = i64, Path)),
     responses(
-        (status = 200, body = UserOut, description = "Done."),
+        (status = 200, body = UserOut),
         (status = 404, description = "utilisateur_introuvable"),
     ),
 )]
@@ -108,7 +102,7 @@ async fn show(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Tagged<UserOut
 #[utoipa::path(
     get, path = "/users/me", tag = "users",
     responses(
-        (status = 200, body = UserOut, description = "Done."),
+        (status = 200, body = UserOut),
     ),
 )]
 async fn me(user: CurrentUser, State(ctx): State<Ctx>) -> Result<Tagged<UserOut>, ApiError> {
@@ -120,7 +114,7 @@ async fn me(user: CurrentUser, State(ctx): State<Ctx>) -> Result<Tagged<UserOut>
     put, path = "/users/update", tag = "users",
     request_body = UserUpdate,
     responses(
-        (status = 200, body = UserOut, description = "Done."),
+        (status = 200, body = UserOut),
     ),
 )]
 async fn update(
@@ -132,8 +126,9 @@ async fn update(
     Body(edit): Body<UserUpdate>,
 ) -> Result<Tagged<UserOut>, ApiError> {
     let session = user.session()?;
-    let password = match edit.password {
-        Some(password) => Some(confirmed(&ctx, user.id, password, address).await?),
+    // The one never without the other.
+    let password = match edit.password.zip(edit.current_password) {
+        Some((new, current)) => Some(confirmed(&ctx, user.id, new, current, address).await?),
         None => None,
     };
     let full_name = edit.full_name.map(|line| line.0);
@@ -156,14 +151,15 @@ async fn update(
 async fn confirmed(
     ctx: &Ctx,
     id: i64,
-    password: NewPassword,
+    new: Password,
+    current: Password,
     address: IpAddr,
 ) -> Result<(Account, PasswordHash)> {
     let owner = users::find(&ctx.pool, id).await?;
-    users::check_new_password(&password.new, &owner, "password").await?;
-    let account = auth::confirm_password(ctx, id, password.current, address).await?;
+    users::check_new_password(&new, &owner, "password").await?;
+    let account = auth::confirm_password(ctx, id, current, address).await?;
     let account = account.ok_or_else(users::wrong_current_password)?;
-    Ok((account, users::hash_password(password.new).await?))
+    Ok((account, users::hash_password(new).await?))
 }
 
 /// Disables an account; nothing of it is lost.
@@ -171,7 +167,7 @@ async fn confirmed(
     delete, path = "/users/{id}", tag = "users",
     params(("id" = i64, Path)),
     responses(
-        (status = 204, description = "Done."),
+        (status = 204),
         (status = 404, description = "utilisateur_introuvable"),
         (status = 409, description = "desactivation_de_soi"),
     ),
@@ -195,7 +191,7 @@ async fn disable(
     patch, path = "/users/{id}/activate", tag = "users",
     params(("id" = i64, Path)),
     responses(
-        (status = 200, body = UserOut, description = "Done."),
+        (status = 200, body = UserOut),
         (status = 404, description = "utilisateur_introuvable"),
     ),
 )]
@@ -217,7 +213,7 @@ async fn activate(
     delete, path = "/users/{id}/sessions", tag = "users",
     params(("id" = i64, Path)),
     responses(
-        (status = 204, description = "Done."),
+        (status = 204),
         (status = 404, description = "utilisateur_introuvable"),
     ),
 )]

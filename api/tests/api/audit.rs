@@ -2,7 +2,7 @@
 use chrono::TimeDelta;
 use erp_core::{
     Clock,
-    audit::{self, Broken, Verdict},
+    audit::{self, Broken, Verification},
     users::UserRole,
 };
 use reqwest::Method;
@@ -30,7 +30,7 @@ async fn actions(app: &App, admin: &User, filters: &str) -> Vec<String> {
     lines.iter().map(|line| line["action"].as_str().unwrap().to_owned()).collect()
 }
 
-async fn verified(app: &App) -> Verdict {
+async fn verified(app: &App) -> Verification {
     audit::verify(&mut app.ctx.pool.acquire().await.unwrap()).await.unwrap()
 }
 

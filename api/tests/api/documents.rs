@@ -35,7 +35,7 @@ async fn a_photo_becomes_viewable_upright_and_without_its_place() {
         (&made["content_type"], &made["size_bytes"]),
         (&json!("image/jpeg"), &json!(photo.len()))
     );
-    let sha256 = base16ct::lower::encode_string(&sha2::Sha256::digest(&photo));
+    let sha256 = erp_core::secret::hex(&sha2::Sha256::digest(&photo));
     assert_eq!(made["sha256"], sha256);
     let path = made["path"].as_str().unwrap();
     assert!(path.starts_with("static/uploads/") && path.ends_with(".jpg"), "{path}");

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use apalis_hot::breaker;
 use erp_core::{
-    input::{Fields, Input as _},
+    input::Fields,
     notifications::{self, NewNotification},
     users::UserRole,
 };
@@ -35,7 +35,8 @@ async fn mails(app: &App, count: usize) {
         "type": "information", "canal": "email", "contenu": "La pièce est arrivée.",
         "intervention_id": intervention, "user_id": reader.id,
     });
-    let new = NewNotification::read(&mut Fields::json(new.as_object().unwrap().clone())).unwrap();
+    let new = Fields::json(new.as_object().unwrap().clone()).parse::<NewNotification>().unwrap();
+    let new = new.into();
     for _ in 0..count {
         let mut tx = app.ctx.begin().await.unwrap();
         notifications::create(&mut tx, &new, app.ctx.clock.now()).await.unwrap();

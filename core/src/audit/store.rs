@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{AuditFilter, AuditList, AuditOut, Entry, SORTABLE};
 use crate::{
     Result,
-    page::{self, Listed},
+    page::{self, Columns as _, Listed},
 };
 
 pub(super) async fn insert(
@@ -48,7 +48,8 @@ pub async fn after(
     id: i64,
     limit: i64,
 ) -> Result<Vec<AuditOut>> {
-    let mut query = QueryBuilder::new("select * from audit");
+    let mut query = QueryBuilder::new("select ");
+    query.push(AuditOut::OWN).push(" from audit");
     push_where(&mut query, filter);
     query.push(" and id > ").push_bind(id).push(" order by id limit ").push_bind(limit);
     Ok(query.build_query_as().fetch_all(pool).await?)

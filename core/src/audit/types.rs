@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use crate::{
     enumeration, enumeration_field,
-    input::{Fields, Id, Input, Line},
-    page::Page,
+    input::{Id, Input, Line},
+    page::{Columns, Page},
 };
 
 enumeration! {
@@ -64,7 +64,7 @@ pub struct Auteur {
 }
 
 /// A line of the audit.
-#[derive(Debug, Clone, Serialize, sqlx::FromRow, utoipa::ToSchema)]
+#[derive(Debug, Clone, Serialize, sqlx::FromRow, Columns, utoipa::ToSchema)]
 pub struct AuditOut {
     pub id: i64,
     pub horodatage: DateTime<Utc>,
@@ -90,47 +90,23 @@ pub struct AuditOut {
 pub const SORTABLE: &[&str] = &["id"];
 
 /// Which lines.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Input)]
 pub struct AuditFilter {
+    #[input(as = Id)]
     pub user_id: Option<i64>,
     pub action: Option<Acte>,
     pub cible: Option<Cible>,
+    #[input(as = Line<100>)]
     pub cible_id: Option<String>,
     pub date_from: Option<DateTime<Utc>>,
     pub date_to: Option<DateTime<Utc>>,
 }
 
-impl Input for AuditFilter {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        let user_id = fields.optional::<Id>("user_id");
-        let action = fields.optional("action");
-        let cible = fields.optional("cible");
-        let cible_id = fields.optional::<Line<100>>("cible_id");
-        let date_from = fields.optional("date_from");
-        let date_to = fields.optional("date_to");
-        Some(Self {
-            user_id: user_id?.map(|id| id.0),
-            action: action?,
-            cible: cible?,
-            cible_id: cible_id?.map(|line| line.0),
-            date_from: date_from?,
-            date_to: date_to?,
-        })
-    }
-}
-
 /// A page of the audit, the newest first.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Input)]
 pub struct AuditList {
+    #[input(flatten)]
     pub filter: AuditFilter,
+    #[input(page = SORTABLE)]
     pub page: Page,
-}
-
-impl Input for AuditList {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        let filter = AuditFilter::read(fields);
-        let mut page = Page::read(fields, SORTABLE)?;
-        page.sort.get_or_insert_with(|| "-id".to_owned());
-        Some(Self { filter: filter?, page })
-    }
 }

@@ -10,7 +10,7 @@ use crate::Result;
 
 /// What was found.
 #[derive(Debug, Default)]
-pub struct Verdict {
+pub struct Verification {
     /// Chains that are whole, and those of which by design only the last hash is left.
     pub days: u64,
     pub pruned: u64,
@@ -47,7 +47,7 @@ struct Day {
 
 /// Reads the whole audit, on one connection and in one snapshot if that is in a transaction of `repeatable read`. What a row is
 /// hashed from is computed here, by none of the functions of the database.
-pub async fn verify(db: &mut PgConnection) -> Result<Verdict> {
+pub async fn verify(db: &mut PgConnection) -> Result<Verification> {
     let days = sqlx::query_as!(
         Day,
         r#"
@@ -57,30 +57,30 @@ pub async fn verify(db: &mut PgConnection) -> Result<Verdict> {
     )
     .fetch_all(&mut *db)
     .await?;
-    let mut verdict = Verdict::default();
+    let mut verification = Verification::default();
     // The hashes that the day before had: a day that began while that one still went on does not begin with the last.
     let mut before: Option<(HashSet<Vec<u8>>, bool)> = None;
     for day in &days {
         match &before {
             None if day.depart.is_empty() => {}
             Some((hashes, is_pruned)) if *is_pruned || hashes.contains(&day.depart) => {}
-            _ => verdict.broken.push(Broken::Day { jour: day.jour }),
+            _ => verification.broken.push(Broken::Day { jour: day.jour }),
         }
         let hashes = if day.is_pruned {
-            verdict.pruned += 1;
+            verification.pruned += 1;
             HashSet::from([day.empreinte.clone()])
         } else {
-            verdict.days += 1;
-            chain(db, day, &mut verdict).await?
+            verification.days += 1;
+            chain(db, day, &mut verification).await?
         };
         before = Some((hashes, day.is_pruned));
-        verdict.last = Some((day.jour, day.lignes, day.empreinte.clone()));
+        verification.last = Some((day.jour, day.lignes, day.empreinte.clone()));
     }
     for row in sqlx::query!("select id from audit where empreinte is null order by id limit 100")
         .fetch_all(&mut *db)
         .await?
     {
-        verdict.broken.push(Broken::Unsealed { id: row.id });
+        verification.broken.push(Broken::Unsealed { id: row.id });
     }
     let orphans = sqlx::query!(
         r#"
@@ -89,16 +89,16 @@ pub async fn verify(db: &mut PgConnection) -> Result<Verdict> {
         "#
     );
     for row in orphans.fetch_all(&mut *db).await? {
-        verdict.broken.push(Broken::Orphans { jour: row.jour, rows: row.rows });
+        verification.broken.push(Broken::Orphans { jour: row.jour, rows: row.rows });
     }
-    Ok(verdict)
+    Ok(verification)
 }
 
 /// Follows the chain of one day; the hashes in it.
 async fn chain(
     db: &mut PgConnection,
     day: &Day,
-    verdict: &mut Verdict,
+    verification: &mut Verification,
 ) -> Result<HashSet<Vec<u8>>> {
     let mut rows = sqlx::query!(
         r#"
@@ -116,21 +116,21 @@ async fn chain(
     let mut hashes = HashSet::from([last.clone()]);
     while let Some(row) = rows.try_next().await? {
         found += 1;
-        verdict.rows += 1;
+        verification.rows += 1;
         let (before, said) =
             (row.empreinte_avant.unwrap_or_default(), row.empreinte.unwrap_or_default());
         let hash = Sha256::new().chain_update(&before).chain_update(row.texte).finalize();
         if hash[..] != said[..] {
-            verdict.broken.push(Broken::Changed { jour, id: row.id });
+            verification.broken.push(Broken::Changed { jour, id: row.id });
         }
         if before != last || row.numero != Some(found) {
-            verdict.broken.push(Broken::Gap { jour, id: row.id });
+            verification.broken.push(Broken::Gap { jour, id: row.id });
         }
         hashes.insert(said.clone());
         last = said;
     }
     if found != day.lignes || last != day.empreinte {
-        verdict.broken.push(Broken::End { jour, expected: day.lignes, found });
+        verification.broken.push(Broken::End { jour, expected: day.lignes, found });
     }
     Ok(hashes)
 }

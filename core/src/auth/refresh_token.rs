@@ -2,7 +2,7 @@
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use crate::keys::rotate::hex;
+use crate::secret::{self, hex};
 
 /// A refresh token: what all of its session share (which finds the session, and which nobody else can know), and 256 bits of
 /// its own.
@@ -13,7 +13,7 @@ impl RefreshToken {
     const LENGTH: usize = Self::FAMILLE + 64;
 
     pub(super) fn new() -> Self {
-        Self(format!("{}{}", Uuid::new_v4().simple(), hex(&rand::random::<[u8; 32]>())))
+        Self(format!("{}{}", Uuid::new_v4().simple(), secret::draw()))
     }
 
     pub(super) fn parse(text: &str) -> Option<Self> {
@@ -26,14 +26,14 @@ impl RefreshToken {
         self.0
     }
 
-    /// What is stored of the shared part. It is random, so one pass of SHA-256 keeps it as secret as Argon2 would.
+    /// What is stored of the shared part.
     pub(super) fn famille(&self) -> Vec<u8> {
-        Sha256::digest(&self.0.as_bytes()[..Self::FAMILLE]).to_vec()
+        secret::hash(&self.0[..Self::FAMILLE])
     }
 
     /// What is stored of the whole.
-    pub(super) fn empreinte(&self) -> Vec<u8> {
-        Sha256::digest(self.0.as_bytes()).to_vec()
+    pub(super) fn hash(&self) -> Vec<u8> {
+        secret::hash(&self.0)
     }
 
     /// The token after this one. Whoever reads the database has `sel` and not this token, whoever stole this token has not `sel`:
@@ -55,7 +55,7 @@ mod tests {
         assert_eq!(next.0, token.successor(&[7; 32]).0);
         assert_ne!(next.0, token.successor(&[8; 32]).0);
         assert_eq!(next.famille(), token.famille());
-        assert_ne!(next.empreinte(), token.empreinte());
+        assert_ne!(next.hash(), token.hash());
         assert!(RefreshToken::parse(&next.0).is_some());
     }
 

@@ -126,7 +126,7 @@ pub async fn open_session(
         id,
         account: &held,
         famille: &token.famille(),
-        empreinte: &token.empreinte(),
+        empreinte: &token.hash(),
         expires_at,
         fin,
         origin,
@@ -162,12 +162,12 @@ pub async fn refresh(
         return Ok(None);
     }
     ensure_may_work(&account)?;
-    let empreinte = given.empreinte();
+    let empreinte = given.hash();
     if empreinte == session.empreinte {
         let sel: [u8; 32] = rand::random();
         let next = given.successor(&sel);
         let expires_at = session.fin.min(now + keys.refresh_lifetime());
-        store::exchange(tx, session.id, &next.empreinte(), &sel, expires_at, now).await?;
+        store::exchange(tx, session.id, &next.hash(), &sel, expires_at, now).await?;
         return answer(keys, &account, session.id, next, expires_at, now).map(Some);
     }
     if let Some(sel) = session.sel.as_deref()

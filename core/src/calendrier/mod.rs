@@ -5,13 +5,12 @@ mod store;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 use sqlx::PgPool;
 use uuid::Uuid;
 
 pub use render::{Calendrier, of_plannings, of_technicien};
 
-use crate::{Ctx, Error, Result, Text, Tx, auth, techniciens, users};
+use crate::{Ctx, Error, Result, Text, Tx, auth, secret, techniciens, users};
 
 /// The addresses of somebody's calendars. They are shown once: only their owner keeps them.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
@@ -40,9 +39,8 @@ pub async fn renew(
     session: Uuid,
 ) -> Result<CalendrierOut> {
     auth::hold_session(tx, user_id, session, ctx.clock.now()).await?;
-    // 244 random bits: two version-4 UUIDs.
-    let jeton = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
-    store::save(tx, user_id, &empreinte(&jeton), ctx.clock.now()).await?;
+    let jeton = secret::draw();
+    store::save(tx, user_id, &secret::hash(&jeton), ctx.clock.now()).await?;
     let technicien = techniciens::find_by_user(&mut **tx, user_id).await?;
     let base = format!("{}/api/v1", ctx.config.http.public_url);
     Ok(CalendrierOut {
@@ -66,7 +64,7 @@ pub async fn etat(pool: &PgPool, user_id: i64) -> Result<CalendrierEtat> {
 
 /// The owner of an address, whose account must be active, and whose client.
 pub async fn owner(pool: &PgPool, jeton: &str) -> Result<users::Account> {
-    let found = match store::owner(pool, &empreinte(jeton)).await? {
+    let found = match store::owner(pool, &secret::hash(jeton)).await? {
         Some(id) => users::find_account(pool, id).await?,
         None => None,
     };
@@ -80,9 +78,4 @@ pub async fn owner(pool: &PgPool, jeton: &str) -> Result<users::Account> {
         })?;
     auth::ensure_may_work(&account)?;
     Ok(account)
-}
-
-/// What is stored of a secret. It is random, so one pass of SHA-256 keeps it.
-fn empreinte(jeton: &str) -> Vec<u8> {
-    Sha256::digest(jeton.as_bytes()).to_vec()
 }

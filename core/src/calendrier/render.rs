@@ -11,6 +11,7 @@ use crate::{
         clean::{lines, one_line},
     },
     planning,
+    scope::Scope,
 };
 
 /// How far ahead visits are shown.
@@ -25,10 +26,10 @@ const VISIT: TimeDelta = TimeDelta::hours(1);
 #[derive(Debug, Clone)]
 pub struct Calendrier(pub String);
 
-/// The visits of all plannings; for a user of a client (`only`) those of that client's equipment.
-pub async fn of_plannings(ctx: &Ctx, only: Option<i64>, lang: Lang) -> Result<Calendrier> {
+/// The visits of the plannings of machines in `scope`.
+pub async fn of_plannings(ctx: &Ctx, scope: Scope, lang: Lang) -> Result<Calendrier> {
     let now = ctx.clock.now();
-    let rows = planning::calendar(&ctx.pool, only, MOST_ROWS).await?;
+    let rows = planning::calendar(&ctx.pool, scope, MOST_ROWS).await?;
     // All of them in the order of time, and then cut: a daily one does not push out a yearly one.
     let mut visits = Vec::new();
     for row in &rows {

@@ -8,20 +8,29 @@ use crate::{
     page::{self, Listed, push_search},
 };
 
+macro_rules! query_clients {
+    ($rest:literal, $argument:expr) => {
+        sqlx::query_as!(
+            Client,
+            r#"
+                select id, nom_entreprise, type_client as "type_client: TypeClient", ice, email, telephone, adresse, ville,
+                       niveau_service as "niveau_service: NiveauService", is_active, date_creation, version
+                from clients
+            "# + $rest,
+            $argument,
+        )
+    };
+}
+
 pub async fn find(db: impl PgExecutor<'_>, id: i64) -> Result<Client> {
-    sqlx::query_as!(
-        Client,
-        r#"
-            select id, nom_entreprise, type_client as "type_client: TypeClient", ice, email, telephone, adresse, ville,
-                   niveau_service as "niveau_service: NiveauService", is_active, date_creation, version
-            from clients
-            where id = $1
-        "#,
-        id,
-    )
-    .fetch_optional(db)
-    .await?
-    .ok_or(Error::NotFound(Noun::Client))
+    let found = query_clients!("where id = $1", id).fetch_optional(db).await?;
+    found.ok_or(Error::NotFound(Noun::Client))
+}
+
+/// The client `id`, locked until the transaction ends.
+pub async fn find_for_update(tx: &mut PgConnection, id: i64) -> Result<Client> {
+    let found = query_clients!("where id = $1 for update", id).fetch_optional(tx).await?;
+    found.ok_or(Error::NotFound(Noun::Client))
 }
 
 pub async fn list(pool: &PgPool, filter: &ClientFilter) -> Result<Listed<Client>> {
@@ -50,14 +59,6 @@ fn push_where(query: &mut QueryBuilder<Postgres>, filter: &ClientFilter) {
             "recherche(concat_ws(' ', nom_entreprise, ice, email, telephone, ville))";
         push_search(query, TEXTE, q);
     }
-}
-
-/// The client `id`, locked until the transaction ends.
-pub async fn find_for_update(tx: &mut PgConnection, id: i64) -> Result<Client> {
-    sqlx::query!("select id from clients where id = $1 for update", id)
-        .fetch_optional(&mut *tx)
-        .await?;
-    find(tx, id).await
 }
 
 pub(super) async fn insert(

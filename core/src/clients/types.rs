@@ -4,10 +4,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    described, enumeration, enumeration_field,
-    input::{Field, Fields, Input, Line, Patch, Wrong},
-    page::Page,
-    users::Email,
+    enumeration, enumeration_field,
+    input::{Email, Field, Input, Line, Wrong, texts},
+    page::{Columns, Page},
     versioned,
 };
 
@@ -30,7 +29,7 @@ enumeration! {
 }
 enumeration_field!(NiveauService);
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow, Columns, utoipa::ToSchema)]
 pub struct Client {
     pub id: i64,
     pub nom_entreprise: String,
@@ -67,6 +66,8 @@ pub const SORTABLE: &[&str] = &[
 /// The Moroccan company id: 15 digits. The spaces that group them on paper are left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ice(pub String);
+
+texts!(Ice, Telephone);
 
 impl Field for Ice {
     fn read(value: &Value) -> Result<Self, Wrong> {
@@ -116,104 +117,31 @@ impl Field for Telephone {
 }
 
 /// All fields of a client but its id and its age.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Input)]
+#[input(patch = ClientPatch, of = Client)]
 pub struct ClientFields {
+    #[input(as = Line<200>)]
     pub nom_entreprise: String,
+    #[input(or = TypeClient::Entreprise)]
     pub type_client: TypeClient,
+    #[input(as = Ice)]
     pub ice: Option<String>,
+    #[input(as = Email)]
     pub email: Option<String>,
+    #[input(as = Telephone)]
     pub telephone: Option<String>,
+    #[input(as = Line<500>)]
     pub adresse: Option<String>,
+    #[input(as = Line<200>)]
     pub ville: Option<String>,
+    #[input(or = NiveauService::Standard)]
     pub niveau_service: NiveauService,
+    #[input(or = true)]
     pub is_active: bool,
 }
 
-described!(ClientFields, ClientPatch);
-
-impl Input for ClientFields {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        let nom_entreprise = fields.required::<Line<200>>("nom_entreprise");
-        let type_client = fields.or("type_client", TypeClient::Entreprise);
-        let ice = fields.optional::<Ice>("ice");
-        let email = fields.optional::<Email>("email");
-        let telephone = fields.optional::<Telephone>("telephone");
-        let adresse = fields.optional::<Line<500>>("adresse");
-        let ville = fields.optional::<Line<200>>("ville");
-        let niveau_service = fields.or("niveau_service", NiveauService::Standard);
-        let is_active = fields.or("is_active", true);
-        Some(Self {
-            nom_entreprise: nom_entreprise?.0,
-            type_client: type_client?,
-            ice: ice?.map(|i| i.0),
-            email: email?.map(|e| e.0),
-            telephone: telephone?.map(|t| t.0),
-            adresse: adresse?.map(|l| l.0),
-            ville: ville?.map(|l| l.0),
-            niveau_service: niveau_service?,
-            is_active: is_active?,
-        })
-    }
-}
-
-/// What an edit of a client changes.
-#[derive(Debug, Clone)]
-pub struct ClientPatch {
-    nom_entreprise: Patch<Line<200>>,
-    type_client: Patch<TypeClient>,
-    ice: Patch<Ice>,
-    email: Patch<Email>,
-    telephone: Patch<Telephone>,
-    adresse: Patch<Line<500>>,
-    ville: Patch<Line<200>>,
-    niveau_service: Patch<NiveauService>,
-    is_active: Patch<bool>,
-}
-
-impl Input for ClientPatch {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        let nom_entreprise = fields.set("nom_entreprise");
-        let type_client = fields.set("type_client");
-        let ice = fields.patch("ice");
-        let email = fields.patch("email");
-        let telephone = fields.patch("telephone");
-        let adresse = fields.patch("adresse");
-        let ville = fields.patch("ville");
-        let niveau_service = fields.set("niveau_service");
-        let is_active = fields.set("is_active");
-        Some(Self {
-            nom_entreprise: nom_entreprise?,
-            type_client: type_client?,
-            ice: ice?,
-            email: email?,
-            telephone: telephone?,
-            adresse: adresse?,
-            ville: ville?,
-            niveau_service: niveau_service?,
-            is_active: is_active?,
-        })
-    }
-}
-
-impl ClientPatch {
-    /// What `old` becomes.
-    pub(super) fn over(self, old: Client) -> ClientFields {
-        ClientFields {
-            nom_entreprise: self.nom_entreprise.map(|l| l.0).or_keep(old.nom_entreprise),
-            type_client: self.type_client.or_keep(old.type_client),
-            ice: self.ice.over_with(old.ice, |i| i.0),
-            email: self.email.over_with(old.email, |e| e.0),
-            telephone: self.telephone.over_with(old.telephone, |t| t.0),
-            adresse: self.adresse.over_with(old.adresse, |l| l.0),
-            ville: self.ville.over_with(old.ville, |l| l.0),
-            niveau_service: self.niveau_service.or_keep(old.niveau_service),
-            is_active: self.is_active.or_keep(old.is_active),
-        }
-    }
-}
-
 /// Which clients a list shows.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Input)]
 pub struct ClientFilter {
     pub type_client: Option<TypeClient>,
     /// In any case.
@@ -222,26 +150,8 @@ pub struct ClientFilter {
     pub is_active: Option<bool>,
     /// Part of the name, the ICE, the e-mail address, the phone number or the city.
     pub q: Option<String>,
+    #[input(page = SORTABLE, searching = q)]
     pub page: Page,
-}
-
-impl Input for ClientFilter {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        let type_client = fields.optional("type_client");
-        let ville = fields.optional("ville");
-        let niveau_service = fields.optional("niveau_service");
-        let is_active = fields.optional("is_active");
-        let q = fields.optional("q");
-        let page = Page::read(fields, SORTABLE);
-        Some(Self {
-            type_client: type_client?,
-            ville: ville?,
-            niveau_service: niveau_service?,
-            is_active: is_active?,
-            page: page?.searching(q.as_ref()?.as_ref()),
-            q: q?,
-        })
-    }
 }
 
 #[cfg(test)]

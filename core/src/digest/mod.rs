@@ -28,7 +28,7 @@ impl<T> Section<T> {
 
 /// The state of the day.
 #[derive(Debug, Clone)]
-pub struct Point {
+pub struct EtatDuJour {
     /// Interventions that are not over.
     pub ouvertes: i64,
     /// Past their deadline.
@@ -41,7 +41,7 @@ pub struct Point {
     pub visites: Section<Visite>,
 }
 
-impl Point {
+impl EtatDuJour {
     /// Whether there is nothing to say.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -50,10 +50,10 @@ impl Point {
 }
 
 /// The state of the day at `now`.
-pub async fn point(db: &mut PgConnection, now: DateTime<Utc>) -> Result<Point> {
+pub async fn point(db: &mut PgConnection, now: DateTime<Utc>) -> Result<EtatDuJour> {
     let (today, tonight) = local::span_of(local::day_of(now));
     let week = local::start_of(local::day_of(now) + Days::new(7));
-    Ok(Point {
+    Ok(EtatDuJour {
         ouvertes: store::count_open(db).await?,
         en_retard: store::late(db, now, LINES).await?,
         echeance_du_jour: store::due(db, now, tonight, LINES).await?,

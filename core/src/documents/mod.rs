@@ -22,7 +22,7 @@ pub use types::{
     StatutDocument,
 };
 
-use crate::{Error, Noun, Result, Text, Tx, error::OnConstraint as _, jobs::enqueue};
+use crate::{Error, Noun, Result, Text, Tx, error::OnConstraint as _, jobs::enqueue, scope::Reach};
 
 /// Records a file that is already in storage, and enqueues its processing; `TooMany` when whoever brings it has brought
 /// `quota_mib` today (0: no limit); of its lot, what [`lots::ensure_open`] says.
@@ -44,15 +44,15 @@ pub async fn receive(
     Ok(document)
 }
 
-/// Changes what is said of a document. `only`: the user whose documents alone may be changed; another's is a 403.
+/// Changes what is said of a document. One out of `reach` is a 403.
 pub async fn update(
     tx: &mut Tx<'_>,
     id: i64,
     edit: DocumentUpdate,
-    only: Option<i64>,
+    reach: Reach,
 ) -> Result<Document> {
     let document = store::find_for_update(tx, id).await?;
-    if only.is_some() && only != document.depose_par {
+    if !reach.covers(document.depose_par) {
         return Err(Error::Forbidden {
             code: "document_d_un_autre",
             text: Text::new(

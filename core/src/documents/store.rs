@@ -6,43 +6,42 @@ use uuid::Uuid;
 use super::{Document, NewDocument, Prepared, SORTABLE, StatutDocument};
 use crate::{
     Error, Noun, Result,
-    page::{self, Beside, Listed, Page},
+    page::{self, Listed, Page},
     users::UserRole,
 };
 
+/// `query_as!` of documents, with what those who brought them are called.
+macro_rules! query_documents {
+    ($rest:literal, $argument:expr) => {
+        sqlx::query_as!(
+            Document,
+            r#"
+                select d.id, fichier, extension, filename, description, intervention_id, date_upload,
+                       status as "status: StatutDocument", content_type, size_bytes, sha256, width, height, pages, has_previews,
+                       error, d.version, depose_par, u.full_name as "depose_par_nom?", u.role as "depose_par_role?: UserRole"
+                from documents d left join users u on u.id = d.depose_par
+            "# + $rest,
+            $argument,
+        )
+    };
+}
+
 pub async fn find(db: impl PgExecutor<'_>, id: i64) -> Result<Document> {
-    sqlx::query_as!(
-        Document,
-        r#"
-            select d.id, fichier, extension, filename, description, intervention_id, date_upload,
-                   status as "status: StatutDocument", content_type, size_bytes, sha256, width, height, pages, has_previews,
-                   error, d.version, depose_par, u.full_name as "depose_par_nom?", u.role as "depose_par_role?: UserRole"
-            from documents d left join users u on u.id = d.depose_par
-            where d.id = $1
-        "#,
-        id,
-    )
-    .fetch_optional(db)
-    .await?
-    .ok_or(Error::NotFound(Noun::Document))
+    let found = query_documents!("where d.id = $1", id).fetch_optional(db).await?;
+    found.ok_or(Error::NotFound(Noun::Document))
 }
 
 /// The document whose files are named after `fichier`.
 pub async fn find_by_fichier(db: impl PgExecutor<'_>, fichier: Uuid) -> Result<Document> {
-    sqlx::query_as!(
-        Document,
-        r#"
-            select d.id, fichier, extension, filename, description, intervention_id, date_upload,
-                   status as "status: StatutDocument", content_type, size_bytes, sha256, width, height, pages, has_previews,
-                   error, d.version, depose_par, u.full_name as "depose_par_nom?", u.role as "depose_par_role?: UserRole"
-            from documents d left join users u on u.id = d.depose_par
-            where fichier = $1
-        "#,
-        fichier,
-    )
-    .fetch_optional(db)
-    .await?
-    .ok_or(Error::NotFound(Noun::Fichier))
+    let found = query_documents!("where fichier = $1", fichier).fetch_optional(db).await?;
+    found.ok_or(Error::NotFound(Noun::Fichier))
+}
+
+/// The document `id`, locked until the transaction ends.
+pub async fn find_for_update(tx: &mut PgConnection, id: i64) -> Result<Document> {
+    // Who brought it never changes to somebody else: one statement locks it and joins them.
+    let found = query_documents!("where d.id = $1 for update of d", id).fetch_optional(tx).await?;
+    found.ok_or(Error::NotFound(Noun::Document))
 }
 
 pub(super) async fn exists(db: impl PgExecutor<'_>, id: i64) -> Result<bool> {
@@ -85,19 +84,8 @@ async fn list_where(
     page: &Page,
     push_where: impl Fn(&mut QueryBuilder<Postgres>),
 ) -> Result<Listed<Document>> {
-    let beside = Beside {
-        columns: "u.full_name as depose_par_nom, u.role as depose_par_role",
-        joins: "left join users u on u.id = page.depose_par",
-    };
-    page::list_with(pool, "documents", Some(beside), SORTABLE, page, push_where).await
-}
-
-/// The document `id`, locked until the transaction ends.
-pub async fn find_for_update(tx: &mut PgConnection, id: i64) -> Result<Document> {
-    sqlx::query!("select id from documents where id = $1 for update", id)
-        .fetch_optional(&mut *tx)
-        .await?;
-    find(tx, id).await
+    let by = "left join users u on u.id = page.depose_par";
+    page::list_joined(pool, "documents", by, SORTABLE, page, push_where).await
 }
 
 pub(super) async fn insert(

@@ -6,8 +6,9 @@ use uuid::Uuid;
 use super::FileKind;
 use crate::keys::Liens;
 use crate::{
-    described, enumeration,
-    input::{Fields, Input, Patch},
+    enumeration,
+    input::{Input, Patch},
+    page::Columns,
     users::{NomEtFonction, UserRole},
     versioned,
 };
@@ -25,7 +26,7 @@ enumeration! {
 const FOLDER: &str = "static/uploads";
 
 /// One row of `documents`.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow, Columns)]
 pub struct Document {
     pub id: i64,
     /// The stored name, without its extension.
@@ -48,7 +49,9 @@ pub struct Document {
     /// The user who brought it; `None`: nobody knows any more.
     pub depose_par: Option<i64>,
     /// Beside the row: what that user is called, and is.
+    #[columns(beside = "u.full_name")]
     pub depose_par_nom: Option<String>,
+    #[columns(beside = "u.role")]
     pub depose_par_role: Option<UserRole>,
 }
 
@@ -96,17 +99,9 @@ pub struct NewDocument {
 }
 
 /// What an edit of a document changes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Input)]
 pub struct DocumentUpdate {
     pub description: Patch<String>,
-}
-
-described!(DocumentUpdate);
-
-impl Input for DocumentUpdate {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        Some(Self { description: fields.patch("description")? })
-    }
 }
 
 /// Who brought a document: the id and the name for staff, the name and the function for users of a client.

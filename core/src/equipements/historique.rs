@@ -8,27 +8,23 @@ use crate::{
     Result,
     config::Sla,
     documents::{self, DocumentOut},
-    input::{Fields, Input, Whole},
+    input::{Input, Whole},
     interventions::{self, Intervention, InterventionOut, mad},
     keys::Liens,
     local,
     page::Page,
+    scope::Scope,
 };
 
 /// Years that costs are told of, with this one.
 const YEARS: i32 = 20;
 
 /// How many rows of each kind are shown.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Input)]
 pub struct HistoriqueFilter {
     /// 1..=200
+    #[input(as = Whole<1, 200>, or = Whole(50))]
     pub limit: i64,
-}
-
-impl Input for HistoriqueFilter {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        Some(Self { limit: fields.or("limit", Whole::<1, 200>(50))?.0 })
-    }
 }
 
 /// The past of a machine: of each kind the newest rows, and how many there are in all (counted up to 10 000).
@@ -74,8 +70,7 @@ pub struct CoutsAnnee {
 /// Who looks at the past of a machine, and when.
 #[derive(Debug, Clone, Copy)]
 pub struct Reader<'a> {
-    /// The client whose machines alone they see; `None`: all.
-    pub only: Option<i64>,
+    pub scope: Scope,
     pub liens: &'a Liens,
     pub sla: &'a Sla,
     pub now: DateTime<Utc>,
@@ -88,14 +83,14 @@ pub async fn historique(
     filter: &HistoriqueFilter,
     reader: Reader<'_>,
 ) -> Result<EquipementHistorique> {
-    let Reader { only, liens, sla, now } = reader;
-    let equipement = store::find(pool, id, only).await?;
+    let Reader { scope, liens, sla, now } = reader;
+    let equipement = store::find(pool, id, scope).await?;
     let page = Page::newest(filter.limit);
     let seen = |row: Intervention| row.seen_at(now, sla);
     let interventions = interventions::list_of_equipement(pool, id, false, &page).await?.map(seen);
     let visites = interventions::list_of_equipement(pool, id, true, &page).await?.map(seen);
     let documents = documents::list_of_equipement(pool, id, &page).await?;
-    let documents = documents.map(|document| document.shown(liens, only.is_some(), now));
+    let documents = documents.map(|document| document.shown(liens, scope.is_outside(), now));
     Ok(EquipementHistorique {
         equipement,
         totaux: Totaux {

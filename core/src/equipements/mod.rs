@@ -3,7 +3,7 @@ mod historique;
 mod store;
 mod types;
 
-use crate::{Error, Noun, Result, Tx, error::OnConstraint as _};
+use crate::{Error, Noun, Result, Tx, error::OnConstraint as _, scope::Scope};
 
 pub use historique::{
     CoutsAnnee, EquipementHistorique, HistoriqueFilter, Reader, Totaux, historique,
@@ -17,14 +17,14 @@ pub use types::{
 /// Records a machine. Its name is unique, without regard to case and accents.
 pub async fn create(tx: &mut Tx<'_>, new: &EquipementFields) -> Result<Equipement> {
     let id = refused_by_constraints(store::insert(tx, new).await)?;
-    store::find(&mut **tx, id, None).await
+    store::find(&mut **tx, id, Scope::All).await
 }
 
 /// Changes the fields that `patch` names.
 pub async fn update(tx: &mut Tx<'_>, id: i64, patch: EquipementPatch) -> Result<Equipement> {
     let old = store::find_for_update(tx, id).await?;
     refused_by_constraints(store::update(tx, id, &patch.over(old)).await)?;
-    store::find(&mut **tx, id, None).await
+    store::find(&mut **tx, id, Scope::All).await
 }
 
 /// Removes a machine that no intervention refers to.

@@ -7,38 +7,49 @@ use super::{
 use crate::{
     Error, Noun, Result,
     page::{self, Listed, push_search},
+    scope::Scope,
 };
 
-/// The machine `id`; for a user of a client (`only`) only when it is that client's.
-pub async fn find(db: impl PgExecutor<'_>, id: i64, only: Option<i64>) -> Result<Equipement> {
-    sqlx::query_as!(
-        Equipement,
-        r#"
-            select id, nom, type as type_, localisation, frequence_entretien, numero_serie, marque, modele,
-                   statut as "statut: StatutEquipement", criticite as "criticite: CriticiteEquipement",
-                   description, date_acquisition, client_id, version
-            from equipements
-            where id = $1 and ($2::bigint is null or client_id = $2)
-        "#,
+macro_rules! query_equipements {
+    ($rest:literal, $($argument:expr),+ $(,)?) => {
+        sqlx::query_as!(
+            Equipement,
+            r#"
+                select id, nom, type as type_, localisation, frequence_entretien, numero_serie, marque, modele,
+                       statut as "statut: StatutEquipement", criticite as "criticite: CriticiteEquipement",
+                       description, date_acquisition, client_id, version
+                from equipements
+            "# + $rest,
+            $($argument),+
+        )
+    };
+}
+
+/// The machine `id` if it is in `scope`.
+pub async fn find(db: impl PgExecutor<'_>, id: i64, scope: Scope) -> Result<Equipement> {
+    query_equipements!(
+        "where id = $1 and ($2::bigint is null or client_id = $2)",
         id,
-        only,
+        scope.client_id(),
     )
     .fetch_optional(db)
     .await?
     .ok_or(Error::NotFound(Noun::Equipement))
 }
 
-/// The machines of `filter`; for a user of a client (`only`) only that client's.
+/// The machines of `filter` in `scope`.
 pub async fn list(
     pool: &PgPool,
     filter: &EquipementFilter,
-    only: Option<i64>,
+    scope: Scope,
 ) -> Result<Listed<Equipement>> {
-    page::list(pool, "equipements", SORTABLE, &filter.page, |query| push_where(query, filter, only))
-        .await
+    page::list(pool, "equipements", SORTABLE, &filter.page, |query| {
+        push_where(query, filter, scope)
+    })
+    .await
 }
 
-fn push_where(query: &mut QueryBuilder<Postgres>, filter: &EquipementFilter, only: Option<i64>) {
+fn push_where(query: &mut QueryBuilder<Postgres>, filter: &EquipementFilter, scope: Scope) {
     query.push(" where true");
     if let Some(type_) = &filter.type_ {
         query.push(" and type = ").push_bind(type_.clone());
@@ -52,7 +63,8 @@ fn push_where(query: &mut QueryBuilder<Postgres>, filter: &EquipementFilter, onl
     if let Some(criticite) = filter.criticite {
         query.push(" and criticite = ").push_bind(criticite);
     }
-    for client_id in [filter.client_id, only].into_iter().flatten() {
+    scope.push(query, "client_id = ?");
+    if let Some(client_id) = filter.client_id {
         query.push(" and client_id = ").push_bind(client_id);
     }
     if let Some(q) = &filter.q {
@@ -62,10 +74,8 @@ fn push_where(query: &mut QueryBuilder<Postgres>, filter: &EquipementFilter, onl
 
 /// The machine `id`, locked until the transaction ends.
 pub async fn find_for_update(tx: &mut PgConnection, id: i64) -> Result<Equipement> {
-    sqlx::query!("select id from equipements where id = $1 for update", id)
-        .fetch_optional(&mut *tx)
-        .await?;
-    find(tx, id, None).await
+    let found = query_equipements!("where id = $1 for update", id).fetch_optional(tx).await?;
+    found.ok_or(Error::NotFound(Noun::Equipement))
 }
 
 pub(super) async fn insert(tx: &mut PgConnection, new: &EquipementFields) -> sqlx::Result<i64> {

@@ -4,9 +4,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    described, enumeration, enumeration_field,
-    input::{Field, Fields, Id, Input, Line, Patch, Whole, Wrong, one_of_schema},
-    page::Page,
+    enumeration, enumeration_field,
+    input::{Field, Id, Input, Line, Whole, Wrong, one_of_schema, texts},
+    page::{Columns, Page},
     versioned,
 };
 
@@ -30,7 +30,7 @@ enumeration! {
 }
 enumeration_field!(CriticiteEquipement);
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow, Columns, utoipa::ToSchema)]
 pub struct Equipement {
     pub id: i64,
     /// Unique.
@@ -89,6 +89,8 @@ const LABELS: &[(&str, i64)] = &[
     ("annuelle", 365),
 ];
 
+texts!(Days);
+
 impl Field for Days {
     /// A number, as text or not, or one of the labels in any case.
     fn read(value: &Value) -> Result<Self, Wrong> {
@@ -113,156 +115,44 @@ impl Field for Days {
 }
 
 /// All fields of a machine but its id.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Input)]
+#[input(patch = EquipementPatch, of = Equipement)]
 pub struct EquipementFields {
+    #[input(as = Line<200>)]
     pub nom: String,
+    #[input(as = Line<200>)]
     pub type_: String,
+    #[input(as = Line<200>)]
     pub localisation: String,
+    #[input(as = Days)]
     pub frequence_entretien: Option<String>,
+    #[input(as = Line<200>)]
     pub numero_serie: Option<String>,
+    #[input(as = Line<200>)]
     pub marque: Option<String>,
+    #[input(as = Line<200>)]
     pub modele: Option<String>,
+    #[input(or = StatutEquipement::Operationnel)]
     pub statut: StatutEquipement,
+    #[input(or = CriticiteEquipement::Standard)]
     pub criticite: CriticiteEquipement,
     pub description: Option<String>,
     pub date_acquisition: Option<DateTime<Utc>>,
+    #[input(as = Id)]
     pub client_id: Option<i64>,
 }
 
-described!(EquipementFields, EquipementPatch);
-
-impl Input for EquipementFields {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        let nom = fields.required::<Line<200>>("nom");
-        let type_ = fields.required::<Line<200>>("type");
-        let localisation = fields.required::<Line<200>>("localisation");
-        let frequence_entretien = fields.optional::<Days>("frequence_entretien");
-        let numero_serie = fields.optional::<Line<200>>("numero_serie");
-        let marque = fields.optional::<Line<200>>("marque");
-        let modele = fields.optional::<Line<200>>("modele");
-        let statut = fields.or("statut", StatutEquipement::Operationnel);
-        let criticite = fields.or("criticite", CriticiteEquipement::Standard);
-        let description = fields.optional("description");
-        let date_acquisition = fields.optional("date_acquisition");
-        let client_id = fields.optional::<Id>("client_id");
-        Some(Self {
-            nom: nom?.0,
-            type_: type_?.0,
-            localisation: localisation?.0,
-            frequence_entretien: frequence_entretien?.map(|d| d.0),
-            numero_serie: numero_serie?.map(|l| l.0),
-            marque: marque?.map(|l| l.0),
-            modele: modele?.map(|l| l.0),
-            statut: statut?,
-            criticite: criticite?,
-            description: description?,
-            date_acquisition: date_acquisition?,
-            client_id: client_id?.map(|id| id.0),
-        })
-    }
-}
-
-/// What an edit of a machine changes.
-#[derive(Debug, Clone)]
-pub struct EquipementPatch {
-    nom: Patch<Line<200>>,
-    type_: Patch<Line<200>>,
-    localisation: Patch<Line<200>>,
-    frequence_entretien: Patch<Days>,
-    numero_serie: Patch<Line<200>>,
-    marque: Patch<Line<200>>,
-    modele: Patch<Line<200>>,
-    statut: Patch<StatutEquipement>,
-    criticite: Patch<CriticiteEquipement>,
-    description: Patch<String>,
-    date_acquisition: Patch<DateTime<Utc>>,
-    client_id: Patch<Id>,
-}
-
-impl Input for EquipementPatch {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        let nom = fields.set("nom");
-        let type_ = fields.set("type");
-        let localisation = fields.set("localisation");
-        let frequence_entretien = fields.patch("frequence_entretien");
-        let numero_serie = fields.patch("numero_serie");
-        let marque = fields.patch("marque");
-        let modele = fields.patch("modele");
-        let statut = fields.set("statut");
-        let criticite = fields.set("criticite");
-        let description = fields.patch("description");
-        let date_acquisition = fields.patch("date_acquisition");
-        let client_id = fields.patch("client_id");
-        Some(Self {
-            nom: nom?,
-            type_: type_?,
-            localisation: localisation?,
-            frequence_entretien: frequence_entretien?,
-            numero_serie: numero_serie?,
-            marque: marque?,
-            modele: modele?,
-            statut: statut?,
-            criticite: criticite?,
-            description: description?,
-            date_acquisition: date_acquisition?,
-            client_id: client_id?,
-        })
-    }
-}
-
-impl EquipementPatch {
-    /// What `old` becomes.
-    pub(super) fn over(self, old: Equipement) -> EquipementFields {
-        let line = |patch: Patch<Line<200>>, old| patch.over_with(old, |l| l.0);
-        EquipementFields {
-            nom: self.nom.map(|l| l.0).or_keep(old.nom),
-            type_: self.type_.map(|l| l.0).or_keep(old.type_),
-            localisation: self.localisation.map(|l| l.0).or_keep(old.localisation),
-            frequence_entretien: self
-                .frequence_entretien
-                .over_with(old.frequence_entretien, |d| d.0),
-            numero_serie: line(self.numero_serie, old.numero_serie),
-            marque: line(self.marque, old.marque),
-            modele: line(self.modele, old.modele),
-            statut: self.statut.or_keep(old.statut),
-            criticite: self.criticite.or_keep(old.criticite),
-            description: self.description.over(old.description),
-            date_acquisition: self.date_acquisition.over(old.date_acquisition),
-            client_id: self.client_id.over_with(old.client_id, |id| id.0),
-        }
-    }
-}
-
 /// Which machines a list shows.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Input)]
 pub struct EquipementFilter {
     pub type_: Option<String>,
     pub localisation: Option<String>,
     pub statut: Option<StatutEquipement>,
     pub criticite: Option<CriticiteEquipement>,
+    #[input(as = Id)]
     pub client_id: Option<i64>,
     /// Part of the name, the place, the serial number, the make or the model.
     pub q: Option<String>,
+    #[input(page = SORTABLE, searching = q)]
     pub page: Page,
-}
-
-impl Input for EquipementFilter {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        let type_ = fields.optional("type");
-        let localisation = fields.optional("localisation");
-        let statut = fields.optional("statut");
-        let criticite = fields.optional("criticite");
-        let client_id = fields.optional::<Id>("client_id");
-        let q = fields.optional("q");
-        let page = Page::read(fields, SORTABLE);
-        Some(Self {
-            type_: type_?,
-            localisation: localisation?,
-            statut: statut?,
-            criticite: criticite?,
-            client_id: client_id?.map(|id| id.0),
-            page: page?.searching(q.as_ref()?.as_ref()),
-            q: q?,
-        })
-    }
 }

@@ -92,37 +92,18 @@ fn or_null(mut schema: Value) -> Value {
     schema
 }
 
-/// Makes types of input known to the OpenAPI document, as their parsers tell them.
-#[macro_export]
-macro_rules! described {
-    ($($input:ty),+ $(,)?) => {
-        $(
-            impl utoipa::PartialSchema for $input {
-                fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
-                    $crate::input::object_schema::<$input>()
-                }
-            }
-
-            impl utoipa::ToSchema for $input {}
-        )+
-    };
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::input::{Id, Line, Patch};
 
-    struct Sample;
-
-    impl Input for Sample {
-        fn read(fields: &mut Fields) -> Option<Self> {
-            let nom = fields.required::<Line<5>>("nom");
-            let id = fields.patch::<Id>("id");
-            let urgence = fields.or("urgence", false);
-            let (_, _, _): (Line<5>, Patch<Id>, bool) = (nom?, id?, urgence?);
-            Some(Self)
-        }
+    #[derive(Input)]
+    #[expect(dead_code, reason = "only described")]
+    struct Sample {
+        nom: Line<5>,
+        id: Patch<Id>,
+        #[input(or = false)]
+        urgence: bool,
     }
 
     #[test]

@@ -173,12 +173,4 @@ impl Fields {
             }
         }
     }
-
-    /// Like [`Fields::patch`], for a field that cannot be cleared: null keeps it.
-    pub fn set<T: Field>(&mut self, name: &str) -> Option<Patch<T>> {
-        Some(match self.patch(name)? {
-            Patch::Clear => Patch::Keep,
-            other => other,
-        })
-    }
 }

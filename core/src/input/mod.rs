@@ -1,23 +1,26 @@
 //! Parsing at the edge: fields of a body, a form or a query become typed values,
 //! and **all** the faults of one request are found, not just the first.
 //!
-//! serde stops at its first error; the crates that do not (`eserde`) read JSON only. Here the same
-//! few lines serve JSON, both form encodings and queries, and speak both languages.
+//! serde stops at its first error; the crates that do not (`eserde`) read JSON only, and none tells the OpenAPI document what it accepts
+//! (`deserr`). Here the same few lines serve JSON, both form encodings and queries, speak both languages, and describe themselves.
 mod describe;
+mod email;
 mod enumeration;
 mod fields;
 mod patch;
 mod scalars;
 
+pub use erp_derive::Input;
 use serde_json::Value;
 
-pub(crate) use self::scalars::NO_NUL;
+pub(crate) use self::scalars::{NO_NUL, texts};
 pub use self::{
     describe::{Described, describe, object_schema, typed},
+    email::Email,
     enumeration::{not_one_of, one_of_schema},
     fields::{Fields, Source},
     patch::Patch,
-    scalars::{Centimes, Id, Line, MAX_TEXT, Minutes, Whole, text_of},
+    scalars::{Centimes, Id, Ids, Line, MAX_TEXT, Minutes, Whole, text_of},
 };
 use crate::Text;
 
@@ -71,7 +74,7 @@ pub trait Field: Sized {
     }
 }
 
-/// A type that is made from the fields of a request.
+/// A type that is made from the fields of a request; derived ([`macro@Input`]), so that each field is said once.
 pub trait Input: Sized {
     /// Whether reading it takes processor time worth speaking of: then it is read off the async threads.
     const HEAVY: bool = false;

@@ -18,24 +18,11 @@ impl<T> Patch<T> {
         }
     }
 
-    /// Like [`Patch::over`], through a conversion.
-    pub fn over_with<U>(self, old: Option<U>, convert: impl FnOnce(T) -> U) -> Option<U> {
-        self.map(convert).over(old)
-    }
-
     pub fn map<U>(self, convert: impl FnOnce(T) -> U) -> Patch<U> {
         match self {
             Self::Keep => Patch::Keep,
             Self::Clear => Patch::Clear,
             Self::Set(value) => Patch::Set(convert(value)),
-        }
-    }
-
-    /// The new value of a field that always has one.
-    pub fn or_keep(self, old: T) -> T {
-        match self {
-            Self::Set(value) => value,
-            Self::Keep | Self::Clear => old,
         }
     }
 }

@@ -57,9 +57,27 @@ pub fn text_of(s: &str, min: usize, max: usize) -> Result<String, Wrong> {
     Ok(s.to_owned())
 }
 
+/// Types that are one text, made into it: what `#[input(as = …)]` asks for.
+macro_rules! texts {
+    ($($name:ident),+) => {$(
+        impl From<$name> for String {
+            fn from(text: $name) -> Self {
+                text.0
+            }
+        }
+    )+};
+}
+pub(crate) use texts;
+
 /// A text of 1 to `N` characters, without white space around it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line<const N: usize>(pub String);
+
+impl<const N: usize> From<Line<N>> for String {
+    fn from(line: Line<N>) -> Self {
+        line.0
+    }
+}
 
 impl<const N: usize> Field for Line<N> {
     fn read(value: &Value) -> Result<Self, Wrong> {
@@ -106,8 +124,26 @@ pub struct Whole<const MIN: i64, const MAX: i64>(pub i64);
 /// The id of a row.
 pub type Id = Whole<1, { i64::MAX }>;
 
+/// A duration in minutes: 0 to a leap year.
+pub type Minutes = Whole<0, { 366 * 24 * 60 }>;
+
 /// Centimes of MAD: to ten thousand million dirhams.
 pub type Centimes = Whole<0, 1_000_000_000_000>;
+
+/// A range that does not fit the integer is no program.
+macro_rules! fits {
+    ($($integer:ident),+) => {$(
+        impl<const MIN: i64, const MAX: i64> From<Whole<MIN, MAX>> for $integer {
+            #[expect(clippy::allow_attributes, reason = "not every cast narrows")]
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "see the assertion")]
+            fn from(whole: Whole<MIN, MAX>) -> Self {
+                const { assert!(MIN >= $integer::MIN as i64 && ($integer::MAX as u64) >= MAX as u64) };
+                whole.0 as Self
+            }
+        }
+    )+};
+}
+fits!(i16, i32, i64, usize);
 
 impl<const MIN: i64, const MAX: i64> Field for Whole<MIN, MAX> {
     fn read(value: &Value) -> Result<Self, Wrong> {
@@ -171,27 +207,6 @@ fn not_an_int() -> Wrong {
     Wrong::new("int_parsing", "Un nombre entier est attendu.", "Input should be a valid integer")
 }
 
-/// A duration in minutes: 0 to a year.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Minutes(pub i32);
-
-/// The minutes of a leap year fit 32 bits.
-type InAYear = Whole<0, { 366 * 24 * 60 }>;
-
-impl Field for Minutes {
-    fn read(value: &Value) -> Result<Self, Wrong> {
-        InAYear::read(value).map(|n| Self(i32::try_from(n.0).unwrap_or(i32::MAX)))
-    }
-
-    fn read_text(text: &str) -> Result<Self, Wrong> {
-        InAYear::read_text(text).map(|n| Self(i32::try_from(n.0).unwrap_or(i32::MAX)))
-    }
-
-    fn schema() -> Value {
-        InAYear::schema()
-    }
-}
-
 /// The most items that a list takes.
 const MAX_ITEMS: usize = 1000;
 
@@ -214,6 +229,36 @@ impl<T: Field> Field for Vec<T> {
 
     fn schema() -> Value {
         json!({ "type": "array", "items": T::schema(), "maxItems": MAX_ITEMS })
+    }
+}
+
+/// A list of ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ids(pub Vec<i64>);
+
+impl From<Ids> for Vec<i64> {
+    fn from(ids: Ids) -> Self {
+        ids.0
+    }
+}
+
+impl Field for Ids {
+    fn read(value: &Value) -> Result<Self, Wrong> {
+        Vec::<Id>::read(value).map(Self::of)
+    }
+
+    fn read_text(text: &str) -> Result<Self, Wrong> {
+        Vec::<Id>::read_text(text).map(Self::of)
+    }
+
+    fn schema() -> Value {
+        Vec::<Id>::schema()
+    }
+}
+
+impl Ids {
+    fn of(ids: Vec<Id>) -> Self {
+        Self(ids.into_iter().map(|id| id.0).collect())
     }
 }
 

@@ -3,76 +3,37 @@ use chrono::{DateTime, Utc};
 
 use super::{Actor, Intervention, StatutIntervention, historique, over, steps, store};
 use crate::{
-    Error, Result, Text, Tx, described,
-    input::{Centimes, Fields, Input, Minutes, Patch, Whole, not_one_of},
+    Error, Result, Text, Tx, enumeration, enumeration_field,
+    input::{Centimes, Input, Minutes, Patch, Whole},
+    scope::Scope,
 };
 
+enumeration! {
+    /// The one status that a report brings.
+    Cloture { Cloturee = "cloturee" }
+}
+enumeration_field!(Cloture);
+
 /// What a report says: a field that is absent keeps what was said before, null takes it back (a cost, which is never null, stays).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Input)]
+#[input(changes = Intervention)]
 pub struct CompteRendu {
     rapport_intervention: Patch<String>,
     travaux_realises: Patch<String>,
     recommandations: Patch<String>,
-    duree_reelle: Patch<Minutes>,
-    temps_deplacement: Patch<Minutes>,
-    cout_pieces: Patch<Centimes>,
-    cout_main_oeuvre: Patch<Centimes>,
-    satisfaction: Patch<Whole<1, 5>>,
-    /// Whether the intervention is closed with it.
-    cloture: bool,
-}
-
-described!(CompteRendu);
-
-impl Input for CompteRendu {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        const CLOTUREE: &str = "cloturee";
-        let rapport_intervention = fields.patch("rapport_intervention");
-        let travaux_realises = fields.patch("travaux_realises");
-        let recommandations = fields.patch("recommandations");
-        let duree_reelle = fields.patch("duree_reelle");
-        let temps_deplacement = fields.patch("temps_deplacement");
-        let cout_pieces = fields.set("cout_pieces");
-        let cout_main_oeuvre = fields.set("cout_main_oeuvre");
-        let satisfaction = fields.patch("satisfaction");
-        let statut = fields.optional::<String>("statut");
-        fields.limit_to([CLOTUREE.to_owned()]);
-        if let Some(Some(statut)) = &statut
-            && statut != CLOTUREE
-        {
-            fields.fault("statut", not_one_of(&[CLOTUREE]));
-            return None;
-        }
-        Some(Self {
-            rapport_intervention: rapport_intervention?,
-            travaux_realises: travaux_realises?,
-            recommandations: recommandations?,
-            duree_reelle: duree_reelle?,
-            temps_deplacement: temps_deplacement?,
-            cout_pieces: cout_pieces?,
-            cout_main_oeuvre: cout_main_oeuvre?,
-            satisfaction: satisfaction?,
-            cloture: statut?.is_some(),
-        })
-    }
-}
-
-impl CompteRendu {
-    /// What `old` becomes; closing is a step of its own.
-    fn over(self, old: Intervention) -> Intervention {
-        let satisfaction = |Whole(note)| i16::try_from(note).unwrap_or(i16::MAX);
-        Intervention {
-            rapport_intervention: self.rapport_intervention.over(old.rapport_intervention),
-            travaux_realises: self.travaux_realises.over(old.travaux_realises),
-            recommandations: self.recommandations.over(old.recommandations),
-            duree_reelle: self.duree_reelle.over_with(old.duree_reelle, |m| m.0),
-            temps_deplacement: self.temps_deplacement.over_with(old.temps_deplacement, |m| m.0),
-            cout_pieces: self.cout_pieces.map(|c| c.0).or_keep(old.cout_pieces),
-            cout_main_oeuvre: self.cout_main_oeuvre.map(|c| c.0).or_keep(old.cout_main_oeuvre),
-            satisfaction: self.satisfaction.over_with(old.satisfaction, satisfaction),
-            ..old
-        }
-    }
+    #[input(as = Minutes)]
+    duree_reelle: Patch<i32>,
+    #[input(as = Minutes)]
+    temps_deplacement: Patch<i32>,
+    #[input(as = Centimes)]
+    cout_pieces: Option<i64>,
+    #[input(as = Centimes)]
+    cout_main_oeuvre: Option<i64>,
+    #[input(as = Whole<1, 5>)]
+    satisfaction: Patch<i16>,
+    /// Closes the intervention with it.
+    #[input(apart)]
+    statut: Option<Cloture>,
 }
 
 /// Notes the report of an intervention on which work has begun, until it is archived, and closes it when the report says so. A
@@ -87,7 +48,7 @@ pub async fn report(
     use StatutIntervention::{Affectee, Annulee, Archivee, Cloturee, EnAttente, EnCours, Ouverte};
     let old = store::find_for_update(tx, id).await?;
     ensure_theirs(&old, by)?;
-    let cloture = report.cloture;
+    let cloture = report.statut.is_some();
     match old.statut {
         EnCours | EnAttente | Cloturee => {}
         Annulee | Archivee => return Err(over(&old)),
@@ -106,7 +67,7 @@ pub async fn report(
         let remarque = Some("Clôturée avec le compte rendu");
         return steps::change_statut(tx, id, Cloturee, remarque, by, now).await;
     }
-    store::find(&mut **tx, id, None).await
+    store::find(&mut **tx, id, Scope::All).await
 }
 
 /// The 403 of a technicien who reports on what is another's, or nobody's.

@@ -4,18 +4,22 @@ use sqlx::{Postgres, QueryBuilder};
 
 use super::{InterventionType, PrioriteIntervention, SORTABLE, StatutIntervention};
 use crate::{
-    input::{Fields, Id, Input},
+    input::{Id, Input},
     page::{Page, push_search},
+    scope::Scope,
 };
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Input)]
 pub struct InterventionFilter {
     pub statut: Option<StatutIntervention>,
     pub urgence: Option<bool>,
     pub type_: Option<InterventionType>,
     pub priorite: Option<PrioriteIntervention>,
+    #[input(as = Id)]
     pub technicien_id: Option<i64>,
+    #[input(as = Id)]
     pub equipement_id: Option<i64>,
+    #[input(as = Id)]
     pub client_id: Option<i64>,
     pub en_retard: Option<bool>,
     /// Words of the title or the description.
@@ -24,46 +28,16 @@ pub struct InterventionFilter {
     pub date_from: Option<DateTime<Utc>>,
     /// Opened at this time or earlier.
     pub date_to: Option<DateTime<Utc>>,
+    #[input(page = SORTABLE, searching = q)]
     pub page: Page,
 }
 
-impl Input for InterventionFilter {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        let statut = fields.optional("statut");
-        let urgence = fields.optional("urgence");
-        let type_ = fields.optional("type");
-        let priorite = fields.optional("priorite");
-        let technicien_id = fields.optional::<Id>("technicien_id");
-        let equipement_id = fields.optional::<Id>("equipement_id");
-        let client_id = fields.optional::<Id>("client_id");
-        let en_retard = fields.optional("en_retard");
-        let q = fields.optional("q");
-        let date_from = fields.optional("date_from");
-        let date_to = fields.optional("date_to");
-        let page = Page::read(fields, SORTABLE);
-        Some(Self {
-            statut: statut?,
-            urgence: urgence?,
-            type_: type_?,
-            priorite: priorite?,
-            technicien_id: technicien_id?.map(|id| id.0),
-            equipement_id: equipement_id?.map(|id| id.0),
-            client_id: client_id?.map(|id| id.0),
-            en_retard: en_retard?,
-            page: page?.searching(q.as_ref()?.as_ref()),
-            q: q?,
-            date_from: date_from?,
-            date_to: date_to?,
-        })
-    }
-}
-
 impl InterventionFilter {
-    /// Appends the `where` clause; `only` limits it to the equipment of one client.
+    /// Appends the `where` clause; on machines in `scope` alone.
     pub(super) fn push_where(
         &self,
         query: &mut QueryBuilder<Postgres>,
-        only: Option<i64>,
+        scope: Scope,
         now: DateTime<Utc>,
     ) {
         query.push(" where true");
@@ -85,7 +59,8 @@ impl InterventionFilter {
         if let Some(equipement_id) = self.equipement_id {
             query.push(" and equipement_id = ").push_bind(equipement_id);
         }
-        for client_id in [self.client_id, only].into_iter().flatten() {
+        scope.push(query, "equipement_id in (select id from equipements where client_id = ?)");
+        if let Some(client_id) = self.client_id {
             query.push(" and equipement_id in (select id from equipements where client_id = ");
             query.push_bind(client_id).push(")");
         }

@@ -1,13 +1,13 @@
 //! The journal of an intervention: append-only, each line written in the transaction it tells of.
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::{PgPool, QueryBuilder};
+use sqlx::{FromRow, PgPool, QueryBuilder, Row as _, postgres::PgRow};
 
 use super::StatutIntervention;
 use crate::{
-    Lang, Result, Tx,
+    Result, Tx,
     page::{Listed, Page},
-    users::{Personne, UserOut, UserRole},
+    users::{self, Personne, UserOut},
 };
 
 /// One line: who (null: the system), when, the status it left, and a remark.
@@ -53,48 +53,18 @@ pub async fn record(
     .await?)
 }
 
-#[derive(sqlx::FromRow)]
-struct Row {
-    id: i64,
-    statut: StatutIntervention,
-    remarque: Option<String>,
-    horodatage: DateTime<Utc>,
-    user_id: Option<i64>,
-    username: Option<String>,
-    full_name: Option<String>,
-    email: Option<String>,
-    role: Option<UserRole>,
-    is_active: Option<bool>,
-    langue: Option<Lang>,
-    created_at: Option<DateTime<Utc>>,
-    updated_at: Option<DateTime<Utc>>,
-    user_version: Option<i64>,
-}
-
-impl From<Row> for HistoriqueOut {
-    fn from(row: Row) -> Self {
-        let user = || {
-            Some(UserOut {
-                id: row.user_id?,
-                username: row.username?,
-                full_name: row.full_name?,
-                email: row.email?,
-                role: row.role?,
-                is_active: row.is_active?,
-                langue: row.langue?,
-                created_at: row.created_at?,
-                updated_at: row.updated_at?,
-                last_login: None, // for an admin, and for oneself
-                version: row.user_version?,
-            })
-        };
-        Self {
-            id: row.id,
-            statut: row.statut,
-            remarque: row.remarque.clone(),
-            horodatage: row.horodatage,
-            user: user().map(Personne::Compte),
-        }
+/// A line whose columns are renamed, beside those of its user.
+impl FromRow<'_, PgRow> for HistoriqueOut {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
+        // Null: the system wrote it, or somebody who is gone.
+        let user: Option<i64> = row.try_get("id")?;
+        Ok(Self {
+            id: row.try_get("ligne_id")?,
+            statut: row.try_get("statut")?,
+            remarque: row.try_get("remarque")?,
+            horodatage: row.try_get("horodatage")?,
+            user: user.map(|_| UserOut::from_row(row)).transpose()?.map(Personne::Compte),
+        })
     }
 }
 
@@ -104,25 +74,24 @@ pub async fn list(
     intervention_id: i64,
     page: &Page,
 ) -> Result<Listed<HistoriqueOut>> {
-    let mut query = QueryBuilder::new(
-        "select h.id, h.statut, h.remarque, h.horodatage, h.user_id, u.username, u.full_name, u.email, u.role,
-                u.is_active, u.langue, u.created_at, u.updated_at, u.version as user_version
-         from historique h left join users u on u.id = h.user_id
-         where h.intervention_id = ",
+    let mut query =
+        QueryBuilder::new("select h.id as ligne_id, h.statut, h.remarque, h.horodatage, ");
+    query.push(users::columns_for_others("u"));
+    query.push(
+        " from historique h left join users u on u.id = h.user_id where h.intervention_id = ",
     );
     query.push_bind(intervention_id);
-    let newest_first = Page { sort: page.sort.clone().or_else(|| Some("-id".to_owned())), ..*page };
-    newest_first.push(&mut query, "h.id", |field| match field {
+    page.push(&mut query, "h.id", |field| match field {
         "statut" => Some("h.statut"),
         "horodatage" => Some("h.horodatage"),
         _ => None,
     });
-    let rows: Vec<Row> = query.build_query_as().fetch_all(pool).await?;
+    let rows = query.build_query_as().fetch_all(pool).await?;
     let total = sqlx::query_scalar!(
         r#"select count(*) as "count!" from historique where intervention_id = $1"#,
         intervention_id,
     )
     .fetch_one(pool)
     .await?;
-    Ok(Listed::whole(rows.into_iter().map(Into::into).collect(), total))
+    Ok(Listed::whole(rows, total))
 }

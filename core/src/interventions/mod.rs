@@ -22,14 +22,14 @@ pub use input::{Affectation, InterventionCreate, InterventionUpdate, StatutChang
 pub use sla::NIVEAUX;
 pub use statut::StatutIntervention;
 pub use steps::{assign, change_statut, remove_technicien};
-pub use store::{find, find_for_update, list, list_of_equipement};
+pub use store::{CalendarRow, calendar, find, find_for_update, list, list_of_equipement};
 pub(crate) use types::mad;
 pub use types::{
     ClientDe, EquipementDe, Intervention, InterventionOut, InterventionType, PrioriteIntervention,
     SORTABLE, TechnicienDe,
 };
-pub(crate) use visite::open_visite;
-pub use visite::{CalendarRow, NewVisite, calendar};
+pub use visite::NewVisite;
+pub(crate) use visite::open_for_planning;
 
 use crate::{
     Error, Noun, Result, Tx,
@@ -38,6 +38,7 @@ use crate::{
         self,
         TypeNotification::{Alerte, Rappel, Retard},
     },
+    scope::Scope,
     techniciens,
 };
 
@@ -65,7 +66,7 @@ pub async fn create(
     let id = store::insert(tx, new, statut, by.user_id, now)
         .await
         .on_constraint("interventions_equipement_id_fkey", || Error::NotFound(Noun::Equipement))?;
-    let intervention = store::find(&mut **tx, id, None).await?;
+    let intervention = store::find(&mut **tx, id, Scope::All).await?;
     let line =
         historique::record(tx, intervention.id, statut, Some("Création"), Some(by.user_id), now)
             .await?;
@@ -104,16 +105,16 @@ pub async fn update(
         }
         historique::record(tx, id, new.statut, Some("Modification"), Some(by.user_id), now).await?;
     }
-    let technicien = technicien.over_with(new.technicien_id, |id| id.0);
+    let technicien = technicien.over(new.technicien_id);
     if technicien != new.technicien_id {
         steps::assign(tx, id, technicien, by, now).await?;
     }
     match statut {
         // An assignment may have brought the status that was asked for.
-        Some(statut) if statut != store::find(&mut **tx, id, None).await?.statut => {
+        Some(statut) if statut != store::find(&mut **tx, id, Scope::All).await?.statut => {
             steps::change_statut(tx, id, statut, None, by, now).await
         }
-        _ => store::find(&mut **tx, id, None).await,
+        _ => store::find(&mut **tx, id, Scope::All).await,
     }
 }
 

@@ -9,6 +9,7 @@ use crate::{
         self, Annonce, Evenement,
         TypeNotification::{Affectation, Alerte, Rappel, Retard},
     },
+    scope::Scope,
     techniciens, users,
 };
 
@@ -70,7 +71,7 @@ pub async fn change_statut(
         tell_closed(tx, &intervention, line, now).await?;
     }
     // With the name of whoever has it now.
-    store::find(&mut **tx, id, None).await
+    store::find(&mut **tx, id, Scope::All).await
 }
 
 /// Gives an intervention that is not over to a technicien, who is told, or (`None`) to nobody.
@@ -114,7 +115,7 @@ pub async fn assign(
         historique::record(tx, id, intervention.statut, Some(&remarque), Some(by.user_id), now)
             .await?;
     tell_technicien(tx, &intervention, line, by, now).await?;
-    store::find(&mut **tx, id, None).await
+    store::find(&mut **tx, id, Scope::All).await
 }
 
 /// Removes a technicien, who stays known as the one who did past work. Their interventions in progress go back to nobody, each

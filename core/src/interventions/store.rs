@@ -8,56 +8,62 @@ use super::{
 };
 use crate::{
     Error, Noun, Result,
-    page::{self, Beside, Listed, Page},
+    page::{self, Listed, Page},
+    scope::Scope,
 };
 
-/// What those that an intervention names are called.
-const NAMES: Beside = Beside {
-    columns: "e.nom as equipement_nom, e.localisation as equipement_localisation, c.id as client_id, \
-              c.nom_entreprise as client_nom, t.equipe as technicien_equipe, u.full_name as technicien_nom",
-    joins: "join equipements e on e.id = page.equipement_id \
-            left join clients c on c.id = e.client_id \
-            left join techniciens t on t.id = page.technicien_id \
-            left join users u on u.id = t.user_id",
-};
+/// The rows that an intervention names.
+const NAMED: &str = "join equipements e on e.id = page.equipement_id \
+    left join clients c on c.id = e.client_id \
+    left join techniciens t on t.id = page.technicien_id \
+    left join users u on u.id = t.user_id";
 
-/// The intervention `id`; for a user of a client (`only`) only on that client's equipment.
-pub async fn find(db: impl PgExecutor<'_>, id: i64, only: Option<i64>) -> Result<Intervention> {
-    sqlx::query_as!(
-        Intervention,
-        r#"
-            select i.id, titre, i.description, i.type as "type_: InterventionType", i.statut as "statut: StatutIntervention",
-                   priorite as "priorite: PrioriteIntervention", urgence, i.date_creation, date_limite, date_affectation,
-                   date_debut_travaux, date_cloture, technicien_id, equipement_id, planning_id, createur_id,
-                   duree_estimee, duree_reelle, cout_pieces, cout_main_oeuvre, cout_estime, i.version, rapport_intervention,
-                   travaux_realises, recommandations, temps_deplacement, satisfaction,
-                   prise_en_charge_le, prise_en_charge_secondes, attente_depuis, attente_secondes,
-                   e.nom as equipement_nom, e.localisation as equipement_localisation, c.id as "client_id?",
-                   c.nom_entreprise as "client_nom?", t.equipe as "technicien_equipe?", u.full_name as "technicien_nom?"
-            from interventions i
-            join equipements e on e.id = i.equipement_id
-            left join clients c on c.id = e.client_id
-            left join techniciens t on t.id = i.technicien_id
-            left join users u on u.id = t.user_id
-            where i.id = $1 and ($2::bigint is null or e.client_id = $2)
-        "#,
+/// `query_as!` of interventions, with what those that they name are called.
+macro_rules! query_interventions {
+    ($rest:literal, $($argument:expr),+ $(,)?) => {
+        sqlx::query_as!(
+            Intervention,
+            r#"
+                select i.id, titre, i.description, i.type as "type_: InterventionType", i.statut as "statut: StatutIntervention",
+                       priorite as "priorite: PrioriteIntervention", urgence, i.date_creation, date_limite, date_affectation,
+                       date_debut_travaux, date_cloture, technicien_id, equipement_id, planning_id, createur_id,
+                       duree_estimee, duree_reelle, cout_pieces, cout_main_oeuvre, cout_estime, i.version, rapport_intervention,
+                       travaux_realises, recommandations, temps_deplacement, satisfaction,
+                       prise_en_charge_le, prise_en_charge_secondes, attente_depuis, attente_secondes,
+                       e.nom as equipement_nom, e.localisation as equipement_localisation, c.id as "client_id?",
+                       c.nom_entreprise as "client_nom?", t.equipe as "technicien_equipe?", u.full_name as "technicien_nom?"
+                from interventions i
+                join equipements e on e.id = i.equipement_id
+                left join clients c on c.id = e.client_id
+                left join techniciens t on t.id = i.technicien_id
+                left join users u on u.id = t.user_id
+            "# + $rest,
+            $($argument),+
+        )
+    };
+}
+
+/// The intervention `id` if its machine is in `scope`.
+pub async fn find(db: impl PgExecutor<'_>, id: i64, scope: Scope) -> Result<Intervention> {
+    query_interventions!(
+        "where i.id = $1 and ($2::bigint is null or e.client_id = $2)",
         id,
-        only,
+        scope.client_id(),
     )
     .fetch_optional(db)
     .await?
     .ok_or(Error::NotFound(Noun::Intervention))
 }
 
-/// The interventions of `filter`; for a user of a client (`only`) only those on that client's equipment.
+/// The interventions of `filter` on machines in `scope`.
 pub async fn list(
     pool: &PgPool,
     filter: &InterventionFilter,
-    only: Option<i64>,
+    scope: Scope,
     now: DateTime<Utc>,
 ) -> Result<Listed<Intervention>> {
-    page::list_with(pool, "interventions", Some(NAMES), SORTABLE, &filter.page, |query| {
-        filter.push_where(query, only, now);
+    page::list_joined(pool, "interventions", NAMED, SORTABLE, &filter.page, |query| {
+        filter.push_where(query, scope, now);
     })
     .await
 }
@@ -69,7 +75,7 @@ pub async fn list_of_equipement(
     visites: bool,
     page: &Page,
 ) -> Result<Listed<Intervention>> {
-    page::list_with(pool, "interventions", Some(NAMES), SORTABLE, page, |query| {
+    page::list_joined(pool, "interventions", NAMED, SORTABLE, page, |query| {
         query.push(" where equipement_id = ").push_bind(equipement_id);
         // A planning that is removed leaves its visits their due date.
         query.push(if visites { " and " } else { " and not " });
@@ -80,40 +86,32 @@ pub async fn list_of_equipement(
 
 /// The intervention `id`, locked until the transaction ends.
 pub async fn find_for_update(tx: &mut PgConnection, id: i64) -> Result<Intervention> {
+    // The lock first. A statement that waited for the lock would go on with the machine and the technicien that it saw before: of one
+    // that was given another meanwhile it would find nothing.
     sqlx::query!("select id from interventions where id = $1 for update", id)
         .fetch_optional(&mut *tx)
         .await?;
-    find(tx, id, None).await
+    find(tx, id, Scope::All).await
 }
 
+/// The interventions of a technicien that are not over, locked until the transaction ends.
 pub(super) async fn open_of_technicien_for_update(
     tx: &mut PgConnection,
     technicien_id: i64,
 ) -> Result<Vec<Intervention>> {
-    Ok(sqlx::query_as!(
-        Intervention,
+    // The lock first, as above.
+    let ids = sqlx::query_scalar!(
         r#"
-            select i.id, titre, i.description, i.type as "type_: InterventionType", i.statut as "statut: StatutIntervention",
-                   priorite as "priorite: PrioriteIntervention", urgence, i.date_creation, date_limite, date_affectation,
-                   date_debut_travaux, date_cloture, technicien_id, equipement_id, planning_id, createur_id,
-                   duree_estimee, duree_reelle, cout_pieces, cout_main_oeuvre, cout_estime, i.version, rapport_intervention,
-                   travaux_realises, recommandations, temps_deplacement, satisfaction,
-                   prise_en_charge_le, prise_en_charge_secondes, attente_depuis, attente_secondes,
-                   e.nom as equipement_nom, e.localisation as equipement_localisation, c.id as "client_id?",
-                   c.nom_entreprise as "client_nom?", t.equipe as "technicien_equipe?", u.full_name as "technicien_nom?"
-            from interventions i
-            join equipements e on e.id = i.equipement_id
-            left join clients c on c.id = e.client_id
-            left join techniciens t on t.id = i.technicien_id
-            left join users u on u.id = t.user_id
-            where technicien_id = $1 and i.statut in ('ouverte', 'affectee', 'en_cours', 'en_attente')
-            order by i.id
-            for update of i
+            select id from interventions
+            where technicien_id = $1 and statut in ('ouverte', 'affectee', 'en_cours', 'en_attente')
+            order by id
+            for update
         "#,
         technicien_id,
     )
-    .fetch_all(tx)
-    .await?)
+    .fetch_all(&mut *tx)
+    .await?;
+    Ok(query_interventions!("where i.id = any($1) order by i.id", &ids).fetch_all(tx).await?)
 }
 
 pub(super) async fn insert(

@@ -3,7 +3,9 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::StatutIntervention;
-use crate::{config::Sla, enumeration, enumeration_field, version::Versioned, versioned};
+use crate::{
+    config::Sla, enumeration, enumeration_field, page::Columns, version::Versioned, versioned,
+};
 
 enumeration! {
     InterventionType {
@@ -27,7 +29,7 @@ enumeration! {
 enumeration_field!(PrioriteIntervention);
 
 /// One row of `interventions`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow, Columns, utoipa::ToSchema)]
 pub struct Intervention {
     pub id: i64,
     pub titre: String,
@@ -82,16 +84,22 @@ pub struct Intervention {
     pub(super) attente_secondes: i64,
     // What those that it names are called, beside the row. A step that changes whom it names reads it anew.
     #[serde(skip)]
+    #[columns(beside = "e.nom")]
     pub(super) equipement_nom: String,
     #[serde(skip)]
+    #[columns(beside = "e.localisation")]
     pub(super) equipement_localisation: String,
     #[serde(skip)]
+    #[columns(beside = "c.id")]
     pub(super) client_id: Option<i64>,
     #[serde(skip)]
+    #[columns(beside = "c.nom_entreprise")]
     pub(super) client_nom: Option<String>,
     #[serde(skip)]
+    #[columns(beside = "t.equipe")]
     pub(super) technicien_equipe: Option<String>,
     #[serde(skip)]
+    #[columns(beside = "u.full_name")]
     pub(super) technicien_nom: Option<String>,
 }
 

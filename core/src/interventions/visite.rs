@@ -1,10 +1,8 @@
-//! Interventions that a planning opens, and what the calendar of a technicien shows.
+//! Interventions that a planning opens.
 use chrono::{DateTime, Utc};
 
 use super::{StatutIntervention, historique, store};
 use crate::{Result, Tx};
-
-pub use store::{CalendarRow, calendar};
 
 /// A visit that is due.
 #[derive(Debug, Clone)]
@@ -19,7 +17,7 @@ pub struct NewVisite {
 }
 
 /// Opens the intervention of a visit, of priority `programmee`. `None`: it has been opened before.
-pub(crate) async fn open_visite(
+pub(crate) async fn open_for_planning(
     tx: &mut Tx<'_>,
     visite: &NewVisite,
     now: DateTime<Utc>,

@@ -25,6 +25,7 @@ pub use liens::{LIFETIME, Liens};
 use crate::{
     Error, Result, Text,
     config::{AuthConfig, JwtAlgorithm, Secret},
+    secret,
 };
 
 /// What a token is for: `typ` in its header ([RFC 8725, 3.11](https://www.rfc-editor.org/rfc/rfc8725#section-3.11)). One kind
@@ -259,7 +260,7 @@ fn checking(key: &EncodingKey, algorithm: Algorithm) -> anyhow::Result<(String, 
 fn kid(jwk: &Jwk) -> anyhow::Result<String> {
     let thumbprint = jwk.thumbprint(ThumbprintHash::SHA256)?;
     let hash = Sha256::digest(format!("erp-mif kid v1\n{thumbprint}").as_bytes());
-    Ok(rotate::hex(&hash[..8]))
+    Ok(secret::hex(&hash[..8]))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use anyhow::{Context as _, anyhow, bail};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 
 use super::from_pem;
-use crate::{Config, config::JwtAlgorithm};
+use crate::{Config, config::JwtAlgorithm, secret};
 
 /// What became of a rotation.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ pub fn rotate(config: &Config, new_key: Option<&Path>) -> anyhow::Result<Rotatio
 fn by_hand(algorithm: JwtAlgorithm, key: Option<&Path>) -> Vec<String> {
     match (algorithm, key) {
         (JwtAlgorithm::Hs256, None) => vec![
-            format!("SECRET_KEY={}", random_hex()),
+            format!("SECRET_KEY={}", secret::draw()),
             "SECRET_KEY_PREVIOUS=<la valeur qu'a SECRET_KEY aujourd'hui>".to_owned(),
         ],
         (JwtAlgorithm::Hs256, Some(key)) => {
@@ -64,7 +64,7 @@ fn by_hand(algorithm: JwtAlgorithm, key: Option<&Path>) -> Vec<String> {
 fn make(algorithm: JwtAlgorithm, given: Option<&Path>) -> anyhow::Result<String> {
     let Some(given) = given else {
         return match algorithm {
-            JwtAlgorithm::Hs256 => Ok(format!("{}\n", random_hex())),
+            JwtAlgorithm::Hs256 => Ok(format!("{}\n", secret::draw())),
             JwtAlgorithm::EdDsa => Ok(ed25519_pem(&rand::random())),
             JwtAlgorithm::Rs256 => Err(anyhow!(
                 "une clé RSA se fait avec openssl : openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072 \
@@ -83,18 +83,6 @@ fn make(algorithm: JwtAlgorithm, given: Option<&Path>) -> anyhow::Result<String>
         ),
     }
     Ok(text)
-}
-
-fn random_hex() -> String {
-    hex(&rand::random::<[u8; 32]>())
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// [RFC 8410](https://www.rfc-editor.org/rfc/rfc8410#section-10.3): in PKCS #8 an Ed25519 key is sixteen fixed bytes and its own.

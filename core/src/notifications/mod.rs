@@ -10,8 +10,8 @@ use chrono::{DateTime, Utc};
 pub use routage::{Annonce, Cercle, Evenement, TABLE, announce};
 pub use store::{counts, find, list};
 pub use types::{
-    CanalNotification, CountsOut, NewNotification, NotificationFilter, NotificationOut, OwnFilter,
-    SORTABLE, StatutNotification, TypeNotification,
+    CanalNotification, CountsOut, NewNotification, NotificationFields, NotificationFilter,
+    NotificationOut, OwnFilter, SORTABLE, StatutNotification, TypeNotification,
 };
 
 use crate::{Error, Noun, Result, Tx, error::OnConstraint as _};
@@ -20,7 +20,7 @@ use crate::{Error, Noun, Result, Tx, error::OnConstraint as _};
 /// journal it is there at once.
 pub async fn create(
     tx: &mut Tx<'_>,
-    new: &NewNotification,
+    new: &NotificationFields,
     now: DateTime<Utc>,
 ) -> Result<NotificationOut> {
     let notification = store::insert(tx, new, now)

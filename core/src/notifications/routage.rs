@@ -2,7 +2,7 @@
 //! ([`crate::preferences`]) stays in the application.
 use chrono::{DateTime, Utc};
 
-use super::{CanalNotification, NewNotification, TypeNotification, store, told};
+use super::{CanalNotification, NotificationFields, TypeNotification, store, told};
 use crate::{Lang, Result, Text, Tx};
 use CanalNotification::{Email, Log};
 use Cercle::{Admins, Createur, Responsables, Technicien, UtilisateursDuClient};
@@ -95,7 +95,7 @@ pub async fn announce(tx: &mut Tx<'_>, annonce: &Annonce, now: DateTime<Utc>) ->
         if !told::claim(&mut **tx, &annonce.cle, user_id, now).await? {
             continue;
         }
-        let new = NewNotification {
+        let new = NotificationFields {
             type_: annonce.evenement.type_(),
             canal,
             contenu: annonce.contenu.as_ref().map(|text| text.in_lang(langue).to_owned()),

@@ -3,7 +3,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor, PgPool, Postgres, QueryBuilder};
 
 use super::{
-    CanalNotification, Cercle, CountsOut, NewNotification, NotificationFilter, NotificationOut,
+    CanalNotification, Cercle, CountsOut, NotificationFields, NotificationFilter, NotificationOut,
     SORTABLE, StatutNotification, TypeNotification, routage::Destinataire,
 };
 use crate::{
@@ -96,7 +96,7 @@ pub(super) async fn queue_again(tx: &mut PgConnection, id: i64) -> Result<()> {
 
 pub(super) async fn insert(
     tx: &mut PgConnection,
-    new: &NewNotification,
+    new: &NotificationFields,
     now: DateTime<Utc>,
 ) -> sqlx::Result<NotificationOut> {
     sqlx::query_as!(

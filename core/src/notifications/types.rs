@@ -4,9 +4,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    described, enumeration, enumeration_field,
-    input::{Field, Fields, Id, Input, Wrong},
-    page::Page,
+    enumeration, enumeration_field,
+    input::{Field, Id, Input, Wrong},
+    page::{Columns, Page},
 };
 
 enumeration! {
@@ -49,7 +49,7 @@ enumeration! {
 }
 enumeration_field!(StatutNotification);
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow, Columns, utoipa::ToSchema)]
 pub struct NotificationOut {
     pub id: i64,
     #[serde(rename = "type")]
@@ -93,7 +93,7 @@ pub const SORTABLE: &[&str] = &[
 
 /// A notification to be made. `intervention_id` is empty for what concerns no single one.
 #[derive(Debug, Clone)]
-pub struct NewNotification {
+pub struct NotificationFields {
     pub type_: TypeNotification,
     pub canal: CanalNotification,
     pub contenu: Option<String>,
@@ -102,65 +102,51 @@ pub struct NewNotification {
     pub user_id: i64,
 }
 
-described!(NewNotification);
+/// A notification about an intervention, as somebody asks for it.
+#[derive(Debug, Clone, Input)]
+pub struct NewNotification {
+    pub type_: TypeNotification,
+    pub canal: CanalNotification,
+    pub contenu: Option<String>,
+    #[input(as = Id)]
+    pub intervention_id: i64,
+    #[input(as = Id)]
+    pub user_id: i64,
+}
 
-impl Input for NewNotification {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        let type_ = fields.required("type");
-        let canal = fields.required("canal");
-        let contenu = fields.optional("contenu");
-        let intervention_id = fields.required::<Id>("intervention_id");
-        let user_id = fields.required::<Id>("user_id");
-        Some(Self {
-            type_: type_?,
-            canal: canal?,
-            contenu: contenu?,
-            intervention_id: Some(intervention_id?.0),
+impl From<NewNotification> for NotificationFields {
+    fn from(asked: NewNotification) -> Self {
+        Self {
+            type_: asked.type_,
+            canal: asked.canal,
+            contenu: asked.contenu,
+            intervention_id: Some(asked.intervention_id),
             planning_id: None,
-            user_id: user_id?.0,
-        })
+            user_id: asked.user_id,
+        }
     }
 }
 
 /// Which notifications a list shows.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Input)]
 pub struct NotificationFilter {
+    #[input(as = Id)]
     pub user_id: Option<i64>,
+    #[input(as = Id)]
     pub intervention_id: Option<i64>,
     pub statut: Option<StatutNotification>,
+    #[input(skip)]
     pub unread: Option<bool>,
+    #[input(page = SORTABLE)]
     pub page: Page,
-}
-
-impl Input for NotificationFilter {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        let user_id = fields.optional::<Id>("user_id");
-        let intervention_id = fields.optional::<Id>("intervention_id");
-        let statut = fields.optional("statut");
-        let page = Page::read(fields, SORTABLE);
-        Some(Self {
-            user_id: user_id?.map(|id| id.0),
-            intervention_id: intervention_id?.map(|id| id.0),
-            statut: statut?,
-            unread: None,
-            page: page?,
-        })
-    }
 }
 
 /// The list of one user.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Input)]
 pub struct OwnFilter {
     pub unread: Option<bool>,
+    #[input(page = SORTABLE)]
     pub page: Page,
-}
-
-impl Input for OwnFilter {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        let unread = fields.optional("unread");
-        let page = Page::read(fields, SORTABLE);
-        Some(Self { unread: unread?, page: page? })
-    }
 }
 
 impl OwnFilter {

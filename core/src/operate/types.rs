@@ -6,9 +6,9 @@ use serde_json::Value;
 use ulid::Ulid;
 
 use crate::{
-    described, enumeration, enumeration_field,
-    input::{Fields, Input, Line, Whole},
-    page::Page,
+    enumeration, enumeration_field,
+    input::{Input, Line, Whole},
+    page::{Columns, Page},
 };
 
 enumeration! {
@@ -76,7 +76,7 @@ impl From<admin::Attempt> for JobAttempt {
 }
 
 /// A job, in a list.
-#[derive(Debug, Clone, Serialize, sqlx::FromRow, utoipa::ToSchema)]
+#[derive(Debug, Clone, Serialize, sqlx::FromRow, Columns, utoipa::ToSchema)]
 pub struct JobOut {
     /// A ULID: later jobs have greater ids.
     pub id: String,
@@ -151,32 +151,17 @@ impl From<admin::Job> for JobDetail {
 }
 
 /// Which jobs.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Input)]
 pub struct JobFilter {
     #[serde(rename = "type")]
+    #[input(as = Line<200>)]
     pub type_: Option<String>,
     pub state: Option<JobState>,
     /// Part of the error of the last attempt; finished well, a job has none.
+    #[input(as = Line<500>)]
     pub error: Option<String>,
     pub created_from: Option<DateTime<Utc>>,
     pub created_to: Option<DateTime<Utc>>,
-}
-
-impl Input for JobFilter {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        let type_ = fields.optional::<Line<200>>("type");
-        let state = fields.optional("state");
-        let error = fields.optional::<Line<500>>("error");
-        let created_from = fields.optional("created_from");
-        let created_to = fields.optional("created_to");
-        Some(Self {
-            type_: type_?.map(|l| l.0),
-            state: state?,
-            error: error?.map(|l| l.0),
-            created_from: created_from?,
-            created_to: created_to?,
-        })
-    }
 }
 
 impl JobFilter {
@@ -201,36 +186,22 @@ impl JobFilter {
 }
 
 /// A page of jobs.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Input)]
 pub struct JobList {
+    #[input(flatten)]
     pub filter: JobFilter,
+    #[input(page = &["id"])]
     pub page: Page,
 }
 
-impl Input for JobList {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        let filter = JobFilter::read(fields);
-        let mut page = Page::read(fields, &["id"])?;
-        // The latest first, where other lists begin with the oldest.
-        page.sort.get_or_insert_with(|| "-id".to_owned());
-        Some(Self { filter: filter?, page })
-    }
-}
-
 /// Something to be done to all jobs of a filter.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Input)]
 pub struct JobBulk {
+    #[input(flatten)]
     pub filter: JobFilter,
     /// Only count them.
+    #[input(or = false)]
     pub preview: bool,
-}
-
-impl Input for JobBulk {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        let filter = JobFilter::read(fields);
-        let preview = fields.or("preview", false);
-        Some(Self { filter: filter?, preview: preview? })
-    }
 }
 
 /// What was done to the jobs of a filter.
@@ -262,17 +233,11 @@ pub struct QueueOut {
 }
 
 /// How many jobs of a queue each process runs at once.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Input)]
 pub struct QueueConcurrency {
     /// Null: as many as its program says.
+    #[input(as = Whole<1, 1000>)]
     pub concurrency: Option<i32>,
-}
-
-impl Input for QueueConcurrency {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        let wanted = fields.optional::<Whole<1, 1000>>("concurrency")?;
-        Some(Self { concurrency: wanted.and_then(|n| i32::try_from(n.0).ok()) })
-    }
 }
 
 /// A worker process that has been heard of.
@@ -285,5 +250,3 @@ pub struct WorkerOut {
     /// Jobs that it runs.
     pub running: i64,
 }
-
-described!(JobFilter, QueueConcurrency);

@@ -8,7 +8,7 @@ mod visites;
 
 use chrono::{DateTime, Utc};
 
-use crate::{Error, Noun, Result, Tx, error::OnConstraint as _, time_rules};
+use crate::{Error, Noun, Result, Tx, error::OnConstraint as _, scope::Scope, time_rules};
 
 pub use rappels::remind;
 pub use recurrence::Echeance;
@@ -29,7 +29,7 @@ pub async fn create(tx: &mut Tx<'_>, new: &PlanningCreate, now: DateTime<Utc>) -
     let id = store::insert(tx, new, echeance, now)
         .await
         .on_constraint("plannings_equipement_id_fkey", || Error::NotFound(Noun::Equipement))?;
-    store::find(&mut **tx, id, None).await
+    store::find(&mut **tx, id, Scope::All).await
 }
 
 /// The planning `id`, locked until `tx` ends.
@@ -43,15 +43,15 @@ pub async fn find_for_update(tx: &mut Tx<'_>, id: i64) -> Result<Planning> {
 pub async fn update(tx: &mut Tx<'_>, id: i64, patch: PlanningPatch) -> Result<Planning> {
     let old = find_for_update(tx, id).await?;
     let echeance = old.echeance();
-    let echeance = echeance.moved_to(patch.prochaine_date.or_keep(echeance.date));
+    let echeance = echeance.moved_to(patch.prochaine_date.unwrap_or(echeance.date));
     let new = Planning {
-        frequence: patch.frequence.or_keep(old.frequence),
-        statut: patch.statut.or_keep(old.statut),
+        frequence: patch.frequence.unwrap_or(old.frequence),
+        statut: patch.statut.unwrap_or(old.statut),
         commentaire: patch.commentaire.over(old.commentaire),
         ..old
     };
     store::save(tx, &new, echeance).await?;
-    store::find(&mut **tx, id, None).await
+    store::find(&mut **tx, id, Scope::All).await
 }
 
 /// Closes the visit that was due and plans the one after it at `date`. When that is the day on which it would have been
@@ -61,7 +61,7 @@ pub async fn move_on(tx: &mut Tx<'_>, id: i64, date: DateTime<Utc>) -> Result<Pl
     let echeance = old.echeance().next(old.frequence).moved_to(date);
     let new = Planning { derniere_date: Some(old.prochaine_date), ..old };
     store::save(tx, &new, echeance).await?;
-    store::find(&mut **tx, id, None).await
+    store::find(&mut **tx, id, Scope::All).await
 }
 
 /// Removes a planning; the interventions that it opened stay.

@@ -8,39 +8,50 @@ use super::{
 use crate::{
     Error, Noun, Result,
     page::{self, Listed},
+    scope::Scope,
 };
 
-/// The planning `id`; for a user of a client (`only`) only on that client's equipment.
-pub async fn find(db: impl PgExecutor<'_>, id: i64, only: Option<i64>) -> Result<Planning> {
-    sqlx::query_as!(
-        Planning,
+macro_rules! query_plannings {
+    ($rest:literal, $($argument:expr),+ $(,)?) => {
+        sqlx::query_as!(
+            Planning,
+            r#"
+                select p.id, frequence as "frequence: FrequencePlanning", prochaine_date, derniere_date,
+                       p.statut as "statut: StatutPlanning", commentaire, equipement_id, date_creation, version, jour, heure
+                from plannings p
+            "# + $rest,
+            $($argument),+
+        )
+    };
+}
+
+/// The planning `id` if its machine is in `scope`.
+pub async fn find(db: impl PgExecutor<'_>, id: i64, scope: Scope) -> Result<Planning> {
+    query_plannings!(
         r#"
-            select p.id, frequence as "frequence: FrequencePlanning", prochaine_date, derniere_date,
-                   p.statut as "statut: StatutPlanning", commentaire, equipement_id, date_creation, version, jour, heure
-            from plannings p
             where p.id = $1
               and ($2::bigint is null
                    or exists (select from equipements e where e.id = p.equipement_id and e.client_id = $2))
         "#,
         id,
-        only,
+        scope.client_id(),
     )
     .fetch_optional(db)
     .await?
     .ok_or(Error::NotFound(Noun::Planning))
 }
 
-/// The plannings of `filter`; for a user of a client (`only`) only those of that client's equipment.
+/// The plannings of `filter` of machines in `scope`.
 pub async fn list(
     pool: &PgPool,
     filter: &PlanningFilter,
-    only: Option<i64>,
+    scope: Scope,
 ) -> Result<Listed<Planning>> {
-    page::list(pool, "plannings", SORTABLE, &filter.page, |query| push_where(query, filter, only))
+    page::list(pool, "plannings", SORTABLE, &filter.page, |query| push_where(query, filter, scope))
         .await
 }
 
-fn push_where(query: &mut QueryBuilder<Postgres>, filter: &PlanningFilter, only: Option<i64>) {
+fn push_where(query: &mut QueryBuilder<Postgres>, filter: &PlanningFilter, scope: Scope) {
     query.push(" where true");
     if let Some(equipement_id) = filter.equipement_id {
         query.push(" and equipement_id = ").push_bind(equipement_id);
@@ -48,18 +59,13 @@ fn push_where(query: &mut QueryBuilder<Postgres>, filter: &PlanningFilter, only:
     if let Some(statut) = filter.statut {
         query.push(" and statut = ").push_bind(statut);
     }
-    if let Some(client_id) = only {
-        query.push(" and equipement_id in (select id from equipements where client_id = ");
-        query.push_bind(client_id).push(")");
-    }
+    scope.push(query, "equipement_id in (select id from equipements where client_id = ?)");
 }
 
 /// The planning `id`, locked until the transaction ends.
 pub(super) async fn find_for_update(tx: &mut PgConnection, id: i64) -> Result<Planning> {
-    sqlx::query!("select id from plannings where id = $1 for update", id)
-        .fetch_optional(&mut *tx)
-        .await?;
-    find(tx, id, None).await
+    let found = query_plannings!("where p.id = $1 for update", id).fetch_optional(tx).await?;
+    found.ok_or(Error::NotFound(Noun::Planning))
 }
 
 /// A planning that something is due of, and the name of its machine.
@@ -106,7 +112,7 @@ pub(super) async fn lock_due(
     .fetch_optional(&mut *tx)
     .await?;
     let Some(row) = row else { return Ok(None) };
-    Ok(Some(Due { planning: find(tx, id, None).await?, equipement: row.nom }))
+    Ok(Some(Due { planning: find(tx, id, Scope::All).await?, equipement: row.nom }))
 }
 
 /// The plannings with a visit in `from..to` that nobody has been told of, locked; those that another worker tells of are
@@ -134,7 +140,8 @@ pub(super) async fn lock_unannounced(
     .await?;
     let mut found = Vec::with_capacity(rows.len());
     for row in rows {
-        found.push(Due { planning: find(&mut *tx, row.id, None).await?, equipement: row.nom });
+        found
+            .push(Due { planning: find(&mut *tx, row.id, Scope::All).await?, equipement: row.nom });
     }
     Ok(found)
 }
@@ -158,11 +165,10 @@ pub struct CalendarRow {
     pub localisation: String,
 }
 
-/// The active plannings of machines that are not retired, those that come first first; for a user of a client (`only`)
-/// only those of that client's equipment.
+/// The active plannings of machines that are not retired, in `scope`, those that come first first.
 pub async fn calendar(
     db: impl PgExecutor<'_>,
-    only: Option<i64>,
+    scope: Scope,
     limit: i64,
 ) -> Result<Vec<CalendarRow>> {
     let rows = sqlx::query!(
@@ -174,7 +180,7 @@ pub async fn calendar(
             where p.statut in ('actif', 'en_retard') and e.statut <> 'retire' and ($1::bigint is null or e.client_id = $1)
             order by p.prochaine_date, p.id limit $2
         "#,
-        only,
+        scope.client_id(),
         limit,
     )
     .fetch_all(db)

@@ -5,9 +5,9 @@ use serde_json::Value;
 
 use super::Echeance;
 use crate::{
-    described, enumeration, enumeration_field,
-    input::{Field, Fields, Id, Input, Patch, Wrong, not_one_of, one_of_schema},
-    page::Page,
+    enumeration, enumeration_field,
+    input::{Field, Id, Input, Patch, Wrong, not_one_of, one_of_schema},
+    page::{Columns, Page},
     versioned,
 };
 
@@ -100,7 +100,7 @@ impl StatutPlanning {
 }
 
 /// One row of `plannings`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow, Columns, utoipa::ToSchema)]
 pub struct Planning {
     pub id: i64,
     pub frequence: FrequencePlanning,
@@ -144,83 +144,37 @@ pub const SORTABLE: &[&str] = &[
     "date_creation",
 ];
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Input)]
 pub struct PlanningCreate {
     pub frequence: FrequencePlanning,
+    #[input(as = Id)]
     pub equipement_id: i64,
     pub prochaine_date: Option<DateTime<Utc>>,
     pub derniere_date: Option<DateTime<Utc>>,
     pub commentaire: Option<String>,
 }
 
-described!(PlanningCreate, PlanningPatch, NouvelleDate);
-
-impl Input for PlanningCreate {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        let frequence = fields.required("frequence");
-        let equipement_id = fields.required::<Id>("equipement_id");
-        let prochaine_date = fields.optional("prochaine_date");
-        let derniere_date = fields.optional("derniere_date");
-        let commentaire = fields.optional("commentaire");
-        Some(Self {
-            frequence: frequence?,
-            equipement_id: equipement_id?.0,
-            prochaine_date: prochaine_date?,
-            derniere_date: derniere_date?,
-            commentaire: commentaire?,
-        })
-    }
-}
-
 /// What an edit of a planning changes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Input)]
 pub struct PlanningPatch {
-    pub(super) frequence: Patch<FrequencePlanning>,
-    pub(super) prochaine_date: Patch<DateTime<Utc>>,
-    pub(super) statut: Patch<StatutPlanning>,
+    pub(super) frequence: Option<FrequencePlanning>,
+    pub(super) prochaine_date: Option<DateTime<Utc>>,
+    pub(super) statut: Option<StatutPlanning>,
     pub(super) commentaire: Patch<String>,
 }
 
-impl Input for PlanningPatch {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        let frequence = fields.set("frequence");
-        let prochaine_date = fields.set("prochaine_date");
-        let statut = fields.set("statut");
-        let commentaire = fields.patch("commentaire");
-        Some(Self {
-            frequence: frequence?,
-            prochaine_date: prochaine_date?,
-            statut: statut?,
-            commentaire: commentaire?,
-        })
-    }
-}
-
 /// The date of the visit after the one that was due.
-#[derive(Debug, Clone, Copy)]
-pub struct NouvelleDate(pub DateTime<Utc>);
-
-impl Input for NouvelleDate {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        fields.required("nouvelle_date").map(Self)
-    }
-}
+#[derive(Debug, Clone, Copy, Input)]
+pub struct NouvelleDate(#[input(name = "nouvelle_date")] pub DateTime<Utc>);
 
 /// Which plannings a list shows.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Input)]
 pub struct PlanningFilter {
+    #[input(as = Id)]
     pub equipement_id: Option<i64>,
     pub statut: Option<StatutPlanning>,
+    #[input(page = SORTABLE)]
     pub page: Page,
-}
-
-impl Input for PlanningFilter {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        let equipement_id = fields.optional::<Id>("equipement_id");
-        let statut = fields.optional("statut");
-        let page = Page::read(fields, SORTABLE);
-        Some(Self { equipement_id: equipement_id?.map(|id| id.0), statut: statut?, page: page? })
-    }
 }
 
 #[cfg(test)]

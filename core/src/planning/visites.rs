@@ -29,7 +29,7 @@ pub async fn open_visite(tx: &mut Tx<'_>, id: i64, now: DateTime<Utc>) -> Result
         description: planning.commentaire.clone(),
         date_limite: echeance.limite(planning.frequence, now),
     };
-    let opened = interventions::open_visite(tx, &visite, now).await?;
+    let opened = interventions::open_for_planning(tx, &visite, now).await?;
     let next = echeance.after_visit(planning.frequence, now);
     let moved = Planning {
         derniere_date: Some(planning.prochaine_date),

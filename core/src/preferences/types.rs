@@ -6,8 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    described,
-    input::{Field, Fields, Input, Patch, Wrong},
+    input::{Field, Input, Patch, Wrong},
     local, versioned,
 };
 
@@ -184,47 +183,33 @@ impl Field for HeuresCalmes {
 }
 
 /// What an edit changes; null ends the quiet hours.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Input)]
 pub struct PreferencesPatch {
-    emails: Patch<EmailsPatch>,
-    digest_seulement: Patch<bool>,
+    emails: Option<EmailsPatch>,
+    digest_seulement: Option<bool>,
     heures_calmes: Patch<HeuresCalmes>,
-}
-
-described!(PreferencesPatch);
-
-impl Input for PreferencesPatch {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        let emails = fields.set("emails");
-        let digest_seulement = fields.set("digest_seulement");
-        let heures_calmes = fields.patch("heures_calmes");
-        Some(Self {
-            emails: emails?,
-            digest_seulement: digest_seulement?,
-            heures_calmes: heures_calmes?,
-        })
-    }
 }
 
 impl PreferencesPatch {
     /// Whether it is about the digest.
     pub(super) fn is_about_digest(&self) -> bool {
         let Self { emails, digest_seulement, .. } = self;
-        let switched = matches!(emails, Patch::Set(EmailsPatch(all)) if all.iter().any(|(n, _)| *n == "digest"));
-        switched || matches!(digest_seulement, Patch::Set(_))
+        let switched =
+            matches!(emails, Some(EmailsPatch(all)) if all.iter().any(|(n, _)| *n == "digest"));
+        switched || digest_seulement.is_some()
     }
 
     /// What `old` becomes.
     pub(super) fn over(self, old: Preferences) -> Preferences {
         let mut emails = old.emails;
-        if let Patch::Set(EmailsPatch(changes)) = self.emails {
+        if let Some(EmailsPatch(changes)) = self.emails {
             for (name, on) in emails.switches() {
                 *on = changes.iter().find(|(n, _)| *n == name).map_or(*on, |(_, new)| *new);
             }
         }
         Preferences {
             emails,
-            digest_seulement: self.digest_seulement.or_keep(old.digest_seulement),
+            digest_seulement: self.digest_seulement.unwrap_or(old.digest_seulement),
             heures_calmes: self.heures_calmes.over(old.heures_calmes),
             version: old.version,
         }

@@ -5,8 +5,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    described,
-    input::{Field, Fields, Input, Line, Wrong},
+    input::{Field, Input, Line, Wrong, texts},
     local::{self, Cron},
     versioned,
 };
@@ -48,6 +47,8 @@ impl From<schedules::Schedule> for Schedule {
 /// A cron expression that has a meaning.
 #[derive(Debug, Clone)]
 pub struct CronText(pub String);
+
+texts!(CronText, ZoneName);
 
 impl Field for CronText {
     fn read(value: &Value) -> Result<Self, Wrong> {
@@ -94,35 +95,20 @@ impl Field for ZoneName {
 }
 
 /// What an edit changes; what it does not name stays.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Input)]
 pub struct SchedulePatch {
+    #[input(as = CronText)]
     pub cron: Option<String>,
+    #[input(as = ZoneName)]
     pub timezone: Option<String>,
     pub enabled: Option<bool>,
 }
 
-impl Input for SchedulePatch {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        let cron = fields.optional::<CronText>("cron");
-        let timezone = fields.optional::<ZoneName>("timezone");
-        let enabled = fields.optional("enabled");
-        Some(Self { cron: cron?.map(|c| c.0), timezone: timezone?.map(|z| z.0), enabled: enabled? })
-    }
-}
-
 /// An edit that says which schedule it means.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Input)]
 pub struct NamedPatch {
+    #[input(as = Line<100>)]
     pub name: String,
+    #[input(flatten)]
     pub patch: SchedulePatch,
 }
-
-impl Input for NamedPatch {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        let name = fields.required::<Line<100>>("name");
-        let patch = SchedulePatch::read(fields);
-        Some(Self { name: name?.0, patch: patch? })
-    }
-}
-
-described!(SchedulePatch, NamedPatch);

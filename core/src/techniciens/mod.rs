@@ -59,8 +59,11 @@ pub async fn find_for_update(tx: &mut Tx<'_>, id: i64) -> Result<TechnicienOut> 
 /// Changes the fields that `edit` names; a list of skills replaces the old one.
 pub async fn update(tx: &mut Tx<'_>, id: i64, edit: TechnicienUpdate) -> Result<TechnicienOut> {
     let old = find_for_update(tx, id).await?;
-    let equipe = edit.equipe.over_with(old.equipe, |line| line.0);
-    store::update(tx, id, equipe.as_deref(), edit.disponibilite.or_keep(old.disponibilite)).await?;
+    let equipe = edit.equipe.over(old.equipe);
+    // Null means the default, as at creation.
+    let disponibilite = edit.disponibilite.over(Some(old.disponibilite));
+    let disponibilite = disponibilite.unwrap_or(DisponibiliteTechnicien::Disponible);
+    store::update(tx, id, equipe.as_deref(), disponibilite).await?;
     if let Some(competences) = &edit.competences_ids {
         set_competences(tx, id, competences).await?;
     }

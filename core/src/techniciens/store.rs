@@ -1,80 +1,65 @@
 //! SQL of `techniciens`, `competences` and what joins them.
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgExecutor, PgPool, QueryBuilder, types::Json};
+use sqlx::{PgConnection, PgExecutor, PgPool, Postgres, QueryBuilder, types::Json};
 
 use super::{Competence, DisponibiliteTechnicien, TechnicienCreate, TechnicienOut};
 use crate::{
-    Error, Lang, Noun, Result,
+    Error, Noun, Result,
     page::{Listed, Page},
-    users::{Personne, UserOut, UserRole},
+    users::{self, Personne, UserOut},
 };
 
-/// One row of `SELECT`.
+/// A technicien whose columns are renamed, beside those of its user.
 #[derive(sqlx::FromRow)]
 struct Row {
-    id: i64,
+    technicien_id: i64,
     equipe: Option<String>,
     disponibilite: DisponibiliteTechnicien,
-    user_id: i64,
-    username: String,
-    full_name: String,
-    email: String,
-    role: UserRole,
-    is_active: bool,
-    langue: Lang,
-    created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
-    user_version: i64,
+    #[sqlx(flatten)]
+    user: UserOut,
     competences: Json<Vec<Competence>>,
-    version: i64,
+    technicien_version: i64,
 }
 
 impl From<Row> for TechnicienOut {
     fn from(row: Row) -> Self {
         Self {
-            id: row.id,
+            id: row.technicien_id,
             equipe: row.equipe,
             disponibilite: row.disponibilite,
-            user: Personne::Compte(UserOut {
-                id: row.user_id,
-                username: row.username,
-                full_name: row.full_name,
-                email: row.email,
-                role: row.role,
-                is_active: row.is_active,
-                langue: row.langue,
-                created_at: row.created_at,
-                updated_at: row.updated_at,
-                last_login: None, // for an admin, and for oneself
-                version: row.user_version,
-            }),
+            user: Personne::Compte(row.user),
             competences: row.competences.0,
-            version: row.version,
+            version: row.technicien_version,
         }
     }
 }
 
-/// A technicien with its user and its skills, in one round trip.
-const SELECT: &str = "
-    select t.id, t.equipe, t.disponibilite, u.id as user_id, u.username, u.full_name, u.email, u.role, u.is_active, u.langue,
-           u.created_at, u.updated_at, u.version as user_version,
+/// Techniciens with their users and their skills, in one round trip.
+fn select() -> QueryBuilder<Postgres> {
+    let mut query = QueryBuilder::new("select ");
+    query.push(users::columns_for_others("u"));
+    query.push(
+        ", t.id as technicien_id, t.equipe, t.disponibilite,
            coalesce((
                select jsonb_agg(jsonb_build_object('id', c.id, 'nom', c.nom) order by c.id)
                from technicien_competences tc join competences c on c.id = tc.competence_id
                where tc.technicien_id = t.id
-           ), '[]') as competences, t.version
-    from techniciens t join users u on u.id = t.user_id
-    where t.supprime_le is null";
+           ), '[]') as competences, t.version as technicien_version
+        from techniciens t join users u on u.id = t.user_id
+        where t.supprime_le is null",
+    );
+    query
+}
 
 pub async fn find(db: impl PgExecutor<'_>, id: i64) -> Result<TechnicienOut> {
-    let mut query = QueryBuilder::new(SELECT);
+    let mut query = select();
     query.push(" and t.id = ").push_bind(id);
     let row: Option<Row> = query.build_query_as().fetch_optional(db).await?;
     row.map(Into::into).ok_or(Error::NotFound(Noun::Technicien))
 }
 
 pub async fn list(pool: &PgPool, page: &Page) -> Result<Listed<TechnicienOut>> {
-    let mut query = QueryBuilder::new(SELECT);
+    let mut query = select();
     page.push(&mut query, "t.id", |field| match field {
         "equipe" => Some("t.equipe"),
         "disponibilite" => Some("t.disponibilite"),

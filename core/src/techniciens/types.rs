@@ -3,8 +3,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    described, enumeration,
-    input::{Field, Fields, Id, Input, Line, Patch, Wrong, not_one_of, one_of_schema},
+    enumeration,
+    input::{Field, Id, Ids, Input, Line, Patch, Wrong, not_one_of, one_of_schema},
     users::Personne,
     versioned,
 };
@@ -64,62 +64,29 @@ impl TechnicienOut {
 /// The fields that a list of techniciens can be sorted by.
 pub const SORTABLE: &[&str] = &["id", "equipe", "disponibilite"];
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Input)]
 pub struct TechnicienCreate {
+    #[input(as = Id)]
     pub user_id: i64,
+    #[input(as = Line<200>)]
     pub equipe: Option<String>,
+    #[input(or = DisponibiliteTechnicien::Disponible)]
     pub disponibilite: DisponibiliteTechnicien,
+    #[input(as = Ids, or = Ids(Vec::new()))]
     pub competences_ids: Vec<i64>,
 }
 
-described!(TechnicienCreate, TechnicienUpdate, CompetenceCreate);
-
-impl Input for TechnicienCreate {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        let user_id = fields.required::<Id>("user_id");
-        let equipe = fields.optional::<Line<200>>("equipe");
-        let disponibilite = fields.or("disponibilite", DisponibiliteTechnicien::Disponible);
-        let competences_ids = fields.optional::<Vec<Id>>("competences_ids");
-        Some(Self {
-            user_id: user_id?.0,
-            equipe: equipe?.map(|l| l.0),
-            disponibilite: disponibilite?,
-            competences_ids: competences_ids?.unwrap_or_default().iter().map(|id| id.0).collect(),
-        })
-    }
-}
-
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Input)]
 pub struct TechnicienUpdate {
-    pub equipe: Patch<Line<200>>,
+    #[input(as = Line<200>)]
+    pub equipe: Patch<String>,
     pub disponibilite: Patch<DisponibiliteTechnicien>,
+    #[input(as = Ids)]
     pub competences_ids: Option<Vec<i64>>,
 }
 
-impl Input for TechnicienUpdate {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        let equipe = fields.patch("equipe");
-        // Null means the default, as at creation.
-        let disponibilite = fields.patch("disponibilite").map(|patch| match patch {
-            Patch::Clear => Patch::Set(DisponibiliteTechnicien::Disponible),
-            other => other,
-        });
-        let competences_ids = fields.optional::<Vec<Id>>("competences_ids");
-        Some(Self {
-            equipe: equipe?,
-            disponibilite: disponibilite?,
-            competences_ids: competences_ids?.map(|ids| ids.iter().map(|id| id.0).collect()),
-        })
-    }
-}
-
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Input)]
 pub struct CompetenceCreate {
+    #[input(as = Line<200>)]
     pub nom: String,
-}
-
-impl Input for CompetenceCreate {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        Some(Self { nom: fields.required::<Line<200>>("nom")?.0 })
-    }
 }

@@ -7,15 +7,17 @@ mod types;
 use chrono::{DateTime, Utc};
 
 pub use hasher::on_a_turn as off_the_async_threads;
-pub use password::{Password, PasswordHash, Verified, hash_password, verify_password};
+pub use password::{
+    GivenPassword, Password, PasswordHash, Verified, hash_password, verify_password,
+};
+pub(crate) use store::{columns_for_others, set_active, set_password};
 pub use store::{
     find, find_account, find_by_email, find_by_login, find_for_update, hold, list, other_hashes,
     renew_hash, set_last_login,
 };
-pub(crate) use store::{set_active, set_password};
 pub use types::{
-    Account, Email, Fonction, NewPassword, NomEtFonction, Personne, SORTABLE, UserApercu,
-    UserCreate, UserListe, UserOut, UserRole, UserUpdate, Username,
+    Account, Fonction, NomEtFonction, Personne, SORTABLE, UserApercu, UserCreate, UserListe,
+    UserOut, UserRole, UserUpdate, Username,
 };
 
 use crate::{

@@ -17,8 +17,28 @@ impl std::fmt::Debug for Password {
     }
 }
 
+/// A password sent to prove who one is: any text, since only the right one matters. Never shown.
+#[derive(Debug, Clone)]
+pub struct GivenPassword(pub Password);
+
+impl Field for GivenPassword {
+    fn read(value: &Value) -> Result<Self, Wrong> {
+        String::read(value).map(|text| Self(Password::given(text)))
+    }
+
+    fn schema() -> Value {
+        String::schema()
+    }
+}
+
+impl From<GivenPassword> for Password {
+    fn from(given: GivenPassword) -> Self {
+        given.0
+    }
+}
+
 impl Password {
-    /// A password sent to sign in: any text, since only the right one matters.
+    /// One that is not to be judged: made by this program, or [`GivenPassword`].
     #[must_use]
     pub fn given(text: String) -> Self {
         Self(text)

@@ -5,31 +5,61 @@ use sqlx::{PgConnection, PgExecutor, PgPool, QueryBuilder};
 use super::{Account, PasswordHash, SORTABLE, UserCreate, UserOut, UserRole};
 use crate::{
     Error, Lang, Noun, Result,
-    page::{Listed, Page},
+    page::{Columns as _, Listed, Page},
 };
 
+/// The columns of [`UserOut`] in a statement that joins `table`, for readers who are neither that person nor an admin: without the last
+/// sign-in.
+#[must_use]
+pub(crate) fn columns_for_others(table: &'static str) -> String {
+    let column = |name: &str| match name {
+        "last_login" => "null::timestamptz as last_login".to_owned(),
+        name => format!("{table}.{name}"),
+    };
+    UserOut::OWN.split(", ").map(column).collect::<Vec<_>>().join(", ")
+}
+
+macro_rules! query_users {
+    ($rest:literal, $argument:expr) => {
+        sqlx::query_as!(
+            UserOut,
+            r#"
+                select id, username, full_name, email, role as "role: UserRole", is_active, langue as "langue: Lang",
+                       created_at, updated_at, last_login, version
+                from users
+            "# + $rest,
+            $argument,
+        )
+    };
+}
+
+/// `query_as!` of what authentication needs to know.
+macro_rules! query_accounts {
+    ($rest:literal, $argument:expr) => {
+        sqlx::query_as!(
+            Account,
+            r#"
+                select u.id, u.email, u.role as "role: UserRole", u.client_id, u.is_active,
+                       coalesce(c.is_active, true) as "client_actif!", u.token_version,
+                       u.password_hash as "password_hash: PasswordHash"
+                from users u
+                left join clients c on c.id = u.client_id
+            "#
+                + $rest,
+            $argument,
+        )
+    };
+}
+
 pub async fn find(db: impl PgExecutor<'_>, id: i64) -> Result<UserOut> {
-    sqlx::query_as!(
-        UserOut,
-        r#"
-            select id, username, full_name, email, role as "role: UserRole", is_active, langue as "langue: Lang",
-                   created_at, updated_at, last_login, version
-            from users
-            where id = $1
-        "#,
-        id,
-    )
-    .fetch_optional(db)
-    .await?
-    .ok_or(Error::NotFound(Noun::User))
+    let found = query_users!("where id = $1", id).fetch_optional(db).await?;
+    found.ok_or(Error::NotFound(Noun::User))
 }
 
 /// The account `id`, locked until the transaction ends.
 pub async fn find_for_update(tx: &mut PgConnection, id: i64) -> Result<UserOut> {
-    sqlx::query!("select id from users where id = $1 for no key update", id)
-        .fetch_optional(&mut *tx)
-        .await?;
-    find(tx, id).await
+    let found = query_users!("where id = $1 for no key update", id).fetch_optional(tx).await?;
+    found.ok_or(Error::NotFound(Noun::User))
 }
 
 pub async fn find_by_email(db: impl PgExecutor<'_>, email: &str) -> Result<Option<i64>> {
@@ -40,20 +70,7 @@ pub async fn find_by_email(db: impl PgExecutor<'_>, email: &str) -> Result<Optio
 
 /// What authentication needs to know of account `id`.
 pub async fn find_account(db: impl PgExecutor<'_>, id: i64) -> Result<Option<Account>> {
-    Ok(sqlx::query_as!(
-        Account,
-        r#"
-            select u.id, u.email, u.role as "role: UserRole", u.client_id, u.is_active,
-                   coalesce(c.is_active, true) as "client_actif!", u.token_version,
-                   u.password_hash as "password_hash: PasswordHash"
-            from users u
-            left join clients c on c.id = u.client_id
-            where u.id = $1
-        "#,
-        id,
-    )
-    .fetch_optional(db)
-    .await?)
+    Ok(query_accounts!("where u.id = $1", id).fetch_optional(db).await?)
 }
 
 /// The same, and nobody else opens, exchanges or ends a session of it until the transaction ends: all of them come by here first.
@@ -68,19 +85,13 @@ pub async fn hold(tx: &mut PgConnection, id: i64) -> Result<Option<Account>> {
 /// The account that someone signs in to, by its username or its e-mail address, in any case.
 /// A username that is someone else's address does not hide that address.
 pub async fn find_by_login(db: impl PgExecutor<'_>, login: &str) -> Result<Option<Account>> {
-    Ok(sqlx::query_as!(
-        Account,
+    Ok(query_accounts!(
         r#"
-            select u.id, u.email, u.role as "role: UserRole", u.client_id, u.is_active,
-                   coalesce(c.is_active, true) as "client_actif!", u.token_version,
-                   u.password_hash as "password_hash: PasswordHash"
-            from users u
-            left join clients c on c.id = u.client_id
             where lower(u.email) = lower($1) or lower(u.username) = lower($1)
             order by (lower(u.email) = lower($1)) desc
             limit 1
         "#,
-        login,
+        login
     )
     .fetch_optional(db)
     .await?)
@@ -122,9 +133,8 @@ pub async fn renew_hash(
 /// The accounts, for a reader who sees all of them, or (`apercu`) what [`super::UserApercu`] shows: then what is not shown does
 /// not sort either.
 pub async fn list(pool: &PgPool, page: &Page, apercu: bool) -> Result<Listed<UserOut>> {
-    let mut query = QueryBuilder::new(
-        "select id, username, full_name, email, role, is_active, langue, created_at, updated_at, last_login, version from users",
-    );
+    let mut query = QueryBuilder::new("select ");
+    query.push(UserOut::OWN).push(" from users");
     page.push(&mut query, "id", |field| match field {
         "username" if apercu => Some("case when role <> 'client' then username end"),
         "email" if apercu => Some("case when role <> 'client' then email end"),

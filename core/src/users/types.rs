@@ -3,10 +3,11 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Password, PasswordHash};
+use super::{GivenPassword, Password, PasswordHash};
 use crate::{
-    Lang, described, enumeration, enumeration_field,
-    input::{Field, Fields, Id, Input, Line, Wrong, text_of},
+    Lang, enumeration, enumeration_field,
+    input::{Email, Field, Fields, Id, Input, Line, Wrong, text_of},
+    page::Columns,
     versioned,
 };
 
@@ -22,7 +23,7 @@ enumeration! {
 enumeration_field!(UserRole);
 
 /// A user as everyone sees one: never with a password.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow, Columns, utoipa::ToSchema)]
 pub struct UserOut {
     pub id: i64,
     pub username: String,
@@ -174,31 +175,8 @@ impl Field for Username {
     }
 }
 
-/// An address that mail can be sent to, at most 254 characters.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Email(pub String);
-
-impl Field for Email {
-    fn read(value: &Value) -> Result<Self, Wrong> {
-        let wrong = || {
-            Wrong::new(
-                "value_error",
-                "Une adresse e-mail est attendue, par exemple nom@exemple.ma.",
-                "value is not a valid email address",
-            )
-        };
-        let text = text_of(String::read(value)?.trim(), 3, 254)?;
-        let address: lettre::Address = text.parse().map_err(|_| wrong())?;
-        // A domain without a dot is right for a mail server, and a slip of the keyboard for everyone else.
-        if address.domain().contains('.') { Ok(Self(text)) } else { Err(wrong()) }
-    }
-
-    fn schema() -> Value {
-        json!({ "type": "string", "format": "email", "minLength": 3, "maxLength": 254 })
-    }
-}
-
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Input)]
+#[input(heavy, check = not_guessable(password, username, full_name, email), check = client_role(client_id, role))]
 pub struct UserCreate {
     pub username: Username,
     pub full_name: Line<200>,
@@ -206,90 +184,59 @@ pub struct UserCreate {
     pub role: UserRole,
     pub password: Password,
     pub client_id: Option<Id>,
+    #[input(or = Lang::default())]
     pub langue: Lang,
 }
 
-described!(UserCreate, UserUpdate);
-
-impl Input for UserCreate {
-    /// It scores a password.
-    const HEAVY: bool = true;
-
-    fn read(fields: &mut Fields) -> Option<Self> {
-        let username = fields.required::<Username>("username");
-        let full_name = fields.required::<Line<200>>("full_name");
-        let email = fields.required::<Email>("email");
-        let role = fields.required("role");
-        let password = fields.required::<Password>("password");
-        let client_id = fields.optional("client_id");
-        let langue = fields.or("langue", Lang::default());
-
-        let known = [
-            username.as_ref().map_or("", |u| &u.0),
-            full_name.as_ref().map_or("", |n| &n.0),
-            email.as_ref().map_or("", |e| &e.0),
-        ];
-        if let Some(Err(wrong)) = password.as_ref().map(|p| p.check_guessable(&known)) {
-            fields.fault("password", wrong);
-        }
-        if matches!(client_id, Some(Some(_))) && role.is_some_and(|r| r != UserRole::Client) {
-            let wrong = Wrong::new(
-                "value_error",
-                "Seul un utilisateur de rôle client appartient à un client.",
-                "Only a user with the role client belongs to a client",
-            );
-            fields.fault("client_id", wrong);
-        }
-        Some(Self {
-            username: username?,
-            full_name: full_name?,
-            email: email?,
-            role: role?,
-            password: password?,
-            client_id: client_id?,
-            langue: langue?,
-        })
-    }
-}
-
 /// What someone changes of their own account.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Input)]
+#[input(check = proven(password, current_password))]
 pub struct UserUpdate {
     pub full_name: Option<Line<200>>,
-    pub password: Option<NewPassword>,
+    /// A new one, beside the present one that proves whose account it is.
+    pub password: Option<Password>,
+    #[input(as = GivenPassword)]
+    pub current_password: Option<Password>,
     pub langue: Option<Lang>,
 }
 
-/// A new password, and the present one that proves whose it is.
-#[derive(Debug, Clone)]
-pub struct NewPassword {
-    pub new: Password,
-    pub current: Password,
+/// A password that the account gives away is none.
+fn not_guessable(
+    fields: &mut Fields,
+    password: Option<&Password>,
+    username: Option<&Username>,
+    full_name: Option<&Line<200>>,
+    email: Option<&Email>,
+) {
+    let known =
+        [username.map_or("", |u| &u.0), full_name.map_or("", |n| &n.0), email.map_or("", |e| &e.0)];
+    if let Some(Err(wrong)) = password.map(|password| password.check_guessable(&known)) {
+        fields.fault("password", wrong);
+    }
 }
 
-impl Input for UserUpdate {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        let full_name = fields.optional("full_name");
-        let password = fields.optional::<Password>("password");
-        let current = fields.optional::<String>("current_password");
-        let langue = fields.optional("langue");
-        let password = match (password?, current?) {
-            (None, _) => None,
-            (Some(new), Some(current)) => {
-                Some(NewPassword { new, current: Password::given(current) })
-            }
-            (Some(_), None) => {
-                fields.fault(
-                    "current_password",
-                    Wrong::new(
-                        "missing",
-                        "Pour changer de mot de passe, donnez aussi l'actuel.",
-                        "Give the current password too, to change it",
-                    ),
-                );
-                return None;
-            }
-        };
-        Some(Self { full_name: full_name?, password, langue: langue? })
+fn client_role(fields: &mut Fields, client_id: Option<&Option<Id>>, role: Option<&UserRole>) {
+    if matches!(client_id, Some(Some(_))) && role.is_some_and(|role| *role != UserRole::Client) {
+        let wrong = Wrong::new(
+            "value_error",
+            "Seul un utilisateur de rôle client appartient à un client.",
+            "Only a user with the role client belongs to a client",
+        );
+        fields.fault("client_id", wrong);
+    }
+}
+
+fn proven(
+    fields: &mut Fields,
+    password: Option<&Option<Password>>,
+    current: Option<&Option<Password>>,
+) {
+    if matches!((password, current), (Some(Some(_)), Some(None))) {
+        let wrong = Wrong::new(
+            "missing",
+            "Pour changer de mot de passe, donnez aussi l'actuel.",
+            "Give the current password too, to change it",
+        );
+        fields.fault("current_password", wrong);
     }
 }

@@ -6,7 +6,7 @@ use erp_core::{
     Ctx, Tx,
     input::Fields,
     interventions::{self, InterventionCreate, PrioriteIntervention},
-    notifications::{self, NewNotification},
+    notifications::{self, NotificationFields},
 };
 use serde_json::{Value, json};
 
@@ -122,7 +122,7 @@ async fn tell(
     };
     let user_id = world.actor(*to).user_id;
     let contenu = Some(contenu.clone());
-    let new = NewNotification {
+    let new = NotificationFields {
         type_: *type_,
         canal: *canal,
         contenu,

@@ -5,10 +5,10 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use erp_core::{
     Tx,
     equipements::{self, EquipementFields},
-    input::{Line, Whole},
+    input::{Email, Line, Whole},
     interventions::Actor,
     techniciens::{self, CompetenceCreate, TechnicienCreate},
-    users::{self, Email, PasswordHash, UserCreate, UserRole, Username},
+    users::{self, PasswordHash, UserCreate, UserRole, Username},
 };
 
 use super::{

@@ -9,7 +9,7 @@ use erp_core::{
 use sqlx::{Connection as _, PgConnection, PgPool, postgres::PgPoolOptions};
 use tokio::time::timeout;
 
-use super::{LIMIT, Report, Verdict, hours, jobs};
+use super::{Finding, LIMIT, Report, hours, jobs};
 
 /// Tokens and calendars count in minutes; ten seconds is a clock that nobody sets.
 const SKEW: TimeDelta = TimeDelta::seconds(10);
@@ -19,7 +19,7 @@ const BEHIND: &str = "le schéma d'abord";
 pub(super) async fn examine(config: &Config, report: &mut Report) {
     let pool = match timeout(LIMIT, connect(config)).await {
         Ok(Ok((pool, said))) => {
-            report.line("base", &Verdict::good(said));
+            report.line("base", &Finding::good(said));
             pool
         }
         failed => {
@@ -30,7 +30,7 @@ pub(super) async fn examine(config: &Config, report: &mut Report) {
             let found = format!("{} : {why}", config.database.place());
             let todo =
                 "vérifiez que Postgres est lancé, et DATABASE_URL ou les variables POSTGRES_";
-            report.line("base", &Verdict::bad(found, todo));
+            report.line("base", &Finding::bad(found, todo));
             for name in [
                 "schéma",
                 "files",
@@ -40,21 +40,21 @@ pub(super) async fn examine(config: &Config, report: &mut Report) {
                 "fuseaux",
                 "horloge",
             ] {
-                report.line(name, &Verdict::Skipped(AWAY));
+                report.line(name, &Finding::Skipped(AWAY));
             }
             return;
         }
     };
     let schema = timeout(LIMIT, schema(&pool)).await.unwrap_or_else(|_| {
-        Verdict::bad(
+        Finding::bad(
             "pas de réponse à temps",
             "la base est peut-être en train de migrer : recommencez",
         )
     });
     report.line("schéma", &schema);
-    if matches!(schema, Verdict::Bad { .. }) {
+    if matches!(schema, Finding::Bad { .. }) {
         for name in ["files", "disjoncteurs", "workers", "planifications", "fuseaux"] {
-            report.line(name, &Verdict::Skipped(BEHIND));
+            report.line(name, &Finding::Skipped(BEHIND));
         }
     } else {
         report.check("files", LIMIT, jobs::queues(&pool)).await;
@@ -84,18 +84,18 @@ async fn connect(config: &Config) -> Result<(PgPool, String), sqlx::Error> {
     Ok((pool, format!("PostgreSQL {version}, {} en {ms} ms", config.database.place())))
 }
 
-async fn schema(pool: &PgPool) -> Verdict {
+async fn schema(pool: &PgPool) -> Finding {
     const TODO: &str = "erp-api migrate up (migrate status montre chacune)";
     let all = match migrate::migrations(pool).await {
         Ok(all) => all,
-        Err(error) => return Verdict::bad(format!("{error}"), TODO),
+        Err(error) => return Finding::bad(format!("{error}"), TODO),
     };
     let count = |state| all.iter().filter(|m| m.state == state).count();
     let (pending, newer) = (count(MigrationState::Pending), count(MigrationState::Unknown));
     if let Some(wrong) =
         all.iter().find(|m| matches!(m.state, MigrationState::Changed | MigrationState::Dirty))
     {
-        return Verdict::bad(
+        return Finding::bad(
             format!(
                 "la migration {} n'est pas celle de ce programme, ou est inachevée",
                 wrong.version
@@ -104,31 +104,31 @@ async fn schema(pool: &PgPool) -> Verdict {
         );
     }
     if pending > 0 {
-        return Verdict::bad(format!("{pending} migrations manquent"), TODO);
+        return Finding::bad(format!("{pending} migrations manquent"), TODO);
     }
     let plus = if newer > 0 { format!(", et {newer} plus récentes") } else { String::new() };
-    Verdict::good(format!("{} migrations{plus}", all.len() - newer))
+    Finding::good(format!("{} migrations{plus}", all.len() - newer))
 }
 
 /// The skew of our clock, to half the time that the question took.
-async fn clock(pool: &PgPool) -> Verdict {
+async fn clock(pool: &PgPool) -> Finding {
     let clock = Clock::default();
     let before = clock.now();
     let theirs = sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#).fetch_one(pool).await;
     let theirs = match theirs {
         Ok(theirs) => theirs,
-        Err(error) => return Verdict::bad(format!("{error}"), "recommencez"),
+        Err(error) => return Finding::bad(format!("{error}"), "recommencez"),
     };
     skew(before + (clock.now() - before) / 2, theirs)
 }
 
-fn skew(ours: DateTime<Utc>, theirs: DateTime<Utc>) -> Verdict {
+fn skew(ours: DateTime<Utc>, theirs: DateTime<Utc>) -> Finding {
     let skew = ours - theirs;
     let found = format!("{} ms d'écart avec la base", skew.num_milliseconds());
     if skew.abs() <= SKEW {
-        Verdict::good(found)
+        Finding::good(found)
     } else {
-        Verdict::bad(found, "mettez les deux machines à l'heure (chrony, systemd-timesyncd)")
+        Finding::bad(found, "mettez les deux machines à l'heure (chrony, systemd-timesyncd)")
     }
 }
 
@@ -141,7 +141,7 @@ mod tests {
         let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
         for (seconds, good) in [(0, true), (9, true), (-9, true), (11, false), (-3600, false)] {
             let verdict = skew(now + TimeDelta::seconds(seconds), now);
-            assert_eq!(matches!(verdict, Verdict::Good(_)), good, "{seconds}: {verdict:?}");
+            assert_eq!(matches!(verdict, Finding::Good(_)), good, "{seconds}: {verdict:?}");
         }
     }
 }

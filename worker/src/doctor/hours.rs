@@ -9,19 +9,19 @@ use erp_core::{
 };
 use sqlx::PgPool;
 
-use super::Verdict;
+use super::Finding;
 
-pub(super) async fn examine(pool: &PgPool) -> Verdict {
+pub(super) async fn examine(pool: &PgPool) -> Finding {
     match look(pool).await {
         Ok(verdict) => verdict,
-        Err(error) => Verdict::bad(
+        Err(error) => Finding::bad(
             format!("{error}"),
             "recommencez ; si cela dure, voyez le journal de Postgres",
         ),
     }
 }
 
-async fn look(pool: &PgPool) -> Result<Verdict> {
+async fn look(pool: &PgPool) -> Result<Finding> {
     let own = rules::own();
     let postgres = time_rules::of_postgres(pool, &own).await?;
     let in_force = time_rules::version(pool).await?;
@@ -34,10 +34,10 @@ fn judge(
     in_force: Option<&Version>,
     postgres: Option<&Version>,
     instances: &[Instance],
-) -> Verdict {
+) -> Finding {
     const UPDATE: &str = "mettez à jour leur image, ou tzdata sur leur machine (RUNBOOK, « Le Maroc change d'heure »)";
     let Some(in_force) = in_force else {
-        return Verdict::bad("la base ne dit pas ses règles", "lancez erp-worker run");
+        return Finding::bad("la base ne dit pas ses règles", "lancez erp-worker run");
     };
     let of_postgres = match postgres {
         Some(version) if version < in_force => {
@@ -54,18 +54,18 @@ fn judge(
         .collect();
     if !behind.is_empty() {
         let found = format!("{found} ; en retard : {}", behind.join(", "));
-        return Verdict::attention(found, UPDATE);
+        return Finding::attention(found, UPDATE);
     }
     if copies.newest() < in_force {
-        return Verdict::attention(found, UPDATE);
+        return Finding::attention(found, UPDATE);
     }
     if copies.newest() > in_force {
-        return Verdict::attention(
+        return Finding::attention(
             found,
             "un worker d'ici les prendra en quelques secondes : lancez-en un",
         );
     }
-    Verdict::good(found)
+    Finding::good(found)
 }
 
 #[cfg(test)]

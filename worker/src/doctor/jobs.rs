@@ -13,18 +13,18 @@ use erp_core::{
 };
 use sqlx::PgPool;
 
-use super::Verdict;
+use super::Finding;
 
 /// A job that is ready waits for seconds; a backlog of minutes is too few workers, or none.
 const LONG_READY: f64 = 300.0;
 /// A tick is enqueued within seconds.
 const LATE: TimeDelta = TimeDelta::minutes(5);
 
-pub(super) async fn queues(pool: &PgPool) -> Verdict {
+pub(super) async fn queues(pool: &PgPool) -> Finding {
     judged(operate::queues(pool).await, |queues| of_queues(&queues))
 }
 
-fn of_queues(queues: &[QueueOut]) -> Verdict {
+fn of_queues(queues: &[QueueOut]) -> Finding {
     let names = |some: &dyn Fn(&QueueOut) -> bool| {
         queues.iter().filter(|q| some(q)).map(|q| q.name.as_str()).collect::<Vec<_>>().join(", ")
     };
@@ -32,7 +32,7 @@ fn of_queues(queues: &[QueueOut]) -> Verdict {
     let stuck = names(&|q| !q.paused && oldest(q) > LONG_READY);
     if !stuck.is_empty() {
         let longest = queues.iter().filter(|q| !q.paused).map(oldest).fold(0.0, f64::max);
-        return Verdict::bad(
+        return Finding::bad(
             format!("des tâches prêtes attendent depuis {longest:.0} s : {stuck}"),
             "lancez des workers (WORKER_QUEUES vide, ou avec ces files), ou davantage",
         );
@@ -40,32 +40,32 @@ fn of_queues(queues: &[QueueOut]) -> Verdict {
     let (dead, paused) = (names(&|q| q.dead > 0), names(&|q| q.paused));
     if !dead.is_empty() {
         let count: i64 = queues.iter().map(|q| q.dead).sum();
-        return Verdict::attention(
+        return Finding::attention(
             format!("{count} tâches mortes : {dead}"),
             "voyez pourquoi dans GET /api/v1/admin/jobs?state=dead, puis relancez-les (docs/jobs.md)",
         );
     }
     if !paused.is_empty() {
-        return Verdict::attention(
+        return Finding::attention(
             format!("en pause : {paused}"),
             "POST /api/v1/admin/queues/<file>/resume quand la raison en est passée",
         );
     }
     let ready: i64 = queues.iter().map(|q| q.ready).sum();
     let oldest = queues.iter().map(oldest).fold(0.0, f64::max);
-    Verdict::good(format!(
+    Finding::good(format!(
         "{ready} tâches prêtes, la plus ancienne depuis {oldest:.0} s, aucune morte"
     ))
 }
 
-pub(super) async fn breakers(pool: &PgPool) -> Verdict {
+pub(super) async fn breakers(pool: &PgPool) -> Finding {
     judged(breakers::list(pool).await, |breakers| of_breakers(&breakers))
 }
 
-fn of_breakers(breakers: &[BreakerOut]) -> Verdict {
+fn of_breakers(breakers: &[BreakerOut]) -> Finding {
     let open: Vec<_> = breakers.iter().filter(|breaker| breaker.open).collect();
     if open.is_empty() {
-        return Verdict::good("fermés : rien n'attend un service du dehors");
+        return Finding::good("fermés : rien n'attend un service du dehors");
     }
     let said = open.iter().map(|breaker| {
         let since = breaker
@@ -79,25 +79,25 @@ fn of_breakers(breakers: &[BreakerOut]) -> Verdict {
             since.unwrap_or_default()
         )
     });
-    Verdict::bad(
+    Finding::bad(
         format!("ouverts : {}", said.collect::<Vec<_>>().join(" ; ")),
         "remettez ce service en marche : les tâches repartent d'elles-mêmes en moins de 15 s",
     )
 }
 
-pub(super) async fn workers(pool: &PgPool, rescue_after: Duration) -> Verdict {
+pub(super) async fn workers(pool: &PgPool, rescue_after: Duration) -> Finding {
     let now = match now(pool).await {
         Ok(now) => now,
-        Err(error) => return Verdict::bad(format!("{error}"), "recommencez"),
+        Err(error) => return Finding::bad(format!("{error}"), "recommencez"),
     };
     let silent = TimeDelta::from_std(rescue_after).unwrap_or(TimeDelta::minutes(1));
     judged(operate::workers(pool).await, |workers| of_workers(&workers, now - silent))
 }
 
-fn of_workers(workers: &[WorkerOut], since: DateTime<Utc>) -> Verdict {
+fn of_workers(workers: &[WorkerOut], since: DateTime<Utc>) -> Finding {
     let heard: Vec<_> = workers.iter().filter(|w| w.last_seen >= since).collect();
     if heard.is_empty() {
-        return Verdict::bad(
+        return Finding::bad(
             "aucun worker ne se fait entendre",
             "lancez erp-worker run, et lisez son journal",
         );
@@ -106,21 +106,21 @@ fn of_workers(workers: &[WorkerOut], since: DateTime<Utc>) -> Verdict {
     let idle: Vec<_> = QUEUES.iter().filter(|queue| !served(queue)).copied().collect();
     if !idle.is_empty() {
         let found = format!("personne ne sert {}", idle.join(", "));
-        return Verdict::bad(found, "lancez un worker sans WORKER_QUEUES, ou ajoutez-y ces files");
+        return Finding::bad(found, "lancez un worker sans WORKER_QUEUES, ou ajoutez-y ces files");
     }
     let running: i64 = heard.iter().map(|w| w.running).sum();
-    Verdict::good(format!("{} à l'écoute, {running} tâches en cours", heard.len()))
+    Finding::good(format!("{} à l'écoute, {running} tâches en cours", heard.len()))
 }
 
-pub(super) async fn schedules(pool: &PgPool) -> Verdict {
+pub(super) async fn schedules(pool: &PgPool) -> Finding {
     let now = match now(pool).await {
         Ok(now) => now,
-        Err(error) => return Verdict::bad(format!("{error}"), "recommencez"),
+        Err(error) => return Finding::bad(format!("{error}"), "recommencez"),
     };
     judged(schedules::list(pool).await, |all| of_schedules(&all, now))
 }
 
-fn of_schedules(all: &[Schedule], now: DateTime<Utc>) -> Verdict {
+fn of_schedules(all: &[Schedule], now: DateTime<Utc>) -> Finding {
     let ours: Vec<_> = all.iter().filter(|s| schedules::is_known(&s.name)).collect();
     let names = |some: &dyn Fn(&Schedule) -> bool| {
         ours.iter().filter(|s| some(s)).map(|s| s.name.as_str()).collect::<Vec<_>>().join(", ")
@@ -128,29 +128,29 @@ fn of_schedules(all: &[Schedule], now: DateTime<Utc>) -> Verdict {
     // One without a date has never been looked at by anybody.
     let late = names(&|s| s.enabled && s.next_run_at.is_none_or(|next| next < now - LATE));
     if !late.is_empty() {
-        return Verdict::bad(
+        return Finding::bad(
             format!("en retard : {late}"),
             "lancez un worker avec ENABLE_SCHEDULER=true",
         );
     }
     let disabled = names(&|s| !s.enabled);
     if !disabled.is_empty() {
-        return Verdict::attention(
+        return Finding::attention(
             format!("désactivées : {disabled}"),
             "PUT /api/v1/admin/schedules/<nom> les réactive, si ce n'est pas voulu",
         );
     }
-    Verdict::good(format!("{} actives, aucune en retard", ours.len()))
+    Finding::good(format!("{} actives, aucune en retard", ours.len()))
 }
 
 async fn now(pool: &PgPool) -> Result<DateTime<Utc>> {
     Ok(sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#).fetch_one(pool).await?)
 }
 
-fn judged<T>(found: Result<T>, judge: impl FnOnce(T) -> Verdict) -> Verdict {
+fn judged<T>(found: Result<T>, judge: impl FnOnce(T) -> Finding) -> Finding {
     match found {
         Ok(found) => judge(found),
-        Err(error) => Verdict::bad(
+        Err(error) => Finding::bad(
             format!("{error}"),
             "recommencez ; si cela dure, voyez le journal de Postgres",
         ),

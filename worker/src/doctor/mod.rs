@@ -28,7 +28,7 @@ const BEYOND_SETTINGS: [&str; 10] = [
 
 /// What a check has found.
 #[derive(Debug)]
-enum Verdict {
+enum Finding {
     Good(String),
     /// Works, and somebody should look at it.
     Attention {
@@ -43,7 +43,7 @@ enum Verdict {
     Skipped(&'static str),
 }
 
-impl Verdict {
+impl Finding {
     fn good(found: impl Into<String>) -> Self {
         Self::Good(found.into())
     }
@@ -64,23 +64,23 @@ struct Report {
 }
 
 impl Report {
-    fn line(&mut self, name: &str, verdict: &Verdict) {
+    fn line(&mut self, name: &str, verdict: &Finding) {
         let (word, found, todo) = match verdict {
-            Verdict::Good(found) => ("ok", found.as_str(), None),
-            Verdict::Attention { found, todo } => ("attention", found.as_str(), Some(todo)),
-            Verdict::Bad { found, todo } => ("ÉCHEC", found.as_str(), Some(todo)),
-            Verdict::Skipped(why) => ("non vérifié", *why, None),
+            Finding::Good(found) => ("ok", found.as_str(), None),
+            Finding::Attention { found, todo } => ("attention", found.as_str(), Some(todo)),
+            Finding::Bad { found, todo } => ("ÉCHEC", found.as_str(), Some(todo)),
+            Finding::Skipped(why) => ("non vérifié", *why, None),
         };
-        self.healthy &= !matches!(verdict, Verdict::Bad { .. } | Verdict::Skipped(_));
+        self.healthy &= !matches!(verdict, Finding::Bad { .. } | Finding::Skipped(_));
         let todo = todo.map(|todo| format!(" → {todo}")).unwrap_or_default();
         println!("{word:<12} {name:<14} {found}{todo}");
     }
 
     /// The verdict of `check`, or that it took too long.
-    async fn check(&mut self, name: &str, limit: Duration, check: impl Future<Output = Verdict>) {
+    async fn check(&mut self, name: &str, limit: Duration, check: impl Future<Output = Finding>) {
         let verdict = timeout(limit, check).await.unwrap_or_else(|_| {
             let found = format!("pas de réponse en {} s", limit.as_secs());
-            Verdict::bad(found, "vérifiez le réseau et la charge, puis recommencez")
+            Finding::bad(found, "vérifiez le réseau et la charge, puis recommencez")
         });
         self.line(name, &verdict);
     }
@@ -93,11 +93,11 @@ pub async fn examine(config: Result<Config, Vec<SettingFault>>) -> bool {
         Ok(config) => config,
         Err(faults) => {
             for fault in &faults {
-                let bad = Verdict::bad(fault.to_string(), "corrigez cette variable");
+                let bad = Finding::bad(fault.to_string(), "corrigez cette variable");
                 report.line("réglages", &bad);
             }
             for name in BEYOND_SETTINGS {
-                report.line(name, &Verdict::Skipped("les réglages d'abord"));
+                report.line(name, &Finding::Skipped("les réglages d'abord"));
             }
             return false;
         }
@@ -111,19 +111,19 @@ pub async fn examine(config: Result<Config, Vec<SettingFault>>) -> bool {
 }
 
 /// What is read beyond the variables: keys and addresses.
-fn settings(config: &Config) -> Verdict {
+fn settings(config: &Config) -> Finding {
     if let Some(fault) = config.worker.faults_of_queues(QUEUES).first() {
-        return Verdict::bad(fault.to_string(), "corrigez cette variable");
+        return Finding::bad(fault.to_string(), "corrigez cette variable");
     }
     if let Err(error) = keys::Keys::new(&config.auth) {
-        return Verdict::bad(format!("{error}"), "vérifiez ALGORITHM et les fichiers des clés");
+        return Finding::bad(format!("{error}"), "vérifiez ALGORITHM et les fichiers des clés");
     }
     if let Err(error) = Mailer::new(&config.mail.smtp) {
-        return Verdict::bad(
+        return Finding::bad(
             format!("{error}"),
             "vérifiez EMAILS_FROM_EMAIL, EMAILS_FROM_NAME et SMTP_HOST",
         );
     }
     let given = config.sources.given();
-    Verdict::good(format!("{given} variables données (erp-api check-config les montre)"))
+    Finding::good(format!("{given} variables données (erp-api check-config les montre)"))
 }

@@ -8,10 +8,10 @@ use erp_core::{
 };
 use uuid::Uuid;
 
-use super::Verdict;
+use super::Finding;
 
 /// Writes, reads and deletes a small file of its own.
-pub(super) async fn storage(config: &Config) -> Verdict {
+pub(super) async fn storage(config: &Config) -> Finding {
     let (place, todo) = match &config.uploads.storage {
         StorageConfig::Folder(folder) => (
             folder.display().to_string(),
@@ -31,8 +31,8 @@ pub(super) async fn storage(config: &Config) -> Verdict {
         Err(error) => Err(error.into()),
     };
     match probed {
-        Ok(()) => Verdict::good(format!("{place} : écrit, relu, supprimé")),
-        Err(error) => Verdict::bad(format!("{place} : {error:#}"), todo),
+        Ok(()) => Finding::good(format!("{place} : écrit, relu, supprimé")),
+        Err(error) => Finding::bad(format!("{place} : {error:#}"), todo),
     }
 }
 
@@ -48,7 +48,7 @@ async fn probe(storage: &Storage) -> anyhow::Result<()> {
 }
 
 /// As far as one gets without sending anything.
-pub(super) async fn smtp(config: &Config) -> Verdict {
+pub(super) async fn smtp(config: &Config) -> Finding {
     let smtp = &config.mail.smtp;
     let place = format!("{}:{}", smtp.host, smtp.port);
     let checked = match Mailer::new(smtp) {
@@ -56,7 +56,7 @@ pub(super) async fn smtp(config: &Config) -> Verdict {
         Err(error) => Err(error),
     };
     match checked {
-        Ok(Login::NotOffered) => Verdict::attention(
+        Ok(Login::NotOffered) => Finding::attention(
             format!("{place} ne demande pas d'identification : les e-mails partent sans SMTP_USER"),
             "retirez SMTP_USER et SMTP_PASSWORD, ou vérifiez que ce serveur est le bon",
         ),
@@ -67,9 +67,9 @@ pub(super) async fn smtp(config: &Config) -> Verdict {
                 SmtpTls::Tls => "TLS",
             };
             let login = if login == Login::Accepted { "identifié" } else { "sans identification" };
-            Verdict::good(format!("{place} répond ({tls}, {login})"))
+            Finding::good(format!("{place} répond ({tls}, {login})"))
         }
-        Err(error) => Verdict::bad(
+        Err(error) => Finding::bad(
             format!("{error}"),
             "vérifiez SMTP_HOST, SMTP_PORT, SMTP_TLS, SMTP_USER et SMTP_PASSWORD ; les e-mails attendent, aucun n'est perdu",
         ),

@@ -6,6 +6,7 @@
 //! one mail in doubt, and it is known which.
 mod compose;
 mod pace;
+pub mod preview;
 mod record;
 
 use std::{

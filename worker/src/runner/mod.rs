@@ -16,7 +16,7 @@ use erp_core::{
 use futures_util::{FutureExt as _, future::BoxFuture};
 
 use self::errors::BoxDynError;
-use crate::{Settings, decoder::Decoders, work::Work};
+use crate::{Settings, documents::decoder::Decoders, work::Work};
 
 /// Why the workers could not run to their end.
 pub type StopError = MonitorError;

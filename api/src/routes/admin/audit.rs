@@ -33,7 +33,7 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
     get, path = "/admin/audit", tag = "admin", operation_id = "audit_list",
     params(Query<AuditList>),
     responses(
-        (status = 200, body = [AuditOut], description = "Done."),
+        (status = 200, body = [AuditOut]),
     ),
 )]
 async fn list(

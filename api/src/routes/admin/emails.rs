@@ -23,7 +23,7 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
     get, path = "/admin/emails", tag = "admin", operation_id = "emails_list",
     params(Query<EnvoiFilter>),
     responses(
-        (status = 200, body = [EnvoiOut], description = "Done."),
+        (status = 200, body = [EnvoiOut]),
     ),
 )]
 async fn list(

@@ -30,7 +30,7 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
     get, path = "/admin/jobs", tag = "admin", operation_id = "jobs_list",
     params(Query<JobList>),
     responses(
-        (status = 200, body = [JobOut], description = "Done."),
+        (status = 200, body = [JobOut]),
     ),
 )]
 async fn list(
@@ -46,7 +46,7 @@ async fn list(
     get, path = "/admin/jobs/{id}", tag = "admin", operation_id = "jobs_show",
     params(("id" = String, Path, max_length = 100)),
     responses(
-        (status = 200, body = JobDetail, description = "Done."),
+        (status = 200, body = JobDetail),
         (status = 404, description = "tache_introuvable"),
     ),
 )]
@@ -59,7 +59,7 @@ async fn show(State(ctx): State<Ctx>, Name(id): Name) -> Result<Json<JobDetail>,
     post, path = "/admin/jobs/{id}/retry", tag = "admin", operation_id = "jobs_retry",
     params(("id" = String, Path, max_length = 100)),
     responses(
-        (status = 200, body = JobDetail, description = "Done."),
+        (status = 200, body = JobDetail),
         (status = 404, description = "tache_introuvable"),
         (status = 409, description = "tache_non_relancable"),
     ),
@@ -80,7 +80,7 @@ async fn retry(
     post, path = "/admin/jobs/{id}/cancel", tag = "admin", operation_id = "jobs_cancel",
     params(("id" = String, Path, max_length = 100)),
     responses(
-        (status = 200, body = JobDetail, description = "Done."),
+        (status = 200, body = JobDetail),
         (status = 404, description = "tache_introuvable"),
         (status = 409, description = "tache_terminee"),
     ),
@@ -101,7 +101,7 @@ async fn cancel(
     delete, path = "/admin/jobs/{id}", tag = "admin", operation_id = "jobs_delete",
     params(("id" = String, Path, max_length = 100)),
     responses(
-        (status = 204, description = "Done."),
+        (status = 204),
         (status = 404, description = "tache_introuvable"),
         (status = 409, description = "tache_non_terminee"),
     ),
@@ -122,7 +122,7 @@ async fn delete(
     post, path = "/admin/jobs/retry", tag = "admin", operation_id = "jobs_retry_all",
     params(Query<JobBulk>),
     responses(
-        (status = 200, body = BulkOut, description = "Done."),
+        (status = 200, body = BulkOut),
         (status = 400, description = "critere_manquant"),
     ),
 )]
@@ -146,7 +146,7 @@ async fn retry_all(
     post, path = "/admin/jobs/cancel", tag = "admin", operation_id = "jobs_cancel_all",
     params(Query<JobBulk>),
     responses(
-        (status = 200, body = BulkOut, description = "Done."),
+        (status = 200, body = BulkOut),
         (status = 400, description = "critere_manquant"),
     ),
 )]
@@ -170,7 +170,7 @@ async fn cancel_all(
     delete, path = "/admin/jobs", tag = "admin", operation_id = "jobs_delete_all",
     params(Query<JobBulk>),
     responses(
-        (status = 200, body = BulkOut, description = "Done."),
+        (status = 200, body = BulkOut),
         (status = 400, description = "critere_manquant"),
     ),
 )]

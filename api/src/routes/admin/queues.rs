@@ -31,7 +31,7 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
 #[utoipa::path(
     get, path = "/admin/queues", tag = "admin", operation_id = "queues_list",
     responses(
-        (status = 200, body = Vec<QueueOut>, description = "Done."),
+        (status = 200, body = Vec<QueueOut>),
     ),
 )]
 async fn list(State(ctx): State<Ctx>) -> Result<Json<Vec<QueueOut>>, ApiError> {
@@ -116,7 +116,7 @@ async fn set_concurrency(
 #[utoipa::path(
     get, path = "/admin/workers", tag = "admin", operation_id = "workers_list",
     responses(
-        (status = 200, body = Vec<WorkerOut>, description = "Done."),
+        (status = 200, body = Vec<WorkerOut>),
     ),
 )]
 async fn workers(State(ctx): State<Ctx>) -> Result<Json<Vec<WorkerOut>>, ApiError> {
@@ -127,7 +127,7 @@ async fn workers(State(ctx): State<Ctx>) -> Result<Json<Vec<WorkerOut>>, ApiErro
 #[utoipa::path(
     get, path = "/admin/breakers", tag = "admin", operation_id = "breakers_list",
     responses(
-        (status = 200, body = Vec<BreakerOut>, description = "Done."),
+        (status = 200, body = Vec<BreakerOut>),
     ),
 )]
 async fn breakers(State(ctx): State<Ctx>) -> Result<Json<Vec<BreakerOut>>, ApiError> {

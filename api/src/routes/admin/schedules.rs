@@ -26,7 +26,7 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
 #[utoipa::path(
     get, path = "/admin/schedules", tag = "admin", operation_id = "schedules_list",
     responses(
-        (status = 200, body = Vec<Schedule>, description = "Done."),
+        (status = 200, body = Vec<Schedule>),
     ),
 )]
 async fn list(State(ctx): State<Ctx>) -> Result<Json<Vec<Schedule>>, ApiError> {
@@ -38,7 +38,7 @@ async fn list(State(ctx): State<Ctx>) -> Result<Json<Vec<Schedule>>, ApiError> {
     put, path = "/admin/schedules", tag = "admin", operation_id = "schedules_update_named",
     request_body = NamedPatch,
     responses(
-        (status = 200, body = Schedule, description = "Done."),
+        (status = 200, body = Schedule),
         (status = 404, description = "planification_introuvable"),
         (status = 409, description = "planification_sans_date"),
     ),
@@ -58,7 +58,7 @@ async fn update_named(
     params(("name" = String, Path, max_length = 100)),
     request_body = SchedulePatch,
     responses(
-        (status = 200, body = Schedule, description = "Done."),
+        (status = 200, body = Schedule),
         (status = 404, description = "planification_introuvable"),
         (status = 409, description = "planification_sans_date"),
     ),

@@ -17,7 +17,8 @@ use crate::{
     Error, Noun, Result, Tx,
     error::OnConstraint as _,
     jobs::{Job, enqueue_in, new_job},
-    notifications::{self, CanalNotification, NewNotification, TypeNotification, told},
+    notifications::{self, CanalNotification, NotificationFields, TypeNotification, told},
+    scope::Reach,
 };
 
 /// A lot that nobody closes is closed after so long: a phone may have lost its network for good.
@@ -134,28 +135,18 @@ pub(super) async fn add(tx: &mut Tx<'_>, id: i64, document: &Document, by: i64) 
     Ok(())
 }
 
-/// Closes lot `id`: no more files come. Closed again it stays as it is. `only`: whose lots alone may be closed; another's does
-/// not exist.
-pub async fn close(
-    tx: &mut Tx<'_>,
-    id: i64,
-    only: Option<i64>,
-    now: DateTime<Utc>,
-) -> Result<LotOut> {
-    close_whole(tx, id, only, now).await?;
+/// Closes lot `id`: no more files come. Closed again it stays as it is. One out of `reach` does not
+/// exist.
+pub async fn close(tx: &mut Tx<'_>, id: i64, reach: Reach, now: DateTime<Utc>) -> Result<LotOut> {
+    close_whole(tx, id, reach, now).await?;
     Ok(find(&mut **tx, id).await?.into())
 }
 
 /// The same; the lot as it was before.
-async fn close_whole(
-    tx: &mut Tx<'_>,
-    id: i64,
-    only: Option<i64>,
-    now: DateTime<Utc>,
-) -> Result<Lot> {
+async fn close_whole(tx: &mut Tx<'_>, id: i64, reach: Reach, now: DateTime<Utc>) -> Result<Lot> {
     store::lock(tx, id).await?;
     let lot = find(&mut **tx, id).await?;
-    if only.is_some() && only != lot.ouvert_par {
+    if !reach.covers(lot.ouvert_par) {
         return Err(Error::NotFound(Noun::Lot));
     }
     if lot.ferme_le.is_none() {
@@ -180,7 +171,7 @@ pub async fn settle(tx: &mut Tx<'_>, job: &SettleLot, now: DateTime<Utc>) -> Res
 }
 
 async fn settle_one(tx: &mut Tx<'_>, id: i64, now: DateTime<Utc>) -> Result<()> {
-    let attente = close_whole(tx, id, None, now).await?.attente;
+    let attente = close_whole(tx, id, Reach::All, now).await?.attente;
     // Some files are on their way: when the last has ended this comes again.
     if batch::summary(&mut **tx, &attente).await?.ended_at.is_none() {
         return Ok(());
@@ -197,7 +188,7 @@ async fn settle_one(tx: &mut Tx<'_>, id: i64, now: DateTime<Utc>) -> Result<()> 
     if !told::claim(&mut **tx, &format!("lot {id}"), user_id, now).await? {
         return Ok(());
     }
-    let new = NewNotification {
+    let new = NotificationFields {
         type_: TypeNotification::Information,
         canal: CanalNotification::Log,
         contenu: Some(contenu.in_lang(store::langue(tx, user_id).await?).to_owned()),

@@ -10,12 +10,8 @@ use crate::{
     page::{self, Listed},
 };
 
-/// What a list shows of a mail: not its bytes.
-const COLUMNS: &str = "(select id, user_id, statut, jour, destinataire, message_id, transmissions, transmis_le, part_le, \
-    parti_le, derniere_erreur from envois) as envois";
-
 pub async fn list(pool: &PgPool, filter: &EnvoiFilter) -> Result<Listed<EnvoiOut>> {
-    page::list(pool, COLUMNS, SORTABLE, &filter.page, |query| {
+    page::list(pool, "envois", SORTABLE, &filter.page, |query| {
         query.push(" where true");
         if let Some(statut) = filter.statut {
             query.push(" and statut = ").push_bind(statut);

@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 
 use crate::{
-    described, enumeration, enumeration_field,
-    input::{Fields, Id, Input},
-    page::Page,
+    enumeration, enumeration_field,
+    input::{Id, Input},
+    page::{Columns, Page},
 };
 
 enumeration! {
@@ -111,7 +111,7 @@ impl Fin {
 }
 
 /// A mail, as operators see it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow, Columns, utoipa::ToSchema)]
 pub struct EnvoiOut {
     pub id: i64,
     pub user_id: i64,
@@ -138,22 +138,11 @@ pub struct EnvoiOut {
 pub const SORTABLE: &[&str] = &["id"];
 
 /// A list of mails.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Input)]
 pub struct EnvoiFilter {
     pub statut: Option<StatutEnvoi>,
+    #[input(as = Id)]
     pub user_id: Option<i64>,
+    #[input(page = SORTABLE)]
     pub page: Page,
-}
-
-described!(EnvoiFilter);
-
-impl Input for EnvoiFilter {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        let statut = fields.optional("statut");
-        let user_id = fields.optional::<Id>("user_id");
-        let mut page = Page::read(fields, SORTABLE)?;
-        // The latest first, as with jobs.
-        page.sort.get_or_insert_with(|| "-id".to_owned());
-        Some(Self { statut: statut?, user_id: user_id?.map(|id| id.0), page })
-    }
 }

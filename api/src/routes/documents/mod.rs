@@ -1,18 +1,22 @@
-//! The documents of interventions; how a file comes in is in `upload`, how it goes out in `files`.
+//! The documents of interventions; how a file comes in is in `upload`, how it goes out in `download`, files that belong together in
+//! `lots`.
+mod download;
+mod lots;
+pub(crate) mod upload;
+
 use axum::{Json, extract::State, http::StatusCode, response::Response};
 use erp_core::{
     Ctx,
     audit::{Acte, Cible, Entry},
     documents::{self, Document, DocumentOut, DocumentUpdate},
-    input::{Fields, Input},
+    input::Input,
     interventions,
     page::Page,
-    users::UserRole,
 };
 use serde_json::json;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Detail, upload};
+use super::Detail;
 use crate::{
     ApiError,
     extract::{Auteur, CurrentUser, Json as Body, Query, RowId},
@@ -23,26 +27,23 @@ use crate::{
 
 pub(super) fn router() -> OpenApiRouter<Ctx> {
     OpenApiRouter::new()
+        .merge(download::router())
+        .merge(lots::router())
         .merge(upload::router())
         .routes(routes!(list))
         .routes(routes!(list_of_intervention, update, delete))
         .routes(routes!(reprocess))
 }
 
-struct DocumentList(Page);
-
-impl Input for DocumentList {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        Page::read(fields, documents::SORTABLE).map(Self)
-    }
-}
+#[derive(Input)]
+struct DocumentList(#[input(page = documents::SORTABLE)] Page);
 
 /// All documents: those of the interventions that staff may see.
 #[utoipa::path(
     get, path = "/documents", tag = "documents",
     params(Query<DocumentList>),
     responses(
-        (status = 200, body = [DocumentOut], description = "Done."),
+        (status = 200, body = [DocumentOut]),
     ),
 )]
 async fn list(
@@ -59,7 +60,7 @@ async fn list(
     get, path = "/documents/{id}", tag = "documents",
     params(("id" = i64, Path), Query<DocumentList>),
     responses(
-        (status = 200, body = [DocumentOut], description = "Done."),
+        (status = 200, body = [DocumentOut]),
         (status = 404, description = "intervention_introuvable"),
     ),
 )]
@@ -70,7 +71,7 @@ async fn list_of_intervention(
     here: Here,
     Query(DocumentList(page)): Query<DocumentList>,
 ) -> Result<Response, ApiError> {
-    interventions::find(&ctx.pool, id, user.client_scope()).await?;
+    interventions::find(&ctx.pool, id, user.scope()).await?;
     let listed = documents::list_of_intervention(&ctx.pool, id, &page).await?;
     let (now, outside) = (ctx.clock.now(), user.is_outside());
     let shown = |document: Document| document.shown(&ctx.liens, outside, now);
@@ -83,7 +84,7 @@ async fn list_of_intervention(
     params(("id" = i64, Path)),
     request_body = DocumentUpdate,
     responses(
-        (status = 200, body = DocumentOut, description = "Done."),
+        (status = 200, body = DocumentOut),
         (status = 403, description = "action_interdite, compte_desactive, document_d_un_autre"),
         (status = 404, description = "document_introuvable"),
     ),
@@ -95,12 +96,11 @@ async fn update(
     RowId(id): RowId,
     Body(edit): Body<DocumentUpdate>,
 ) -> Result<Tagged<DocumentOut>, ApiError> {
-    let only = (user.role == UserRole::Technicien).then_some(user.id);
     let now = ctx.clock.now();
     let shown = |document: Document| document.shown(&ctx.liens, user.is_outside(), now);
     let mut tx = ctx.begin().await?;
     let old = documents::find_for_update(&mut tx, id).await?;
-    let new = documents::update(&mut tx, id, edit, only).await?;
+    let new = documents::update(&mut tx, id, edit, user.reach()).await?;
     let document = if_match.judge(&shown(old), shown(new))?;
     tx.commit().await?;
     Ok(Tagged(document))
@@ -111,7 +111,7 @@ async fn update(
     delete, path = "/documents/{id}", tag = "documents",
     params(("id" = i64, Path)),
     responses(
-        (status = 200, body = Detail, description = "Done."),
+        (status = 200, body = Detail),
         (status = 404, description = "document_introuvable"),
     ),
 )]
@@ -138,7 +138,7 @@ async fn delete(
     post, path = "/documents/{id}/reprocess", tag = "documents",
     params(("id" = i64, Path)),
     responses(
-        (status = 202, body = DocumentOut, description = "Done."),
+        (status = 202, body = DocumentOut),
         (status = 404, description = "document_introuvable"),
     ),
 )]

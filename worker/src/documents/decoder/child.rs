@@ -9,7 +9,7 @@ use anyhow::{Context as _, ensure};
 use erp_core::documents::FileKind;
 
 use super::{confine, frame};
-use crate::files;
+use crate::documents::files;
 
 /// Decodes the file of `len` bytes that comes through the standard input, within `memory` bytes beyond what this program
 /// takes and `seconds` of processor time, and writes what it found. A file with a defect is a success.

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
-use crate::files::{Content, Defect, picture::Picture};
+use crate::documents::files::{Content, Defect, picture::Picture};
 
 #[derive(Debug, Serialize, Deserialize)]
 enum Head {

@@ -19,6 +19,8 @@ use erp_core::{
     input::{Fields, Id, Input, MAX_TEXT, Source},
     interventions,
     jobs::CAUSE,
+    scope::Scope,
+    secret,
     storage::Writer,
 };
 use sha2::{Digest as _, Sha256};
@@ -59,17 +61,12 @@ struct Upload {
     description: Option<String>,
 }
 
+#[derive(Input)]
 struct Target {
+    #[input(as = Id)]
     intervention_id: i64,
+    #[input(as = Id)]
     lot: Option<i64>,
-}
-
-impl Input for Target {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        let intervention_id = fields.required::<Id>("intervention_id");
-        let lot = fields.optional::<Id>("lot");
-        Some(Self { intervention_id: intervention_id?.0, lot: lot?.map(|id| id.0) })
-    }
 }
 
 /// Attaches a file to an intervention. `lot`: the lot of files that it belongs to, opened before.
@@ -78,7 +75,7 @@ impl Input for Target {
     params(Query<Target>),
     request_body(content = Upload, content_type = "multipart/form-data"),
     responses(
-        (status = 201, body = DocumentOut, description = "Done."),
+        (status = 201, body = DocumentOut),
         (status = 404, description = "intervention_introuvable, lot_introuvable"),
         (status = 409, description = "lot_ferme, lot_plein"),
         (status = 413, description = "fichier_trop_grand"),
@@ -94,7 +91,7 @@ async fn create(
     request: Request,
 ) -> Result<Response, ApiError> {
     if !once.is_known() {
-        interventions::find(&ctx.pool, target.intervention_id, None).await?;
+        interventions::find(&ctx.pool, target.intervention_id, Scope::All).await?;
         let (quota, now) = (ctx.config.uploads.quota_mib, ctx.clock.now());
         documents::ensure_quota(&ctx.pool, user.id, quota, now).await?;
         if let Some(lot) = target.lot {
@@ -121,7 +118,7 @@ async fn create(
     params(Query<Target>),
     request_body(content = Upload, content_type = "multipart/form-data"),
     responses(
-        (status = 201, body = DocumentOut, description = "Done."),
+        (status = 201, body = DocumentOut),
         (status = 404, description = "intervention_introuvable, lot_introuvable"),
         (status = 409, description = "lot_ferme, lot_plein"),
         (status = 413, description = "fichier_trop_grand"),
@@ -181,14 +178,9 @@ async fn receive_file(ctx: &Ctx, request: Request) -> Result<Received, ApiError>
 }
 
 /// What is said of a file beside it.
+#[derive(Input)]
 struct Said {
     description: Option<String>,
-}
-
-impl Input for Said {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        Some(Self { description: fields.optional("description")? })
-    }
 }
 
 /// The text of a part. Of one that is longer than any field may be, the beginning: that is refused all the same.
@@ -232,7 +224,7 @@ async fn stream_to_storage(
         writer.write(chunk).await?;
         next = next_chunk(&mut part, max, pace).await?;
     }
-    let sha256 = base16ct::lower::encode_string(&hash.finalize());
+    let sha256 = secret::hex(&hash.finalize());
     Ok(Received { writer, fichier, kind, filename, size_bytes, sha256, description: None })
 }
 

@@ -1,4 +1,7 @@
 //! Checks uploaded files, prepares what is served of them, and removes what nobody refers to.
+pub mod decoder;
+pub mod files;
+
 use bytes::Bytes;
 use erp_core::{
     Error, Noun, Result,
@@ -10,7 +13,8 @@ use erp_core::{
     jobs::Dependency,
 };
 
-use crate::{files::Content, work::Work};
+use crate::work::Work;
+use files::Content;
 
 /// Brings a document to `ready`, or to `failed` with its reason: both are a job done. Run twice it does the same
 /// twice, on the same names, until it is recorded once.

@@ -4,7 +4,7 @@ use erp_core::{
     Ctx,
     documents::lots::{self, LotOut},
     interventions,
-    users::UserRole,
+    scope::Scope,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -24,7 +24,7 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
     post, path = "/interventions/{id}/lots", tag = "documents",
     params(("id" = i64, Path)),
     responses(
-        (status = 201, body = LotOut, description = "Done."),
+        (status = 201, body = LotOut),
         (status = 404, description = "intervention_introuvable"),
     ),
 )]
@@ -34,7 +34,7 @@ async fn open(
     State(ctx): State<Ctx>,
     RowId(id): RowId,
 ) -> Result<Response, ApiError> {
-    interventions::find(&ctx.pool, id, None).await?;
+    interventions::find(&ctx.pool, id, Scope::All).await?;
     let mut effect = once.begin(&ctx).await?;
     let lot = lots::open(&mut effect, id, user.id, ctx.clock.now()).await?;
     effect.answer(StatusCode::CREATED, &lot).await
@@ -45,7 +45,7 @@ async fn open(
     get, path = "/lots/{id}", tag = "documents",
     params(("id" = i64, Path)),
     responses(
-        (status = 200, body = LotOut, description = "Done."),
+        (status = 200, body = LotOut),
         (status = 404, description = "lot_introuvable"),
     ),
 )]
@@ -58,7 +58,7 @@ async fn read(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Json<LotOut>, 
     post, path = "/lots/{id}/fin", tag = "documents",
     params(("id" = i64, Path)),
     responses(
-        (status = 200, body = LotOut, description = "Done."),
+        (status = 200, body = LotOut),
         (status = 404, description = "lot_introuvable"),
     ),
 )]
@@ -68,8 +68,7 @@ async fn close(
     State(ctx): State<Ctx>,
     RowId(id): RowId,
 ) -> Result<Response, ApiError> {
-    let only = (user.role == UserRole::Technicien).then_some(user.id);
     let mut effect = once.begin(&ctx).await?;
-    let lot = lots::close(&mut effect, id, only, ctx.clock.now()).await?;
+    let lot = lots::close(&mut effect, id, user.reach(), ctx.clock.now()).await?;
     effect.answer(StatusCode::OK, &lot).await
 }

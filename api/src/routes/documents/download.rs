@@ -94,7 +94,7 @@ async fn may_read(ctx: &Ctx, reader: &Reader, document: &Document, name: &str) -
         Reader::Lien(_) | Reader::Public if ready => Ok(()),
         Reader::User(_) if ready && ctx.config.uploads.public => Ok(()),
         Reader::User(user) if ready || waits && document.key() == name => {
-            let scope = user.client_scope();
+            let scope = user.scope();
             match interventions::find(&ctx.pool, document.intervention_id, scope).await {
                 Err(Error::NotFound(_)) => Err(absent()),
                 found => found.map(drop),

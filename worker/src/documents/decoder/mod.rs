@@ -4,7 +4,7 @@
 //! system holds it to ([`confine()`]), decodes, and answers through its standard output (`frame`). It has no settings, no
 //! secrets, no files and no network. One process serves one file: starting it takes milliseconds, a photo tens of them.
 //!
-//! The worker judges by a file's header what it will take ([`crate::files::need`]), waits until so much of its budget is
+//! The worker judges by a file's header what it will take ([`crate::documents::files::need`]), waits until so much of its budget is
 //! free, and gives the process that and no more: what all of them take at once stays below the budget, whatever the files.
 
 mod child;
@@ -34,7 +34,7 @@ use tokio::{
 pub use child::decode;
 pub use confine::confine;
 
-use crate::files::{Content, Defect, UNREADABLE, need::Need};
+use crate::documents::files::{Content, Defect, UNREADABLE, need::Need};
 
 const MIB: u64 = 1 << 20;
 /// Of real time, for each second of processor time: the machine has others to serve.
@@ -90,7 +90,7 @@ impl Decoders {
         Ok(self.0.places.acquire().await.map_err(anyhow::Error::from)?)
     }
 
-    /// Decodes a file as [`crate::files::examine`] does, in a process that ends with this future. A defect is for good, also
+    /// Decodes a file as [`crate::documents::files::examine`] does, in a process that ends with this future. A defect is for good, also
     /// where it is that the file ran into a limit; an error is none of the file's fault.
     pub(crate) async fn examine(
         &self,

@@ -1,0 +1,51 @@
+//! `#[derive(Columns)]`: the columns that a list reads are the fields of what it gives.
+use proc_macro2::TokenStream as Tokens;
+use quote::quote;
+use syn::{Attribute, Data, DeriveInput, Error, Field, LitStr, Result, spanned::Spanned as _};
+
+pub(crate) fn expand(item: &DeriveInput) -> Result<Tokens> {
+    let Data::Struct(data) = &item.data else {
+        return Err(Error::new(item.span(), "only a struct has columns"));
+    };
+    let (mut own, mut beside) = (Vec::new(), Vec::new());
+    for field in &data.fields {
+        let name = name(field)?;
+        match said(&field.attrs, "columns", "beside")? {
+            Some(sql) => beside.push(format!("{sql} as {name}")),
+            None => own.push(name),
+        }
+    }
+    let (name, own, beside) = (&item.ident, own.join(", "), beside.join(", "));
+    Ok(quote! {
+        #[automatically_derived]
+        impl ::erp_core::page::Columns for #name {
+            const OWN: &'static str = #own;
+            const BESIDE: &'static str = #beside;
+        }
+    })
+}
+
+/// What the column is called: as `sqlx::FromRow` looks for it.
+fn name(field: &Field) -> Result<String> {
+    if let Some(name) = said(&field.attrs, "sqlx", "rename")? {
+        return Ok(name);
+    }
+    let name =
+        field.ident.as_ref().ok_or_else(|| Error::new(field.span(), "a field without a name"))?;
+    Ok(name.to_string())
+}
+
+/// The text of `#[attribute(key = "…")]`.
+fn said(attributes: &[Attribute], attribute: &str, key: &str) -> Result<Option<String>> {
+    let mut found = None;
+    for attribute in attributes.iter().filter(|found| found.path().is_ident(attribute)) {
+        attribute.parse_nested_meta(|meta| {
+            if !meta.path.is_ident(key) {
+                return Err(meta.error(format!("{key} is expected")));
+            }
+            found = Some(meta.value()?.parse::<LitStr>()?.value());
+            Ok(())
+        })?;
+    }
+    Ok(found)
+}

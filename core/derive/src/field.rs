@@ -1,0 +1,130 @@
+//! One field of a struct of input.
+use proc_macro2::TokenStream as Tokens;
+use quote::{format_ident, quote};
+use syn::{
+    Error, GenericArgument, Ident, Member, PathArguments, Result, Type, spanned::Spanned as _,
+};
+
+use crate::attributes::OfField;
+
+pub(crate) struct Field {
+    pub(crate) member: Member,
+    pub(crate) vis: syn::Visibility,
+    pub(crate) docs: Vec<syn::Attribute>,
+    pub(crate) ty: Type,
+    pub(crate) said: OfField,
+    /// The variable that holds it while the others are read.
+    variable: Ident,
+}
+
+/// What a field's type says of it.
+pub(crate) enum Shape<'a> {
+    Always(&'a Type),
+    Optional(&'a Type),
+    Patch(&'a Type),
+}
+
+impl Field {
+    pub(crate) fn parse(place: usize, field: &syn::Field) -> Result<Self> {
+        let member = match &field.ident {
+            Some(name) => Member::Named(name.clone()),
+            None => Member::from(place),
+        };
+        let variable = match &field.ident {
+            Some(name) => format_ident!("read_{name}"),
+            None => format_ident!("read_{place}"),
+        };
+        Ok(Self {
+            member,
+            vis: field.vis.clone(),
+            docs: field.attrs.iter().filter(|a| a.path().is_ident("doc")).cloned().collect(),
+            ty: field.ty.clone(),
+            said: OfField::parse(&field.attrs)?,
+            variable,
+        })
+    }
+
+    pub(crate) fn shape(&self) -> Shape<'_> {
+        match argument(&self.ty) {
+            Some((name, inner)) if name == "Option" => Shape::Optional(inner),
+            Some((name, inner)) if name == "Patch" => Shape::Patch(inner),
+            _ => Shape::Always(&self.ty),
+        }
+    }
+
+    /// Its name in a request.
+    pub(crate) fn name(&self) -> Result<String> {
+        match (&self.said.name, &self.member) {
+            (Some(name), _) => Ok(name.clone()),
+            (None, Member::Named(name)) => Ok(name.to_string().trim_end_matches('_').to_owned()),
+            (None, Member::Unnamed(_)) => Err(Error::new(self.ty.span(), "`name` is missing")),
+        }
+    }
+
+    /// The statement that reads it into its variable: `None` where it is at fault.
+    pub(crate) fn read(&self) -> Result<Tokens> {
+        let Self { variable, ty, .. } = self;
+        let value = self.value()?;
+        Ok(quote! { let #variable: ::core::option::Option<#ty> = #value; })
+    }
+
+    fn value(&self) -> Result<Tokens> {
+        let ty = &self.ty;
+        if self.said.skip {
+            return Ok(
+                quote! { ::core::option::Option::Some(::core::default::Default::default()) },
+            );
+        }
+        if self.said.flatten {
+            return Ok(quote! { <#ty as ::erp_core::input::Input>::read(fields) });
+        }
+        if let Some(sortable) = &self.said.page {
+            return Ok(self.page(sortable));
+        }
+        let name = self.name()?;
+        let (inner, method, map) = match (self.shape(), self.said.present) {
+            (Shape::Optional(inner), false) => (inner, quote!(optional), true),
+            (Shape::Optional(inner), true) => (inner, quote!(present), true),
+            (Shape::Patch(inner), false) => (inner, quote!(patch), true),
+            (Shape::Always(inner), false) => (inner, quote!(required), false),
+            (_, true) => return Err(Error::new(ty.span(), "`present` is for an `Option`")),
+        };
+        let read_as = self.said.read_as.as_ref().unwrap_or(inner);
+        let value = match &self.said.or {
+            Some(value) => quote! { fields.or::<#read_as>(#name, #value) },
+            None => quote! { fields.#method::<#read_as>(#name) },
+        };
+        Ok(match (&self.said.read_as, map) {
+            (None, _) => value,
+            (Some(_), false) => quote! { #value.map(::core::convert::From::from) },
+            (Some(_), true) => {
+                quote! { #value.map(|read| read.map(::core::convert::From::from)) }
+            }
+        })
+    }
+
+    fn page(&self, sortable: &syn::Expr) -> Tokens {
+        let searching = self.said.searching.as_ref().map(|q| {
+            let q = format_ident!("read_{q}");
+            quote! { .map(|page| page.searching(#q.as_ref().and_then(|q| q.as_ref()))) }
+        });
+        quote! { ::erp_core::page::Page::read(fields, #sortable) #searching }
+    }
+
+    /// The member of the struct that is made in the end.
+    pub(crate) fn member(&self) -> Tokens {
+        let Self { member, variable, .. } = self;
+        quote! { #member: #variable? }
+    }
+}
+
+/// `Name<T>`: the name and the type.
+fn argument(ty: &Type) -> Option<(&Ident, &Type)> {
+    let Type::Path(path) = ty else { return None };
+    let last = path.path.segments.last()?;
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+    match arguments.args.first()? {
+        GenericArgument::Type(inner) if arguments.args.len() == 1 => Some((&last.ident, inner)),
+        _ => None,
+    }
+}

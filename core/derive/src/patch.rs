@@ -1,0 +1,90 @@
+//! Edits: structs whose fields are laid over those of a row.
+use proc_macro2::TokenStream as Tokens;
+use quote::quote;
+use syn::{DeriveInput, Error, Result};
+
+use crate::{
+    attributes::OfStruct,
+    field::{Field, Shape},
+};
+
+/// The type of an edit that changes some of a struct's fields.
+pub(crate) fn declaration(
+    item: &DeriveInput,
+    of_struct: &OfStruct,
+    fields: &[Field],
+) -> Result<Tokens> {
+    let (name, row) = match (&of_struct.patch, &of_struct.of) {
+        (None, None) => return Ok(Tokens::new()),
+        (Some(name), Some(row)) => (name, row),
+        _ => return Err(Error::new(item.ident.span(), "`patch` and `of` come together")),
+    };
+    let (vis, all) = (&item.vis, &item.ident);
+    let doc = format!("What an edit changes of [`{all}`].");
+    let members = fields.iter().map(member).collect::<Result<Vec<_>>>()?;
+    let over = fields.iter().map(over);
+    Ok(quote! {
+        #[doc = #doc]
+        #[derive(Debug, Clone, ::erp_core::input::Input)]
+        #vis struct #name { #(#members),* }
+
+        impl #name {
+            /// All fields, as this edit leaves those of `old`.
+            #[must_use]
+            #vis fn over(self, old: #row) -> #all {
+                #all { #(#over),* }
+            }
+        }
+    })
+}
+
+/// The field in the edit: what it may be, and by which rules it is read.
+fn member(field: &Field) -> Result<Tokens> {
+    let Field { member, vis, docs, said, .. } = field;
+    let name = field.name()?;
+    let read_as = said.read_as.as_ref().map(|read_as| quote! { , as = #read_as });
+    let ty = match field.shape() {
+        Shape::Always(ty) => quote! { ::core::option::Option<#ty> },
+        Shape::Optional(ty) => quote! { ::erp_core::input::Patch<#ty> },
+        Shape::Patch(_) => return Err(Error::new_spanned(&field.ty, "an edit of an edit")),
+    };
+    Ok(quote! { #(#docs)* #[input(name = #name #read_as)] #vis #member: #ty })
+}
+
+fn over(field: &Field) -> Tokens {
+    let member = &field.member;
+    match field.shape() {
+        Shape::Always(_) => quote! { #member: self.#member.unwrap_or(old.#member) },
+        _ => quote! { #member: self.#member.over(old.#member) },
+    }
+}
+
+/// What a struct that is an edit makes of a row.
+pub(crate) fn changes(
+    item: &DeriveInput,
+    of_struct: &OfStruct,
+    fields: &[Field],
+) -> Result<Tokens> {
+    let Some(row) = &of_struct.changes else { return Ok(Tokens::new()) };
+    let (vis, name) = (&item.vis, &item.ident);
+    let changed = fields.iter().filter(|field| !field.said.apart);
+    let changed = changed.map(change).collect::<Result<Vec<_>>>()?;
+    Ok(quote! {
+        impl #name {
+            /// What `old` becomes by this edit; what is a step of its own stays.
+            #[must_use]
+            #vis fn over(self, old: #row) -> #row {
+                #row { #(#changed,)* ..old }
+            }
+        }
+    })
+}
+
+fn change(field: &Field) -> Result<Tokens> {
+    let member = &field.member;
+    match field.shape() {
+        Shape::Optional(_) => Ok(quote! { #member: self.#member.unwrap_or(old.#member) }),
+        Shape::Patch(_) => Ok(quote! { #member: self.#member.over(old.#member) }),
+        Shape::Always(ty) => Err(Error::new_spanned(ty, "an `Option` or a `Patch` is expected")),
+    }
+}

@@ -1,0 +1,30 @@
+//! Addresses of mail.
+use serde_json::{Value, json};
+
+use super::{Field, Wrong, text_of, texts};
+
+/// An address that mail can be sent to, at most 254 characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Email(pub String);
+
+impl Field for Email {
+    fn read(value: &Value) -> Result<Self, Wrong> {
+        let wrong = || {
+            Wrong::new(
+                "value_error",
+                "Une adresse e-mail est attendue, par exemple nom@exemple.ma.",
+                "value is not a valid email address",
+            )
+        };
+        let text = text_of(String::read(value)?.trim(), 3, 254)?;
+        let address: lettre::Address = text.parse().map_err(|_| wrong())?;
+        // A domain without a dot is right for a mail server, and a slip of the keyboard for everyone else.
+        if address.domain().contains('.') { Ok(Self(text)) } else { Err(wrong()) }
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "format": "email", "minLength": 3, "maxLength": 254 })
+    }
+}
+
+texts!(Email);
