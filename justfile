@@ -6,9 +6,9 @@ _:
 dev *options:
     cargo dev {{options}}
 
-# The tests whose names contain the words: `just t planning`
+# The tests whose names contain the words: `just t planning`. By cargo-nextest where it is installed (.config/nextest.toml)
 t +words:
-    cargo test --workspace -- {{words}}
+    if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --workspace {{words}}; else cargo test --workspace -- {{words}}; fi
 
 # One story of the API, or all: `just api planning`
 api *words:

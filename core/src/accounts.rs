@@ -8,7 +8,7 @@ use crate::{
     Error, Result, Tx,
     auth::{self, Motif},
     calendrier,
-    notifications::envois::{self, Avis, Quoi},
+    notifications::outgoing_mails::{self, Avis, Quoi},
     users::{self, Account, PasswordHash},
 };
 
@@ -31,7 +31,7 @@ pub async fn change_password(
     users::set_password(tx, account.id, hash, now).await?;
     let adresse = Some(address.to_canonical().to_string());
     let avis = Avis { quoi: Quoi::MotDePasse, quand: now, adresse, appareil: None };
-    envois::open_avis(tx, account.id, &avis, now).await?;
+    outgoing_mails::open_avis(tx, account.id, &avis, now).await?;
     end_access(tx, account.id, Motif::MotDePasse, now).await
 }
 

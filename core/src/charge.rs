@@ -67,7 +67,7 @@ pub async fn charge(pool: &PgPool, id: i64, now: DateTime<Utc>) -> Result<Charge
     )
     .fetch_optional(pool)
     .await?
-    .ok_or(Error::NotFound(Noun::Technicien))?;
+    .ok_or(Error::NotFound(Noun::TECHNICIEN))?;
     Ok(ChargeOut {
         technicien_id: id,
         ouvertes: counted.ouvertes,

@@ -8,7 +8,7 @@ use crate::{
     Clock, Config, Result,
     config::StorageConfig,
     database::{self, Reserved},
-    keys::{Empreintes, Keys, Liens},
+    keys::{Fingerprints, Keys, Liens},
     limits::Limits,
     mailer::Mailer,
     storage::Storage,
@@ -27,7 +27,7 @@ pub struct Ctx {
     pub mailer: Mailer,
     pub keys: Arc<Keys>,
     pub liens: Arc<Liens>,
-    pub empreintes: Arc<Empreintes>,
+    pub fingerprints: Arc<Fingerprints>,
     pub limits: Arc<Limits>,
     pub config: Arc<Config>,
 }
@@ -53,7 +53,7 @@ impl Ctx {
             mailer: Mailer::new(&config.mail.smtp)?,
             keys: Arc::new(Keys::new(&config.auth)?),
             liens: Arc::new(Liens::new(&config.auth)?),
-            empreintes: Arc::new(Empreintes::new(&config.auth)?),
+            fingerprints: Arc::new(Fingerprints::new(&config.auth)?),
             limits: Arc::default(),
             config: Arc::new(config),
         })

@@ -4,73 +4,29 @@ use crate::{Text, input::Fault, version::Difference};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What can be missing, named for a sentence.
+/// What can be missing. Each noun of the business says of itself, in its own module, `impl Noun { pub const CLIENT: Self = … }`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Noun {
-    Competence,
-    Client,
-    Document,
-    Envoi,
-    Equipement,
-    Fichier,
-    Intervention,
-    Job,
-    Lot,
-    Notification,
-    Planning,
-    Queue,
-    Schedule,
-    Session,
-    Technicien,
-    User,
+pub struct Noun {
+    code: &'static str,
+    fr: &'static str,
+    en: &'static str,
 }
 
 impl Noun {
-    fn not_found(self) -> Text {
-        let (fr, en) = match self {
-            Self::Competence => ("Compétence introuvable.", "Skill not found."),
-            Self::Client => ("Client introuvable.", "Client not found."),
-            Self::Document => ("Document introuvable.", "Document not found."),
-            Self::Envoi => ("Courriel introuvable.", "Mail not found."),
-            Self::Equipement => ("Équipement introuvable.", "Equipment not found."),
-            Self::Fichier => ("Fichier introuvable.", "File not found."),
-            Self::Intervention => ("Intervention introuvable.", "Intervention not found."),
-            Self::Job => ("Tâche introuvable.", "Job not found."),
-            Self::Lot => ("Lot introuvable.", "Lot not found."),
-            Self::Notification => ("Notification introuvable.", "Notification not found."),
-            Self::Planning => ("Planning introuvable.", "Maintenance plan not found."),
-            Self::Queue => ("File d'attente introuvable.", "Queue not found."),
-            Self::Schedule => ("Planification introuvable.", "Schedule not found."),
-            Self::Session => {
-                ("Session introuvable, ou déjà terminée.", "Session not found, or over.")
-            }
-            Self::Technicien => ("Technicien introuvable.", "Technician not found."),
-            Self::User => ("Utilisateur introuvable.", "User not found."),
-        };
-        Text::new(fr, en)
+    /// The stable code of its absence (`client_introuvable`), and the sentence in both languages.
+    #[must_use]
+    pub const fn new(code: &'static str, fr: &'static str, en: &'static str) -> Self {
+        Self { code, fr, en }
     }
 
-    /// `intervention_introuvable`: the stable code of its absence.
+    fn not_found(self) -> Text {
+        Text::new(self.fr, self.en)
+    }
+
+    /// The stable code of its absence.
     #[must_use]
     pub fn not_found_code(self) -> &'static str {
-        match self {
-            Self::Competence => "competence_introuvable",
-            Self::Client => "client_introuvable",
-            Self::Document => "document_introuvable",
-            Self::Envoi => "envoi_introuvable",
-            Self::Equipement => "equipement_introuvable",
-            Self::Fichier => "fichier_introuvable",
-            Self::Intervention => "intervention_introuvable",
-            Self::Job => "tache_introuvable",
-            Self::Lot => "lot_introuvable",
-            Self::Notification => "notification_introuvable",
-            Self::Planning => "planning_introuvable",
-            Self::Queue => "file_introuvable",
-            Self::Schedule => "planification_introuvable",
-            Self::Session => "session_introuvable",
-            Self::Technicien => "technicien_introuvable",
-            Self::User => "utilisateur_introuvable",
-        }
+        self.code
     }
 }
 

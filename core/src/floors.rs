@@ -1,71 +1,20 @@
-//! Who may know whom: a module knows those before it in this list, and no other. The base knows no noun of the business; the
-//! nouns know the base and the nouns below them; on top stands what knows many of them.
-use std::{collections::BTreeSet, fs, path::Path};
+//! `lib.rs` lists the modules from the ground up. A module imports from those before it in that list, and from no other.
+use std::{collections::BTreeSet, fs, path::Path, sync::LazyLock};
 
 use crate::sources::files;
 
-/// From the ground up.
-const FLOORS: [(&str, &[&str]); 4] = [
-    // Errors, texts and input are one thing said in three files, which know each other.
-    ("ground", &["secret", "sources", "text", "input", "version", "error", "scope", "page"]),
-    (
-        "base",
-        &[
-            "clock",
-            "roots",
-            "shutdown",
-            "metrics",
-            "storage",
-            "local",
-            "mailer",
-            "config",
-            "health",
-            "telemetry",
-            "database",
-            "keys",
-            "limits",
-            "tx",
-            "ctx",
-            "migrate",
-            "idempotence",
-            "jobs",
-            "time_rules",
-        ],
-    ),
-    (
-        "nouns",
-        &[
-            "audit",
-            "users",
-            "preferences",
-            "notifications",
-            "auth",
-            "clients",
-            "techniciens",
-            "interventions",
-            "documents",
-            "equipements",
-            "planning",
-            "calendrier",
-            "accounts",
-        ],
-    ),
-    (
-        "top",
-        &[
-            "charge",
-            "mail_facts",
-            "dashboard",
-            "digest",
-            "reconcile",
-            "schedules",
-            "catalogue",
-            "operate",
-            "scrape",
-            "seed",
-        ],
-    ),
-];
+/// The modules in the order of `lib.rs`, and how many of them are of the ground, whose modules know each other.
+static FLOORS: LazyLock<(Vec<&str>, usize)> = LazyLock::new(|| {
+    let (ground, above) = include_str!("lib.rs").split_once("// The base").expect("a base");
+    let modules = |text: &'static str| {
+        text.lines().filter_map(|line| {
+            line.trim_start_matches("pub ").strip_prefix("mod ")?.strip_suffix(';')
+        })
+    };
+    let ground: Vec<_> = modules(ground).collect();
+    let count = ground.len();
+    (ground.into_iter().chain(modules(above)).collect(), count)
+});
 
 /// What `lib.rs` gives another name, and the module that it is of.
 const RENAMED: [(&str, &str); 12] = [
@@ -83,7 +32,7 @@ const RENAMED: [(&str, &str); 12] = [
     ("enumeration_field", "input"),
 ];
 /// Macros of the crate, which are of the ground.
-const MACROS: [&str; 3] = ["described", "versioned", "filtered"];
+const MACROS: [&str; 2] = ["versioned", "filtered"];
 
 /// A source without its comments and its tests, which may know all.
 fn code(source: &str) -> String {
@@ -132,9 +81,9 @@ fn name(text: &str) -> String {
 
 /// How high a module stands; all of the ground alike.
 fn height(module: &str) -> Option<usize> {
-    let all = FLOORS.iter().flat_map(|(_, modules)| modules.iter());
-    let at = all.clone().position(|one| *one == module)?;
-    Some(at.max(FLOORS[0].1.len() - 1))
+    let (modules, ground) = &*FLOORS;
+    let at = modules.iter().position(|one| *one == module)?;
+    Some(at.max(ground - 1))
 }
 
 #[test]

@@ -4,59 +4,69 @@
 // What `#[derive(Input)]` writes names this crate, here as elsewhere.
 extern crate self as erp_core;
 
-pub mod accounts;
-pub mod audit;
-pub mod auth;
-pub mod calendrier;
-pub mod catalogue;
-pub mod charge;
-pub mod clients;
-mod clock;
-pub mod config;
-mod ctx;
-pub mod dashboard;
-pub mod database;
-pub mod digest;
-pub mod documents;
-pub mod equipements;
-pub mod error;
-#[cfg(test)]
-mod floors;
-pub mod health;
-pub mod idempotence;
-pub mod input;
-pub mod interventions;
-pub mod jobs;
-pub mod keys;
-pub mod limits;
-pub mod local;
-pub mod mail_facts;
-pub mod mailer;
-pub mod metrics;
-pub mod migrate;
-pub mod notifications;
-pub mod operate;
-pub mod page;
-pub mod planning;
-pub mod preferences;
-pub mod reconcile;
-pub mod roots;
-pub mod schedules;
-pub mod scope;
-pub mod scrape;
+// From the ground up: a module imports from those before it in this list, and from no other (`floors.rs`).
+
+// The ground: texts, input and errors, which know each other.
 pub mod secret;
-pub mod seed;
-pub mod shutdown;
 #[cfg(test)]
 mod sources;
-pub mod storage;
-pub mod techniciens;
-pub mod telemetry;
 mod text;
-pub mod time_rules;
-mod tx;
-pub mod users;
+pub mod input;
 pub mod version;
+pub mod error;
+pub mod scope;
+pub mod page;
+
+// The base: it knows no noun of the business.
+mod clock;
+pub mod roots;
+pub mod shutdown;
+pub mod metrics;
+pub mod storage;
+pub mod local;
+pub mod mailer;
+pub mod config;
+pub mod health;
+pub mod telemetry;
+pub mod database;
+pub mod keys;
+pub mod limits;
+mod tx;
+mod ctx;
+pub mod migrate;
+pub mod idempotence;
+pub mod jobs;
+pub mod time_rules;
+
+// The nouns: each knows the base and the nouns before it.
+pub mod audit;
+pub mod users;
+pub mod preferences;
+pub mod notifications;
+pub mod auth;
+pub mod clients;
+pub mod techniciens;
+pub mod interventions;
+pub mod documents;
+pub mod equipements;
+pub mod planning;
+pub mod calendrier;
+pub mod accounts;
+
+// The top: what knows many nouns.
+pub mod charge;
+pub mod mail_facts;
+pub mod dashboard;
+pub mod digest;
+pub mod reconcile;
+pub mod schedules;
+pub mod catalogue;
+pub mod operate;
+pub mod scrape;
+pub mod seed;
+
+#[cfg(test)]
+mod floors;
 
 pub use clock::Clock;
 pub use config::Config;

@@ -15,7 +15,7 @@ use crate::{
         BREAKER_OPEN, DATABASE_UP, MAILS_IN_DOUBT, POOL, QUEUE_JOBS, QUEUE_OLDEST, QUEUE_PAUSED,
         QUEUES_AGE, RECONCILER, TIME_ZONE_RULES,
     },
-    notifications::envois,
+    notifications::outgoing_mails,
     operate::{
         self, QueueOut,
         breakers::{self, BreakerOut},
@@ -90,7 +90,7 @@ async fn count(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<Coun
         .await?;
     let queues = operate::queues(&mut *tx).await?;
     let findings = reconcile::findings(&mut *tx).await?;
-    let in_doubt = envois::count_in_doubt(&mut *tx, now - TimeDelta::days(1)).await?;
+    let in_doubt = outgoing_mails::count_in_doubt(&mut *tx, now - TimeDelta::days(1)).await?;
     let breakers = breakers::list(&mut *tx).await?;
     tx.rollback().await?;
     Ok(Counted { queues, findings, in_doubt, breakers })

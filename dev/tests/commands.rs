@@ -20,6 +20,23 @@ use support::{
     command::{self, Said},
 };
 
+/// What operators read first, as it was approved (`snapshots/`; renewed with `INSTA_UPDATE=always`).
+#[tokio::test]
+async fn the_programs_say_what_they_can_do() {
+    let programs = erp_dev::run::programs(None, false).await.unwrap();
+    for (name, program, args) in [
+        ("erp-api", &programs.api, &["--help"][..]),
+        ("erp-api migrate", &programs.api, &["migrate", "--help"]),
+        ("erp-api create-admin", &programs.api, &["create-admin", "--help"]),
+        ("erp-worker", &programs.worker, &["--help"]),
+        ("erp-worker doctor", &programs.worker, &["doctor", "--help"]),
+    ] {
+        let said = command::run(program, args, &[], "").await;
+        assert_eq!((said.code, said.err.as_str()), (0, ""), "{name}");
+        insta::assert_snapshot!(name.replace(' ', "_"), said.out);
+    }
+}
+
 /// A database of one's own, and the programs with the settings to use it.
 struct Place {
     programs: Programs,

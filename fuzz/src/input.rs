@@ -14,7 +14,7 @@ use erp_core::{
         Affectation, InterventionCreate, InterventionFilter, InterventionUpdate, StatutChange,
     },
     keys::Keys,
-    notifications::{NewNotification, NotificationFilter, OwnFilter, envois::EnvoiFilter},
+    notifications::{NewNotification, NotificationFilter, OwnFilter, outgoing_mails::EnvoiFilter},
     operate::{JobBulk, JobFilter, JobList},
     page::{Page, contains_pattern},
     planning::{NouvelleDate, PlanningCreate, PlanningFilter, PlanningPatch},

@@ -45,11 +45,11 @@ pub(crate) async fn purge(work: Work, _job: Purge) -> Result<()> {
         batches_of(&work, BATCH, move |tx, n| Box::pin(notifications::forget(tx, now - TOLD, n)))
             .await?;
     batches_of(&work, BATCH, move |tx, n| {
-        Box::pin(notifications::envois::settle_departures(tx, n))
+        Box::pin(notifications::outgoing_mails::forget_departures(tx, n))
     })
     .await?;
     let bodies = batches_of(&work, BATCH, move |tx, n| {
-        Box::pin(notifications::envois::forget_bodies(tx, now - BODIES, n))
+        Box::pin(notifications::outgoing_mails::forget_bodies(tx, now - BODIES, n))
     })
     .await?;
     let accounts = batches_of(&work, BATCH, move |tx, n| Box::pin(auth::purge(tx, now, n))).await?;

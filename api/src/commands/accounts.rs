@@ -1,6 +1,6 @@
 //! `erp-api create-admin` and `erp-api seed`: the first people of a database.
 use std::{
-    io::{self, BufRead as _, IsTerminal as _, Write as _},
+    io::{self, BufRead as _, IsTerminal as _},
     path::PathBuf,
 };
 
@@ -90,60 +90,16 @@ fn password(file: Option<PathBuf>) -> anyhow::Result<String> {
     if !io::stdin().is_terminal() {
         return line();
     }
-    let hidden = Hidden::begin();
-    let password = asked("Mot de passe : ")?;
-    let again = asked("Encore une fois : ")?;
-    drop(hidden);
+    let password = rpassword::prompt_password("Mot de passe : ")?;
+    let again = rpassword::prompt_password("Encore une fois : ")?;
     if password != again {
         bail!("Les deux mots de passe ne sont pas les mêmes : recommencez.");
     }
     Ok(password)
 }
 
-fn asked(question: &str) -> anyhow::Result<String> {
-    eprint!("{question}");
-    io::stderr().flush()?;
-    let answer = line();
-    eprintln!();
-    answer
-}
-
 fn line() -> anyhow::Result<String> {
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line)?;
     Ok(line.trim_end_matches(['\r', '\n']).to_owned())
-}
-
-/// A terminal that does not show what is typed, as long as this lives.
-struct Hidden {
-    #[cfg(unix)]
-    before: Option<rustix::termios::Termios>,
-}
-
-impl Hidden {
-    #[cfg(unix)]
-    fn begin() -> Self {
-        use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
-        let before = tcgetattr(io::stdin()).ok();
-        if let Some(mut hidden) = before.clone() {
-            hidden.local_modes.remove(LocalModes::ECHO);
-            let _ = tcsetattr(io::stdin(), OptionalActions::Now, &hidden);
-        }
-        Self { before }
-    }
-
-    #[cfg(not(unix))]
-    fn begin() -> Self {
-        Self {}
-    }
-}
-
-impl Drop for Hidden {
-    fn drop(&mut self) {
-        #[cfg(unix)]
-        if let Some(before) = &self.before {
-            let now = rustix::termios::OptionalActions::Now;
-            let _ = rustix::termios::tcsetattr(io::stdin(), now, before);
-        }
-    }
 }

@@ -63,7 +63,7 @@ async fn begin(ctx: &Ctx, path: &str, request: Request) -> Result<Begun, ApiErro
     let demande = Demande { user_id: user.id, route: format!("POST {path}"), cle };
     let kept = demande.answered(&ctx.pool, ctx.clock.now()).await?;
     let empreinte = ctx
-        .empreintes
+        .fingerprints
         .begin()
         .and(parts.uri.path().as_bytes())
         .and(parts.uri.query().unwrap_or_default().as_bytes());

@@ -22,7 +22,7 @@ use erp_core::{
     Ctx, Error, Result, Text, Tx,
     idempotence::{Demande, MOST_BYTES, Reponse},
     input::Fault,
-    keys::{Empreinte, Liens},
+    keys::{Fingerprint, Liens},
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -68,7 +68,7 @@ pub struct Once(Option<Arc<Named>>);
 #[derive(Debug, Clone)]
 struct Named {
     demande: Demande,
-    empreinte: Empreinte,
+    empreinte: Fingerprint,
     /// The answer that was given before to a request of this name; not compared with this one yet.
     kept: Option<Reponse>,
     /// Whether the body goes to the handler as it comes, which then tells what was in it.

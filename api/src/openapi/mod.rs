@@ -86,7 +86,7 @@ fn describe(document: &mut Value) {
     document["servers"] = json!([{ "url": "/", "description": "This server" }]);
     let tag =
         |(name, description): &(&str, &str)| json!({ "name": name, "description": description });
-    document["tags"] = TAGS.iter().map(tag).collect();
+    document["tags"] = crate::routes::TAGS.iter().map(tag).collect();
 }
 
 const DESCRIPTION: &str = "Maintenance management (GMAO / CMMS): interventions, equipment, technicians, preventive \
@@ -112,25 +112,6 @@ compared byte for byte, uploads by the name of the file and its content. POSTs t
 changed the row since, it is a 412 with the fields that differ, their present values and those that were sent. Without it the edit \
 stands. The tag is that of the row: what is reckoned for its reader is no part of it, and what a proxy made of it that compresses (`W/\"3\"`) is taken as well.
 * **`X-Request-ID`** is taken over when it is a UUID, else made; it is on every answer, log line and job.";
-
-const TAGS: &[(&str, &str)] = &[
-    ("auth", "Signing in, staying signed in, signing out."),
-    ("users", "Accounts and their roles."),
-    ("clients", "The companies served; a user with the role client sees only what is theirs."),
-    ("techniciens", "Technicians and their skills (compétences)."),
-    ("equipements", "The machines that are maintained."),
-    ("interventions", "Work on machines, from `ouverte` to `archivee`, and its history."),
-    ("planning", "Preventive maintenance: what is due when."),
-    ("calendrier", "Visits and interventions in a calendar program, at addresses with a secret."),
-    (
-        "documents",
-        "Photographs and files of interventions. They are `pending`, then `processing`, then `ready` or `failed`.",
-    ),
-    ("notifications", "What people are told, by e-mail or in the application."),
-    ("dashboard", "Figures for the home page."),
-    ("admin", "For operators: jobs, queues, workers, schedules."),
-    ("service", "The service itself, for those who run it."),
-];
 
 fn security_schemes() -> Value {
     json!({

@@ -17,6 +17,9 @@ use crate::{
     layers::ClientAddress,
 };
 
+/// Its line in the OpenAPI document.
+pub(super) const TAG: (&str, &str) = ("auth", "Signing in, staying signed in, signing out.");
+
 pub(super) fn router() -> OpenApiRouter<Ctx> {
     OpenApiRouter::new()
         .routes(routes!(token))
@@ -204,10 +207,10 @@ async fn end_one(
     Auteur(auteur): Auteur,
     Name(id): Name,
 ) -> Result<StatusCode, ApiError> {
-    let id: uuid::Uuid = id.parse().map_err(|_| Error::NotFound(Noun::Session))?;
+    let id: uuid::Uuid = id.parse().map_err(|_| Error::NotFound(Noun::SESSION))?;
     let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
     if !auth::end_session(&mut tx, user.id, id, Motif::Deconnexion, now).await? {
-        return Err(Error::NotFound(Noun::Session).into());
+        return Err(Error::NotFound(Noun::SESSION).into());
     }
     let entry = Entry::new(Acte::Deconnexion, &auteur).on(Cible::Session, &id);
     entry.record(&mut tx, now).await?;

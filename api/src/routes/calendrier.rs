@@ -19,6 +19,10 @@ use crate::{
     extract::{CurrentUser, MaybeUser, Query, RowId},
 };
 
+/// Its line in the OpenAPI document.
+pub(super) const TAG: (&str, &str) =
+    ("calendrier", "Visits and interventions in a calendar program, at addresses with a secret.");
+
 pub(super) fn router() -> OpenApiRouter<Ctx> {
     OpenApiRouter::new()
         .routes(routes!(etat, renew, revoke))

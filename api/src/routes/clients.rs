@@ -14,6 +14,10 @@ use crate::{
     once::Once,
 };
 
+/// Its line in the OpenAPI document.
+pub(super) const TAG: (&str, &str) =
+    ("clients", "The companies served; a user with the role client sees only what is theirs.");
+
 pub(super) fn router() -> OpenApiRouter<Ctx> {
     OpenApiRouter::new().routes(routes!(create, list)).routes(routes!(show, update, delete))
 }

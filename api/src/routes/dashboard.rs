@@ -8,6 +8,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{ApiError, extract::CurrentUser};
 
+/// Its line in the OpenAPI document.
+pub(super) const TAG: (&str, &str) = ("dashboard", "Figures for the home page.");
+
 pub(super) fn router() -> OpenApiRouter<Ctx> {
     OpenApiRouter::new().routes(routes!(stats))
 }

@@ -19,6 +19,9 @@ use crate::{
     once::Once,
 };
 
+/// Its line in the OpenAPI document.
+pub(super) const TAG: (&str, &str) = ("equipements", "The machines that are maintained.");
+
 pub(super) fn router() -> OpenApiRouter<Ctx> {
     OpenApiRouter::new()
         .routes(routes!(create, list))

@@ -22,6 +22,10 @@ use crate::{
     once::Once,
 };
 
+/// Its line in the OpenAPI document.
+pub(super) const TAG: (&str, &str) =
+    ("interventions", "Work on machines, from `ouverte` to `archivee`, and its history.");
+
 pub(super) fn router() -> OpenApiRouter<Ctx> {
     OpenApiRouter::new()
         .routes(routes!(create, list))

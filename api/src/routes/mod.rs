@@ -36,24 +36,34 @@ use crate::{if_match, layers, once, openapi};
 /// The most that JSON and forms may have, in bytes; uploads have a limit of their own.
 pub(crate) const BODY_LIMIT: usize = 1024 * 1024;
 
-/// Every route below `/api/v1`, one line a noun.
-fn routes() -> OpenApiRouter<Ctx> {
-    OpenApiRouter::new()
-        .merge(service::router())
-        .merge(auth::router())
-        .merge(users::router())
-        .merge(preferences::router())
-        .merge(clients::router())
-        .merge(techniciens::router())
-        .merge(equipements::router())
-        .merge(interventions::router())
-        .merge(planning::router())
-        .merge(calendrier::router())
-        .merge(documents::router())
-        .merge(notifications::router())
-        .merge(dashboard::router())
-        .merge(admin::router())
+macro_rules! nouns {
+    ($($noun:ident),+ $(,)?) => {
+        /// Every route below `/api/v1`.
+        fn routes() -> OpenApiRouter<Ctx> {
+            OpenApiRouter::new()$(.merge($noun::router()))+
+        }
+
+        /// What the OpenAPI document says of each noun.
+        pub(crate) const TAGS: &[(&str, &str)] = &[$($noun::TAG),+];
+    };
 }
+
+// In the order of the document.
+nouns!(
+    auth,
+    users,
+    clients,
+    techniciens,
+    equipements,
+    interventions,
+    planning,
+    calendrier,
+    documents,
+    notifications,
+    dashboard,
+    admin,
+    service
+);
 
 /// The OpenAPI 3.1 document of all routes.
 #[must_use]

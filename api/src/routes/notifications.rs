@@ -16,6 +16,10 @@ use crate::{
     once::Once,
 };
 
+/// Its line in the OpenAPI document.
+pub(super) const TAG: (&str, &str) =
+    ("notifications", "What people are told, by e-mail or in the application.");
+
 pub(super) fn router() -> OpenApiRouter<Ctx> {
     OpenApiRouter::new()
         .routes(routes!(create, list))

@@ -11,6 +11,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{ApiError, layers::OwnBody};
 
+/// Its line in the OpenAPI document.
+pub(super) const TAG: (&str, &str) = ("service", "The service itself, for those who run it.");
+
 pub(super) fn router() -> OpenApiRouter<Ctx> {
     OpenApiRouter::new()
         .routes(routes!(root))

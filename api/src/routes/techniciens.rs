@@ -20,6 +20,9 @@ use crate::{
     once::Once,
 };
 
+/// Its line in the OpenAPI document.
+pub(super) const TAG: (&str, &str) = ("techniciens", "Technicians and their skills (compétences).");
+
 pub(super) fn router() -> OpenApiRouter<Ctx> {
     OpenApiRouter::new()
         .routes(routes!(create, list))

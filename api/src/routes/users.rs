@@ -15,6 +15,7 @@ use erp_core::{
 use serde_json::json;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use super::preferences;
 use crate::{
     ApiError,
     extract::{Auteur, CurrentUser, Json as Body, Query, RowId},
@@ -24,8 +25,12 @@ use crate::{
     once::Once,
 };
 
+/// Its line in the OpenAPI document.
+pub(super) const TAG: (&str, &str) = ("users", "Accounts and their roles.");
+
 pub(super) fn router() -> OpenApiRouter<Ctx> {
     OpenApiRouter::new()
+        .merge(preferences::router())
         .routes(routes!(create, list))
         .routes(routes!(me))
         .routes(routes!(update))

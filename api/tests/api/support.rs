@@ -1,5 +1,11 @@
 //! The whole system for one test: its own database, files, mailbox, an API on a port, and workers on demand.
-use std::{sync::LazyLock, time::Duration};
+use std::{
+    sync::{
+        LazyLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use erp_core::{
     Clock, Config, Ctx,
@@ -12,8 +18,10 @@ use erp_dev::{MailSink, TestDb, mail_sink::Message};
 use erp_worker::Settings;
 use reqwest::{Client, Method, RequestBuilder, StatusCode, multipart};
 use serde_json::{Value, json};
+use sqlx::{Connection as _, PgConnection};
 use tokio::{
     net::{TcpListener, TcpSocket},
+    runtime::Builder,
     sync::OnceCell,
     task::JoinHandle,
 };
@@ -41,13 +49,37 @@ pub struct App {
     kept_port: Option<TcpSocket>,
     mails: tempfile::TempDir,
     server: JoinHandle<()>,
-    _db: TestDb,
+    /// Whether a worker has run: then no job may be left when the test ends.
+    ran_jobs: AtomicBool,
+    /// But for a test that leaves some on purpose.
+    leaves_jobs: AtomicBool,
+    db: TestDb,
 }
 
 impl Drop for App {
     fn drop(&mut self) {
         self.server.abort();
+        let judged = self.ran_jobs.load(Relaxed) && !self.leaves_jobs.load(Relaxed);
+        if judged && !std::thread::panicking() {
+            assert_eq!(jobs_left(self.db.url()), [""; 0], "jobs are left: see App::leaves_jobs");
+        }
     }
+}
+
+/// The jobs of the database at `url` that are due, have failed or are dead. Blocks, on a thread of its own: the caller is a task.
+fn jobs_left(url: String) -> Vec<String> {
+    let look = async move {
+        let mut db = PgConnection::connect(&url).await.unwrap();
+        let left = sqlx::query_scalar!(
+            r#"
+                select concat_ws(' ', id, queue, state, run_at, error) as "job!"
+                from queue.everything where state in ('ready', 'running', 'retrying', 'dead') order by id limit 20
+            "#
+        );
+        left.fetch_all(&mut db).await.unwrap()
+    };
+    let run = || Builder::new_current_thread().enable_all().build().unwrap().block_on(look);
+    std::thread::spawn(run).join().unwrap()
 }
 
 /// The answer to a request.
@@ -145,7 +177,9 @@ impl App {
             kept_port: None,
             mails,
             server,
-            _db: db,
+            ran_jobs: AtomicBool::new(false),
+            leaves_jobs: AtomicBool::new(false),
+            db,
         }
     }
 
@@ -315,6 +349,7 @@ impl App {
 
     /// Runs a worker of one's own until no job may run now.
     pub async fn run_jobs_with(&self, settings: Settings) {
+        self.ran_jobs.store(true, Relaxed);
         let pool = self.ctx.pool.clone();
         let idle = async move {
             while runnable(&pool).await > 0 {
@@ -324,6 +359,11 @@ impl App {
         };
         erp_worker::run(&self.ctx, &settings, idle).await.unwrap();
         self.say_what_is_left().await;
+    }
+
+    /// This test leaves jobs on purpose: they are what it is about, or fail on purpose.
+    pub fn leaves_jobs(&self) {
+        self.leaves_jobs.store(true, Relaxed);
     }
 
     /// For whoever reads why a test failed: the jobs that were not done, and what became of their attempts.

@@ -26,7 +26,7 @@ const EVERYWHERE: &str = "*";
 /// An attempt that was counted.
 pub(super) struct Attempt {
     /// What it counts against: the account, whichever of its names was typed; a login that names none, as it was typed.
-    compte: String,
+    account: String,
     /// The login that is slowed: as it was typed, so that what is slow does not tell whether there is such an account.
     login: String,
     adresse: String,
@@ -48,17 +48,17 @@ impl Attempt {
         now: DateTime<Utc>,
     ) -> Result<Self> {
         let login = format!("nom:{}", login.to_lowercase().chars().take(254).collect::<String>());
-        let compte = account.map_or_else(|| login.clone(), |id| format!("id:{id}"));
+        let account = account.map_or_else(|| login.clone(), |id| format!("id:{id}"));
         let adresse = limits::network(address).to_string();
-        let count = count(pool, &compte, &adresse, now).await?;
+        let count = count(pool, &account, &adresse, now).await?;
         let (judged, is_last) = (count <= MOST, count == MOST);
         let everywhere = count_everywhere(pool, &login, i32::from(judged), now).await?;
-        Ok(Self { compte, login, adresse, judged, is_last, wait: wait(everywhere) })
+        Ok(Self { account, login, adresse, judged, is_last, wait: wait(everywhere) })
     }
 
     /// The password was right: what was counted against the account from there is forgotten.
     pub(super) async fn succeeded(self, pool: &PgPool) -> Result<()> {
-        forget(pool, &self.compte, &self.adresse).await?;
+        forget(pool, &self.account, &self.adresse).await?;
         give_back(pool, &self.login, EVERYWHERE).await
     }
 
@@ -67,7 +67,7 @@ impl Attempt {
         if !self.judged {
             return Ok(());
         }
-        give_back(pool, &self.compte, &self.adresse).await?;
+        give_back(pool, &self.account, &self.adresse).await?;
         give_back(pool, &self.login, EVERYWHERE).await
     }
 }
@@ -80,7 +80,7 @@ fn wait(failures: i32) -> Duration {
 /// Counts an attempt; how many there are now in the window, [`MOST`] and one at the most.
 async fn count(
     db: impl PgExecutor<'_>,
-    compte: &str,
+    account: &str,
     adresse: &str,
     now: DateTime<Utc>,
 ) -> Result<i32> {
@@ -97,7 +97,7 @@ async fn count(
                                       when f.echecs + 1 >= $5 then coalesce(f.bloque_jusqu_a, $6) end
             returning echecs
         "#,
-        compte,
+        account,
         adresse,
         now,
         now - WINDOW,
@@ -133,21 +133,21 @@ async fn count_everywhere(
     .await?)
 }
 
-async fn forget(db: impl PgExecutor<'_>, compte: &str, adresse: &str) -> Result<()> {
-    sqlx::query!("delete from login_failures where compte = $1 and adresse = $2", compte, adresse)
+async fn forget(db: impl PgExecutor<'_>, account: &str, adresse: &str) -> Result<()> {
+    sqlx::query!("delete from login_failures where compte = $1 and adresse = $2", account, adresse)
         .execute(db)
         .await?;
     Ok(())
 }
 
-async fn give_back(db: impl PgExecutor<'_>, compte: &str, adresse: &str) -> Result<()> {
+async fn give_back(db: impl PgExecutor<'_>, account: &str, adresse: &str) -> Result<()> {
     sqlx::query!(
         r#"
             update login_failures
             set echecs = case when adresse = $3 then echecs else least(echecs, $4) end - 1, bloque_jusqu_a = null
             where compte = $1 and adresse = $2 and echecs > 0
         "#,
-        compte,
+        account,
         adresse,
         EVERYWHERE,
         MOST,

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::{sessions::Origin, store};
 use crate::{
     Result, Tx,
-    notifications::envois::{self, Avis, Quoi},
+    notifications::outgoing_mails::{self, Avis, Quoi},
 };
 
 /// A device that was not seen for so long is a new one.
@@ -40,7 +40,7 @@ pub(super) async fn signed_in(
         adresse: Some(origin.adresse.clone()),
         appareil: (!program.is_empty()).then(|| name(program)),
     };
-    envois::open_avis(tx, user_id, &avis, now).await
+    outgoing_mails::open_avis(tx, user_id, &avis, now).await
 }
 
 /// Forgets devices that were not seen for [`KEPT`], up to `limit`; but the last one of an account, so that whoever signs in to

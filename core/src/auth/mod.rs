@@ -20,7 +20,15 @@ pub use token::{Claims, unsubscribe_token, unsubscribed_user};
 
 use sign_in::wrong_credentials;
 
-use crate::{Error, Result, Text, Tx, users::Account};
+use crate::{Error, Noun, Result, Text, Tx, users::Account};
+
+impl Noun {
+    pub const SESSION: Self = Self::new(
+        "session_introuvable",
+        "Session introuvable, ou déjà terminée.",
+        "Session not found, or over.",
+    );
+}
 
 /// What signing in gives.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]

@@ -232,7 +232,7 @@ pub async fn end_sessions(
     motif: Motif,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    users::hold(tx, user_id).await?.ok_or(Error::NotFound(Noun::User))?;
+    users::hold(tx, user_id).await?.ok_or(Error::NotFound(Noun::USER))?;
     store::revoke_all(tx, user_id, keep, motif, now).await
 }
 

@@ -4,13 +4,18 @@ mod types;
 
 use chrono::{DateTime, Utc};
 
-use crate::{Error, Result, Tx, error::OnConstraint as _};
+use crate::{Error, Noun, Result, Tx, error::OnConstraint as _};
 
 pub use store::{find, find_for_update, list};
 pub use types::{
     Client, ClientFields, ClientFilter, ClientPatch, Ice, NiveauService, SORTABLE, Telephone,
     TypeClient,
 };
+
+impl Noun {
+    pub const CLIENT: Self =
+        Self::new("client_introuvable", "Client introuvable.", "Client not found.");
+}
 
 /// Records a client. Its ICE, when it has one, is no other client's.
 pub async fn create(tx: &mut Tx<'_>, new: &ClientFields, now: DateTime<Utc>) -> Result<Client> {

@@ -24,13 +24,13 @@ macro_rules! query_clients {
 
 pub async fn find(db: impl PgExecutor<'_>, id: i64) -> Result<Client> {
     let found = query_clients!("where id = $1", id).fetch_optional(db).await?;
-    found.ok_or(Error::NotFound(Noun::Client))
+    found.ok_or(Error::NotFound(Noun::CLIENT))
 }
 
 /// The client `id`, locked until the transaction ends.
 pub async fn find_for_update(tx: &mut PgConnection, id: i64) -> Result<Client> {
     let found = query_clients!("where id = $1 for update", id).fetch_optional(tx).await?;
-    found.ok_or(Error::NotFound(Noun::Client))
+    found.ok_or(Error::NotFound(Noun::CLIENT))
 }
 
 pub async fn list(pool: &PgPool, filter: &ClientFilter) -> Result<Listed<Client>> {
@@ -114,5 +114,5 @@ pub(super) async fn update(tx: &mut PgConnection, id: i64, new: &ClientFields) -
 
 pub(super) async fn delete(tx: &mut PgConnection, id: i64) -> Result<()> {
     let done = sqlx::query!("delete from clients where id = $1", id).execute(tx).await?;
-    if done.rows_affected() == 1 { Ok(()) } else { Err(Error::NotFound(Noun::Client)) }
+    if done.rows_affected() == 1 { Ok(()) } else { Err(Error::NotFound(Noun::CLIENT)) }
 }

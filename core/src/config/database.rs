@@ -1,7 +1,7 @@
 //! Where the database is.
 use std::{fmt, str::FromStr as _, time::Duration};
 
-use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions as _, postgres::PgConnectOptions};
 
 use super::env::{Env, Secret};
 
@@ -82,20 +82,12 @@ impl DatabaseConfig {
         let host = env.text("POSTGRES_HOST").unwrap_or_else(|| "localhost".to_owned());
         let port: u16 = env.parse("POSTGRES_PORT", 5432, |p| *p > 0, "un port", "5432");
         let Ok(password) = env.secret("POSTGRES_PASSWORD") else { return String::new() };
-        let password = password.map(|p| format!(":{}", escape(&p))).unwrap_or_default();
-        format!("postgres://{}{password}@{host}:{port}/{}", escape(&user), escape(&database))
+        let options = PgConnectOptions::new_without_pgpass();
+        let options = options.host(&host).port(port).username(&user).database(&database);
+        let options = match password {
+            Some(password) => options.password(&password),
+            None => options,
+        };
+        options.to_url_lossy().into()
     }
-}
-
-/// Percent-encodes all but what is [unreserved](https://www.rfc-editor.org/rfc/rfc3986#section-2.3) in a URL.
-fn escape(text: &str) -> String {
-    use std::fmt::Write as _;
-    text.bytes().fold(String::new(), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-        out
-    })
 }

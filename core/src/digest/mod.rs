@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 
 pub use store::{Ligne, Visite};
 
-use crate::{Result, Tx, local, notifications::envois, preferences};
+use crate::{Result, Tx, local, notifications::outgoing_mails, preferences};
 
 /// Lines that a section of a digest shows; a mail that one reads has no more.
 const LINES: i64 = 10;
@@ -89,5 +89,5 @@ pub async fn open(
     now: DateTime<Utc>,
 ) -> Result<()> {
     let delay = preferences::find(&mut **tx, user_id).await?.quiet_for(now).unwrap_or_default();
-    envois::open_digest(tx, user_id, jour, delay, now).await.map(drop)
+    outgoing_mails::open_digest(tx, user_id, jour, delay, now).await.map(drop)
 }

@@ -24,6 +24,11 @@ pub use types::{
 
 use crate::{Error, Noun, Result, Text, Tx, error::OnConstraint as _, jobs::enqueue, scope::Reach};
 
+impl Noun {
+    pub const DOCUMENT: Self =
+        Self::new("document_introuvable", "Document introuvable.", "Document not found.");
+}
+
 /// Records a file that is already in storage, and enqueues its processing; `TooMany` when whoever brings it has brought
 /// `quota_mib` today (0: no limit); of its lot, what [`lots::ensure_open`] says.
 pub async fn receive(
@@ -35,7 +40,7 @@ pub async fn receive(
     quota::count(tx, new.depose_par, new.size_bytes, quota_mib, now).await?;
     let id = store::insert(tx, new, now)
         .await
-        .on_constraint("documents_intervention_id_fkey", || Error::NotFound(Noun::Intervention))?;
+        .on_constraint("documents_intervention_id_fkey", || Error::NotFound(Noun::INTERVENTION))?;
     let document = store::find(&mut **tx, id).await?;
     match new.lot_id {
         Some(lot) => lots::add(tx, lot, &document, new.depose_par).await?,

@@ -28,20 +28,20 @@ macro_rules! query_documents {
 
 pub async fn find(db: impl PgExecutor<'_>, id: i64) -> Result<Document> {
     let found = query_documents!("where d.id = $1", id).fetch_optional(db).await?;
-    found.ok_or(Error::NotFound(Noun::Document))
+    found.ok_or(Error::NotFound(Noun::DOCUMENT))
 }
 
 /// The document whose files are named after `fichier`.
 pub async fn find_by_fichier(db: impl PgExecutor<'_>, fichier: Uuid) -> Result<Document> {
     let found = query_documents!("where fichier = $1", fichier).fetch_optional(db).await?;
-    found.ok_or(Error::NotFound(Noun::Fichier))
+    found.ok_or(Error::NotFound(Noun::FICHIER))
 }
 
 /// The document `id`, locked until the transaction ends.
 pub async fn find_for_update(tx: &mut PgConnection, id: i64) -> Result<Document> {
     // Who brought it never changes to somebody else: one statement locks it and joins them.
     let found = query_documents!("where d.id = $1 for update of d", id).fetch_optional(tx).await?;
-    found.ok_or(Error::NotFound(Noun::Document))
+    found.ok_or(Error::NotFound(Noun::DOCUMENT))
 }
 
 pub(super) async fn exists(db: impl PgExecutor<'_>, id: i64) -> Result<bool> {
@@ -132,7 +132,7 @@ pub(super) async fn set_pending(tx: &mut PgConnection, id: i64) -> Result<()> {
         sqlx::query!("update documents set status = 'pending', error = null where id = $1", id)
             .execute(tx)
             .await?;
-    if done.rows_affected() == 1 { Ok(()) } else { Err(Error::NotFound(Noun::Document)) }
+    if done.rows_affected() == 1 { Ok(()) } else { Err(Error::NotFound(Noun::DOCUMENT)) }
 }
 
 pub(super) async fn set_processing(tx: &mut PgConnection, id: i64) -> Result<()> {

@@ -14,6 +14,11 @@ pub use types::{
     StatutEquipement,
 };
 
+impl Noun {
+    pub const EQUIPEMENT: Self =
+        Self::new("equipement_introuvable", "Équipement introuvable.", "Equipment not found.");
+}
+
 /// Records a machine. Its name is unique, without regard to case and accents.
 pub async fn create(tx: &mut Tx<'_>, new: &EquipementFields) -> Result<Equipement> {
     let id = refused_by_constraints(store::insert(tx, new).await)?;
@@ -49,5 +54,5 @@ fn refused_by_constraints<T>(result: sqlx::Result<T>) -> Result<T> {
     result
         .on_constraint("equipements_nom_key", name_taken)
         .on_constraint("equipements_nom_cle_key", name_taken)
-        .on_constraint("equipements_client_id_fkey", || Error::NotFound(Noun::Client))
+        .on_constraint("equipements_client_id_fkey", || Error::NotFound(Noun::CLIENT))
 }

@@ -34,7 +34,7 @@ pub async fn find(db: impl PgExecutor<'_>, id: i64, scope: Scope) -> Result<Equi
     )
     .fetch_optional(db)
     .await?
-    .ok_or(Error::NotFound(Noun::Equipement))
+    .ok_or(Error::NotFound(Noun::EQUIPEMENT))
 }
 
 /// The machines of `filter` in `scope`.
@@ -75,7 +75,7 @@ fn push_where(query: &mut QueryBuilder<Postgres>, filter: &EquipementFilter, sco
 /// The machine `id`, locked until the transaction ends.
 pub async fn find_for_update(tx: &mut PgConnection, id: i64) -> Result<Equipement> {
     let found = query_equipements!("where id = $1 for update", id).fetch_optional(tx).await?;
-    found.ok_or(Error::NotFound(Noun::Equipement))
+    found.ok_or(Error::NotFound(Noun::EQUIPEMENT))
 }
 
 pub(super) async fn insert(tx: &mut PgConnection, new: &EquipementFields) -> sqlx::Result<i64> {
@@ -137,5 +137,5 @@ pub(super) async fn update(
 
 pub(super) async fn delete(tx: &mut PgConnection, id: i64) -> Result<()> {
     let done = sqlx::query!("delete from equipements where id = $1", id).execute(tx).await?;
-    if done.rows_affected() == 1 { Ok(()) } else { Err(Error::NotFound(Noun::Equipement)) }
+    if done.rows_affected() == 1 { Ok(()) } else { Err(Error::NotFound(Noun::EQUIPEMENT)) }
 }

@@ -42,6 +42,14 @@ use crate::{
     techniciens,
 };
 
+impl Noun {
+    pub const INTERVENTION: Self = Self::new(
+        "intervention_introuvable",
+        "Intervention introuvable.",
+        "Intervention not found.",
+    );
+}
+
 /// Who does something to an intervention: the person, and the technicien that the person is, if one.
 #[derive(Debug, Clone, Copy)]
 pub struct Actor {
@@ -65,7 +73,7 @@ pub async fn create(
     });
     let id = store::insert(tx, new, statut, by.user_id, now)
         .await
-        .on_constraint("interventions_equipement_id_fkey", || Error::NotFound(Noun::Equipement))?;
+        .on_constraint("interventions_equipement_id_fkey", || Error::NotFound(Noun::EQUIPEMENT))?;
     let intervention = store::find(&mut **tx, id, Scope::All).await?;
     let line =
         historique::record(tx, intervention.id, statut, Some("Création"), Some(by.user_id), now)
@@ -94,14 +102,14 @@ pub async fn update(
     let new = edit.over(old.clone());
     if new != old {
         store::save(tx, &new).await.on_constraint("interventions_equipement_id_fkey", || {
-            Error::NotFound(Noun::Equipement)
+            Error::NotFound(Noun::EQUIPEMENT)
         })?;
         if new.date_limite != old.date_limite {
-            notifications::settle(tx, id, &[Retard, Rappel], now).await?;
+            notifications::withdraw_alerts(tx, id, &[Retard, Rappel], now).await?;
         }
         if (new.priorite, new.urgence) != (old.priorite, old.urgence) {
             // Another target: what was told of the old one is settled.
-            notifications::settle(tx, id, &[Alerte], now).await?;
+            notifications::withdraw_alerts(tx, id, &[Alerte], now).await?;
         }
         historique::record(tx, id, new.statut, Some("Modification"), Some(by.user_id), now).await?;
     }

@@ -160,15 +160,20 @@ async fn save(
     new.keep_clock(old, now);
     store::save(tx, new).await?;
     if new.statut.is_terminal() && !old.statut.is_terminal() {
-        return notifications::settle(tx, new.id, &[Affectation, Alerte, Retard, Rappel], now)
-            .await;
+        return notifications::withdraw_alerts(
+            tx,
+            new.id,
+            &[Affectation, Alerte, Retard, Rappel],
+            now,
+        )
+        .await;
     }
     if old.is_unanswered() && !new.is_unanswered() {
-        notifications::settle(tx, new.id, &[Alerte], now).await?;
+        notifications::withdraw_alerts(tx, new.id, &[Alerte], now).await?;
     }
     if old.technicien_id.is_some() && old.technicien_id != new.technicien_id {
         // Who had it has it no more.
-        notifications::settle(tx, new.id, &[Affectation], now).await?;
+        notifications::withdraw_alerts(tx, new.id, &[Affectation], now).await?;
     }
     Ok(())
 }

@@ -52,7 +52,7 @@ pub async fn find(db: impl PgExecutor<'_>, id: i64, scope: Scope) -> Result<Inte
     )
     .fetch_optional(db)
     .await?
-    .ok_or(Error::NotFound(Noun::Intervention))
+    .ok_or(Error::NotFound(Noun::INTERVENTION))
 }
 
 /// The interventions of `filter` on machines in `scope`.

@@ -2,7 +2,7 @@
 //!
 //! A token names its key by `kid`, so that a rotation logs nobody out. One without (issued by versions that named none) is
 //! tried with both.
-mod empreintes;
+mod fingerprints;
 mod liens;
 pub mod rotate;
 
@@ -19,7 +19,7 @@ use jsonwebtoken::{
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest as _, Sha256};
 
-pub use empreintes::{Empreinte, Empreintes};
+pub use fingerprints::{Fingerprint, Fingerprints};
 pub use liens::{LIFETIME, Liens};
 
 use crate::{

@@ -158,7 +158,7 @@ impl Shared {
 
     /// Compares what this process holds with what the database says it does. Gives back what it was given in an answer that
     /// never came, or that nobody waited for; knows what others have taken from it.
-    async fn compare(&self, strays: &mut HashSet<i32>) -> Result<()> {
+    async fn compare(&self, unknown_before: &mut HashSet<i32>) -> Result<()> {
         let before = self.held().clone();
         let ours: HashSet<_> = sqlx::query_scalar!(
             "select numero from places where nom = $1 and tenue_par = $2 limit 10000",
@@ -175,8 +175,8 @@ impl Shared {
             ours.iter().filter(|&number| !held.contains_key(number)).copied().collect()
         };
         // Seen twice: the first time it may be on its way.
-        let lost: Vec<_> = strays.intersection(&unknown).copied().collect();
-        *strays = unknown;
+        let lost: Vec<_> = unknown_before.intersection(&unknown).copied().collect();
+        *unknown_before = unknown;
         if lost.is_empty() { Ok(()) } else { self.release(&lost).await }
     }
 
@@ -188,7 +188,7 @@ impl Shared {
 /// Gives back what is dropped, until nobody is left who could hold anything.
 async fn give_back(shared: Weak<Shared>, mut waiting: mpsc::UnboundedReceiver<(i32, u64)>) {
     let mut compare = interval(COMPARE);
-    let (mut dropped, mut strays) = (Vec::new(), HashSet::new());
+    let (mut dropped, mut unknown_before) = (Vec::new(), HashSet::new());
     loop {
         tokio::select! {
             received = waiting.recv_many(&mut dropped, 100) => if received == 0 { return },
@@ -206,7 +206,7 @@ async fn give_back(shared: Weak<Shared>, mut waiting: mpsc::UnboundedReceiver<(i
         }
         let step = async {
             if numbers.is_empty() {
-                return shared.compare(&mut strays).await;
+                return shared.compare(&mut unknown_before).await;
             }
             shared.release(&numbers).await
         };

@@ -4,7 +4,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::envois;
+use super::outgoing_mails;
 use crate::{
     Result, Tx,
     jobs::{Dependency, Job},
@@ -46,11 +46,11 @@ impl Job for SendMail {
     }
 
     async fn abandon(&self, tx: &mut Tx<'_>, reason: &str, now: DateTime<Utc>) -> Result<()> {
-        envois::abandon(tx, self.envoi_id, reason, now).await
+        outgoing_mails::abandon(tx, self.envoi_id, reason, now).await
     }
 
     async fn revive(&self, tx: &mut Tx<'_>) -> Result<()> {
-        envois::revive(tx, self.envoi_id).await
+        outgoing_mails::revive(tx, self.envoi_id).await
     }
 }
 
@@ -84,10 +84,10 @@ impl Job for SendGroup {
     const TIMEOUT: Duration = SendMail::TIMEOUT;
 
     async fn abandon(&self, tx: &mut Tx<'_>, reason: &str, now: DateTime<Utc>) -> Result<()> {
-        envois::abandon(tx, self.envoi_id, reason, now).await
+        outgoing_mails::abandon(tx, self.envoi_id, reason, now).await
     }
 
     async fn revive(&self, tx: &mut Tx<'_>) -> Result<()> {
-        envois::revive(tx, self.envoi_id).await
+        outgoing_mails::revive(tx, self.envoi_id).await
     }
 }

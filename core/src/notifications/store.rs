@@ -4,7 +4,7 @@ use sqlx::{PgConnection, PgExecutor, PgPool, Postgres, QueryBuilder};
 
 use super::{
     CanalNotification, Cercle, CountsOut, NotificationFields, NotificationFilter, NotificationOut,
-    SORTABLE, StatutNotification, TypeNotification, routage::Destinataire,
+    SORTABLE, StatutNotification, TypeNotification, routing::Destinataire,
 };
 use crate::{
     Error, Lang, Noun, Result,
@@ -24,7 +24,7 @@ pub async fn find(db: impl PgExecutor<'_>, id: i64) -> Result<NotificationOut> {
     )
     .fetch_optional(db)
     .await?
-    .ok_or(Error::NotFound(Noun::Notification))
+    .ok_or(Error::NotFound(Noun::NOTIFICATION))
 }
 
 pub async fn list(pool: &PgPool, filter: &NotificationFilter) -> Result<Listed<NotificationOut>> {
@@ -170,7 +170,7 @@ pub(super) async fn members(
     .await?)
 }
 
-pub(super) async fn settle(
+pub(super) async fn withdraw_alerts(
     tx: &mut PgConnection,
     intervention_id: i64,
     types: &[TypeNotification],
@@ -210,10 +210,10 @@ pub(super) async fn mark_read(tx: &mut PgConnection, id: i64, owner: i64) -> Res
     )
     .execute(tx)
     .await?;
-    if done.rows_affected() == 1 { Ok(()) } else { Err(Error::NotFound(Noun::Notification)) }
+    if done.rows_affected() == 1 { Ok(()) } else { Err(Error::NotFound(Noun::NOTIFICATION)) }
 }
 
 pub(super) async fn delete(tx: &mut PgConnection, id: i64) -> Result<()> {
     let done = sqlx::query!("delete from notifications where id = $1", id).execute(tx).await?;
-    if done.rows_affected() == 1 { Ok(()) } else { Err(Error::NotFound(Noun::Notification)) }
+    if done.rows_affected() == 1 { Ok(()) } else { Err(Error::NotFound(Noun::NOTIFICATION)) }
 }

@@ -17,6 +17,12 @@ pub use types::{
 
 use crate::{Error, Noun, Result, Tx, catalogue, page::MOST_COUNTED};
 
+impl Noun {
+    pub const JOB: Self = Self::new("tache_introuvable", "Tâche introuvable.", "Job not found.");
+    pub const QUEUE: Self =
+        Self::new("file_introuvable", "File d'attente introuvable.", "Queue not found.");
+}
+
 /// Jobs that one request changes at the most.
 const MOST_CHANGED: i64 = 1000;
 
@@ -159,7 +165,7 @@ async fn must_exist(tx: &mut Tx<'_>, name: &str) -> Result<()> {
     if catalogue::QUEUES.contains(&name) || store::has_jobs(tx, name).await? {
         return Ok(());
     }
-    Err(Error::NotFound(Noun::Queue))
+    Err(Error::NotFound(Noun::QUEUE))
 }
 
 /// Days for which jobs that were done or cancelled are kept, and for which their keys are taken.

@@ -46,7 +46,7 @@ pub(super) async fn find_for_update(tx: &mut PgConnection, id: &str) -> Result<J
 
 fn not_found(error: apalis_hot::Error) -> Error {
     match error {
-        apalis_hot::Error::NotFound(_) => Error::NotFound(Noun::Job),
+        apalis_hot::Error::NotFound(_) => Error::NotFound(Noun::JOB),
         error => error.into(),
     }
 }

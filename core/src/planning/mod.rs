@@ -19,6 +19,11 @@ pub use types::{
 };
 pub use visites::{apercu, due, open_visite};
 
+impl Noun {
+    pub const PLANNING: Self =
+        Self::new("planning_introuvable", "Planning introuvable.", "Maintenance plan not found.");
+}
+
 /// Plans the visits of a machine. Without a date the next one is a period after the last one, or after `now`.
 pub async fn create(tx: &mut Tx<'_>, new: &PlanningCreate, now: DateTime<Utc>) -> Result<Planning> {
     time_rules::in_step(tx).await?;
@@ -28,7 +33,7 @@ pub async fn create(tx: &mut Tx<'_>, new: &PlanningCreate, now: DateTime<Utc>) -
     };
     let id = store::insert(tx, new, echeance, now)
         .await
-        .on_constraint("plannings_equipement_id_fkey", || Error::NotFound(Noun::Equipement))?;
+        .on_constraint("plannings_equipement_id_fkey", || Error::NotFound(Noun::EQUIPEMENT))?;
     store::find(&mut **tx, id, Scope::All).await
 }
 

@@ -38,7 +38,7 @@ pub async fn find(db: impl PgExecutor<'_>, id: i64, scope: Scope) -> Result<Plan
     )
     .fetch_optional(db)
     .await?
-    .ok_or(Error::NotFound(Noun::Planning))
+    .ok_or(Error::NotFound(Noun::PLANNING))
 }
 
 /// The plannings of `filter` of machines in `scope`.
@@ -65,7 +65,7 @@ fn push_where(query: &mut QueryBuilder<Postgres>, filter: &PlanningFilter, scope
 /// The planning `id`, locked until the transaction ends.
 pub(super) async fn find_for_update(tx: &mut PgConnection, id: i64) -> Result<Planning> {
     let found = query_plannings!("where p.id = $1 for update", id).fetch_optional(tx).await?;
-    found.ok_or(Error::NotFound(Noun::Planning))
+    found.ok_or(Error::NotFound(Noun::PLANNING))
 }
 
 /// A planning that something is due of, and the name of its machine.
@@ -270,5 +270,5 @@ pub(super) async fn save(
 
 pub(super) async fn delete(tx: &mut PgConnection, id: i64) -> Result<()> {
     let done = sqlx::query!("delete from plannings where id = $1", id).execute(tx).await?;
-    if done.rows_affected() == 1 { Ok(()) } else { Err(Error::NotFound(Noun::Planning)) }
+    if done.rows_affected() == 1 { Ok(()) } else { Err(Error::NotFound(Noun::PLANNING)) }
 }

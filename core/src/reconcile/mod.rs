@@ -10,7 +10,7 @@ use sqlx::PgPool;
 
 pub use store::{Finding, findings};
 
-use crate::{Result, Tx, documents, jobs::enqueue, notifications::envois, planning};
+use crate::{Result, Tx, documents, jobs::enqueue, notifications::outgoing_mails, planning};
 
 /// What has moved since is being worked on.
 const STILL: TimeDelta = TimeDelta::hours(1);
@@ -90,13 +90,13 @@ pub async fn mend(tx: &mut Tx<'_>, kind: Kind, ids: &[i64], now: DateTime<Utc>) 
     match kind {
         Kind::MailsWithoutJob => {
             for &id in ids {
-                envois::enqueue_again(tx, id, now).await?;
+                outgoing_mails::enqueue_again(tx, id, now).await?;
             }
         }
         Kind::NotificationsWithoutMail => {
             for &id in ids {
-                envois::leave(tx, id).await?;
-                envois::adopt(tx, id, now).await?;
+                outgoing_mails::leave(tx, id).await?;
+                outgoing_mails::adopt(tx, id, now).await?;
             }
         }
         Kind::DocumentsWithoutJob => {

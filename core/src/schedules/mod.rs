@@ -25,6 +25,11 @@ use crate::{
     time_rules,
 };
 
+impl Noun {
+    pub const SCHEDULE: Self =
+        Self::new("planification_introuvable", "Planification introuvable.", "Schedule not found.");
+}
+
 /// What the queue is told in case of a fault.
 type BoxDynError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -163,8 +168,8 @@ fn said(error: apalis_hot::Error) -> Error {
     let is_unknown =
         |error: &BoxDynError| matches!(error.downcast_ref(), Some(apalis_hot::Error::NotFound(_)));
     match error {
-        apalis_hot::Error::NotFound(_) => Error::NotFound(Noun::Schedule),
-        apalis_hot::Error::Schedule(error) if is_unknown(&error) => Error::NotFound(Noun::Schedule),
+        apalis_hot::Error::NotFound(_) => Error::NotFound(Noun::SCHEDULE),
+        apalis_hot::Error::Schedule(error) if is_unknown(&error) => Error::NotFound(Noun::SCHEDULE),
         apalis_hot::Error::NoDate => Error::conflict(
             "planification_sans_date",
             "Aucune date ne correspond à cette expression : vérifiez le jour et le mois.",

@@ -32,6 +32,11 @@ use tokio::{sync::Semaphore, time::timeout};
 pub use self::{bucket::S3Options, writer::Writer};
 use crate::{Error, Noun, Result, metrics::outside};
 
+impl Noun {
+    pub const FICHIER: Self =
+        Self::new("fichier_introuvable", "Fichier introuvable.", "File not found.");
+}
+
 /// How long one call may take, unless [`Storage::with_time_limit`] says otherwise.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 /// A part written to the local folder: small, since each upload under way holds one.
@@ -220,7 +225,7 @@ impl Storage {
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             other => other.map(Some),
         });
-        self.write(call).await?.ok_or(Error::NotFound(Noun::Fichier))
+        self.write(call).await?.ok_or(Error::NotFound(Noun::FICHIER))
     }
 
     /// For calls where nothing can be absent, but the whole store.
@@ -267,7 +272,7 @@ fn path(key: &str) -> Result<Path> {
     let valid = key.len() <= 255
         && key.split('/').all(|part| !part.is_empty() && !part.starts_with('.'))
         && key.bytes().all(|c| usual(c) || c == b'/');
-    if valid { Ok(Path::from(key)) } else { Err(Error::NotFound(Noun::Fichier)) }
+    if valid { Ok(Path::from(key)) } else { Err(Error::NotFound(Noun::FICHIER)) }
 }
 
 fn unquoted(etag: &str) -> String {

@@ -16,6 +16,13 @@ use crate::{
     users::{self, UserRole},
 };
 
+impl Noun {
+    pub const COMPETENCE: Self =
+        Self::new("competence_introuvable", "Compétence introuvable.", "Skill not found.");
+    pub const TECHNICIEN: Self =
+        Self::new("technicien_introuvable", "Technicien introuvable.", "Technician not found.");
+}
+
 /// Makes a user of role technicien a technicien.
 pub async fn create(tx: &mut Tx<'_>, new: &TechnicienCreate) -> Result<TechnicienOut> {
     let user = users::find(&mut **tx, new.user_id).await?;
@@ -101,6 +108,6 @@ async fn set_competences(tx: &mut Tx<'_>, id: i64, competences: &[i64]) -> Resul
     store::set_competences(tx, id, competences)
         .await
         .on_constraint("technicien_competences_competence_id_fkey", || {
-            Error::NotFound(Noun::Competence)
+            Error::NotFound(Noun::COMPETENCE)
         })
 }

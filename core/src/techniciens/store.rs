@@ -55,7 +55,7 @@ pub async fn find(db: impl PgExecutor<'_>, id: i64) -> Result<TechnicienOut> {
     let mut query = select();
     query.push(" and t.id = ").push_bind(id);
     let row: Option<Row> = query.build_query_as().fetch_optional(db).await?;
-    row.map(Into::into).ok_or(Error::NotFound(Noun::Technicien))
+    row.map(Into::into).ok_or(Error::NotFound(Noun::TECHNICIEN))
 }
 
 pub async fn list(pool: &PgPool, page: &Page) -> Result<Listed<TechnicienOut>> {
@@ -92,7 +92,7 @@ pub async fn user_of(tx: &mut PgConnection, id: i64) -> Result<i64> {
     )
     .fetch_optional(tx)
     .await?
-    .ok_or(Error::NotFound(Noun::Technicien))
+    .ok_or(Error::NotFound(Noun::TECHNICIEN))
 }
 
 pub async fn list_competences(pool: &PgPool, page: &Page) -> Result<Listed<Competence>> {
@@ -110,7 +110,7 @@ pub(super) async fn lock(tx: &mut PgConnection, id: i64) -> Result<()> {
         .fetch_optional(tx)
         .await?
         .map(drop)
-        .ok_or(Error::NotFound(Noun::Technicien))
+        .ok_or(Error::NotFound(Noun::TECHNICIEN))
 }
 
 pub(super) async fn insert(tx: &mut PgConnection, new: &TechnicienCreate) -> sqlx::Result<i64> {

@@ -26,6 +26,11 @@ use crate::{
     input::{Fault, Wrong},
 };
 
+impl Noun {
+    pub const USER: Self =
+        Self::new("utilisateur_introuvable", "Utilisateur introuvable.", "User not found.");
+}
+
 /// Creates an account; `hash` is that of `new.password`, made before the transaction since it takes its time.
 pub async fn create(
     tx: &mut Tx<'_>,
@@ -37,7 +42,7 @@ pub async fn create(
         .await
         .on_constraint("users_email_key", email_taken)
         .on_constraint("users_username_key", username_taken)
-        .on_constraint("users_client_id_fkey", || Error::NotFound(Noun::Client))?;
+        .on_constraint("users_client_id_fkey", || Error::NotFound(Noun::CLIENT))?;
     store::find(&mut **tx, id).await
 }
 

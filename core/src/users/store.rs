@@ -53,13 +53,13 @@ macro_rules! query_accounts {
 
 pub async fn find(db: impl PgExecutor<'_>, id: i64) -> Result<UserOut> {
     let found = query_users!("where id = $1", id).fetch_optional(db).await?;
-    found.ok_or(Error::NotFound(Noun::User))
+    found.ok_or(Error::NotFound(Noun::USER))
 }
 
 /// The account `id`, locked until the transaction ends.
 pub async fn find_for_update(tx: &mut PgConnection, id: i64) -> Result<UserOut> {
     let found = query_users!("where id = $1 for no key update", id).fetch_optional(tx).await?;
-    found.ok_or(Error::NotFound(Noun::User))
+    found.ok_or(Error::NotFound(Noun::USER))
 }
 
 pub async fn find_by_email(db: impl PgExecutor<'_>, email: &str) -> Result<Option<i64>> {
@@ -251,5 +251,5 @@ pub(crate) async fn set_active(
     )
     .execute(tx)
     .await?;
-    if done.rows_affected() == 1 { Ok(()) } else { Err(Error::NotFound(Noun::User)) }
+    if done.rows_affected() == 1 { Ok(()) } else { Err(Error::NotFound(Noun::USER)) }
 }

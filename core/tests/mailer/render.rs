@@ -39,6 +39,17 @@ fn all() -> impl Iterator<Item = (String, Sample, Value, Rendered)> {
     })
 }
 
+/// Subject and text of every full mail, as they were approved: `snapshots/`. After a change of a template look at them again
+/// (`INSTA_UPDATE=always cargo test --workspace --test mailer`, then read the difference).
+#[test]
+fn every_mail_reads_as_it_was_approved() {
+    for (name, sample, _, Rendered { subject, text, .. }) in all() {
+        if sample.name != "hostile" {
+            insta::assert_snapshot!(name.replace(' ', "_"), format!("{subject}\n\n{text}"));
+        }
+    }
+}
+
 #[test]
 fn every_mail_is_complete() {
     for (name, sample, context, Rendered { subject, html, text }) in all() {

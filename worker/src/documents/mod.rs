@@ -21,7 +21,7 @@ use files::Content;
 pub(crate) async fn process(work: Work, job: ProcessDocument) -> Result<()> {
     let document = match begin(&work, job.document_id).await {
         // Removed, perhaps while a worker before us wrote what is made of it.
-        Err(Error::NotFound(Noun::Document)) => {
+        Err(Error::NotFound(Noun::DOCUMENT)) => {
             return delete_files(work, DeleteFiles { keys: job.keys }).await;
         }
         begun => begun?,
@@ -123,6 +123,6 @@ pub(crate) async fn delete_files(work: Work, job: DeleteFiles) -> Result<()> {
 /// Closes a lot whose time is over, and tells of one that has come to its end.
 pub(crate) async fn settle_lot(work: Work, job: SettleLot) -> Result<()> {
     let mut tx = work.begin().await?;
-    lots::settle(&mut tx, &job, work.clock.now()).await?;
+    lots::report(&mut tx, &job, work.clock.now()).await?;
     tx.commit().await
 }

@@ -9,7 +9,7 @@ use erp_core::{
     },
     notifications::{
         TypeNotification,
-        envois::{Avis, Envoi, Quoi},
+        outgoing_mails::{Avis, Envoi, Quoi},
     },
     users,
 };

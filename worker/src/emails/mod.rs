@@ -21,8 +21,8 @@ use erp_core::{
     jobs::{Dependency, Verdict},
     mailer::{Conversation, Frozen, Renderer, Transmission},
     notifications::{
-        envois::{self, Envoi, Fin, StatutEnvoi},
         jobs::{SendEmail, SendGroup, SendMail},
+        outgoing_mails::{self, Envoi, Fin, StatutEnvoi},
     },
     preferences,
 };
@@ -49,7 +49,7 @@ pub(crate) fn renderer() -> Result<&'static Renderer> {
 /// A job of the release before.
 pub(crate) async fn adopt(work: Work, job: SendEmail) -> Result<()> {
     let mut tx = work.begin().await?;
-    envois::adopt(&mut tx, job.notification_id, work.clock.now()).await?;
+    outgoing_mails::adopt(&mut tx, job.notification_id, work.clock.now()).await?;
     tx.commit().await
 }
 
@@ -63,7 +63,9 @@ pub(crate) async fn send(work: Work, job: SendMail) -> Result<Verdict> {
 }
 
 async fn attempt(work: &Work, envoi_id: i64) -> Result<Verdict> {
-    let Some(envoi) = envois::find(&work.pool, envoi_id).await? else { return Ok(Verdict::Done) };
+    let Some(envoi) = outgoing_mails::find(&work.pool, envoi_id).await? else {
+        return Ok(Verdict::Done);
+    };
     match envoi.statut {
         StatutEnvoi::EnFile => {}
         // Another job of this mail is sending it: an operator has asked for it twice.
@@ -178,13 +180,13 @@ enum Claim {
 async fn claim(work: &Work, envoi: &Envoi, conversation: &Conversation) -> Result<Claim> {
     let now = work.clock.now();
     let mut tx = work.begin().await?;
-    let waiting = envois::close(&mut tx, envoi.id, now).await?;
-    let frozen = match envois::frozen(&mut *tx, envoi.id).await? {
+    let waiting = outgoing_mails::close(&mut tx, envoi.id, now).await?;
+    let frozen = match outgoing_mails::frozen(&mut *tx, envoi.id).await? {
         Some(frozen) => Some(frozen),
         None => compose::mail(work, &mut tx, envoi, &waiting, now).await?,
     };
     let Some(frozen) = frozen else {
-        envois::record(&mut tx, envoi.id, &Fin::Annulee, now).await?;
+        outgoing_mails::record(&mut tx, envoi.id, &Fin::Annulee, now).await?;
         tx.commit().await?;
         return Ok(Claim::Nothing);
     };
@@ -192,7 +194,7 @@ async fn claim(work: &Work, envoi: &Envoi, conversation: &Conversation) -> Resul
         return Ok(Claim::OtherAddress);
     }
     let by = work.lease.as_ref().map(|lease| (lease.job_id.as_str(), lease.since));
-    if !envois::claim(&mut tx, envoi, &frozen, by, now).await? {
+    if !outgoing_mails::claim(&mut tx, envoi, &frozen, by, now).await? {
         return Ok(Claim::Another);
     }
     let claimed = Instant::now();
@@ -226,6 +228,6 @@ async fn must_arrive(work: &Work, envoi_id: i64) -> Result<bool> {
     match work.config.mail.in_doubt {
         InDoubt::Resend => Ok(true),
         InDoubt::Keep => Ok(false),
-        InDoubt::ByType => envois::must_arrive(&work.pool, envoi_id).await,
+        InDoubt::ByType => outgoing_mails::must_arrive(&work.pool, envoi_id).await,
     }
 }

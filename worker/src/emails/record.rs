@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use erp_core::{
     Error, Result, metrics,
-    notifications::envois::{self, Fin},
+    notifications::outgoing_mails::{self, Fin},
 };
 
 use crate::work::Work;
@@ -24,7 +24,7 @@ pub(super) async fn note(work: &Work, envoi_id: i64, fin: &Fin) -> Result<()> {
 
 async fn write(work: &Work, envoi_id: i64, fin: &Fin) -> Result<()> {
     let mut tx = work.begin().await?;
-    envois::record(&mut tx, envoi_id, fin, work.clock.now()).await?;
+    outgoing_mails::record(&mut tx, envoi_id, fin, work.clock.now()).await?;
     tx.commit().await?;
     if let Fin::Incertaine(reason) = fin {
         tracing::warn!(envoi.id = envoi_id, reason, "a mail whose end is in doubt is kept");
@@ -37,10 +37,10 @@ async fn write(work: &Work, envoi_id: i64, fin: &Fin) -> Result<()> {
 pub(super) async fn close_if_empty(work: &Work, envoi_id: i64) -> Result<bool> {
     let now = work.clock.now();
     let mut tx = work.begin().await?;
-    if !envois::close(&mut tx, envoi_id, now).await?.is_empty() {
+    if !outgoing_mails::close(&mut tx, envoi_id, now).await?.is_empty() {
         return Ok(false);
     }
-    envois::record(&mut tx, envoi_id, &Fin::Annulee, now).await?;
+    outgoing_mails::record(&mut tx, envoi_id, &Fin::Annulee, now).await?;
     tx.commit().await?;
     metrics::MAILS.with_label_values(&[Fin::Annulee.as_str()]).inc();
     Ok(true)

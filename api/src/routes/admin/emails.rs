@@ -3,7 +3,7 @@ use axum::{extract::State, http::StatusCode, response::Response};
 use erp_core::{
     Ctx,
     audit::{Acte, Cible, Entry},
-    notifications::envois::{self, EnvoiFilter, EnvoiOut},
+    notifications::outgoing_mails::{self, EnvoiFilter, EnvoiOut},
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -31,7 +31,7 @@ async fn list(
     here: Here,
     Query(filter): Query<EnvoiFilter>,
 ) -> Result<Response, ApiError> {
-    Ok(here.list(&filter.page, &envois::list(&ctx.pool, &filter).await?))
+    Ok(here.list(&filter.page, &outgoing_mails::list(&ctx.pool, &filter).await?))
 }
 
 /// Sends a mail again that is `incertaine` or `echouee`: the same bytes under the same Message-ID, if it was transmitted
@@ -52,7 +52,7 @@ async fn resend(
     RowId(id): RowId,
 ) -> Result<Response, ApiError> {
     let mut effect = once.begin(&ctx).await?;
-    envois::resend(&mut effect, id).await?;
+    outgoing_mails::resend(&mut effect, id).await?;
     let entry = Entry::new(Acte::EmailRenvoye, &auteur).on(Cible::Email, &id);
     entry.record(&mut effect, ctx.clock.now()).await?;
     effect.answer_empty(StatusCode::ACCEPTED).await

@@ -8,6 +8,9 @@ mod schedules;
 use erp_core::Ctx;
 use utoipa_axum::router::OpenApiRouter;
 
+/// Its line in the OpenAPI document.
+pub(super) const TAG: (&str, &str) = ("admin", "For operators: jobs, queues, workers, schedules.");
+
 pub(super) fn router() -> OpenApiRouter<Ctx> {
     OpenApiRouter::new()
         .merge(jobs::router())

@@ -105,7 +105,7 @@ async fn may_read(ctx: &Ctx, reader: &Reader, document: &Document, name: &str) -
 }
 
 fn absent() -> Error {
-    Error::NotFound(Noun::Fichier)
+    Error::NotFound(Noun::FICHIER)
 }
 
 /// The bytes, or the part of them that was asked for, or the news that the client has them already.

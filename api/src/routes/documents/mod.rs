@@ -25,6 +25,12 @@ use crate::{
     once::Once,
 };
 
+/// Its line in the OpenAPI document.
+pub(super) const TAG: (&str, &str) = (
+    "documents",
+    "Photographs and files of interventions. They are `pending`, then `processing`, then `ready` or `failed`.",
+);
+
 pub(super) fn router() -> OpenApiRouter<Ctx> {
     OpenApiRouter::new()
         .merge(download::router())

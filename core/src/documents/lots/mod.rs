@@ -17,9 +17,13 @@ use crate::{
     Error, Noun, Result, Tx,
     error::OnConstraint as _,
     jobs::{Job, enqueue_in, new_job},
-    notifications::{self, CanalNotification, NotificationFields, TypeNotification, told},
+    notifications::{self, CanalNotification, NotificationFields, TypeNotification, notified},
     scope::Reach,
 };
+
+impl Noun {
+    pub const LOT: Self = Self::new("lot_introuvable", "Lot introuvable.", "Lot not found.");
+}
 
 /// A lot that nobody closes is closed after so long: a phone may have lost its network for good.
 const OPEN_FOR: Duration = Duration::from_hours(1);
@@ -85,7 +89,7 @@ pub async fn open(
     let attente = batch::open(tx, &new_job(&then, Duration::ZERO)?).await?;
     store::insert(tx, lot_id, intervention_id, by, &attente, now)
         .await
-        .on_constraint("lots_intervention_id_fkey", || Error::NotFound(Noun::Intervention))?;
+        .on_constraint("lots_intervention_id_fkey", || Error::NotFound(Noun::INTERVENTION))?;
     enqueue_in(tx, &SettleLot { lot_id, attente: Some(attente) }, OPEN_FOR).await?;
     Ok(find(&mut **tx, lot_id).await?.into())
 }
@@ -103,7 +107,7 @@ pub async fn ensure_open(
 
 fn judge(lot: &Lot, intervention_id: i64, by: i64) -> Result<()> {
     if lot.intervention_id != intervention_id || lot.ouvert_par != Some(by) {
-        return Err(Error::NotFound(Noun::Lot));
+        return Err(Error::NotFound(Noun::LOT));
     }
     if lot.ferme_le.is_some() {
         return Err(Error::conflict(
@@ -147,7 +151,7 @@ async fn close_whole(tx: &mut Tx<'_>, id: i64, reach: Reach, now: DateTime<Utc>)
     store::lock(tx, id).await?;
     let lot = find(&mut **tx, id).await?;
     if !reach.covers(lot.ouvert_par) {
-        return Err(Error::NotFound(Noun::Lot));
+        return Err(Error::NotFound(Noun::LOT));
     }
     if lot.ferme_le.is_none() {
         store::close(tx, id, now).await?;
@@ -158,19 +162,19 @@ async fn close_whole(tx: &mut Tx<'_>, id: i64, reach: Reach, now: DateTime<Utc>)
 }
 
 /// What [`SettleLot`] does. Done twice it tells nothing twice.
-pub async fn settle(tx: &mut Tx<'_>, job: &SettleLot, now: DateTime<Utc>) -> Result<()> {
-    match (settle_one(tx, job.lot_id, now).await, &job.attente) {
+pub async fn report(tx: &mut Tx<'_>, job: &SettleLot, now: DateTime<Utc>) -> Result<()> {
+    match (report_one(tx, job.lot_id, now).await, &job.attente) {
         // It went with its intervention: what waited for its files has nobody to tell.
-        (Err(Error::NotFound(Noun::Lot)), Some(attente)) => match batch::close(tx, attente).await {
+        (Err(Error::NotFound(Noun::LOT)), Some(attente)) => match batch::close(tx, attente).await {
             Err(apalis_hot::Error::NotFound(_)) => Ok(()),
             closed => Ok(closed?),
         },
-        (Err(Error::NotFound(Noun::Lot)), None) => Ok(()),
+        (Err(Error::NotFound(Noun::LOT)), None) => Ok(()),
         (settled, _) => settled,
     }
 }
 
-async fn settle_one(tx: &mut Tx<'_>, id: i64, now: DateTime<Utc>) -> Result<()> {
+async fn report_one(tx: &mut Tx<'_>, id: i64, now: DateTime<Utc>) -> Result<()> {
     let attente = close_whole(tx, id, Reach::All, now).await?.attente;
     // Some files are on their way: when the last has ended this comes again.
     if batch::summary(&mut **tx, &attente).await?.ended_at.is_none() {
@@ -185,7 +189,7 @@ async fn settle_one(tx: &mut Tx<'_>, id: i64, now: DateTime<Utc>) -> Result<()> 
     let (Some(user_id), Some(contenu)) = (lot.ouvert_par, message::of(&lot)) else {
         return Ok(());
     };
-    if !told::claim(&mut **tx, &format!("lot {id}"), user_id, now).await? {
+    if !notified::claim(&mut **tx, &format!("lot {id}"), user_id, now).await? {
         return Ok(());
     }
     let new = NotificationFields {

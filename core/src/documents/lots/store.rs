@@ -43,7 +43,7 @@ pub async fn find(db: impl PgExecutor<'_>, id: i64) -> Result<Lot> {
     )
     .fetch_optional(db)
     .await?
-    .ok_or(Error::NotFound(Noun::Lot))
+    .ok_or(Error::NotFound(Noun::LOT))
 }
 
 /// The id of a lot that is to be made.
@@ -80,7 +80,7 @@ pub(super) async fn insert(
 /// Locks lot `id` until the transaction ends.
 pub(super) async fn lock(tx: &mut PgConnection, id: i64) -> Result<()> {
     let locked = sqlx::query_scalar!("select id from lots where id = $1 for update", id);
-    locked.fetch_optional(tx).await?.map(drop).ok_or(Error::NotFound(Noun::Lot))
+    locked.fetch_optional(tx).await?.map(drop).ok_or(Error::NotFound(Noun::LOT))
 }
 
 pub(super) async fn add(tx: &mut PgConnection, id: i64, document_id: i64) -> Result<()> {

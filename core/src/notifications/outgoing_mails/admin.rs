@@ -29,7 +29,7 @@ pub async fn list(pool: &PgPool, filter: &EnvoiFilter) -> Result<Listed<EnvoiOut
 /// 409 `envoi_non_renvoyable`: it is under way, has left, has nothing to say any more, or its bytes were removed.
 pub async fn resend(tx: &mut Tx<'_>, envoi_id: i64) -> Result<()> {
     let statut = store::find_for_update(tx, envoi_id).await?;
-    let statut = statut.ok_or(Error::NotFound(Noun::Envoi))?;
+    let statut = statut.ok_or(Error::NotFound(Noun::ENVOI))?;
     let stopped = matches!(statut, StatutEnvoi::Incertaine | StatutEnvoi::Echouee);
     if !stopped || !store::revive(tx, envoi_id).await? {
         return Err(Error::conflict(

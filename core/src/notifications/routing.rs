@@ -2,7 +2,7 @@
 //! ([`crate::preferences`]) stays in the application.
 use chrono::{DateTime, Utc};
 
-use super::{CanalNotification, NotificationFields, TypeNotification, store, told};
+use super::{CanalNotification, NotificationFields, TypeNotification, notified, store};
 use crate::{Lang, Result, Text, Tx};
 use CanalNotification::{Email, Log};
 use Cercle::{Admins, Createur, Responsables, Technicien, UtilisateursDuClient};
@@ -92,7 +92,7 @@ pub(super) struct Destinataire {
 pub async fn announce(tx: &mut Tx<'_>, annonce: &Annonce, now: DateTime<Utc>) -> Result<()> {
     for (destinataire, canal) in recipients(tx, annonce).await? {
         let Destinataire { user_id, langue } = destinataire;
-        if !told::claim(&mut **tx, &annonce.cle, user_id, now).await? {
+        if !notified::claim(&mut **tx, &annonce.cle, user_id, now).await? {
             continue;
         }
         let new = NotificationFields {
@@ -104,7 +104,7 @@ pub async fn announce(tx: &mut Tx<'_>, annonce: &Annonce, now: DateTime<Utc>) ->
             user_id,
         };
         let notification = super::create(tx, &new, now).await?;
-        told::name_claim(tx, &annonce.cle, user_id, notification.id).await?;
+        notified::name_claim(tx, &annonce.cle, user_id, notification.id).await?;
     }
     Ok(())
 }

@@ -367,7 +367,7 @@ pub(super) async fn is_in_doubt(tx: &mut PgConnection, envoi_id: i64) -> Result<
 }
 
 /// Records departures that a worker of the release before has recorded by `parti_le` alone, at most `limit`; how many.
-pub async fn settle_departures(tx: &mut PgConnection, limit: i64) -> Result<usize> {
+pub async fn forget_departures(tx: &mut PgConnection, limit: i64) -> Result<usize> {
     let done = sqlx::query!(
         r#"
             update envois set statut = 'envoyee' where id in (

@@ -7,18 +7,18 @@ use crate::{Result, config::AuthConfig};
 /// The keys of fingerprints: the one of now, and the one before it. A fingerprint is an HMAC-SHA256 and no plain hash, since a
 /// request may hold a password, which whoever reads the database could else guess. Its key is derived from the one that signs
 /// tokens, and rotates with it.
-pub struct Empreintes {
+pub struct Fingerprints {
     signing: Hmac<Sha256>,
     previous: Option<Hmac<Sha256>>,
 }
 
-impl std::fmt::Debug for Empreintes {
+impl std::fmt::Debug for Fingerprints {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Empreintes").finish_non_exhaustive()
+        f.debug_struct("Fingerprints").finish_non_exhaustive()
     }
 }
 
-impl Empreintes {
+impl Fingerprints {
     pub fn new(config: &AuthConfig) -> Result<Self> {
         let (signing, previous) = super::derived(config, b"erp-mif idempotence v1")?;
         Ok(Self { signing, previous })
@@ -26,25 +26,25 @@ impl Empreintes {
 
     /// The fingerprint of nothing yet.
     #[must_use]
-    pub fn begin(&self) -> Empreinte {
-        Empreinte { signing: self.signing.clone(), previous: self.previous.clone() }
+    pub fn begin(&self) -> Fingerprint {
+        Fingerprint { signing: self.signing.clone(), previous: self.previous.clone() }
     }
 }
 
 /// The fingerprint of one request, which grows with its parts.
 #[derive(Clone)]
-pub struct Empreinte {
+pub struct Fingerprint {
     signing: Hmac<Sha256>,
     previous: Option<Hmac<Sha256>>,
 }
 
-impl std::fmt::Debug for Empreinte {
+impl std::fmt::Debug for Fingerprint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Empreinte").finish_non_exhaustive()
+        f.debug_struct("Fingerprint").finish_non_exhaustive()
     }
 }
 
-impl Empreinte {
+impl Fingerprint {
     /// Adds a part. Where one ends is part of it: `ab`, `c` is not `a`, `bc`.
     #[must_use]
     pub fn and(self, part: &[u8]) -> Self {
@@ -75,11 +75,11 @@ mod tests {
         config::{Env, Secret},
     };
 
-    fn empreintes(key: &str, previous: Option<&str>) -> Empreintes {
+    fn fingerprints(key: &str, previous: Option<&str>) -> Fingerprints {
         let pairs = [("DATABASE_URL", "postgres://erp@localhost/erp"), ("SECRET_KEY", key)];
         let auth = Config::read(Env::from_pairs(&pairs)).unwrap().auth;
         let previous_secret_key = previous.map(Secret::new);
-        Empreintes::new(&AuthConfig { previous_secret_key, ..auth }).unwrap()
+        Fingerprints::new(&AuthConfig { previous_secret_key, ..auth }).unwrap()
     }
 
     const KEY: &str = "f2c6d1c0a9e84b7b95a3a1d0e7c4b8f6";
@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn a_request_is_told_from_every_other_and_known_after_a_rotation() {
         let of = |parts: &[&str]| {
-            parts.iter().fold(empreintes(KEY, None).begin(), |all, part| all.and(part.as_bytes()))
+            parts.iter().fold(fingerprints(KEY, None).begin(), |all, part| all.and(part.as_bytes()))
         };
         let kept = of(&["/clients", "ab"]).bytes();
         assert!(of(&["/clients", "ab"]).is(&kept));
@@ -95,8 +95,8 @@ mod tests {
             assert!(!of(other).is(&kept), "{other:?}");
         }
         let new_key = "another key of thirty-two letters";
-        let again = |keys: &Empreintes| keys.begin().and(b"/clients").and(b"ab").is(&kept);
-        assert!(again(&empreintes(new_key, Some(KEY))), "rotated");
-        assert!(!again(&empreintes(new_key, None)), "rotated away");
+        let again = |keys: &Fingerprints| keys.begin().and(b"/clients").and(b"ab").is(&kept);
+        assert!(again(&fingerprints(new_key, Some(KEY))), "rotated");
+        assert!(!again(&fingerprints(new_key, None)), "rotated away");
     }
 }

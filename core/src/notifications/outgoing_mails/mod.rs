@@ -12,16 +12,21 @@ use futures_util::FutureExt as _;
 
 pub use admin::{list, resend};
 pub(super) use store::forget;
-pub use store::{count_in_doubt, find, forget_bodies, frozen, must_arrive, settle_departures};
+pub use store::{count_in_doubt, find, forget_bodies, forget_departures, frozen, must_arrive};
 pub use types::{Avis, Envoi, EnvoiFilter, EnvoiOut, Fin, Quoi, SORTABLE, StatutEnvoi};
 
-use super::{jobs::SendMail, told};
+use super::{jobs::SendMail, notified};
 use crate::{
-    Result, Tx,
+    Noun, Result, Tx,
     jobs::{enqueue, enqueue_in},
     mailer::Frozen,
     preferences,
 };
+
+impl Noun {
+    pub const ENVOI: Self =
+        Self::new("envoi_introuvable", "Courriel introuvable.", "Mail not found.");
+}
 
 /// How long a mail gathers before it leaves: assignments made one after the other are one mail, and nobody waits.
 const GATHER: TimeDelta = TimeDelta::seconds(5);
@@ -96,7 +101,7 @@ pub async fn open_digest(
     delay: std::time::Duration,
     now: DateTime<Utc>,
 ) -> Result<bool> {
-    if !told::claim(&mut **tx, &format!("digest:{jour}"), user_id, now).await? {
+    if !notified::claim(&mut **tx, &format!("digest:{jour}"), user_id, now).await? {
         return Ok(false);
     }
     let envoi_id = store::open_digest(tx, user_id, jour, now).await?;
