@@ -1,6 +1,6 @@
-//! Three queues, their workers, and apalis-board in a browser on <http://127.0.0.1:8009>, which lists the jobs and takes new ones:
-//! `DATABASE_URL=postgres://… cargo run -p apalis-hot --example board`, until Ctrl-C. It asks nobody who they are: for a
-//! developer's machine alone.
+//! Three queues, their workers, and apalis-board in a browser on <http://127.0.0.1:8009>, which lists the jobs and takes new
+//! ones: `DATABASE_URL=postgres://… cargo run -p apalis-hot --example board`, until Ctrl-C. It has no authentication: run it
+//! only on a developer's machine.
 use std::{error::Error, time::Duration};
 
 use apalis::prelude::{AbortError, BoxDynError, Monitor, WorkerBuilder};
@@ -33,7 +33,7 @@ async fn send(mail: Mail) -> Result<String, BoxDynError> {
     Ok(format!("sent to {}", mail.to))
 }
 
-/// One in three fails at first; the thirteenth can never be read.
+/// Every third photo fails twice before it succeeds; the thirteenth is dead at once.
 async fn shrink(photo: Photo, lease: Lease) -> Result<(), BoxDynError> {
     if photo.number == 13 {
         return Err(AbortError::new("not a photo").into());
@@ -79,7 +79,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .register("photos", photos.clone())
         .register("reports", reports.clone())
         .build()
-        // By it the board tells whether it is connected.
+        // The board needs it to tell whether it is connected.
         .layer(Extension(TracingBroadcaster::create()));
     let app = Router::new().nest("/api/v1", api).fallback_service(ServeUI::new());
     let monitor = Monitor::new()

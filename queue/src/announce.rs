@@ -12,27 +12,27 @@ use tokio::{sync::Notify, time::timeout};
 
 use crate::reserved::Reserved;
 
-/// The channel of all queues; what is sent is the name of one.
+/// The channel of all queues; the payload is the name of one.
 const CHANNEL: &str = "queue";
-/// Of one queue a process announces at most one job in so long: whoever is woken finds the others, too.
+/// A process announces a queue at most once in this time: a worker that is woken finds the other new jobs, too.
 const GATHER: Duration = Duration::from_millis(10);
-/// A database that does not take an announcement in so long: those who wait find out by polling.
+/// An announcement that is not sent within this time is given up: workers find the jobs by polling.
 const LIMIT: Duration = Duration::from_secs(2);
-/// After so long without a notification the connection is asked whether it lives.
+/// A connection without a notification for this long is pinged.
 const QUIET: Duration = Duration::from_secs(5);
-/// For its answer.
+/// The time limit of the ping.
 const ANSWER: Duration = Duration::from_secs(4);
 
-/// Announces jobs, once their transaction has committed. Clones announce together.
+/// Announces jobs after their transaction has committed. Clones announce together.
 ///
-/// What it cannot announce (the process dies, the database is away) is found by the next poll.
+/// Jobs whose announcement is lost (the process dies, the database is unavailable) are found by the next poll.
 #[derive(Debug, Clone)]
 pub struct Announcer(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     pool: PgPool,
-    /// Queues to be announced; `None` while nobody sends.
+    /// Queues to be announced; `None` while no task sends.
     waiting: Mutex<Option<BTreeSet<String>>>,
 }
 
@@ -62,7 +62,7 @@ impl Announcer {
 }
 
 impl Inner {
-    /// Sends what waits, and what is added meanwhile, until nothing does.
+    /// Sends the waiting announcements, and those that are added meanwhile, until none is left.
     async fn send(&self) {
         loop {
             let queues = {
@@ -90,7 +90,7 @@ impl Inner {
     }
 }
 
-/// Wakes the worker of one queue when a job may run. What nobody waits for is kept for the next who does.
+/// Wakes the worker of one queue when it may have a job. If nobody waits, the next one to wait is woken at once.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Wakeup(Arc<Notify>);
 
@@ -127,7 +127,7 @@ impl Wakeups {
         self.lock().values().for_each(Wakeup::wake);
     }
 
-    /// Listens on a connection of its own, and never ends. While it is lost the workers go on by polling.
+    /// Listens on a connection of its own, and never ends. While the connection is lost the workers poll.
     pub(crate) async fn listen(&self, pool: &PgPool) -> Infallible {
         let mut line = Reserved::beside(pool);
         loop {
@@ -138,12 +138,12 @@ impl Wakeups {
         }
     }
 
-    /// Until the connection is lost, or does not answer: nothing comes over one whose host has vanished, and nothing says so.
+    /// Listens until the connection is lost or does not answer a ping: when the other host has vanished, nothing else shows it.
     async fn listen_on(&self, pool: &PgPool) -> sqlx::Result<Infallible> {
         let mut listener = PgListener::connect_with(pool).await?;
         listener.eager_reconnect(false);
         listener.listen(CHANNEL).await?;
-        // What came while nobody listened, too.
+        // Notifications may have been missed before.
         self.wake_all();
         loop {
             match timeout(QUIET, listener.try_recv()).await {

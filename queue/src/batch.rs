@@ -1,11 +1,11 @@
-//! Jobs that are waited for together: when all have ended, and no more will come, one more is enqueued, once.
+//! Batches: when all jobs of a batch have ended, and it takes no more, one follow-up job is enqueued, once.
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor, types::Json};
 use ulid::Ulid;
 
 use crate::{Error, NewJob, Result, enqueue::enqueue_into};
 
-/// What has become of a batch.
+/// The state of a batch: the number of its jobs, and how many have ended in which way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
     pub jobs: i32,
@@ -13,15 +13,16 @@ pub struct Summary {
     pub dead: i32,
     pub cancelled: i32,
     pub closed_at: Option<DateTime<Utc>>,
-    /// Since when all have ended.
+    /// When the batch was closed and its last job had ended.
     pub ended_at: Option<DateTime<Utc>>,
 }
 
-/// The name under which the metadata of the job that follows a batch say its id.
+/// The key in the metadata of the follow-up job under which it finds the id of its batch.
 pub const METADATA: &str = "batch";
 
-/// Opens a batch; gives its id. `then` is enqueued when it is closed and all its jobs have ended, whichever way; its key and
-/// its delay do not count. It finds the batch by [`METADATA`], and what became of it by [`summary`].
+/// Opens a batch, and returns its id. `then` is enqueued when the batch is closed and all its jobs have ended, whether done,
+/// dead or cancelled; its key and its delay are ignored. It finds the id of the batch under [`METADATA`], and the outcome by
+/// [`summary`].
 pub async fn open(db: &mut PgConnection, then: &NewJob) -> Result<String> {
     let id = Ulid::generate().to_string();
     sqlx::query!(
@@ -41,9 +42,10 @@ pub async fn open(db: &mut PgConnection, then: &NewJob) -> Result<String> {
     Ok(id)
 }
 
-/// Enqueues a job in batch `id`; gives its id, `None` when its key is taken. `Closed`: nothing was added.
+/// Enqueues a job in batch `id`. Returns its id, or `None` if its key is taken. If the batch is closed (`Closed`), nothing is
+/// added.
 ///
-/// The batch is locked until the transaction ends: keep it short, or add many in one.
+/// The batch is locked until the transaction ends: keep it short, or add many jobs in one transaction.
 pub async fn add(db: &mut PgConnection, id: &str, job: &NewJob) -> Result<Option<String>> {
     let batch = sqlx::query!("select closed_at from queue.batches where id = $1 for update", id)
         .fetch_optional(&mut *db)
@@ -62,8 +64,8 @@ pub async fn add(db: &mut PgConnection, id: &str, job: &NewJob) -> Result<Option
     Ok(added)
 }
 
-/// Closes batch `id`: nothing is added any more. When all of its jobs have ended already (or there are none) what follows is
-/// enqueued now, and nobody is told: see [`crate::Announcer`]. Closed again it stays as it is.
+/// Closes batch `id`: it takes no more jobs. If all its jobs have ended already (or it has none), the follow-up job is enqueued
+/// now, without a notification: see [`crate::Announcer`]. Closing it again changes nothing.
 pub async fn close(db: &mut PgConnection, id: &str) -> Result<()> {
     let closed = sqlx::query!(
         r#"
@@ -91,7 +93,7 @@ pub async fn close(db: &mut PgConnection, id: &str) -> Result<()> {
     if closed.found == 0 { Err(Error::NotFound("batch")) } else { Ok(()) }
 }
 
-/// What has become of batch `id` so far.
+/// The state of batch `id` so far.
 pub async fn summary(db: impl PgExecutor<'_>, id: &str) -> Result<Summary> {
     sqlx::query_as!(
         Summary,
@@ -103,7 +105,7 @@ pub async fn summary(db: impl PgExecutor<'_>, id: &str) -> Result<Summary> {
     .ok_or(Error::NotFound("batch"))
 }
 
-/// Removes up to `limit` batches that ended before `before`; how many.
+/// Removes up to `limit` batches that ended before `before`; returns how many.
 pub async fn prune(db: &mut PgConnection, before: DateTime<Utc>, limit: i64) -> Result<u64> {
     let pruned = sqlx::query!(
         "delete from queue.batches where id in (select id from queue.batches where ended_at < $1 limit $2)",

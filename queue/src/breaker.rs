@@ -1,10 +1,10 @@
-//! Breakers: what all workers know together of the services that jobs need.
+//! Breakers: the state of the services that jobs need, shared by all workers.
 //!
-//! After [`OPENS_AFTER`] failures in a row a breaker opens: nobody takes jobs that need the service, but for one at a time in
-//! the whole cluster, the probe. The first answer of the service closes it.
+//! After [`OPENS_AFTER`] failures in a row a breaker opens: jobs that need the service are not claimed, but for one at a time
+//! in the whole cluster, the probe. The first answer of the service closes it.
 //!
-//! Its state is a row of `queue.breakers`, and every time in it is the database's. So Postgres itself can have no breaker:
-//! while it is away nobody can read the row, and nobody can take a job either.
+//! Its state is a row of `queue.breakers`, and every time in it is the database's. So Postgres itself has no breaker: while it
+//! is unavailable, no row can be read, and no job can be claimed either.
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -12,36 +12,36 @@ use sqlx::{PgExecutor, PgPool};
 
 use crate::Result;
 
-/// Failures in a row, by whichever workers, that open a breaker.
+/// Failures in a row, of any workers, that open a breaker.
 pub const OPENS_AFTER: i32 = 5;
 /// The longest pause between two probes: how late a service that is back is noticed.
 pub const PROBE_BACKOFF: Duration = Duration::from_secs(15);
-/// A probe belongs to another worker when its holder has not renewed it for so long.
+/// Another worker may probe when the holder of the probe has not renewed it for this long.
 pub const PROBE_LEASE: Duration = Duration::from_secs(15);
-/// What waited during an outage comes back spread over so long.
+/// Jobs that waited during an outage become ready spread over this time.
 const SPREAD: Duration = Duration::from_secs(2);
-/// What a change of a breaker is announced as, among the names of queues.
+/// The payload that announces a change of a breaker (other payloads are names of queues).
 pub(crate) const CHANGED: &str = "!breakers";
 
-/// A breaker.
+/// The state of a breaker.
 #[derive(Debug, Clone)]
 pub struct Breaker {
     /// The dependency.
     pub name: String,
-    /// In a row, without an answer between.
+    /// Failures in a row, without an answer between them.
     pub failures: i32,
-    /// Since when jobs that need it wait.
+    /// Since when it is open; `None` while it is closed.
     pub open_since: Option<DateTime<Utc>>,
     pub last_error: Option<String>,
     /// Probes that failed since it opened.
     pub probes: i32,
-    /// While it is open: no probe before.
+    /// While it is open: when the next probe is due.
     pub next_probe_at: Option<DateTime<Utc>>,
     /// The process that probes at the moment.
     pub probing_by: Option<String>,
 }
 
-/// Every breaker, by name; those that never counted a failure have none.
+/// The breakers that processes have declared, by name; the first 100.
 pub async fn list(db: impl PgExecutor<'_>) -> Result<Vec<Breaker>> {
     let rows = sqlx::query_as!(
         Breaker,
@@ -62,8 +62,8 @@ pub(crate) async fn failing(pool: &PgPool) -> Result<Vec<String>> {
         .await?)
 }
 
-/// Counts a failure of `dependency`; `probe` names the worker and the job when that was the probe, which then is over.
-/// Whether this failure opened the breaker.
+/// Counts a failure of `dependency`. `probe` names the worker and the job if it was the probe that failed, which then is over.
+/// Returns whether this failure opened the breaker.
 pub async fn failed(
     pool: &PgPool,
     dependency: &str,
@@ -71,8 +71,8 @@ pub async fn failed(
     probe: Option<(&str, &str)>,
 ) -> Result<bool> {
     let (worker, job) = probe.unzip();
-    // The pause before the next probe, as those of jobs, between half of it and all. The first failure, and the one that
-    // opens, are announced: successes count for something from now on.
+    // The pause before the next probe is between half of it and all, as those of jobs. The first failure, and the one that
+    // opens, are announced: from now on processes report successes.
     let counted = sqlx::query!(
         r#"
             with before as (
@@ -113,7 +113,7 @@ pub async fn failed(
     Ok(counted.is_some_and(|row| row.opened))
 }
 
-/// Makes the breaker of `dependency` known, where there is none: a failure is counted in a row that is there.
+/// Inserts the breakers of `dependencies` that do not exist yet: a failure is only counted in an existing row.
 pub(crate) async fn declare(pool: &PgPool, dependencies: &[String]) -> Result<()> {
     sqlx::query!(
         "insert into queue.breakers (name) select unnest($1::text[]) on conflict do nothing",
@@ -124,8 +124,8 @@ pub(crate) async fn declare(pool: &PgPool, dependencies: &[String]) -> Result<()
     Ok(())
 }
 
-/// Counts an answer of `dependency`: no failure in a row is left, and an open breaker is closed. `queues` need it, and are
-/// woken. Since when it was open.
+/// Records an answer of `dependency`: its failures are reset, and an open breaker is closed. Wakes `queues`, which need it.
+/// Returns since when the breaker was open, if it was.
 pub async fn answered(
     pool: &PgPool,
     dependency: &str,
@@ -154,7 +154,8 @@ pub async fn answered(
     Ok(row.and_then(|row| row.open_since))
 }
 
-/// Makes ready up to `limit` jobs of `queues` that wait because `dependency` was away; how many. None is made ready twice.
+/// Makes ready up to `limit` jobs of `queues` that wait because `dependency` was unavailable; returns how many. None is made
+/// ready twice.
 pub async fn wake(pool: &PgPool, dependency: &str, queues: &[String], limit: i64) -> Result<u64> {
     let woken = sqlx::query!(
         r#"
@@ -178,7 +179,7 @@ pub async fn wake(pool: &PgPool, dependency: &str, queues: &[String], limit: i64
     Ok(woken.rows_affected())
 }
 
-/// Keeps the probes that `worker` runs with `jobs` its own.
+/// Extends the probes that `worker` runs with `jobs` by [`PROBE_LEASE`].
 pub(crate) async fn renew(pool: &PgPool, worker: &str, jobs: &[String]) -> Result<()> {
     sqlx::query!(
         r#"
@@ -194,8 +195,8 @@ pub(crate) async fn renew(pool: &PgPool, worker: &str, jobs: &[String]) -> Resul
     Ok(())
 }
 
-/// Gives up the probe that `worker` ran with `job`, all of its probes without one: the next may begin. One that has said
-/// how the service is has none any more.
+/// Releases the probe that `worker` runs with `job`, or all of its probes if `None`, so that the next may begin. Does nothing
+/// for a probe that is over already.
 pub(crate) async fn release(pool: &PgPool, worker: &str, job: Option<&str>) -> Result<()> {
     sqlx::query!(
         r#"

@@ -15,26 +15,26 @@ use crate::{
     breaker::{self, PROBE_LEASE},
 };
 
-/// A probe is renewed, and the rows are looked at, so often.
+/// How often probes are renewed, and the rows are read.
 const RENEW: Duration = Duration::from_secs(1);
-/// A database that does not answer for so long is away; what is told then comes late, or never: a probe is given up by itself.
+/// The time limit of a statement. One that fails is not repeated: the failure is not counted, or the probe ends by itself.
 const LIMIT: Duration = Duration::from_secs(4);
-/// Jobs that one statement makes ready again.
+/// The most jobs that one statement makes ready again.
 const BATCH: i64 = 500;
 
 pub(crate) struct Breakers {
     pool: PgPool,
     worker: String,
     state: Mutex<State>,
-    /// There is an answer to tell of.
+    /// Notified when there is an answer to record.
     recovered: Notify,
 }
 
 #[derive(Default)]
 struct State {
-    /// Dependencies whose row counts failures, as far as is known here.
+    /// Dependencies whose row counts failures, as far as this process knows.
     failing: HashSet<String>,
-    /// Those that have answered, and whose row does not know yet.
+    /// Those that have answered, which is still to be recorded in their row.
     answered: HashSet<String>,
     /// Jobs that this process runs as probes.
     probes: HashSet<String>,
@@ -45,6 +45,7 @@ impl Breakers {
         Self { pool, worker, state: Mutex::default(), recovered: Notify::new() }
     }
 
+    /// Notes that `dependency` has answered, if it was failing; [`Self::keep`] records it.
     pub(crate) fn answered(&self, dependency: &str) {
         let mut state = self.lock();
         if state.failing.contains(dependency) {
@@ -53,13 +54,13 @@ impl Breakers {
         }
     }
 
-    /// Whether one of `needs` has failed lately, as far as is known here.
+    /// Whether one of `needs` has failed lately, as far as this process knows.
     pub(crate) fn are_failing(&self, needs: &[String]) -> bool {
         let state = self.lock();
         needs.iter().any(|need| state.failing.contains(need))
     }
 
-    /// An attempt of `job` ended because `dependency` is away.
+    /// Counts that an attempt of `job` ended because `dependency` is unavailable.
     pub(crate) async fn failed(&self, dependency: &str, error: &str, job: &str, probe: bool) {
         self.lock().failing.insert(dependency.to_owned());
         let probe = probe.then_some((self.worker.as_str(), job));
@@ -75,12 +76,12 @@ impl Breakers {
         }
     }
 
-    /// Keeps the probe that `job` is for this process.
+    /// Renews the probe of `job` from now on, for this process.
     pub(crate) fn hold(&self, job: &str) {
         self.lock().probes.insert(job.to_owned());
     }
 
-    /// The probe that `job` was is over, whatever it came to.
+    /// Ends the probe of `job`, whatever its result.
     pub(crate) async fn release(&self, job: &str) {
         self.lock().probes.remove(job);
         let release = breaker::release(&self.pool, &self.worker, Some(job));
@@ -92,7 +93,7 @@ impl Breakers {
         }
     }
 
-    /// Never ends. `queues` need each dependency.
+    /// Renews the probes, records answers and reads the rows; never ends. `queues` has the queues that need each dependency.
     pub(crate) async fn keep(
         &self,
         queues: HashMap<String, Vec<String>>,
@@ -102,7 +103,7 @@ impl Breakers {
             return std::future::pending().await;
         }
         loop {
-            // Not within a limit: each statement of what waits is short, and there may be many.
+            // Without a time limit: each statement that wakes waiting jobs is short, but there may be many.
             if let Err(error) = self.look(&queues).await {
                 tracing::warn!(%error, "the breakers could not be looked at");
             }

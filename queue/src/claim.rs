@@ -1,4 +1,4 @@
-//! Taking jobs.
+//! Claiming jobs.
 use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, Utc};
@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 
 use crate::{Result, breaker::PROBE_LEASE, presence::Key};
 
-/// After so many workers that died running it a job is what kills them: it is dead.
+/// A job is dead after this many workers died running it: it is taken for the cause.
 pub const MAX_RESCUES: i32 = 3;
 
 /// A job that this process holds and is about to run.
@@ -27,20 +27,20 @@ pub struct Claimed {
     pub key: Option<String>,
     pub batch: Option<String>,
     pub metadata: BTreeMap<String, String>,
-    /// What an attempt before this one has left for it ([`crate::Lease::save_checkpoint`]).
+    /// What an earlier attempt has saved for this one ([`crate::Lease::save_checkpoint`]).
     pub checkpoint: Option<Value>,
     /// When it was due.
     pub run_at: DateTime<Utc>,
-    /// Seconds that it was ready before it was claimed.
+    /// Seconds that it was ready before it was claimed, and that it then waited for a place.
     pub waited: f64,
-    /// When it was claimed, by the database's clock: tells this attempt from every other of the job.
+    /// When it was claimed, by the database's clock: distinguishes this attempt from all others of the job.
     pub since: DateTime<Utc>,
-    /// Whether it is to find out if what it needs is back: nobody else does meanwhile.
+    /// Whether it is the probe of an open breaker: no other job tries the service meanwhile.
     pub probe: bool,
 }
 
 impl Claimed {
-    /// How long something outside has been away for this job, until this attempt began.
+    /// How long this job had met nothing but outages when this attempt began; zero if it had met none.
     #[must_use]
     pub fn outage(&self) -> Duration {
         let lasted = self.outage_since.and_then(|since| (self.since - since).to_std().ok());
@@ -51,20 +51,20 @@ impl Claimed {
         (self.id.clone(), self.since)
     }
 
-    /// Attempts that count, this one among them: those that were lost with their worker are not its fault.
+    /// The number of attempts that count, this one included: those that were lost with their worker do not.
     #[must_use]
     pub fn own_attempts(&self) -> u32 {
         u32::try_from(self.attempt - self.rescues).unwrap_or(0)
     }
 
-    /// The attempts that it is allowed: those that it was enqueued with, or those of its queue, whichever are fewer.
+    /// The attempts that it is allowed: those that it was enqueued with, or `of_queue`, whichever are fewer.
     #[must_use]
     pub fn allowed_attempts(&self, of_queue: u32) -> u32 {
         u32::try_from(self.max_attempts).unwrap_or(0).max(1).min(of_queue)
     }
 
-    /// Why it is not to be run, whatever its handler would say: it kills workers, or has had its attempts (`max_attempts` are
-    /// those of its queue).
+    /// Why it must not be run again: [`MAX_RESCUES`] workers died running it, or its attempts are used up (`max_attempts` is
+    /// the limit of its queue). `None` if it may run.
     #[must_use]
     pub fn is_spent(&self, max_attempts: u32) -> Option<String> {
         if self.rescues >= MAX_RESCUES {
@@ -117,7 +117,8 @@ impl From<Row> for Claimed {
     }
 }
 
-/// What of metadata is text: whatever else somebody wrote there must not spoil a claim that has been committed.
+/// The text values of the metadata. Other values, written by foreign SQL, are ignored: they must not fail a claim that has been
+/// committed.
 fn texts(metadata: Option<Value>) -> BTreeMap<String, String> {
     let Some(Value::Object(metadata)) = metadata else { return BTreeMap::new() };
     let texts = metadata.into_iter().filter_map(|(name, value)| match value {
@@ -133,25 +134,25 @@ pub(crate) struct Worker<'a> {
     pub(crate) name: &'a str,
 }
 
-/// What it claims.
+/// What is to be claimed.
 pub(crate) struct Wanted<'a> {
     pub(crate) queue: &'a str,
     pub(crate) limit: usize,
     pub(crate) look: Look,
-    /// Also those whose workers died while they held them.
+    /// Whether jobs whose workers died while they held them are claimed, too.
     pub(crate) also_rescued: bool,
 }
 
-/// Where in a queue a claim begins to look. Of a queue whose oldest jobs are claimed in turn, what lies before them in the index
-/// are versions of rows that are gone, and that no vacuum may remove while a snapshot is open: a look from the beginning walks
+/// Where in the index of a queue a claim begins to look. As the oldest jobs are claimed first, dead versions of their rows
+/// gather at the front of the index, and no vacuum may remove them while a snapshot is open: a look from the beginning walks
 /// over all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Look {
     /// At the beginning.
     All,
-    /// At those due then: where the last jobs were found.
+    /// At jobs due at this time or later: where the last jobs were found.
     From(DateTime<Utc>),
-    /// At those that became due within so long: what was enqueued lately, by a transaction that took no longer than that.
+    /// At jobs that became due within this time: those enqueued lately, by a transaction that took no longer.
     Within(Duration),
 }
 
@@ -165,7 +166,7 @@ impl Look {
     }
 }
 
-/// Claims ready jobs of a queue, oldest first; none of a paused queue.
+/// Claims ready jobs of a queue, in the order in which they are due; none if the queue is paused.
 pub(crate) async fn claim(worker: Worker<'_>, wanted: Wanted<'_>) -> Result<Vec<Claimed>> {
     let rows = sqlx::query_as!(
         Row,
@@ -201,8 +202,8 @@ pub(crate) async fn claim(worker: Worker<'_>, wanted: Wanted<'_>) -> Result<Vec<
     Ok(in_order(rows))
 }
 
-/// The same of a queue that needs something outside: while the breaker of one of its `needs` is open one job at the most, the
-/// probe, when it is time for one and nobody else runs it.
+/// The same for a queue that `needs` services: while the breaker of one of them is open it claims at most one job, the probe,
+/// and that only when a probe is due and no other worker runs one.
 pub(crate) async fn claim_needing(
     worker: Worker<'_>,
     wanted: Wanted<'_>,

@@ -1,4 +1,4 @@
-//! The way in: rows, written in the caller's transaction.
+//! Enqueueing: writes jobs as rows in the caller's transaction.
 use std::{
     collections::BTreeMap,
     sync::{Mutex, PoisonError},
@@ -15,21 +15,21 @@ use crate::Result;
 #[derive(Debug, Clone)]
 pub struct NewJob {
     pub queue: String,
-    /// JSON: ids and scalars. What is enqueued today is run by next month's program.
+    /// JSON. Keep to ids and scalars: a later version of the program may have to read it.
     pub payload: Vec<u8>,
-    /// After so many attempts that failed by a fault of the job itself it is dead, or after those of its queue
+    /// The job is dead after this many attempts that failed by a fault of its own, or after those of its queue
     /// ([`crate::Options::max_attempts`]), whichever are fewer. At least one.
     pub max_attempts: u32,
-    /// It does not run before so long has passed.
+    /// The job is not due before this time has passed.
     pub delay: Duration,
-    /// Jobs of one queue with one key are one job, for as long as the key is kept ([`crate::admin::forget_keys`]).
+    /// A queue accepts no second job with the same key, until the key is freed ([`crate::admin::forget_keys`]).
     pub key: Option<String>,
-    /// What goes with the job and is not its business: the request that caused it, the trace it belongs to.
+    /// What accompanies the job and is not part of its work: the request that caused it, the trace it belongs to.
     pub metadata: BTreeMap<String, String>,
 }
 
 impl NewJob {
-    /// A job that is ready at once, of 25 attempts.
+    /// A job that is ready at once, with 25 attempts and no key.
     pub fn new<T: Serialize>(queue: impl Into<String>, payload: &T) -> Result<Self> {
         Ok(Self {
             queue: queue.into(),
@@ -46,20 +46,20 @@ impl NewJob {
     }
 }
 
-/// Enqueues `job`: it exists if, and only if, the transaction of `db` commits. Gives its id (a ULID: later jobs have greater
-/// ones); `None` when its key is taken, and nothing was added.
+/// Enqueues `job`: it exists if, and only if, the transaction of `db` commits. Returns its id (a ULID: later jobs have greater
+/// ones), or `None` if its key is taken; nothing is added then.
 ///
-/// Nobody is told. Let a [`crate::Announcer`] announce the queue after the commit, or the job waits for the next poll: `NOTIFY` inside a transaction
-/// takes a lock that all of the cluster shares, and holds it through the commit's fsync.
+/// Sends no notification. Let a [`crate::Announcer`] announce the queue after the commit, or the job waits for the next poll:
+/// `NOTIFY` inside a transaction takes a lock that the whole cluster shares, and holds it through the commit's fsync.
 pub async fn enqueue(db: &mut PgConnection, job: &NewJob) -> Result<Option<String>> {
     enqueue_into(db, job, None).await
 }
 
-/// Greater than all that this process has given so far.
+/// A new id, greater than all earlier ones of this process.
 fn new_id() -> String {
     static IDS: Mutex<Generator> = Mutex::new(Generator::new());
     let mut ids = IDS.lock().unwrap_or_else(PoisonError::into_inner);
-    // Only a millisecond with 2^80 ids has none left.
+    // Fails only after 2^80 ids in one millisecond.
     ids.generate().unwrap_or_else(|_| Ulid::generate()).to_string()
 }
 
@@ -111,7 +111,7 @@ pub(crate) async fn enqueue_into(
     Ok((added.rows_affected() > 0).then_some(id))
 }
 
-/// The same for many jobs without keys of one queue, in one statement. Gives their ids, in order.
+/// Enqueues many jobs of one queue in one statement, without keys, batch or delay. Returns their ids, in order.
 pub async fn enqueue_all(
     db: &mut PgConnection,
     queue: &str,

@@ -1,4 +1,4 @@
-//! Recording how attempts ended: a job that has ended moves to the ledger, the others wait for their next attempt.
+//! Records how attempts ended: an ended job moves to the ledger, the others wait for their next attempt.
 use std::{borrow::Cow, time::Duration};
 
 use chrono::{DateTime, Utc};
@@ -11,15 +11,15 @@ use crate::{Claimed, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     Done,
-    /// Failed by a fault of the job itself: again after a pause.
+    /// Failed by a fault of the job itself: tried again after a pause.
     Retry,
-    /// Something outside was away: again after a pause, at the cost of no attempt.
+    /// An external service was unavailable: tried again after a pause, at the cost of no attempt.
     Outage,
-    /// Not now: again after a pause, at the cost of no attempt.
+    /// Postponed by the handler: tried again after a pause, at the cost of no attempt.
     Snooze,
-    /// Never again.
+    /// Failed, and not tried again.
     Dead,
-    /// The job was somebody else's by then: nothing is recorded.
+    /// The attempt had lost its job: nothing is recorded.
     Stale,
 }
 
@@ -50,17 +50,17 @@ pub struct Finished {
     /// [`Claimed::since`]
     pub since: DateTime<Utc>,
     pub outcome: Outcome,
-    /// Before the next attempt; of all but a snooze between half of it and all is waited.
+    /// The pause before the next attempt: exact after a snooze, otherwise between half of it and all.
     pub pause: Duration,
     pub error: Option<String>,
-    /// What was away: the job is ready again when it is back.
+    /// The dependency that was unavailable: the job is made ready when it answers again.
     pub outage_of: Option<Cow<'static, str>>,
-    /// What the handler gave back.
+    /// What the handler returned.
     pub result: Option<Value>,
 }
 
 impl Finished {
-    /// Of an attempt whose job is not this process's any more.
+    /// The end of an attempt that has lost its job.
     pub(crate) fn stale(job: &Claimed) -> Self {
         Self {
             id: job.id.clone(),
@@ -74,7 +74,7 @@ impl Finished {
     }
 }
 
-/// Ten years, which the database's calendar bears.
+/// Ten years, which Postgres's timestamps can hold.
 const LONGEST_PAUSE: Duration = Duration::from_hours(24 * 3650);
 
 /// Postgres's JSON holds no NUL.
@@ -97,9 +97,9 @@ fn text(finished: &Finished) -> Option<String> {
     finished.error.as_deref().map(|text| text.replace('\0', ""))
 }
 
-/// Moves jobs that `worker` has ended to the ledger, counts them in their batches, and enqueues what follows a batch that is
-/// complete; all in one statement. Gives the ids of those that it still held: the others were cancelled, or given to another
-/// worker, and what becomes of them is decided there.
+/// Moves ended jobs of `worker` to the ledger, counts them in their batches, and enqueues the follow-up job of each batch that
+/// is complete; all in one statement. Returns the ids of the jobs that it still held. The others were cancelled or given to
+/// another worker, and are left as they are.
 pub(crate) async fn end(
     db: impl PgExecutor<'_>,
     worker: &str,
@@ -163,7 +163,7 @@ pub(crate) async fn end(
     Ok(held)
 }
 
-/// Records attempts that were not the last of their jobs. Gives the ids of those that `worker` still held.
+/// Records attempts whose jobs run again later. Returns the ids of those that `worker` still held.
 pub(crate) async fn postpone(
     db: &mut PgConnection,
     worker: &str,

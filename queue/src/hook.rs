@@ -1,4 +1,4 @@
-//! Calling what the application wants to be told in a transaction of the queue.
+//! Calls the hooks of the application in a transaction of the queue.
 use std::{any::Any, panic::AssertUnwindSafe};
 
 use apalis_core::error::BoxDynError;
@@ -10,9 +10,9 @@ use crate::{
     options::{Hook, HookedJob},
 };
 
-/// Why a hook did not do what it is for.
+/// Why a hook failed.
 pub(crate) enum Failed {
-    /// The database is away: the same may succeed later.
+    /// The database is unavailable: a retry may succeed.
     Away(Error),
     Error(String),
     Panic(String),
@@ -20,7 +20,7 @@ pub(crate) enum Failed {
 
 type Tx = sqlx::Transaction<'static, sqlx::Postgres>;
 
-/// Calls `hook` in `tx`; gives that back, not committed. A panic is caught: whoever records goes on.
+/// Calls `hook` with `tx`, and returns the transaction, not committed. A panic is caught, so that the recorder goes on.
 pub(crate) async fn call(hook: &Hook, tx: Tx, hooked: HookedJob) -> Result<Tx, Failed> {
     let called = AssertUnwindSafe(async { hook(tx, hooked).await }).catch_unwind().await;
     match called {

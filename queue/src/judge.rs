@@ -1,4 +1,4 @@
-//! What is to become of a job, by what its attempt came to.
+//! Decides what becomes of a job, by the result of its attempt.
 use std::{borrow::Cow, time::Duration};
 
 use apalis_core::error::{AbortError, BoxDynError, DeferredError, RetryAfterError};
@@ -10,22 +10,22 @@ use crate::{
 
 /// The longest pause between two attempts while the database is away.
 const AWAY: Duration = Duration::from_mins(1);
-/// The pause of a task that only says that it is deferred.
+/// The pause after apalis's `DeferredError`, which names none.
 const DEFERRED: Duration = Duration::from_secs(1);
 
-/// The pause after the `attempt`-th failure: 2 s, 4 s, 8 s… up to `longest`. Jitter is added where it is stored.
+/// The pause after the `attempt`-th failure: 2 s, 4 s, 8 s… up to `longest`. Jitter is applied when it is stored.
 #[must_use]
 pub fn backoff(attempt: u32, longest: Duration) -> Duration {
     Duration::from_secs(1 << attempt.clamp(1, 16)).min(longest)
 }
 
-/// The dependency that an error says is away, of what this queue needs.
+/// The dependency of this queue that the error reports as unavailable.
 pub(crate) fn away(options: &Options, error: &BoxDynError) -> Option<Cow<'static, str>> {
     let named = error.downcast_ref::<Outage>()?.dependency.as_ref()?;
     options.needs.iter().find(|need| *need == named).cloned()
 }
 
-/// Done, not now, again later, or dead.
+/// The outcome of an attempt, with its pause and error.
 pub(crate) fn judge(
     options: &Options,
     job: &Claimed,
@@ -48,10 +48,10 @@ pub(crate) fn judge(
     let text = text(error);
     let outage = error.downcast_ref::<Outage>();
     if outage.is_some() || error.downcast_ref().is_some_and(Error::is_away) {
-        // It costs time, not attempts: the job is as good as before.
+        // It costs no attempt, so that the job is as good as before.
         let outage_of = away(options, error);
         let longest = match outage {
-            // The one that asks for all asks often.
+            // The probe finds out for all waiting jobs: it comes back soon.
             Some(_) if job.probe && outage_of.is_some() => PROBE_BACKOFF,
             Some(outage) => outage.longest_pause,
             None => AWAY,
@@ -71,7 +71,7 @@ pub(crate) fn judge(
     Finished { outcome, pause, error: Some(text), ..base }
 }
 
-/// What is written down of an error: of apalis's wrapper only what it wraps.
+/// The text that is recorded of an error; of apalis's `AbortError` only the error that it wraps.
 fn text(error: &BoxDynError) -> String {
     let inner = error.downcast_ref::<AbortError>().and_then(std::error::Error::source);
     inner.map_or_else(|| chain(&**error), chain)

@@ -1,4 +1,4 @@
-//! Runs attempts: each in a task of its own, within its time limit, under its lease; and has their end recorded.
+//! Runs attempts, each in a task of its own, within its time limit and under its lease, and passes their ends to the recorder.
 use std::{
     panic::AssertUnwindSafe,
     sync::Arc,
@@ -26,7 +26,7 @@ use crate::{
     recorder::Record,
 };
 
-/// The layer of [`crate::Storage`]: apalis puts it around a worker's own.
+/// The layer of [`crate::Storage`]: apalis puts it around the layers of a worker.
 #[derive(Clone)]
 pub struct AttemptLayer(Option<(Process, Arc<Lane>)>);
 
@@ -69,7 +69,7 @@ where
     fn call(&mut self, task: Task<Args>) -> Self::Future {
         let held = task.ctx().data().get::<ClaimedAttempt>().cloned();
         let (Some((process, lane)), Some(held)) = (self.worker.clone(), held) else {
-            // Not of this queue: nothing of it is recorded.
+            // Not a claimed job: nothing is recorded.
             return self.inner.call(task).map(|result| result.map_err(Into::into)).boxed();
         };
         let spent = held.job.is_spent(lane.options.max_attempts);
@@ -106,11 +106,11 @@ async fn attempt<R: Serialize + Send + 'static>(
     let mut watched = Watched { process: &inner, key: &key, task: Some(task.abort_handle()) };
     let started = Instant::now();
     let (finished, result) = task.await.unwrap_or_else(|_| {
-        // It was dropped, and is ours no longer: whoever took it away has said what becomes of it.
+        // The task was aborted: the attempt has lost its job, and what becomes of the job is decided elsewhere.
         inner.settings.observer.ended(&job, Outcome::Stale, started.elapsed());
         (Finished::stale(&job), Err(Stale.into()))
     });
-    // Before the job may be claimed again, perhaps as a probe once more.
+    // Released before the job may be claimed again, perhaps as a probe once more.
     if job.probe {
         inner.breakers.release(&job.id).await;
     }
@@ -123,8 +123,8 @@ async fn attempt<R: Serialize + Send + 'static>(
     result
 }
 
-/// An attempt whose worker is dropped is dropped with it, and nobody will record it: its job is handed back as one that this
-/// process does not know.
+/// Aborts an attempt when its worker is dropped. Nothing records its end: its job is handed back as one that this process does
+/// not know of.
 struct Watched<'a> {
     process: &'a Inner,
     key: &'a Key,
@@ -180,13 +180,13 @@ async fn run<R: Serialize>(
     (finished, result)
 }
 
-/// What a handler gives back, unless that is nothing.
+/// What a handler returned as JSON; `None` if that is null.
 fn value(response: &(impl Serialize + ?Sized)) -> serde_json::Result<Option<Value>> {
     let value = serde_json::to_value(response)?;
     Ok((!value.is_null()).then_some(value))
 }
 
-/// `work` within `limit`; late or panicked it has failed like any other.
+/// Runs `work` within `limit`. A timeout or a panic is a failure like any other.
 async fn guarded<R>(
     limit: Duration,
     work: impl Future<Output = Result<R, BoxDynError>>,

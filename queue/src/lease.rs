@@ -1,4 +1,4 @@
-//! The right of one attempt to write: it ends when the job is given to another worker, cancelled, or late.
+//! The right of one attempt to write: it is lost when the job is given to another worker, cancelled, or ended.
 use std::time::{Duration, Instant};
 
 use apalis_core::task::{Task, data::MissingDataError, from_request::FromRequest};
@@ -10,22 +10,22 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{Claimed, Error, Result};
 
-/// One attempt of one job, as its handler sees it: an argument of the handler.
+/// One attempt of one job, as an argument of its handler.
 ///
-/// A worker may be frozen, or cut off from Postgres, for longer than others wait for it: they take its jobs over, and it
-/// comes back and goes on. So whatever an attempt writes, it writes in a transaction that holds its lease.
+/// A worker process may be frozen, or cut off from Postgres, until others have taken over its jobs; when it comes back, its
+/// attempts go on. So an attempt must write only in transactions that hold its lease.
 #[derive(Debug, Clone)]
 pub struct Lease {
     pub job_id: String,
     /// Counts from 1.
     pub attempt: i32,
-    /// When the job was claimed, by the database's clock: tells this attempt from every other one of the job.
+    /// When the job was claimed, by the database's clock: distinguishes this attempt from all others of the job.
     pub since: DateTime<Utc>,
-    /// The time limit of the attempt: it is stopped then.
+    /// When the attempt reaches its time limit, and is stopped.
     pub deadline: Instant,
-    /// Cancelled when the attempt is to come to an end: its job was cancelled or taken over, or the process stops. A handler
-    /// that waits for something outside watches it. One that does not is dropped: a few seconds after its job was taken over
-    /// or cancelled, or at the end of the time that a stop may take.
+    /// Cancelled when the attempt must end: its job was cancelled or taken over, or the process stops. A handler that waits for
+    /// something outside should watch it. A handler that does not end is dropped: a few seconds after its job was cancelled or
+    /// taken over, or when the time for a stop is over.
     pub cancel: CancellationToken,
     checkpoint: Option<Value>,
     pool: PgPool,
@@ -44,16 +44,15 @@ impl Lease {
         }
     }
 
-    /// Begins a transaction that commits only what this attempt may still write: nobody takes the job over before its end.
-    /// `LeaseLost`: the job is not this attempt's any more.
+    /// Begins a transaction that holds the lease: the job cannot be taken over before the transaction ends. `LeaseLost`: the
+    /// job no longer belongs to this attempt.
     pub async fn begin(&self) -> Result<Transaction<'static, Postgres>> {
         let mut tx = self.pool.begin().await?;
         self.hold(&mut tx).await?;
         Ok(tx)
     }
 
-    /// The same for a transaction that has begun: it holds back the rescue, the cancellation and the end of this job until it
-    /// ends.
+    /// The same for a transaction that has begun: until it ends, rescue, cancellation and end of this job are held back.
     pub async fn hold(&self, db: &mut PgConnection) -> Result<()> {
         let held = sqlx::query_scalar!(
             r#"select true as "held!" from queue.jobs where id = $1 and lock_at = $2 for share"#,
@@ -65,11 +64,11 @@ impl Lease {
         held.map(drop).ok_or(Error::LeaseLost)
     }
 
-    /// Says how far the work is, from 0 to 1 (what lies beyond is cut off), and what it does. Whoever looks at the job sees
-    /// it. Said while a transaction of this attempt is open it is left out. `LeaseLost` is a reason to stop.
+    /// Reports how far the work is, from 0 to 1 (other values are clamped), and what it does; both are shown with the job. The
+    /// report is skipped while a transaction of this attempt is open. `LeaseLost`: the handler should stop.
     pub async fn progress(&self, part: f32, note: &str) -> Result<()> {
         let part = if part.is_finite() { part.clamp(0.0, 1.0) } else { 0.0 };
-        // Not while a transaction of this attempt holds the row: that would wait for itself.
+        // Skips a locked row: if a transaction of this attempt holds the lock, waiting for it would never end.
         let held = sqlx::query_scalar!(
             r#"
                 with written as (
@@ -88,14 +87,14 @@ impl Lease {
         if held { Ok(()) } else { Err(Error::LeaseLost) }
     }
 
-    /// What the last attempt that saved something has left; `None`: nothing, or nothing that this version understands.
+    /// The checkpoint that an earlier attempt saved last; `None` if there is none, or none that this version can read.
     #[must_use]
     pub fn checkpoint<T: DeserializeOwned>(&self) -> Option<T> {
         T::deserialize(self.checkpoint.as_ref()?).ok()
     }
 
-    /// Leaves something small for the next attempt, should this one not come to its end. In the caller's transaction: what it
-    /// says has been done, and what was done, are there together.
+    /// Saves something small for the next attempt, in case this one does not end. It is written in the caller's transaction, so
+    /// that the checkpoint and the work that it describes commit together.
     pub async fn save_checkpoint<T: Serialize>(
         &self,
         db: &mut PgConnection,
@@ -121,7 +120,7 @@ impl<Args: Sync> FromRequest<Task<Args>> for Lease {
     }
 }
 
-/// What was claimed, as an argument of a handler.
+/// The claimed job, as an argument of a handler.
 impl<Args: Sync> FromRequest<Task<Args>> for Claimed {
     type Error = MissingDataError;
 

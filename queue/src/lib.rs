@@ -1,8 +1,9 @@
 //! A queue on Postgres, as an [apalis](https://docs.rs/apalis) backend.
 //!
-//! * **Live jobs in a hot table, ended ones in a ledger cut by day**: see the first migration.
-//! * **Enqueueing in your transaction** ([`enqueue()`]): row and job, both or neither.
-//! * **Leases**: what an attempt writes it writes under its [`Lease`]; who was frozen or cut off writes nothing.
+//! * **Live jobs in a table whose updates are HOT, ended jobs in a ledger with a table for each day**: see the first migration.
+//! * **Enqueueing in your transaction** ([`enqueue()`]): your rows and the job are committed together, or neither is.
+//! * **Leases**: an attempt writes in transactions of its [`Lease`]; one that has lost its job (frozen, cut off) commits
+//!   nothing.
 //! * **Outages cost time, not attempts** ([`Outage`]), with breakers that all workers share ([`breaker`]).
 //! * **Long work**: progress, checkpoints, cancellation that reaches the handler ([`Lease`]), batches ([`batch`]).
 //! * **Schedules**: each tick becomes one job, however many processes look at the clock ([`schedules`]).
@@ -35,7 +36,7 @@ pub use announce::Announcer;
 pub use backend::Storage;
 pub use claim::{Claimed, MAX_RESCUES};
 pub use enqueue::{NewJob, enqueue, enqueue_all};
-pub use error::{Error, Outage, Result, Stale};
+pub use error::{Error, Outage, Result, Stale, is_away};
 pub use finish::{Finished, Outcome};
 pub use judge::backoff;
 pub use layer::{AttemptLayer, AttemptService};
@@ -46,7 +47,7 @@ pub use reserved::Reserved;
 
 use sqlx::migrate::Migrator;
 
-/// The schema `queue`, with its own history of migrations. Those that a newer version has brought are left alone: a program of
-/// before may start beside it, or take its place again.
+/// The migrations of the schema `queue`, which has a history of its own. Applied migrations that this version does not know are
+/// ignored: an older program may start beside a newer one, or replace it.
 pub static MIGRATIONS: Migrator =
     Migrator { ignore_missing: true, ..sqlx::migrate!("./migrations") };

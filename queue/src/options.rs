@@ -1,4 +1,4 @@
-//! How a process runs jobs, and how those of one queue run.
+//! The settings of a process, the options of a queue, and the hooks and the observer that the application provides.
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
@@ -12,29 +12,29 @@ use apalis_core::error::BoxDynError;
 #[derive(Clone)]
 pub struct Options {
     pub queue: Cow<'static, str>,
-    /// After so many attempts that failed by a fault of the job itself it is dead, or after those that it was enqueued with,
-    /// whichever are fewer.
+    /// A job is dead after this many attempts that failed by a fault of its own, or after the number that it was enqueued with,
+    /// whichever is lower.
     pub max_attempts: u32,
-    /// The longest pause between two of these; the first is 2 s, then 4 s, 8 s…
+    /// The longest pause after such a failure; the first pause is 2 s, then 4 s, 8 s…
     pub max_backoff: Duration,
-    /// A job that has met nothing but outages for so long is dead.
+    /// A job whose attempts have met nothing but outages for this long is dead.
     pub outage_limit: Duration,
     /// An attempt that takes longer has failed.
     pub timeout: Duration,
     /// Attempts at once in this process, until operators decide otherwise ([`crate::admin::set_concurrency`]).
     pub concurrency: usize,
-    /// The most at once, whatever operators decide.
+    /// The upper limit of `concurrency`, whatever operators set.
     pub most_at_once: usize,
-    /// What these jobs cannot do without: while its breaker is open they wait ([`crate::breaker`]).
+    /// The services that these jobs need: while the breaker of one is open the jobs wait ([`crate::breaker`]).
     pub needs: Vec<Cow<'static, str>>,
-    /// Called in the transaction in which a job dies.
+    /// Called in the transaction that records the death of a job.
     pub on_dead: Option<Hook>,
-    /// Called after an attempt has ended whose job was not its any more, so that what it did outside the database can be undone.
+    /// Called after the end of an attempt that had lost its job, so that what it did outside the database can be undone.
     pub on_stale: Option<Hook>,
 }
 
 impl Options {
-    /// 25 attempts, an hour between them at most, a day of outages, a minute each, four at once.
+    /// Defaults: 25 attempts, pauses of an hour at most, a day of outages, a minute for each attempt, four at once.
     #[must_use]
     pub fn new(queue: impl Into<Cow<'static, str>>) -> Self {
         Self {
@@ -62,7 +62,7 @@ impl fmt::Debug for Options {
     }
 }
 
-/// What a hook is told of: a job as it was enqueued, and why it died or was lost.
+/// What a hook is given: the job as it was enqueued, and the error of its last attempt (empty if there was none).
 #[derive(Debug, Clone)]
 pub struct HookedJob {
     pub id: String,
@@ -71,8 +71,8 @@ pub struct HookedJob {
     pub reason: String,
 }
 
-/// Writes in a transaction that it is given, and gives it back: what it wrote and the end of the job commit together. An error
-/// rolls both back, and the job is tried again.
+/// Writes in the transaction that it is given, and returns it. With [`Options::on_dead`] its writes and the death of the job
+/// commit together; an error rolls both back, and the job is tried again. With [`Options::on_stale`] an error is only logged.
 pub type Hook = Arc<
     dyn Fn(
             Transaction<'static, Postgres>,
@@ -85,17 +85,17 @@ pub type Hook = Arc<
 /// How a process runs its jobs.
 #[derive(Clone)]
 pub struct Settings {
-    /// Names this process among its replicas, dead ones too: two processes never share a name.
+    /// The name of this process: unique among all processes, dead ones included.
     pub name: String,
-    /// A process that is not heard of for so long is dead, and others take up its jobs.
+    /// A process without a heartbeat for this long is taken for dead, and others take over its jobs.
     pub silence: Duration,
-    /// How long a job may wait that no notification announces: a retry, or one missed while reconnecting.
+    /// The interval of polling, for jobs that no notification announces: retries, and jobs missed while reconnecting.
     pub poll: Duration,
-    /// Jobs that run when the process is to stop get so long to end; others take up what does not.
+    /// How long a stop may take. Running jobs get 80 % of it to end; those that do not end are handed back to other processes.
     pub shutdown: Duration,
-    /// Jobs that were done or cancelled are kept for so many days.
+    /// How many days done and cancelled jobs are kept.
     pub kept_days: i32,
-    /// What is written into the history of a job whose worker died.
+    /// The error that is recorded for a job whose worker died.
     pub lost: Cow<'static, str>,
     pub observer: Arc<dyn Observer>,
 }
@@ -121,9 +121,9 @@ impl fmt::Debug for Settings {
     }
 }
 
-/// Sees what happens to jobs: for metrics and traces.
+/// Is told what happens to jobs, for metrics and traces.
 pub trait Observer: Send + Sync + 'static {
-    /// The span of an attempt: whatever is logged of it says which.
+    /// The tracing span of an attempt: all that is logged in it carries the job's id, type and attempt.
     fn span(&self, job: &Claimed) -> Span {
         tracing::error_span!("job", job.id = job.id, job.type = job.queue, job.attempt = job.attempt)
     }
@@ -135,7 +135,7 @@ pub trait Observer: Send + Sync + 'static {
     /// `count` jobs were taken from processes that died.
     fn rescued(&self, _queue: &str, _count: u64) {}
 
-    /// A hook panicked, or failed for good: what the job was about was not told.
+    /// A hook panicked, or failed and is not tried again: the application was not told of the job.
     fn hook_failed(&self, _queue: &str) {}
 }
 

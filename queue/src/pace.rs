@@ -1,14 +1,15 @@
-//! How long the attempts of a queue take lately, and how many more jobs may be held ready because of it.
+//! The mean duration of a queue's recent attempts, and how many jobs may be held ready (claimed before there is a place)
+//! because of it.
 use std::{
     sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     time::Duration,
 };
 
-/// What is held ready begins within so long, by the mean of the attempts before: others would hardly begin it sooner.
+/// Jobs held ready begin within this time, by the mean duration: other processes would hardly begin them sooner.
 const AHEAD: Duration = Duration::from_millis(20);
-/// Held ready at the most.
+/// The most jobs that are held ready.
 const MOST: usize = 400;
-/// Attempts that a mean needs, and of about so many it is one.
+/// The number of attempts before the mean is used, and about the number that it covers.
 const KNOWN: usize = 64;
 
 /// The mean duration of attempts. One long attempt outweighs many short ones.
@@ -19,7 +20,7 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// An attempt has taken `lasted`. Of two that end at the same time one may be left out.
+    /// Adds an attempt that took `lasted`. Of two that end at the same time, one may be left out.
     pub(crate) fn add(&self, lasted: Duration) {
         let lasted = u64::try_from(lasted.as_nanos()).unwrap_or(u64::MAX);
         let part = KNOWN as u64;
@@ -30,12 +31,12 @@ impl Pace {
         self.nanos.store(mean - mean / part + lasted / part, Relaxed);
     }
 
-    /// What was held ready did not begin soon: nothing is known any more.
+    /// Discards the mean, because jobs held ready did not begin soon.
     pub(crate) fn forget(&self) {
         self.seen.store(0, Relaxed);
     }
 
-    /// Jobs to hold ready beside `places` that run; none of a queue that is not known well enough, or not quick enough.
+    /// How many jobs to hold ready beside `places` running ones; 0 if the mean is not known yet, or is too long.
     pub(crate) fn ahead(&self, places: usize) -> usize {
         if self.seen.load(Relaxed) < KNOWN {
             return 0;

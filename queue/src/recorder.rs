@@ -1,4 +1,4 @@
-//! Records how attempts ended: many in one statement, and again until the database has them.
+//! Records how attempts ended: many in one statement, repeated until the database has them.
 use std::{
     collections::HashSet,
     sync::{Arc, Weak},
@@ -20,20 +20,20 @@ use crate::{
     slots::Counted,
 };
 
-/// In one statement.
+/// The most attempts in one statement.
 const BATCH: usize = 500;
-/// Where so many attempts end at once, so long may others be waited for that end with them: one commit for many.
+/// If at least this many attempts have ended at once, others that end within [`GATHER`] are waited for: one commit for many.
 const MANY: usize = 8;
 const GATHER: Duration = Duration::from_millis(2);
-/// Between two tries.
+/// The pause between two tries.
 const PAUSE: Duration = Duration::from_millis(500);
-/// A database that does not answer for so long is away. What it did all the same is seen at the next try.
+/// The time limit of a try. If it committed nevertheless, the next try finds the jobs not held any more.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// The longest pause of an attempt whose own could not be written down.
+/// The longest pause after an attempt whose end the database refused.
 const PLAIN_PAUSE: Duration = Duration::from_hours(1);
 
-/// An attempt that ended, with what its business is told should the job be dead.
+/// An attempt that ended, with its job for the hooks.
 pub(crate) struct Record {
     pub(crate) lane: Arc<Lane>,
     pub(crate) job: Arc<Claimed>,
@@ -57,7 +57,7 @@ impl Record {
     }
 }
 
-/// The way to the one task that records.
+/// Sends to the one task that records; clones share it.
 #[derive(Clone)]
 pub(crate) struct Recorder {
     records: mpsc::UnboundedSender<Option<Record>>,
@@ -66,7 +66,7 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     pub(crate) fn start(pool: PgPool, settings: Settings, process: Weak<Inner>) -> Self {
-        // Unbounded, for no more is claimed while a thousand of a queue wait here.
+        // Unbounded: no more of a queue is claimed while a thousand of its ends wait here.
         let (records, waiting) = mpsc::unbounded_channel();
         let writer = Writer { pool, settings, process };
         #[expect(
@@ -81,7 +81,7 @@ impl Recorder {
         let _ = self.records.send(Some(record));
     }
 
-    /// Resolves when all that was given so far is recorded. Nothing is recorded afterwards.
+    /// Resolves when all records given so far are written, and ends the task: later records are dropped.
     pub(crate) async fn finish(&self) {
         let _ = self.records.send(None);
         if let Some(task) = self.task.lock().await.take() {
@@ -123,21 +123,22 @@ impl Writer {
         held.extend(self.write(&of(&[Outcome::Retry, Outcome::Outage, Outcome::Snooze])).await);
         let (written, rest): (Vec<_>, Vec<_>) =
             records.into_iter().partition(|record| held.contains(&record.finished.id));
-        // Before the hooks, which take their time.
+        // Before the hooks, which may be slow.
         self.forget(&written);
         drop(written);
         for record in rest {
             if record.finished.outcome == Outcome::Dead {
                 until_done(|| self.record_death(&record)).await;
             } else {
-                // Also one whose end a try recorded that seemed to fail: it is undone for nothing, after the database was asked.
+                // Also called if a try that seemed to fail did record the end: needlessly, but the hook looks at the database
+                // first.
                 until_done(|| self.call_on_stale(&record)).await;
             }
             self.forget(&[record]);
         }
     }
 
-    /// The process does not answer for them any more.
+    /// The process no longer holds these attempts.
     fn forget(&self, records: &[Record]) {
         if let Some(process) = self.process.upgrade() {
             for Record { finished, .. } in records {
@@ -146,10 +147,11 @@ impl Writer {
         }
     }
 
-    /// Writes down how attempts ended, all of them last ones or none; gives those that were still held.
+    /// Records how attempts ended, all of them last ones or none; returns the ids of those that were still held.
     ///
-    /// While the database is away it tries again. What the database refuses is written one by one, and what it refuses then
-    /// is written down as that refusal: one record must not keep all others from being written.
+    /// While the database is unavailable it tries again. If the database refuses a batch, each attempt is written alone; one
+    /// that is refused then is recorded with that refusal as its error, so that it does not keep the others from being
+    /// recorded.
     async fn write(&self, ended: &[&Finished]) -> Vec<String> {
         if ended.is_empty() {
             return Vec::new();
@@ -194,8 +196,9 @@ impl Writer {
         &self.settings.name
     }
 
-    /// Has undone what an attempt did outside the database after it had lost its job. Only a database that is away makes it
-    /// try again: an error or a panic of its own would come again, and this task records for all others.
+    /// Calls the hook that undoes what an attempt did outside the database after it had lost its job. Fails, to be called
+    /// again, only if the database is unavailable: an error or a panic of the hook would come again, and this task records for
+    /// all others.
     async fn call_on_stale(&self, record: &Record) -> Result<()> {
         let Some(hook) = &record.lane.options.on_stale else { return Ok(()) };
         let tx = self.pool.begin().await?;
@@ -217,7 +220,7 @@ impl Writer {
         tracing::error!(error = why, job.id = record.job.id, job.type = record.job.queue, "{what}");
     }
 
-    /// Records a death, and tells the business: both or neither.
+    /// Records a death and calls the hook, in one transaction.
     async fn record_death(&self, record: &Record) -> Result<()> {
         let mut tx = self.pool.begin().await?;
         let held = finish::end(&mut *tx, self.worker(), &[&record.finished]).await?;
@@ -230,7 +233,7 @@ impl Writer {
         match call(hook, tx, record.hooked()).await {
             Ok(tx) => Ok(tx.commit().await?),
             Err(Failed::Away(error)) => Err(error),
-            // What the job was about does not know yet that it is over: not dead before it does.
+            // The application does not know of the death yet: the job is not dead, and is tried again.
             Err(Failed::Error(why)) => {
                 tracing::error!(
                     error = why,
@@ -245,7 +248,7 @@ impl Writer {
                 let mut db = self.pool.acquire().await?;
                 finish::postpone(&mut db, self.worker(), &[&again]).await.map(drop)
             }
-            // Its code would panic again: dead without the telling. Log, error and metric say so.
+            // The hook would panic again: the job is dead without it. Log, error and metric say so.
             Err(Failed::Panic(panic)) => {
                 let error = Some(format!("{reason}; telling of it panicked: {panic}"));
                 let dead = Finished { error, ..record.finished.clone() };
@@ -261,7 +264,8 @@ impl Writer {
     }
 }
 
-/// What the database says, once it says something: an error is one of what was asked.
+/// Repeats `step` until the database answers: an error that is returned is one of the statement, not of an unavailable
+/// database.
 async fn until_answered<T, F: Future<Output = Result<T>>>(
     mut step: impl FnMut() -> F,
 ) -> Result<T> {

@@ -1,10 +1,10 @@
-//! A connection that nobody else can take.
+//! A connection apart from the pool.
 use std::time::Duration;
 
 use sqlx::{PgPool, postgres::PgPoolOptions};
 
-/// A connection beside the pool, for what must not wait behind the work of others: the heartbeat of a process, its look
-/// at what it holds, its notifications. Made when it is first used.
+/// A connection apart from the pool, for what must not wait behind the work of others: the heartbeat of a process, its look at
+/// what it holds, its notifications. Opened when it is first used.
 #[derive(Debug)]
 pub struct Reserved {
     parent: PgPool,
@@ -12,7 +12,7 @@ pub struct Reserved {
 }
 
 impl Reserved {
-    /// To the database of `pool`, and as its connections are made.
+    /// A connection to the database of `pool`, with the same options.
     #[must_use]
     pub fn beside(pool: &PgPool) -> Self {
         Self { parent: pool.clone(), pool: one(pool) }
@@ -24,7 +24,7 @@ impl Reserved {
         &self.pool
     }
 
-    /// The next use has a new connection: this one did not answer in time, and may hang until its limit.
+    /// Makes the next use open a new connection: this one did not answer in time, and may hang until its limit.
     pub fn renew(&mut self) {
         self.pool = one(&self.parent);
     }

@@ -1,4 +1,4 @@
-//! The places of a queue in one process: so many attempts run at once, a number that may change meanwhile.
+//! The places of a queue in one process: how many attempts run at once, a number that may change at run time.
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering::SeqCst},
@@ -15,19 +15,19 @@ pub(crate) struct Inner {
     used: AtomicUsize,
     /// Jobs that are claimed and have no place yet.
     waiting: AtomicUsize,
-    /// Attempts that have ended, which the database does not know yet.
+    /// Attempts that have ended and are not recorded yet.
     unrecorded: AtomicUsize,
-    /// Running jobs that others died of.
+    /// Running jobs whose earlier workers died running them.
     suspects: AtomicUsize,
-    /// One of these counts has fallen, or the limit is another.
+    /// Notified when one of these counts falls, or the limit changes.
     changed: Notify,
 }
 
-/// From so many ended attempts on that are not recorded no more of a queue is claimed: were the process killed, all of them would
-/// run again.
+/// While this many ended attempts of a queue are not recorded, no more of it is claimed: if the process were killed, all of
+/// them would run again.
 const MOST_UNRECORDED: usize = 1000;
 
-/// One that is counted until it is dropped.
+/// Keeps one of the counts raised by one until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Counted {
     slots: Slots,
@@ -39,7 +39,7 @@ impl Slots {
         Self(Arc::new(Inner { limit: AtomicUsize::new(limit.max(1)), ..Inner::default() }))
     }
 
-    /// Fewer places: what runs goes on, and no other begins until there is one again.
+    /// Sets the number of places. If there are fewer, running attempts go on, and none begins until a place is free.
     pub(crate) fn set_limit(&self, limit: usize) {
         if self.0.limit.swap(limit.max(1), SeqCst) != limit.max(1) {
             self.0.changed.notify_waiters();
@@ -54,7 +54,8 @@ impl Slots {
         self.limit().saturating_sub(self.0.used.load(SeqCst))
     }
 
-    /// How many more jobs may be claimed, when `ahead` of them may wait: none while the database falls behind with what ended.
+    /// How many more jobs may be claimed, if `ahead` of them may wait for a place; 0 while too many ended attempts are not
+    /// recorded.
     pub(crate) fn room(&self, ahead: usize) -> usize {
         if self.0.unrecorded.load(SeqCst) >= MOST_UNRECORDED {
             return 0;
@@ -62,26 +63,27 @@ impl Slots {
         (self.free() + ahead).saturating_sub(self.0.waiting.load(SeqCst))
     }
 
-    /// A place. Only one asks for places, so that those free now stay free until it takes them.
+    /// Takes a place. Only one task takes places, so that a place that is free stays free until it is taken.
     pub(crate) fn take(&self) -> Counted {
         self.count(|inner| &inner.used)
     }
 
-    /// A claimed job that waits for a place.
+    /// Counts a claimed job that waits for a place.
     pub(crate) fn waiting(&self) -> Counted {
         self.count(|inner| &inner.waiting)
     }
 
-    /// An attempt that has ended, and is to be recorded.
+    /// Counts an ended attempt that is to be recorded.
     pub(crate) fn unrecorded(&self) -> Counted {
         self.count(|inner| &inner.unrecorded)
     }
 
-    /// A job begins whose workers died before.
+    /// Counts a running job whose earlier workers died.
     pub(crate) fn suspect(&self) -> Counted {
         self.count(|inner| &inner.suspects)
     }
 
+    /// Whether a job runs whose earlier workers died.
     pub(crate) fn runs_suspects(&self) -> bool {
         self.0.suspects.load(SeqCst) > 0
     }
@@ -91,15 +93,15 @@ impl Slots {
         Counted { slots: self.clone(), count }
     }
 
-    /// Resolves when at least `count` places are free (all there are, if those are fewer).
+    /// Resolves when at least `count` places are free (or all places, if there are fewer).
     pub(crate) async fn wait_for(&self, count: usize) {
         self.wait_until(|slots| slots.free() >= count.min(slots.limit())).await;
     }
 
-    /// Resolves when `is_so`, which may become true when something is counted no more, or the limit is another.
+    /// Resolves when `is_so` holds; checks it now, and whenever a count falls or the limit changes.
     pub(crate) async fn wait_until(&self, is_so: impl Fn(&Self) -> bool) {
         loop {
-            // Woken from here on, also before it is awaited.
+            // Receives notifications from here on, also before it is awaited: none is missed.
             let changed = self.0.changed.notified();
             if is_so(self) {
                 return;

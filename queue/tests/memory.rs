@@ -1,4 +1,5 @@
-//! A worker that has run many jobs takes no more memory than one that has run few. Alone in its process, whose memory is looked at.
+//! A worker that has run many jobs takes no more memory than one that has run few. The only test of its process, whose memory
+//! it measures.
 #![cfg(target_os = "linux")]
 #![expect(
     clippy::unwrap_used,
@@ -14,7 +15,8 @@ use erp_dev::TestDb;
 use sqlx::PgPool;
 
 const JOBS: i32 = 10_000;
-/// Bytes of each job that may stay: less than a task, a lease or a payload takes, and more than noise of the allocator.
+/// The most bytes that a job may leave in memory: less than a task, a lease or a payload takes, and more than noise of the
+/// allocator.
 const MOST_KEPT: i64 = 150;
 
 /// Bytes of memory that this process holds.
@@ -55,7 +57,7 @@ async fn an_attempt_leaves_nothing_in_memory() {
         work_through(&db.pool, round).await;
         grown.push((resident() - before) / i64::from(JOBS));
     }
-    // What the allocator keeps for later is not kept three times.
+    // The allocator may keep memory for later, but does not do so in all three rounds.
     let least = grown.iter().min().copied().unwrap();
     assert!(least < MOST_KEPT, "bytes that each job left: {grown:?}");
 }

@@ -1,12 +1,13 @@
-//! What operators do to a job. Each is safe to repeat: a job that is where it was asked to be stays.
+//! What operators do to a job. Each function is idempotent: a job that is already as it was asked to be does not change.
 use sqlx::PgConnection;
 
 use super::{Job, find};
 use crate::Result;
 
-/// A job as [`find`] gives it, locked until the transaction ends: neither a worker nor another operator moves it meanwhile.
+/// A job as [`find`] returns it, locked until the transaction ends: neither a worker nor another operator moves it meanwhile.
 pub async fn find_for_update(db: &mut PgConnection, id: &str) -> Result<Job> {
-    // A job that is just ending moves from the one table to the other: whoever misses it in the first finds it in the second.
+    // A job that ends meanwhile moves from the first table to the second, and is found there; one that is redriven moves back,
+    // and is found by the second round.
     for _ in 0..2 {
         let live = sqlx::query!("select id from queue.jobs where id = $1 for update", id)
             .fetch_optional(&mut *db)
@@ -24,7 +25,7 @@ pub async fn find_for_update(db: &mut PgConnection, id: &str) -> Result<Job> {
     find(db, id).await
 }
 
-/// Locks those of `ids` that nobody else moves just now, until the transaction ends; gives their ids.
+/// Locks the jobs of `ids` that no other transaction has locked, until the transaction ends; returns their ids.
 pub async fn lock(db: &mut PgConnection, ids: &[String]) -> Result<Vec<String>> {
     let live = sqlx::query_scalar!(
         "select id from queue.jobs where id = any($1) for update skip locked",
@@ -39,8 +40,8 @@ pub async fn lock(db: &mut PgConnection, ids: &[String]) -> Result<Vec<String>> 
     Ok(locked)
 }
 
-/// Makes a job ready, as if it had never run: one that waits, that died, or that was called off. Its history stays, and the
-/// checkpoint of one that waits. Of any other nothing changes. Whether it did.
+/// Makes a job ready, as if it had never run, if it waits, is dead, or was cancelled. Its history is kept, and the checkpoint
+/// of one that waits. Any other job does not change. Returns whether it changed.
 pub async fn redrive(db: &mut PgConnection, id: &str) -> Result<bool> {
     let live = sqlx::query!(
         r#"
@@ -103,8 +104,8 @@ pub async fn redrive(db: &mut PgConnection, id: &str) -> Result<bool> {
     Ok(back.is_some())
 }
 
-/// Calls a live job off, for `reason`: it moves to the ledger. The worker that runs it is told within a second, and stops. Of a
-/// job that has ended nothing changes. Whether it did.
+/// Cancels a live job, for `reason`: it moves to the ledger. The worker that runs it is told within a second, and stops. An
+/// ended job does not change. Returns whether it changed.
 pub async fn cancel(db: &mut PgConnection, id: &str, reason: &str) -> Result<bool> {
     let gone = sqlx::query!(
         r#"
@@ -140,7 +141,7 @@ pub async fn cancel(db: &mut PgConnection, id: &str, reason: &str) -> Result<boo
     Ok(gone.is_some())
 }
 
-/// Removes a job that has ended, and frees its key. Whether there was one.
+/// Deletes an ended job, and frees its key. Returns whether there was one.
 pub async fn delete(db: &mut PgConnection, id: &str) -> Result<bool> {
     let gone = sqlx::query!(
         r#"

@@ -6,7 +6,7 @@ use sqlx::{FromRow, PgExecutor, Postgres, QueryBuilder, types::Json};
 
 use crate::{Error, Result};
 
-/// Where a job stands.
+/// The state of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 pub enum State {
@@ -19,14 +19,14 @@ pub enum State {
     /// Failed, and waits for its next attempt.
     Retrying,
     Done,
-    /// Given up.
+    /// Failed, and not tried again.
     Dead,
-    /// Called off by an operator.
+    /// Stopped by an operator, with [`super::cancel`].
     Cancelled,
 }
 
 impl State {
-    /// As `queue.everything` says it.
+    /// The name of the state in `queue.everything`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -40,7 +40,7 @@ impl State {
         }
     }
 
-    /// The rows of `queue.everything` in this state, in terms that choose a table and know its index.
+    /// The SQL condition for the rows of `queue.everything` in this state, such that only one table is read, by its index.
     #[must_use]
     pub fn condition(self) -> &'static str {
         match self {
@@ -73,21 +73,21 @@ pub struct Job {
     pub id: String,
     pub queue: String,
     pub state: State,
-    /// When it is due, or was.
+    /// When it is or was due.
     pub run_at: DateTime<Utc>,
     pub created_at: DateTime<Utc>,
-    /// Of the running attempt, or of the last.
+    /// When the running attempt began, or the last one.
     pub started_at: Option<DateTime<Utc>>,
     pub ended_at: Option<DateTime<Utc>>,
     /// The process that holds it, or had it last.
     pub worker: Option<String>,
-    /// Begun so far.
+    /// Attempts begun so far.
     pub attempts: i32,
     pub max_attempts: i32,
     pub rescues: i32,
     pub key: Option<String>,
     pub batch: Option<String>,
-    /// Why the last attempt failed.
+    /// Why the last attempt failed, or the job was cancelled.
     pub error: Option<String>,
     pub progress: Option<f32>,
     pub progress_note: Option<String>,
@@ -97,7 +97,7 @@ pub struct Job {
 }
 
 impl Job {
-    /// Its attempts that ended, oldest first; of those before the last the last hundred.
+    /// Its ended attempts, oldest first: the last hundred, and the one that ended the job.
     #[must_use]
     pub fn history(&self) -> Vec<Attempt> {
         let mut history = self.history.clone().map(|Json(history)| history).unwrap_or_default();
@@ -115,7 +115,7 @@ impl Job {
     }
 }
 
-/// Which jobs.
+/// Which jobs; `None` is no condition.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     pub queue: Option<String>,
@@ -125,7 +125,7 @@ pub struct Filter {
     pub to: Option<String>,
 }
 
-/// Jobs of `filter`, the latest first.
+/// The jobs that match `filter`, the latest first.
 pub async fn list(
     db: impl PgExecutor<'_>,
     filter: &Filter,
@@ -135,7 +135,7 @@ pub async fn list(
     list_in(db, filter, filter.state.as_slice(), limit, offset).await
 }
 
-/// The same, in any of `states`, whatever that of `filter`; in all for none.
+/// The same in any of `states` (in all, if there are none) instead of that of `filter`.
 pub(crate) async fn list_in(
     db: impl PgExecutor<'_>,
     filter: &Filter,
@@ -164,14 +164,14 @@ pub(crate) async fn list_in(
     Ok(query.build_query_as().fetch_all(db).await?)
 }
 
-/// One job.
+/// The job of this id.
 pub async fn find(db: impl PgExecutor<'_>, id: &str) -> Result<Job> {
     let mut query = QueryBuilder::<Postgres>::new("select * from queue.everything where id = ");
     query.push_bind(id);
     query.build_query_as().fetch_optional(db).await?.ok_or(Error::NotFound("job"))
 }
 
-/// Those of `ids` that there are, by id.
+/// The jobs of `ids` that exist, in the order of their ids.
 pub async fn find_all(db: impl PgExecutor<'_>, ids: &[String]) -> Result<Vec<Job>> {
     let mut query = QueryBuilder::<Postgres>::new("select * from queue.everything where id = any(");
     query.push_bind(ids).push(") order by id");

@@ -1,4 +1,4 @@
-//! What operators see of the jobs, and what they do to them. Each is safe to repeat: what is where it was asked to be stays.
+//! What operators see of the jobs, and what they do to them. Each function is idempotent.
 mod act;
 mod job;
 mod prune;
@@ -15,28 +15,28 @@ pub use prune::{forget_keys, keep_days, prune_dead, prune_rest};
 
 use crate::Result;
 
-/// A queue, with what waits in it. No count goes beyond what was asked for.
+/// A queue, with the counts of its jobs, up to the limit that was asked for.
 #[derive(Debug, Clone)]
 pub struct Queue {
     pub name: String,
     pub paused_at: Option<DateTime<Utc>>,
     pub paused_by: Option<String>,
-    /// What operators have decided; `None`: what the program says.
+    /// The concurrency that operators have set; `None`: that of the program.
     pub concurrency: Option<i32>,
     pub ready: i64,
     pub scheduled: i64,
     pub retrying: i64,
     pub running: i64,
     pub dead: i64,
-    /// Of the job that has been ready the longest.
+    /// How long the job due first has been ready.
     pub oldest_ready_seconds: Option<f64>,
 }
 
-/// The queues of `known`, those that operators have decided something for, and those that have a job; each count reads at most
-/// `most` rows.
+/// The queues of `known`, those that operators have set something for, and those that have a live or a dead job; each count
+/// reads at most `most` rows.
 pub async fn queues(db: impl PgExecutor<'_>, known: &[String], most: i64) -> Result<Vec<Queue>> {
-    // Few distinct queues among many rows: the recursion asks the index for the next one. What runs is among the jobs that were
-    // due first.
+    // Few distinct queues among many rows: the recursion asks the index for the next one. Running jobs are counted among those
+    // that were due first.
     let queues = sqlx::query_as!(
         Queue,
         r#"
@@ -90,8 +90,8 @@ pub async fn queues(db: impl PgExecutor<'_>, known: &[String], most: i64) -> Res
     Ok(queues)
 }
 
-/// Lets no worker claim a job of `queue` any more, by order of `by`. What runs ends, and short jobs that a process holds ready
-/// begin within two seconds or are handed back.
+/// Pauses `queue`, in the name of `by`: no worker claims a job of it any more. Running jobs go on, and short jobs that a
+/// process holds ready begin within two seconds or are handed back.
 pub async fn pause(db: &mut PgConnection, queue: &str, by: &str) -> Result<()> {
     sqlx::query!(
         r#"
@@ -106,7 +106,7 @@ pub async fn pause(db: &mut PgConnection, queue: &str, by: &str) -> Result<()> {
     Ok(())
 }
 
-/// Takes back [`pause`].
+/// Ends a [`pause`].
 pub async fn resume(db: &mut PgConnection, queue: &str) -> Result<()> {
     sqlx::query!(
         "update queue.settings set paused_at = null, paused_by = null where queue = $1",
@@ -118,8 +118,8 @@ pub async fn resume(db: &mut PgConnection, queue: &str) -> Result<()> {
     Ok(())
 }
 
-/// Lets each process run so many jobs of `queue` at once, from 1 to 1000; `None`: as many as its program says. Every process
-/// follows within two seconds. What runs goes on.
+/// Sets how many jobs of `queue` each process runs at once, from 1 to 1000; `None`: as many as its program says. Every process
+/// follows within two seconds. Running jobs go on.
 pub async fn set_concurrency(db: &mut PgConnection, queue: &str, limit: Option<i32>) -> Result<()> {
     sqlx::query!(
         r#"
@@ -134,7 +134,7 @@ pub async fn set_concurrency(db: &mut PgConnection, queue: &str, limit: Option<i
     Ok(())
 }
 
-/// What operators have decided.
+/// The concurrency that operators have set, of each queue.
 pub(crate) async fn concurrencies(db: impl PgExecutor<'_>) -> Result<HashMap<String, usize>> {
     let rows = sqlx::query!(
         r#"select queue, concurrency as "concurrency!" from queue.settings where concurrency is not null limit 1000"#
@@ -143,7 +143,7 @@ pub(crate) async fn concurrencies(db: impl PgExecutor<'_>) -> Result<HashMap<Str
     Ok(rows.map(|row| (row.queue, usize::try_from(row.concurrency).unwrap_or(1))).collect())
 }
 
-/// A process that has been heard of.
+/// A process that runs jobs.
 #[derive(Debug, Clone)]
 pub struct Worker {
     pub id: String,
@@ -154,7 +154,7 @@ pub struct Worker {
     pub running: i64,
 }
 
-/// The processes that were heard of in the last day, latest first, two hundred at the most.
+/// The processes that were heard of in the last day and have not signed off, latest first, two hundred at the most.
 pub async fn workers(db: impl PgExecutor<'_>) -> Result<Vec<Worker>> {
     let workers = sqlx::query_as!(
         Worker,

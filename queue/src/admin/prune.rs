@@ -1,19 +1,19 @@
-//! What has had its time.
+//! Pruning of ended jobs and of keys.
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor};
 
 use crate::Result;
 
-/// Gives the next days a table each for what ends in them, and drops those that lie more than `kept` days back, with all jobs
-/// that were done or cancelled in them; how many were dropped. Waits for no lock for longer than two seconds. To be called
-/// daily: whatever has no table of its day is kept in one more ([`prune_rest`]).
+/// Creates a table for each of the next days, and drops those that lie more than `kept` days back, with all jobs that were done
+/// or cancelled in them; returns how many were dropped. Waits for no lock for longer than two seconds. To be called daily: jobs
+/// that end on a day without a table are kept in one more ([`prune_rest`]).
 pub async fn keep_days(db: impl PgExecutor<'_>, kept: i32) -> Result<i32> {
     Ok(sqlx::query_scalar!(r#"select queue.keep_days($1) as "dropped!""#, kept)
         .fetch_one(db)
         .await?)
 }
 
-/// Removes up to `limit` jobs that were done or cancelled before `before`, of those whose day had no table; how many.
+/// Removes up to `limit` jobs that were done or cancelled before `before`, of those whose day had no table; returns how many.
 pub async fn prune_rest(db: &mut PgConnection, before: DateTime<Utc>, limit: i64) -> Result<u64> {
     let pruned = sqlx::query!(
         r#"
@@ -27,7 +27,7 @@ pub async fn prune_rest(db: &mut PgConnection, before: DateTime<Utc>, limit: i64
     Ok(pruned.execute(db).await?.rows_affected())
 }
 
-/// Removes up to `limit` jobs that died before `before`; how many.
+/// Removes up to `limit` jobs that died before `before`; returns how many.
 pub async fn prune_dead(db: &mut PgConnection, before: DateTime<Utc>, limit: i64) -> Result<u64> {
     let pruned = sqlx::query!(
         r#"
@@ -41,7 +41,7 @@ pub async fn prune_dead(db: &mut PgConnection, before: DateTime<Utc>, limit: i64
     Ok(pruned.execute(db).await?.rows_affected())
 }
 
-/// Frees up to `limit` keys that were taken before `before` by jobs that have ended since; how many.
+/// Frees up to `limit` keys that were taken before `before` by jobs that have ended since; returns how many.
 pub async fn forget_keys(db: &mut PgConnection, before: DateTime<Utc>, limit: i64) -> Result<u64> {
     let freed = sqlx::query!(
         r#"

@@ -1,29 +1,38 @@
-//! Where in its queue a worker looks next.
+//! Decides where in its queue a worker looks next, and when it may look widely.
 use std::time::{Duration, Instant};
 
 use crate::claim::Look;
 
-/// No look comes more often than this many times as long as it takes (beside a snapshot that has been open for long a wide one is
-/// slow, and nothing else is claimed meanwhile), nor more often than `OFTEN`, and at least once in `SELDOM`.
+/// A wide look is repeated after this many times as long as it takes (beside a snapshot that has been open for long it is slow,
+/// and nothing else is claimed meanwhile), but not more often than `OFTEN`, and at least once in `SELDOM`.
 const COST: u32 = 200;
 const OFTEN: Duration = Duration::from_secs(1);
 const SELDOM: Duration = Duration::from_mins(1);
-/// How long a look is thought to take before there was one.
+/// How long a look is assumed to take before the first.
 const QUICK: Duration = Duration::from_millis(2);
-/// What became due within these: what was enqueued lately, by a transaction that took no longer than that.
+/// The pause after a wide look that was not answered in time; twice as long after each further one, up to `SELDOM`.
+const LATE: Duration = Duration::from_secs(5);
+/// The looks for recent jobs find those that became due within at least these times: enqueued by a transaction that took no longer.
 const WIDE: Duration = Duration::from_secs(10);
 const NARROW: Duration = Duration::from_secs(1);
 
-/// Of one worker: the wide looks, each as often as it may come. Between them it looks where it found the last jobs, or at what became due within the last second.
+/// When the wide looks of one worker are due. Between them it looks where it found the last jobs, or at what became due within
+/// the last second.
 pub(super) struct Looks {
-    /// Also jobs due earlier than the ones found last: their transaction took its time, or another process has handed them back.
+    narrow: Duration,
+    wide: Duration,
+    /// The look at all jobs. It also finds jobs due earlier than those found last: of a slow transaction, or handed back by
+    /// another process.
     all: Paced,
-    wide: Paced,
+    /// The look at what became due within `wide`.
+    recent: Paced,
 }
 
 impl Looks {
-    pub(super) fn new() -> Self {
-        Self { all: Paced::new(), wide: Paced::new() }
+    /// Of a worker that looks at least every `poll`: what becomes due between two looks is in the narrowest.
+    pub(super) fn new(poll: Duration) -> Self {
+        let narrow = NARROW.max(poll * 2);
+        Self { narrow, wide: WIDE.max(narrow * 2), all: Paced::new(), recent: Paced::new() }
     }
 
     /// Whether it is time to look at all jobs again.
@@ -31,48 +40,58 @@ impl Looks {
         self.all.is_due()
     }
 
-    /// The look for what came lately, when there was nothing where the last jobs were found.
+    /// The look for recent jobs, when there was none where the last jobs were found.
     pub(super) fn lately(&self) -> Look {
-        Look::Within(if self.wide.is_due() { WIDE } else { NARROW })
+        Look::Within(if self.recent.is_due() { self.wide } else { self.narrow })
     }
 
-    /// How long until a look wider than the narrowest may come.
+    /// How long until a wide look is due.
     pub(super) fn until_next(&self) -> Duration {
-        self.all.again_at.min(self.wide.again_at).saturating_duration_since(Instant::now())
+        self.all.again_at.min(self.recent.again_at).saturating_duration_since(Instant::now())
     }
 
-    /// A look was answered after so long.
+    /// Notes that `look` was answered after `took`.
     pub(super) fn took(&mut self, look: Look, took: Duration) {
         match look {
             Look::All => {
                 self.all.took(took);
                 // It has seen what a wide one would have seen.
-                self.wide.again_at = self.wide.again_at.max(Instant::now() + self.wide.pause());
+                let pause = self.recent.pause();
+                self.recent.again_at = self.recent.again_at.max(Instant::now() + pause);
             }
-            Look::Within(WIDE) => self.wide.took(took),
+            Look::Within(wide) if wide == self.wide => self.recent.took(took),
             Look::From(_) | Look::Within(_) => (),
         }
     }
 
-    /// A wide look was not answered in time: it is not repeated at once, so that narrower ones go on.
-    pub(super) fn put_off(&mut self, look: Look) {
+    /// `look` was not answered in time. A wide one is put off, so that narrower ones go on. Of a narrow one it is the database that
+    /// is at fault: jobs may have waited meanwhile, so the wide looks are due.
+    pub(super) fn was_late(&mut self, look: Look) {
         match look {
-            Look::All => self.all.again_at = Instant::now() + SELDOM,
-            Look::Within(WIDE) => self.wide.again_at = Instant::now() + SELDOM,
-            Look::From(_) | Look::Within(_) => (),
+            Look::All => self.all.was_late(),
+            Look::Within(wide) if wide == self.wide => self.recent.was_late(),
+            Look::From(_) | Look::Within(_) => self.failed(),
         }
+    }
+
+    /// The database was away: jobs may have waited meanwhile, so the wide looks are due.
+    pub(super) fn failed(&mut self) {
+        self.all.again_at = Instant::now();
+        self.recent.again_at = Instant::now();
     }
 }
 
 struct Paced {
     again_at: Instant,
-    /// How long it takes lately; one that was held up by something else counts as twice the one before.
+    /// How long it takes lately. It at most doubles at each look, since one may have been held up by something else.
     takes: Duration,
+    /// How often in a row it was not answered in time.
+    late: u32,
 }
 
 impl Paced {
     fn new() -> Self {
-        Self { again_at: Instant::now(), takes: QUICK }
+        Self { again_at: Instant::now(), takes: QUICK, late: 0 }
     }
 
     fn is_due(&self) -> bool {
@@ -85,6 +104,12 @@ impl Paced {
 
     fn took(&mut self, took: Duration) {
         self.takes = took.min(self.takes.max(QUICK) * 2);
+        self.late = 0;
         self.again_at = Instant::now() + self.pause();
+    }
+
+    fn was_late(&mut self) {
+        self.again_at = Instant::now() + (LATE * 2_u32.saturating_pow(self.late)).min(SELDOM);
+        self.late = (self.late + 1).min(8);
     }
 }

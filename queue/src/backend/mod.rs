@@ -1,5 +1,5 @@
-//! A queue as an apalis backend: where a worker gets its jobs from, as many as there are free places. Of a queue whose jobs are
-//! short and many it holds some more ready, which begin within milliseconds.
+//! A queue as an apalis backend: a worker claims as many jobs as there are free places. Of a queue with many short jobs it
+//! holds some more ready, which begin within milliseconds.
 mod looks;
 mod pull;
 mod sink;
@@ -28,18 +28,18 @@ use crate::{
     process::Lane, recorder::Record, slots::Counted,
 };
 
-/// A database that does not answer a claim for so long is away; what a late answer would have brought is handed back.
+/// The time limit of a claim; jobs that it claims nevertheless are handed back.
 pub(crate) const CLAIM_LIMIT: Duration = Duration::from_secs(4);
 
 /// The jobs of one queue whose payload is `Args`, in JSON.
 ///
-/// Made by [`Process::storage`] it is what a worker runs on; made by [`Storage::new`] it only takes jobs in and shows them.
+/// Made by [`Process::storage`] it is the backend of a worker; made by [`Storage::new`] it only enqueues and lists jobs.
 pub struct Storage<Args> {
     pub(crate) pool: PgPool,
     pub(crate) queue: Cow<'static, str>,
     announcer: Announcer,
     codec: JsonCodec,
-    /// What claims, in a process that runs these jobs.
+    /// The process and the queue in it that claim; `None` if made by [`Storage::new`].
     worker: Option<(Process, Arc<Lane>)>,
     pull: Option<Pull>,
     outbox: Outbox,
@@ -80,7 +80,7 @@ impl<Args> Storage<Args> {
     }
 }
 
-/// What an attempt takes as long as it runs.
+/// The counts that an attempt occupies while it runs.
 pub(crate) struct Place {
     _slot: Counted,
     _suspect: Option<Counted>,
@@ -91,7 +91,7 @@ pub(crate) struct Place {
 pub(crate) struct ClaimedAttempt {
     pub(crate) job: Arc<Claimed>,
     pub(crate) lease: Lease,
-    /// Its place, until the attempt has ended.
+    /// Its place, until the layer takes it over.
     place: Arc<Mutex<Option<Place>>>,
 }
 
@@ -101,11 +101,11 @@ impl ClaimedAttempt {
     }
 }
 
-/// What a worker sees of a job: for reading, since what it says of its end goes through the layer.
+/// The apalis task of a job. It is only read: how the attempt ended is recorded by the layer.
 pub(crate) fn task(job: &Arc<Claimed>) -> TaskBuilder<Vec<u8>> {
     let mut task = TaskBuilder::new(job.payload.clone())
         .task_id(TaskId::from_string(job.id.clone()))
-        // apalis counts the attempt that it begins.
+        // apalis itself counts the attempt that it begins.
         .attempt(usize::try_from(job.attempt - 1).unwrap_or(0))
         .max_attempts(usize::try_from(job.max_attempts).unwrap_or(0))
         .queue(job.queue.as_str().into())
@@ -121,8 +121,8 @@ pub(crate) fn task(job: &Arc<Claimed>) -> TaskBuilder<Vec<u8>> {
 }
 
 impl<Args: DeserializeOwned> Storage<Args> {
-    /// The task of a claimed job; `None` for one whose payload nobody here can read: that attempt has failed, and the next
-    /// may be of a newer version. (apalis would take it for an error of the backend, and end the worker.)
+    /// The task of a claimed job, or `None` if this version cannot read its payload: that attempt has failed, and a newer
+    /// version may run the next. (apalis would take it for an error of the backend, and end the worker.)
     fn begin(process: &Process, lane: &Arc<Lane>, job: Claimed) -> Option<Task<Vec<u8>>> {
         let job = Arc::new(job);
         let suspect = (job.rescues > 0).then(|| lane.slots.suspect());
@@ -153,7 +153,7 @@ impl<Args: DeserializeOwned> Backend for Storage<Args> {
         Poll::Ready(Ok(()))
     }
 
-    /// Never an error: apalis drops what runs at the first one of its backend.
+    /// Never an error: apalis drops the running jobs at the first error of its backend.
     fn poll_next(
         &mut self,
         cx: &mut Context<'_>,
@@ -175,7 +175,8 @@ impl<Args: DeserializeOwned> Backend for Storage<Args> {
         next
     }
 
-    /// What is claimed and not begun is handed back with the rest of the process.
+    /// Waits for a claim that is on its way. Jobs that are claimed and not begun are handed back with the others of the
+    /// process.
     fn poll_close(&mut self, cx: &mut Context<'_>, _: &WorkerContext) -> Poll<Result<(), Error>> {
         if let Some(pull) = &mut self.pull {
             ready!(pull.poll_close(cx));
@@ -196,7 +197,7 @@ impl<Args> BackendConfig for Storage<Args> {
         NONE
     }
 
-    /// Outermost, around the layers of the worker: it records what comes out of them.
+    /// The outermost layer, around those of the worker: it records their result.
     fn middleware(&mut self, _: &mut WorkerContext) -> AttemptLayer {
         AttemptLayer::new(self.worker.clone())
     }

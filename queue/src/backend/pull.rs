@@ -1,4 +1,4 @@
-//! Claims for the worker of one queue: when there may be something, and room for it.
+//! Claims jobs for the worker of one queue, when there may be some and there is room for them.
 use std::{
     collections::VecDeque,
     sync::Arc,
@@ -17,14 +17,14 @@ use crate::{
     slots::Counted,
 };
 
-/// After an error of the database; between half of it and all, so that processes do not come back together.
+/// The pause after an error of the database: between half of it and all, so that processes do not retry together.
 const PAUSE: Duration = Duration::from_secs(1);
-/// While more wait than there is room for, so long may room gather: one question for many jobs.
+/// While more jobs wait than there is room for, a claim waits this long for more room: one statement for many jobs.
 const GATHER: Duration = Duration::from_millis(5);
-/// Jobs that one statement claims at the most.
+/// The most jobs that one statement claims.
 const MOST: usize = 400;
 
-/// Jobs, and how long their statement took; none from a database that does not answer.
+/// The claimed jobs, and how long the statement took; `None` if the database did not answer in time.
 type Answer = Option<Result<(Vec<Claimed>, Duration)>>;
 
 pub(super) struct Pull {
@@ -33,13 +33,13 @@ pub(super) struct Pull {
     /// Jobs that wait for a place.
     claimed: VecDeque<Waiting>,
     place: Option<BoxSyncFuture<()>>,
-    /// Must come to its end: what it claims is ours.
+    /// The claim that is on its way. It must come to its end: the jobs that it claims are held by this process.
     claim: Option<Claim>,
-    /// Until the next claim. May be dropped.
+    /// Resolves when the next claim is due. May be dropped.
     rest: BoxSyncFuture<()>,
-    /// Whether the last claim brought all that it asked for, and none that others died of.
+    /// Whether the last claim brought as many as it asked for, and none whose earlier workers died.
     more: bool,
-    /// Of the next claim.
+    /// Where the next claim looks.
     look: Look,
     looks: Looks,
 }
@@ -73,11 +73,11 @@ impl Pull {
             rest: first.boxed().into(),
             more: false,
             look: Look::All,
-            looks: Looks::new(),
+            looks: Looks::new(process.0.settings.poll),
         }
     }
 
-    /// The next job of the queue, which has a place; never ends.
+    /// The next job of the queue, when there is a place for it; never ends.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Claimed> {
         loop {
             if let Some(job) = self.begin() {
@@ -104,7 +104,7 @@ impl Pull {
         }
     }
 
-    /// The next of those that wait, if there is a place for it.
+    /// The next waiting job that may begin, if there is a place for it.
     fn begin(&mut self) -> Option<Claimed> {
         while self.lane.slots.free() > 0 {
             let Waiting { mut job, since, .. } = self.claimed.pop_front()?;
@@ -121,7 +121,7 @@ impl Pull {
         None
     }
 
-    /// Waits for a claim that is on its way; what it brings is handed back with the rest.
+    /// Waits for a claim that is on its way; its jobs are handed back with the others of the process.
     pub(super) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Some(claim) = &mut self.claim {
             if let Some(Ok((jobs, _))) = ready!(claim.answer.poll_unpin(cx)) {
@@ -152,7 +152,7 @@ impl Pull {
                 queue: &lane.options.queue,
                 limit,
                 look,
-                // One that others died of may take with it what is held ready beside it.
+                // A job that kills its process would take the jobs held ready with it.
                 also_rescued: ahead == 0,
             };
             let claim = async {
@@ -175,8 +175,9 @@ impl Pull {
         self.claim = Some(Claim { answer, limit, look });
     }
 
-    /// Jobs to hold ready beside those that run: while more wait than there are places. None of a look at all, which finds those
-    /// that others died of; none while such a job runs, or what these jobs need fails.
+    /// How many jobs to hold ready beside the running ones, while more wait than there are places. None with a look at all
+    /// jobs, which also claims those whose earlier workers died; none while such a job runs, or a service that these jobs need
+    /// fails.
     fn ahead(&self) -> usize {
         let lane = &self.lane;
         let may = self.more
@@ -186,7 +187,7 @@ impl Pull {
         if may { lane.pace.ahead(lane.slots.limit()) } else { 0 }
     }
 
-    /// Takes what a claim has brought, and decides when the next comes.
+    /// Takes the jobs of a claim, and decides when the next claim comes, and where it looks.
     fn answered(&mut self, answer: Answer) {
         let Some(claim) = self.claim.take() else { return };
         let lane = self.lane.clone();
@@ -195,27 +196,33 @@ impl Pull {
             Some(Ok(answer)) => answer,
             Some(Err(error)) => {
                 tracing::warn!(%error, queue, "no jobs claimed");
-                self.put_off(claim.look);
+                if error.is_canceled() {
+                    self.looks.was_late(claim.look);
+                } else {
+                    self.looks.failed();
+                }
+                self.look = self.looks.lately();
                 return self.rest = tokio::time::sleep(pause()).boxed().into();
             }
             None => {
                 tracing::warn!(queue, "no jobs claimed: the database does not answer");
-                self.put_off(claim.look);
+                self.looks.was_late(claim.look);
+                self.look = self.looks.lately();
                 return self.rest = tokio::time::sleep(pause()).boxed().into();
             }
         };
         self.looks.took(claim.look, took);
         self.more = jobs.len() >= claim.limit && jobs.iter().all(|job| job.rescues == 0);
         self.rest = if let Some(first) = jobs.first() {
-            // Fewer than asked for may mean that other workers had their hands on the rest.
-            // While it is time to look at all, none is held ready: that look waits for a free place.
+            // Fewer jobs than asked for may mean that other workers had locked the rest.
+            // While a look at all is due, none is held ready: that look waits for a free place.
             self.look = if self.looks.all_is_due() { Look::All } else { Look::From(first.run_at) };
             self.process.0.hold_waiting(&jobs);
             for job in jobs {
                 let probe = job.probe;
                 let counted = lane.slots.waiting();
                 let waiting = Waiting { job, since: Instant::now(), _counted: counted };
-                // Nobody else asks what it is to find out.
+                // The probe goes first: no other job may probe meanwhile.
                 if probe {
                     self.claimed.push_front(waiting);
                 } else {
@@ -226,7 +233,7 @@ impl Pull {
         } else {
             self.look = self.looks.lately();
             if matches!(claim.look, Look::From(_)) {
-                // Perhaps there is one that is due a little earlier than those found last.
+                // Looks at once for recent jobs: one may be due a little earlier than those found last.
                 room(lane.clone()).boxed().into()
             } else {
                 let poll = self.process.0.settings.poll;
@@ -236,25 +243,17 @@ impl Pull {
             }
         };
     }
-
-    /// After a look that brought nothing but an error; while a wide one takes too long, what was enqueued lately is claimed.
-    fn put_off(&mut self, look: Look) {
-        self.looks.put_off(look);
-        if look == Look::All {
-            self.look = self.looks.lately();
-        }
-    }
 }
 
-/// A worker that is dropped, perhaps to come back, leaves what apalis was given and had not begun, and what a claim brings that
-/// nobody waits for any more: this process holds both without knowing.
+/// A worker that is dropped, perhaps to be restarted, leaves jobs that this process holds without knowing: those that apalis
+/// was given and had not begun, and those of a claim whose answer is dropped.
 impl Drop for Pull {
     fn drop(&mut self) {
         self.process.0.suspect();
     }
 }
 
-/// Until there is room for many, or for some and there was time for more.
+/// Resolves when there is room for many jobs, or for some and [`GATHER`] has passed.
 async fn gather(lane: Arc<Lane>, ahead: usize) {
     let half = (lane.slots.limit() + ahead).min(MOST).div_ceil(2);
     lane.slots.wait_until(|slots| slots.room(ahead) > 0).await;
@@ -266,7 +265,7 @@ async fn room(lane: Arc<Lane>) {
     lane.slots.wait_until(|slots| slots.room(0) > 0).await;
 }
 
-/// Until there may be a job again, and a place for it.
+/// Resolves when there may be a job again, and a place for it.
 async fn next(lane: Arc<Lane>, poll: Duration) {
     let _ = tokio::time::timeout(poll, lane.wakeup.woken()).await;
     room(lane).await;

@@ -1,4 +1,4 @@
-//! Jobs that come in one by one, by apalis's `TaskSink`: a transaction of their own each flush.
+//! Enqueueing by apalis's `TaskSink`: each flush is a transaction of its own.
 use std::{
     pin::Pin,
     task::{Context, Poll, ready},
@@ -18,8 +18,8 @@ pub(super) struct Outbox {
     sending: Option<BoxSyncFuture<Result<()>>>,
 }
 
-/// What a task says that is to be enqueued. Its id and its priority are not taken over: ids are in the order of time, and what
-/// is urgent has a queue of its own.
+/// The job of an apalis task. The task's id and priority are ignored: ids are in the order of time, and urgent jobs have a
+/// queue of their own.
 fn new_job(queue: &str, task: Task<Vec<u8>>) -> NewJob {
     let ctx = task.ctx().clone();
     let due = ctx.run_at().map(|at| SystemTime::UNIX_EPOCH + Duration::from_secs(at));

@@ -1,4 +1,5 @@
-//! Counts. None reads more rows of a queue than it may, however long the ledger: a board asks for them at every look.
+//! Counts of jobs. Each reads a limited number of rows of a queue, however long the ledger: a board asks for them at every
+//! look.
 use std::{
     collections::HashMap,
     time::{Duration, SystemTime},
@@ -10,32 +11,32 @@ use ulid::Ulid;
 
 use crate::{Result, admin};
 
-/// Counts end here.
+/// The greatest count.
 const MOST: i64 = 10_000;
-/// Those of one day end here.
+/// The greatest count of one day.
 const MOST_A_DAY: i64 = 1_000;
 const DAY: Duration = Duration::from_hours(24);
 /// Greater than every id.
 const AFTER_ALL: &str = "~";
 
-/// How many jobs of a queue stand where.
+/// How many jobs of a queue are in which state.
 pub(super) struct Figures {
-    /// Its live jobs, and its dead ones.
+    /// The counts of its live jobs, and of its dead ones.
     pub(super) queue: admin::Queue,
-    /// Among the latest [`MOST`] of the queue that were done or cancelled.
+    /// Done jobs among the latest [`MOST`] of the queue that were done or cancelled.
     done: i64,
-    /// Among the latest [`MOST`] of all queues.
+    /// Cancelled jobs of the queue among the latest [`MOST`] cancelled jobs of all queues.
     cancelled: i64,
 }
 
 impl Figures {
-    /// Of the queues `known`, and of all that have something to count.
+    /// The counts of the queues `known`, and of all that have something to count.
     pub(super) async fn of_all(pool: &PgPool, mut known: Vec<String>) -> Result<Vec<Self>> {
         known.extend(ended(pool).await?);
         count(pool, admin::queues(pool, &known, MOST).await?).await
     }
 
-    /// Of one queue: one, or none.
+    /// The counts of one queue, as a list of at most one.
     pub(super) async fn of(pool: &PgPool, queue: &str) -> Result<Vec<Self>> {
         let mut queues = admin::queues(pool, &[queue.to_owned()], MOST).await?;
         queues.retain(|one| one.name == queue);
@@ -45,7 +46,7 @@ impl Figures {
 
 async fn count(pool: &PgPool, queues: Vec<admin::Queue>) -> Result<Vec<Figures>> {
     let names: Vec<_> = queues.iter().map(|queue| queue.name.clone()).collect();
-    // A limit by the order of the index: an equality would let Postgres read all jobs of the queue, and sort them.
+    // The limit follows the order of the index: with an equality Postgres might read all jobs of the queue, and sort them.
     let done = sqlx::query!(
         r#"
             select n.name as "queue!", count(*) filter (where outcome = 'done') as "jobs!"
@@ -82,7 +83,7 @@ async fn count(pool: &PgPool, queues: Vec<admin::Queue>) -> Result<Vec<Figures>>
     Ok(figures.collect())
 }
 
-/// The queues of jobs that were done or cancelled: few among many rows, so that each is asked for the next one.
+/// The queues of jobs that were done or cancelled. They are few among many rows: the recursion asks the index for the next one.
 async fn ended(pool: &PgPool) -> Result<Vec<String>> {
     let names = sqlx::query_scalar!(
         r#"
@@ -107,7 +108,7 @@ fn number(title: &str, priority: u64, value: i64) -> Statistic {
     }
 }
 
-/// Of all `queues` together: one for each status, by which a board fills its page of it, and their sum.
+/// Sums over all `queues`: one for each status, which a board uses on the page of that status, and the total.
 pub(super) fn statistics(queues: &[Figures]) -> Vec<Statistic> {
     let sum = |of: fn(&Figures) -> i64| queues.iter().map(of).sum::<i64>();
     let running = sum(|of| of.queue.running);
@@ -125,8 +126,8 @@ pub(super) fn statistics(queues: &[Figures]) -> Vec<Statistic> {
     ]
 }
 
-/// For each of `queues` its jobs that were done or cancelled, by the days of 24 hours in which they were enqueued, the oldest
-/// of seven first. Their ids say when that was, and an index knows the ids: no row is read.
+/// For each of `queues` the number of its jobs that were done or cancelled, by the days of 24 hours in which they were
+/// enqueued, the oldest of seven first. Their ids have that time, and an index has the ids: no row is read.
 pub(super) async fn activity(
     pool: &PgPool,
     queues: &[String],

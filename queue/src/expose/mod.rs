@@ -10,7 +10,8 @@ use sqlx::PgPool;
 use self::figures::{Figures, activity, statistics};
 use crate::{Result, Storage};
 
-/// One line for each process that was heard of in the last day and each of its queues, two hundred processes at the most.
+/// One line for each queue of each process that was heard of in the last day and has not signed off; two hundred processes at
+/// the most.
 async fn workers(pool: &PgPool) -> Result<Vec<RunningWorker>> {
     let workers = sqlx::query!(
         r#"
@@ -36,7 +37,7 @@ async fn workers(pool: &PgPool) -> Result<Vec<RunningWorker>> {
 }
 
 impl<Args: DeserializeOwned + Sync> ListQueues for Storage<Args> {
-    /// This one, those that have a job, live or ended, those that a worker serves, and those that operators have decided
+    /// This queue, those that have a job, live or ended, those that a worker serves, and those that operators have set
     /// something for.
     async fn list_queues(&self) -> Result<Vec<QueueInfo>> {
         let workers = workers(&self.pool).await?;

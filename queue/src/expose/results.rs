@@ -1,4 +1,4 @@
-//! What became of jobs that somebody waits for.
+//! The results of jobs, for those that wait for them.
 use std::{collections::HashSet, time::Duration};
 
 use apalis_core::{
@@ -12,10 +12,10 @@ use sqlx::PgPool;
 
 use crate::{Error, Result, Storage};
 
-/// Between two looks at whether a job has ended.
+/// The pause between two looks at whether a job has ended.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// What became of the jobs of `ids` that have ended.
+/// The results of the jobs of `ids` that have ended.
 async fn results<O: DeserializeOwned>(
     pool: &PgPool,
     ids: &[String],
@@ -51,7 +51,7 @@ where
 {
     type ResultStream = BoxStream<'static, Result<TaskResult<O>>>;
 
-    /// Each when it has ended; waits for those that are not there, too.
+    /// Yields each result when its job has ended; also waits for jobs that do not exist.
     fn wait_for(&mut self, ids: impl IntoIterator<Item = TaskId>) -> Self::ResultStream {
         let ids: HashSet<String> = ids.into_iter().map(|id| id.to_string()).collect();
         let pool = self.pool.clone();

@@ -14,7 +14,7 @@ use crate::{
     backend::task,
 };
 
-/// No page is longer.
+/// The most jobs on a page.
 const LONGEST_PAGE: u32 = 1_000;
 
 fn status(state: State) -> Status {
@@ -34,7 +34,7 @@ fn states(status: &Status) -> &'static [State] {
         Status::Done => &[State::Done],
         Status::Failed => &[State::Retrying],
         Status::Killed => &[State::Dead, State::Cancelled],
-        // What is claimed and held ready counts as running: it begins at once.
+        // Queued: none. Jobs that are claimed and held ready count as running, because they begin at once.
         _ => &[],
     }
 }
@@ -74,7 +74,7 @@ fn shown(job: Job) -> Task<Vec<u8>> {
         .build()
 }
 
-/// The latest first. The first page for one before it.
+/// One page of jobs, the latest first. Page 0 is the first page.
 async fn tasks(
     pool: &PgPool,
     queue: Option<String>,
@@ -104,7 +104,7 @@ impl<Args: DeserializeOwned + Sync> ListAllTasks for Storage<Args> {
 }
 
 impl<Args: DeserializeOwned + Sync> FetchById for Storage<Args> {
-    /// A job of this queue: the payload of another is no `Args`.
+    /// A job of this queue; `None` for a job of another queue, whose payload is no `Args`.
     async fn fetch_by_id(&mut self, id: &TaskId) -> Result<Option<Task<Vec<u8>>>> {
         match admin::find(&self.pool, &id.to_string()).await {
             Ok(job) => Ok((job.queue == *self.queue).then(|| shown(job))),

@@ -1,4 +1,4 @@
-//! Who lives, what a process holds, and what becomes of the jobs of one that fell silent: each one statement.
+//! SQL of the processes: heartbeats, what a process holds, handing back, and the rescue of jobs of silent processes.
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -6,17 +6,17 @@ use sqlx::PgPool;
 
 use crate::Result;
 
-/// Jobs that one statement takes from dead processes.
+/// The most jobs that one statement takes from dead processes.
 const BATCH: i64 = 1000;
 
-/// The longest pause between two beats of a process that counts as heard of all the time, for one that holds others for dead
-/// after `silence`. Who was away for less has not missed anybody's whole silence.
+/// The longest pause in seconds between two heartbeats that does not count as a gap, for a process that takes others for dead
+/// after `silence`. A process that was away for less cannot have missed the whole silence of another.
 fn gap(silence: Duration) -> f64 {
     silence.as_secs_f64() / 2.0
 }
 
-/// Says that process `worker` lives. The first time it makes it known. After half of `silence` without a beat the process has
-/// to be heard of anew, by the clock of the database, before it may take from others.
+/// Writes a heartbeat of process `worker`; the first one makes it known. After a gap of more than half of `silence`, by the
+/// database's clock, the process has to be heard of for a whole silence again before it may rescue from others.
 pub(crate) async fn beat(
     pool: &PgPool,
     worker: &str,
@@ -30,7 +30,7 @@ pub(crate) async fn beat(
             on conflict (id) do update set
                 heard_since = case when w.last_seen < clock_timestamp() - make_interval(secs => $3)
                     then clock_timestamp() else w.heard_since end,
-                last_seen = clock_timestamp(), signed_off_at = null
+                queues = excluded.queues, last_seen = clock_timestamp(), signed_off_at = null
         "#,
         worker,
         queues,
@@ -41,7 +41,7 @@ pub(crate) async fn beat(
     Ok(())
 }
 
-/// Forgets a process that has ended in order, and those that have been silent for a day.
+/// Marks a process that has ended in order as signed off, and deletes those that have been silent for a day.
 pub(crate) async fn sign_off(pool: &PgPool, worker: &str) -> Result<()> {
     sqlx::query!(
         "update queue.workers set signed_off_at = clock_timestamp() where id = $1",
@@ -49,7 +49,7 @@ pub(crate) async fn sign_off(pool: &PgPool, worker: &str) -> Result<()> {
     )
     .execute(pool)
     .await?;
-    // Never one that still holds a job: nobody would look for it any more.
+    // Never one that still holds a job: without its row the job would not be rescued.
     sqlx::query!(
         r#"
             delete from queue.workers w
@@ -62,10 +62,10 @@ pub(crate) async fn sign_off(pool: &PgPool, worker: &str) -> Result<()> {
     Ok(())
 }
 
-/// One attempt: its job, and [`crate::Claimed::since`].
+/// An attempt: the id of its job, and [`crate::Claimed::since`].
 pub(crate) type Key = (String, DateTime<Utc>);
 
-/// Which of these attempts `worker` holds still. By their ids: who holds what stands in no index.
+/// The attempts by which `worker` holds the jobs of `attempts` now. They are looked up by id: no index says who holds what.
 pub(crate) async fn held(pool: &PgPool, worker: &str, attempts: &[Key]) -> Result<Vec<Key>> {
     let ids: Vec<_> = attempts.iter().map(|(id, _)| id.clone()).collect();
     let rows = sqlx::query!(
@@ -76,7 +76,7 @@ pub(crate) async fn held(pool: &PgPool, worker: &str, attempts: &[Key]) -> Resul
     Ok(rows.fetch_all(pool).await?.into_iter().map(|row| (row.id, row.since)).collect())
 }
 
-/// All that `worker` holds; reads every live job.
+/// All attempts that `worker` holds; reads every live job.
 pub(crate) async fn all_held(pool: &PgPool, worker: &str) -> Result<Vec<Key>> {
     let rows = sqlx::query!(
         r#"select id, lock_at as "since!" from queue.jobs where lock_by = $1"#,
@@ -85,8 +85,8 @@ pub(crate) async fn all_held(pool: &PgPool, worker: &str) -> Result<Vec<Key>> {
     Ok(rows.fetch_all(pool).await?.into_iter().map(|row| (row.id, row.since)).collect())
 }
 
-/// Gives back attempts that `worker` holds and will not end: their jobs are ready again, at the cost of no attempt. `begun`: they
-/// ran, or may have; their history says so if they were held for a second.
+/// Hands back attempts that `worker` holds and will not end: their jobs are ready again, at the cost of no attempt; returns how
+/// many. `begun`: they ran, or may have; those that were held for a second get an entry in their history.
 pub(crate) async fn hand_back(
     pool: &PgPool,
     worker: &str,
@@ -124,20 +124,20 @@ pub(crate) async fn hand_back(
     Ok(done.count.unsigned_abs())
 }
 
-/// The same of all that `worker` holds; reads every live job.
+/// The same for all that `worker` holds; reads every live job.
 pub(crate) async fn hand_back_all(pool: &PgPool, worker: &str) -> Result<u64> {
     let all = all_held(pool, worker).await?;
     hand_back(pool, worker, &all, true).await
 }
 
-/// Makes ready the jobs of processes that have been silent for longer than `silence`; gives how many of each queue.
+/// Makes ready the jobs of processes that have been silent for longer than `silence`; returns how many of each queue.
 ///
-/// Nothing unless process `rescuer` has itself been heard of for as long without a gap, up to now: to one that was frozen, or
-/// cut off, all others seem silent, and they may have been frozen with it. Both are asked of the database in the statement
-/// that rescues, so that no pause between a look and the act matters.
+/// Does nothing unless process `rescuer` has itself been heard of without a gap for as long, up to now: to a process that was
+/// frozen or cut off all others seem silent, though they may have been frozen with it. The statements that rescue check both
+/// themselves, so that a pause between look and rescue does no harm.
 ///
-/// The search reads every live job, so that it is made by one process, once, and then again at growing intervals: a claim that
-/// was on its way when its process died may commit after the first.
+/// The search reads every live job. So it is made by one process, once, and then again at growing intervals: a claim that was
+/// on its way when its process died may commit after the first search.
 pub(crate) async fn rescue(
     pool: &PgPool,
     rescuer: &str,

@@ -7,7 +7,7 @@ use crate::{
     enqueue,
 };
 
-/// After which a process is held for dead here.
+/// The silence after which a process is taken for dead here.
 const SILENCE: Duration = Duration::from_mins(1);
 const QUEUE: &str = "probes";
 
@@ -23,7 +23,7 @@ async fn held_by(pool: &PgPool, worker: &str) -> Claimed {
     claimed.remove(0)
 }
 
-/// Leaves `worker` as one that has been heard of without a gap since so many seconds ago, and until so many.
+/// Makes `worker` one that has been heard of without a gap from `since` seconds ago until `until` seconds ago.
 async fn heard(pool: &PgPool, worker: &str, since: i32, until: i32) {
     beat(pool, worker, &[], SILENCE).await.unwrap();
     sqlx::query!(
@@ -49,8 +49,8 @@ async fn who_was_not_heard_of_itself_holds_nobody_for_dead() {
     let pool = &db.pool;
     held_by(pool, "dead").await;
     heard(pool, "dead", 7200, 3600).await;
-    // One that the database does not know, one that has just come, one that was frozen until now, and one that has beaten
-    // again since, which is heard of anew from then on.
+    // In turn: a process that the database does not know, a new one, one that was frozen until now, and the same after its next
+    // heartbeat, from which on it is heard of anew.
     assert_eq!(rescued(pool, "nobody").await, 0);
     heard(pool, "young", 30, 0).await;
     assert_eq!(rescued(pool, "young").await, 0);
@@ -58,7 +58,7 @@ async fn who_was_not_heard_of_itself_holds_nobody_for_dead() {
     assert_eq!(rescued(pool, "frozen").await, 0);
     beat(pool, "frozen", &[], SILENCE).await.unwrap();
     assert_eq!(rescued(pool, "frozen").await, 0);
-    // A pause within the half of the silence is none.
+    // A gap shorter than half of the silence does not count.
     heard(pool, "steady", 3600, 20).await;
     beat(pool, "steady", &[], SILENCE).await.unwrap();
     assert_eq!(rescued(pool, "steady").await, 1);
@@ -75,7 +75,7 @@ async fn nobody_takes_a_job_over_while_its_attempt_writes() {
     heard(pool, "rescuer", 3600, 0).await;
     assert_eq!(rescued(pool, "rescuer").await, 0, "it is written to at the moment");
     tx.commit().await.unwrap();
-    // The next search comes later: as if it had.
+    // The next search is due later; this makes it due now.
     sqlx::query!("update queue.workers set searched_at = null").execute(pool).await.unwrap();
     assert_eq!(rescued(pool, "rescuer").await, 1);
     assert!(matches!(lease.begin().await, Err(Error::LeaseLost)));

@@ -1,4 +1,4 @@
-//! The attempts that a process answers for: each from its claim until its end is recorded.
+//! The attempts that a process holds: each from its claim until its end is recorded.
 use std::{
     collections::HashMap,
     sync::{MutexGuard, PoisonError},
@@ -11,28 +11,28 @@ use tokio_util::sync::CancellationToken;
 use super::Inner;
 use crate::{Claimed, presence::Key};
 
-/// A claimed job that has not found a place for so long is not begun: a process that was frozen may have lost it, and of a queue
-/// that has grown slow others may have a place for it.
+/// A claimed job that has waited this long for a place is not begun: a process that was frozen may have lost it, and if the
+/// queue has grown slow, other processes may have a place for it.
 pub(crate) const WAITS: Duration = Duration::from_secs(2);
-/// What does not look whether it is asked to stop is dropped after so long.
+/// An attempt that was asked to stop and has not ended after this long is dropped.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// An attempt that this process answers for.
+/// An attempt that this process holds.
 pub(crate) enum Held {
     /// Claimed at that time, and waiting for a place.
     Waiting(Instant),
     Running(Running),
-    /// Only its end is to be recorded.
+    /// Ended; its end is still to be recorded.
     Ended,
 }
 
 /// The ways to stop an attempt.
 pub(crate) struct Running {
-    /// Asks it to come to an end.
+    /// Asks it to end.
     pub(crate) cancel: CancellationToken,
-    /// Drops it where it stands.
+    /// Drops it at once.
     pub(crate) task: AbortHandle,
-    /// Since when it has been asked.
+    /// When it was first asked.
     pub(crate) asked: Option<Instant>,
 }
 
@@ -49,13 +49,12 @@ impl Inner {
         }
     }
 
-    /// The attempts that this process answers for.
+    /// The attempts that this process holds.
     pub(super) fn attempts(&self) -> Vec<Key> {
         self.lock().keys().cloned().collect()
     }
 
-    /// Asks an attempt to stop, and drops it when it has not come to its end a few seconds later. It can write nothing any
-    /// more: its lease is lost.
+    /// Asks an attempt that has lost its lease to stop. A later call drops it if it has not ended [`GRACE`] after the first.
     pub(crate) fn stop(&self, key: &Key) {
         let mut all = self.lock();
         match all.get_mut(key) {
@@ -71,7 +70,7 @@ impl Inner {
                     attempt.task.abort();
                 }
             }
-            // It has not begun, and now never does.
+            // It has not begun, and will not.
             Some(Held::Waiting(_)) => {
                 all.remove(key);
             }
@@ -79,14 +78,14 @@ impl Inner {
         }
     }
 
-    /// Answers for jobs that were claimed and wait for a place.
+    /// Holds claimed jobs that wait for a place.
     pub(crate) fn hold_waiting(&self, jobs: &[Claimed]) {
         let now = Instant::now();
         self.lock().extend(jobs.iter().map(|job| (job.key(), Held::Waiting(now))));
     }
 
-    /// How long a job that was claimed has waited for its place, if it may begin: it was not taken away meanwhile, and has not
-    /// waited for too long.
+    /// Whether a claimed job may begin: it was not taken away meanwhile, and has not waited for too long. If so, it is no
+    /// longer one that waits, and the time that it has waited is returned.
     pub(crate) fn may_begin(&self, job: &Claimed) -> Option<Duration> {
         let mut all = self.lock();
         let key = job.key();
@@ -99,13 +98,13 @@ impl Inner {
         Some(waited)
     }
 
-    /// Those that have waited for a place for too long: they are not begun here any more, and are to be handed back.
+    /// The attempts that have waited too long for a place: they are not begun here any more, and are to be handed back.
     pub(super) fn waited_too_long(&self) -> Vec<Key> {
         let is_old = |held: &Held| matches!(held, Held::Waiting(since) if since.elapsed() >= WAITS);
         self.lock().iter().filter(|(_, held)| is_old(held)).map(|(key, _)| key.clone()).collect()
     }
 
-    /// Answers for a job whose end is only to be recorded.
+    /// Holds a job whose end is still to be recorded.
     pub(crate) fn hold_ended(&self, job: &Claimed) {
         self.lock().insert(job.key(), Held::Ended);
     }

@@ -1,5 +1,5 @@
-//! Says that this process lives, compares what it runs with what the database says it holds, and looks after the jobs of
-//! those that have fallen silent.
+//! Keeps a process known: writes its heartbeats, compares what it runs with what the database says it holds, and rescues the
+//! jobs of processes that have fallen silent.
 use std::{
     collections::{HashMap, HashSet},
     convert::Infallible,
@@ -18,20 +18,21 @@ use crate::{
     reserved::Reserved,
 };
 
-/// Often enough for the shortest silence that any other process may bear.
+/// The interval of heartbeats and looks: short enough for the shortest silence that any process may be set to.
 const BEAT: Duration = Duration::from_secs(1);
-/// A database that does not answer for so long is away, or this connection is: the next beat has a new one.
+/// A heartbeat that is not answered within this time has failed: the database or the connection is down, and the next heartbeat
+/// uses a new connection.
 const BEAT_LIMIT: Duration = Duration::from_secs(3);
 /// The same for a look at what this process holds.
 const LOOK_LIMIT: Duration = Duration::from_secs(4);
-/// The ledger has days ahead of it; looking once an hour is enough.
+/// How often the days of the ledger are kept: it has some ahead, so that once an hour is enough.
 const EACH_HOUR: Duration = Duration::from_hours(1);
-/// What a cancellation is announced as, among the names of queues.
+/// The payload that announces a cancellation (other payloads are names of queues).
 pub(crate) const LOOK: &str = "!look";
 
 impl Process {
-    /// Never ends. The beat and the look have a connection each: no handler takes it away, and the beat does not wait for the
-    /// look, which a lock on the jobs may hold up.
+    /// Never ends. Heartbeat and look have a connection each: handlers cannot use them up, and the heartbeat does not wait for
+    /// the look, which a lock on the jobs may delay.
     pub(super) async fn keep(&self) -> Infallible {
         let changed = self.0.wakeups.of(breaker::CHANGED);
         tokio::select! {
@@ -89,7 +90,7 @@ impl Process {
         let mut unknown = HashMap::new();
         let asked = self.0.wakeups.of(LOOK);
         let mut days_kept = None::<Instant>;
-        // There is nothing to look after before the first beat.
+        // Before the first heartbeat the process holds nothing.
         drop(self.0.known.subscribe().wait_for(|known| *known).await);
         loop {
             tokio::select! {
@@ -111,7 +112,7 @@ impl Process {
         }
     }
 
-    /// Failing that, what ends is kept all the same, and the next hour tries again.
+    /// Keeps the days of the ledger. A failure is only logged: ended jobs are kept nevertheless, and the next hour tries again.
     async fn keep_days(&self, pool: &PgPool) {
         match timeout(LOOK_LIMIT, admin::keep_days(pool, self.0.settings.kept_days)).await {
             Ok(Ok(0)) => {}
@@ -121,11 +122,11 @@ impl Process {
         }
     }
 
-    /// Stops what is not this process's any more, hands back what it does not know of, follows the settings of its queues,
-    /// rescues from others, and hands back what has waited for a place for too long.
+    /// Stops attempts that have lost their jobs, hands back jobs that this process does not know of, follows the settings of
+    /// its queues, rescues jobs of other processes, and hands back jobs that have waited too long for a place.
     async fn look(&self, pool: &PgPool, unknown: &mut HashMap<Key, Instant>) -> Result<()> {
         let inner = &self.0;
-        // Before the question: what runs now was ours when it was claimed.
+        // Taken before the query: each of these was held when it was claimed, so that one that the query does not find is lost.
         let before = inner.attempts();
         if !before.is_empty() {
             let held: HashSet<_> =
@@ -150,7 +151,7 @@ impl Process {
         }
         let waited = inner.waited_too_long();
         if !waited.is_empty() {
-            // Until the database has it nobody begins them, here or elsewhere.
+            // Before this has committed nobody begins them: not this process, where they have waited too long, nor another.
             let jobs = presence::hand_back(pool, self.name(), &waited, false).await?;
             for attempt in &waited {
                 inner.forget(attempt);
@@ -160,14 +161,14 @@ impl Process {
         Ok(())
     }
 
-    /// Jobs that the database gave to this process in an answer that never came.
+    /// Hands back jobs that the database gave to this process in an answer that was lost.
     async fn hand_back_unknown(
         &self,
         pool: &PgPool,
         unknown: &mut HashMap<Key, Instant>,
     ) -> Result<()> {
         let inner = &self.0;
-        // The search reads every live job; what is suspected already is known by its keys.
+        // The search reads every live job; jobs that are suspected already are looked up by their keys.
         let held = if inner.is_time_for_unknown() {
             presence::all_held(pool, self.name()).await?
         } else if unknown.is_empty() {
@@ -182,7 +183,7 @@ impl Process {
         for attempt in held.difference(&known) {
             unknown.entry(attempt.clone()).or_insert_with(Instant::now);
         }
-        // No answer is waited for as long, and no claim that is still on its way commits later.
+        // After this time no claim waits for its answer any more, and none that was on its way commits.
         let lost: Vec<_> = unknown
             .iter()
             .filter(|(_, since)| since.elapsed() > CLAIM_LIMIT * 2)

@@ -1,4 +1,4 @@
-//! One process among its replicas: what it runs at the moment, and what keeps it known.
+//! A process: its queues, the attempts that it holds, its run from start to stop, and what keeps it known to the others.
 mod held;
 mod keep;
 
@@ -25,26 +25,27 @@ use crate::{
     slots::Slots,
 };
 
-/// Of the time that a stop may take, the part in which jobs may end.
+/// The part of the time for a stop in which jobs may end.
 const FOR_JOBS: f64 = 0.8;
-/// That for recording, and that for handing back.
+/// The part for recording, and as much again for handing back.
 const FOR_REST: f64 = 0.1;
-/// A claim that nobody waits for any more may commit for so long.
+/// How long a claim may still commit after its answer was given up.
 const SUSPICION: Duration = Duration::from_mins(1);
 /// A process that runs jobs. Clones are the same process.
 #[derive(Clone)]
 pub struct Process(pub(crate) Arc<Inner>);
 
+/// What all clones of a process share.
 pub(crate) struct Inner {
     pub(crate) pool: PgPool,
     pub(crate) settings: Settings,
     pub(crate) breakers: Breakers,
     pub(crate) recorder: Recorder,
-    /// Whether the database knows this process: it claims nothing before.
+    /// Whether the first heartbeat is written: the process claims nothing before.
     pub(crate) known: watch::Sender<bool>,
-    /// Until then the database may give us jobs in an answer that we do not hear.
+    /// Until then a claim that was given up may still give jobs to this process.
     suspects: Mutex<Option<Instant>>,
-    /// When all that it holds was last asked for.
+    /// When the database was last searched for all that this process holds.
     searched: Mutex<Option<Instant>>,
     pub(crate) wakeups: Wakeups,
     queues: Mutex<BTreeMap<String, Arc<Lane>>>,
@@ -61,7 +62,7 @@ pub(crate) struct Lane {
 }
 
 impl Process {
-    /// A process that runs nothing yet. Makes a task that records; connects when it has something to ask.
+    /// A process that runs nothing yet. Spawns the task that records; connects to the database only when it needs to.
     #[must_use]
     pub fn new(pool: &PgPool, settings: Settings) -> Self {
         Self(Arc::new_cyclic(|inner| Inner {
@@ -83,7 +84,8 @@ impl Process {
         &self.0.settings.name
     }
 
-    /// The jobs of one queue, as an apalis backend. Asked for again it is the same queue, with its first options.
+    /// The jobs of one queue, as an apalis backend. Another call for the same queue gives the same one, with the options of the
+    /// first.
     #[must_use]
     pub fn storage<Args>(&self, options: Options) -> Storage<Args> {
         let lane = self
@@ -103,13 +105,13 @@ impl Process {
         Storage::of(self.0.pool.clone(), lane.options.queue.clone(), Some((self.clone(), lane)))
     }
 
-    /// Tells all workers that `dependency` has answered. Does not wait: the caller may hold a conversation.
+    /// Tells all workers that `dependency` has answered. Returns at once, for callers in the middle of a session with it.
     pub fn answered(&self, dependency: &str) {
         self.0.breakers.answered(dependency);
     }
 
-    /// Runs the workers of `monitor` until `stop` resolves and what runs has ended, or the time for that is over. What is held
-    /// then is handed back, and the process forgotten.
+    /// Runs the workers of `monitor` until `stop` resolves and the running jobs have ended, or the time for that is over. Jobs
+    /// that are still held are then handed back, and the process signs off.
     pub async fn run(
         &self,
         monitor: Monitor,
@@ -117,11 +119,11 @@ impl Process {
     ) -> Result<(), MonitorError> {
         let inner = &self.0;
         let limit = inner.settings.shutdown;
-        // What waits for something outside comes to its end, or to a point where it can be handed back.
+        // Running attempts are asked to end, or to reach a point where they can be handed back.
         let stop = async move {
             let stopped = stop.await;
             inner.running(|attempt| attempt.cancel.cancel());
-            // A claim may be on its way, whose answer apalis does not ask for while what runs ends.
+            // A claim may be on its way, and apalis does not poll for its answer while running jobs end.
             inner.suspect();
             stopped
         };
@@ -140,7 +142,7 @@ impl Process {
             );
         }
         let rest = async {
-            // What is known by its keys first: the search for the rest reads every live job.
+            // First the known jobs, by their keys: the search for the rest reads every live job.
             let known =
                 presence::hand_back(&inner.pool, self.name(), &inner.attempts(), true).await?;
             let jobs = known + presence::hand_back_all(&inner.pool, self.name()).await?;
@@ -165,7 +167,7 @@ impl Inner {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A job that was a probe does not begin: another may probe.
+    /// Releases the probe of a job that does not begin, so that another may probe.
     pub(crate) fn give_up_probe(self: &Arc<Self>, job: &Claimed) {
         if job.probe {
             let (process, id) = (self.clone(), job.id.clone());
@@ -177,14 +179,14 @@ impl Inner {
         }
     }
 
-    /// A claim was given up before its answer: it may commit yet.
+    /// Notes that a claim was given up before its answer, and may still commit.
     pub(crate) fn suspect(&self) {
         *self.suspects.lock().unwrap_or_else(PoisonError::into_inner) =
             Some(Instant::now() + SUSPICION);
     }
 
-    /// Whether to ask for all that this process holds: each second while an answer may have been lost, and each minute for what
-    /// nobody thought of.
+    /// Whether to search for all that this process holds: each second while an answer may have been lost, and once a minute for
+    /// causes that were not foreseen.
     fn is_time_for_unknown(&self) -> bool {
         let until = *self.suspects.lock().unwrap_or_else(PoisonError::into_inner);
         let mut last = self.searched.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! The loop that looks at the clock.
+//! The loop that enqueues the jobs of schedules that come due.
 use std::{convert::Infallible, time::Duration};
 
 use sqlx::PgPool;
@@ -7,15 +7,15 @@ use tokio::time::{sleep, timeout};
 use super::{Scheduled, seconds_to_next, tick};
 use crate::{Announcer, Error, Result, error::chain};
 
-/// The longest pause: a schedule that was edited, or a process that vanished, is noticed within it.
+/// The longest pause: the edit of a schedule, or a tick whose process died, is noticed within it.
 const LONGEST: Duration = Duration::from_secs(1);
-/// The shortest: after a tick that another process is just enqueueing.
+/// The shortest pause, also after a look that has enqueued a job.
 const SHORTEST: Duration = Duration::from_millis(20);
-/// A database that does not answer for so long is away; a transaction that is dropped has enqueued nothing.
+/// The time limit of a look. Its transaction is dropped then, and has enqueued nothing.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Enqueues what comes due, for ever. As many processes as one likes may do so: whichever is first takes a tick. Jobs are
-/// announced by `announcer`.
+/// Enqueues what comes due, and never ends. Any number of processes may do so: the first takes a tick. Jobs are announced by
+/// `announcer`.
 pub async fn run(
     pool: &PgPool,
     scheduled: &(impl Scheduled + ?Sized),
@@ -34,7 +34,7 @@ pub async fn run(
     }
 }
 
-/// Enqueues what is due; how long until the next tick.
+/// Enqueues what is due; returns how long to pause.
 async fn look(
     pool: &PgPool,
     scheduled: &(impl Scheduled + ?Sized),

@@ -1,7 +1,7 @@
-//! What comes due by the clock: each tick becomes one job, however many processes look at the clock.
+//! Schedules: each tick (a date on which a schedule comes due) becomes one job, however many processes look at the clock.
 //!
-//! When a schedule comes due is the application's to reckon ([`Scheduled`]): it knows the calendars and the time zones. What is
-//! due, by whose clock, and that a tick is neither lost nor doubled is this module's.
+//! The application computes when a schedule comes due ([`Scheduled`]): it knows the calendars and the time zones. This module
+//! decides what is due, by the database's clock, and sees to it that a tick is neither lost nor doubled.
 mod clock;
 mod store;
 
@@ -16,11 +16,11 @@ use apalis_core::error::BoxDynError;
 
 use crate::{Error, NewJob, Result, enqueue, error::chain};
 
-/// A tick that is late by less is late, not missed: of a schedule of every second, none is left out because a process was busy
-/// for two. Of those that came due longer ago only one is run.
+/// Ticks that came due less than this ago are all run, so that none of a schedule of every second is left out when a process
+/// was busy for two. Of those that came due longer ago only one is run.
 const LATE: TimeDelta = TimeDelta::seconds(10);
 
-/// What comes due by the clock.
+/// A schedule and its dates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule {
     pub name: String,
@@ -29,13 +29,13 @@ pub struct Schedule {
     pub enabled: bool,
     /// The tick that was enqueued last.
     pub last_run_at: Option<DateTime<Utc>>,
-    /// `None` while disabled, when no date fits, and until somebody has reckoned it.
+    /// `None` while disabled, when no date fits, and before it was first computed.
     pub next_run_at: Option<DateTime<Utc>>,
     /// Raised by every edit.
     pub version: i64,
 }
 
-/// An edit; what is `None` stays.
+/// An edit of a schedule; a field that is `None` does not change.
 #[derive(Debug, Clone, Default)]
 pub struct Edit {
     pub cron: Option<String>,
@@ -48,28 +48,29 @@ pub struct Edit {
 pub struct Tick {
     pub schedule: String,
     pub at: DateTime<Utc>,
-    /// Where the job is.
+    /// The queue of the job.
     pub queue: String,
 }
 
 /// The schedules of an application.
 pub trait Scheduled: Send + Sync {
-    /// The names that this program knows. A row with another name is another version's, and waits for it.
+    /// The names of the schedules that this program knows. A schedule with another name belongs to another version of the
+    /// program, and is left to it.
     fn names(&self) -> &[&str];
 
-    /// The first tick of `schedule` later than `after`; `None`: there is no more. An error is reported whenever the schedule would
-    /// be due; the others go on.
+    /// The first tick of `schedule` later than `after`; `None` if there is none. An error is logged at each look while the
+    /// schedule would be due, and the other schedules go on.
     fn next(
         &self,
         schedule: &Schedule,
         after: DateTime<Utc>,
     ) -> Result<Option<DateTime<Utc>>, BoxDynError>;
 
-    /// The job of `tick`, or of an order by hand (`None`). With the tick as its key it stays one job, whatever becomes of the
-    /// schedule's row.
+    /// The job of `tick`, or of a run by hand (`None`). With the tick as its key, the tick becomes one job, whatever happens to
+    /// the row of the schedule.
     fn job(&self, name: &str, tick: Option<DateTime<Utc>>) -> Result<NewJob, BoxDynError>;
 
-    /// Is called before [`run`] reads what is due, in the same transaction.
+    /// Called before [`run`] reads what is due, in the same transaction.
     fn prepare(
         &self,
         tx: Transaction<'static, Postgres>,
@@ -77,13 +78,13 @@ pub trait Scheduled: Send + Sync {
         std::future::ready(Ok(tx)).boxed()
     }
 
-    /// Is called when the job of a tick has been enqueued for good.
+    /// Called when the transaction that enqueued the job of a tick has committed.
     fn ticked(&self, tick: &Tick) {
         tracing::info!(schedule = tick.schedule, tick = %tick.at, "due");
     }
 }
 
-/// Seconds until the next tick, by the database's clock; not positive when one is due, `None` when none will be.
+/// Seconds until the next tick, by the database's clock; zero or less if one is due, `None` if there will be none.
 pub async fn seconds_to_next(
     db: impl PgExecutor<'_>,
     scheduled: &(impl Scheduled + ?Sized),
@@ -91,8 +92,8 @@ pub async fn seconds_to_next(
     store::seconds_to_next(db, &names(scheduled)).await
 }
 
-/// Enqueues the job of every schedule that is due, and reckons when it will be again. The rows are locked, and the jobs are
-/// there if and only if the schedules have moved on. Gives the ticks. `db` is in a transaction.
+/// Enqueues the job of every due schedule, and computes its next date; returns the ticks. `db` is in a transaction: the rows
+/// are locked until it ends, and the jobs and the next dates commit together.
 pub async fn tick(
     db: &mut PgConnection,
     scheduled: &(impl Scheduled + ?Sized),
@@ -100,7 +101,7 @@ pub async fn tick(
     let mut ticks = Vec::new();
     for schedule in store::due(db, &names(scheduled)).await? {
         let name = schedule.name.clone();
-        // One that is broken does not hold up the others.
+        // A savepoint, so that a broken schedule does not hold up the others.
         let mut savepoint = db.begin().await?;
         match tick_one(&mut savepoint, scheduled, schedule).await {
             Ok(tick) => {
@@ -131,14 +132,14 @@ async fn tick_one(
     }
     let from = schedule.next_run_at.filter(|at| now - *at < LATE).unwrap_or(now);
     schedule.next_run_at = scheduled.next(&schedule, from).map_err(Error::Schedule)?;
-    // One without another date would be looked at again and again.
+    // An enabled schedule without a date would be looked at again and again.
     schedule.enabled &= schedule.next_run_at.is_some();
     store::save(db, &schedule).await?;
     Ok(tick)
 }
 
-/// Changes when schedule `name` comes due; from now on it goes by its new dates. `NoDate` when it is to be enabled and will
-/// never come due: nothing was changed if `db`'s transaction is taken back.
+/// Edits schedule `name`, and computes its next date from now. `NoDate` if it is enabled and would never come due: the caller
+/// rolls back its transaction then, and nothing has changed.
 pub async fn edit(
     db: &mut PgConnection,
     scheduled: &(impl Scheduled + ?Sized),
@@ -147,7 +148,7 @@ pub async fn edit(
 ) -> Result<Schedule> {
     let mut schedule = store::find_for_update(db, name).await?;
     let now = store::now(db).await?;
-    // A tick that is due by the old dates is not lost by the edit.
+    // A tick that is due by the old dates is enqueued first: the edit does not lose it.
     if let Some(tick) = schedule.next_run_at.filter(|tick| schedule.enabled && *tick <= now) {
         put(db, scheduled, name, Some(tick)).await?;
         schedule.last_run_at = Some(tick);
@@ -165,7 +166,7 @@ pub async fn edit(
     store::find_for_update(db, name).await
 }
 
-/// Enqueues the job of a schedule at once; its dates stay.
+/// Enqueues the job of a schedule at once; its dates do not change.
 pub async fn run_now(
     db: &mut PgConnection,
     scheduled: &(impl Scheduled + ?Sized),

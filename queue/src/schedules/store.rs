@@ -5,7 +5,7 @@ use sqlx::{PgConnection, PgExecutor};
 use super::Schedule;
 use crate::{Error, Result};
 
-/// Makes schedule `name` known, with its first dates; one that is there stays as it is.
+/// Inserts schedule `name`, without a date yet; one that exists does not change.
 pub async fn declare(db: &mut PgConnection, name: &str, cron: &str, timezone: &str) -> Result<()> {
     sqlx::query!(
         "insert into queue.schedules (name, cron, timezone) values ($1, $2, $3) on conflict (name) do nothing",
@@ -18,7 +18,7 @@ pub async fn declare(db: &mut PgConnection, name: &str, cron: &str, timezone: &s
     Ok(())
 }
 
-/// Every schedule, by name: the first 200.
+/// The first 200 schedules, by name.
 pub async fn list(db: impl PgExecutor<'_>) -> Result<Vec<Schedule>> {
     Ok(sqlx::query_as!(
         Schedule,
@@ -28,7 +28,7 @@ pub async fn list(db: impl PgExecutor<'_>) -> Result<Vec<Schedule>> {
     .await?)
 }
 
-/// Every schedule that has a next tick, by name and locked: the first 200.
+/// The first 200 schedules that have a next tick, by name, and locks them.
 pub async fn lock_all(db: &mut PgConnection) -> Result<Vec<Schedule>> {
     Ok(sqlx::query_as!(
         Schedule,
@@ -41,7 +41,7 @@ pub async fn lock_all(db: &mut PgConnection) -> Result<Vec<Schedule>> {
     .await?)
 }
 
-/// Moves the next tick of schedule `name`: its calendar has changed, not its expression.
+/// Sets the next tick of schedule `name`, when its calendar has changed and its expression has not.
 pub async fn set_next(db: &mut PgConnection, name: &str, next: DateTime<Utc>) -> Result<()> {
     sqlx::query!(
         "update queue.schedules set next_run_at = $2, updated_at = now() where name = $1",
@@ -68,7 +68,8 @@ pub async fn find_for_update(db: &mut PgConnection, name: &str) -> Result<Schedu
     .ok_or(Error::NotFound("schedule"))
 }
 
-/// Those of `known` that are due, or do not know yet when they will be; those that another process looks at are left out.
+/// Locks and returns the schedules of `known` that are due or have no date yet; those that another process has locked are left
+/// out.
 pub(super) async fn due(db: &mut PgConnection, known: &[String]) -> Result<Vec<Schedule>> {
     Ok(sqlx::query_as!(
         Schedule,
@@ -85,7 +86,7 @@ pub(super) async fn due(db: &mut PgConnection, known: &[String]) -> Result<Vec<S
     .await?)
 }
 
-/// Seconds until the next one of `known` is due, by the database's clock; one that does not know yet is due.
+/// Seconds until the next one of `known` is due, by the database's clock; one without a date is due.
 pub(super) async fn seconds_to_next(
     db: impl PgExecutor<'_>,
     known: &[String],
@@ -101,7 +102,7 @@ pub(super) async fn seconds_to_next(
     .await?)
 }
 
-/// The database's clock: that of the schedules.
+/// The time by the database's clock, which is the clock of the schedules.
 pub(super) async fn now(db: &mut PgConnection) -> Result<DateTime<Utc>> {
     Ok(sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#).fetch_one(db).await?)
 }

@@ -109,7 +109,7 @@ async fn a_death_and_what_the_business_is_told_commit_together() {
                     .await?;
                 let times: i64 =
                     sqlx::query_scalar("select count(*) from told").fetch_one(&mut *tx).await?;
-                // The first time it fails after it has written.
+                // At the first attempt the hook fails after it has written.
                 let is_first = sqlx::query_scalar::<_, bool>(
                     "select attempts = 1 from queue.ended where id = $1",
                 )

@@ -12,7 +12,7 @@ use futures_util::StreamExt as _;
 
 use crate::support::{Bench, Probe, QUEUE, handler, run_monitor, until};
 
-/// A board can show this backend, and push to it.
+/// Compiles only if a board can show this backend, and push to it.
 fn exposes<T: Expose<Probe, Durable>>(_: &T) {}
 
 #[tokio::test]
@@ -83,7 +83,7 @@ async fn queues_workers_and_figures_are_listed() {
         .await;
 }
 
-/// Ended jobs of `queue`, of now, as many as that.
+/// Inserts `count` jobs of `queue` that have ended now with `outcome`.
 async fn have_ended(bench: &Bench, queue: &str, outcome: &str, count: i32) {
     let prefix = &ulid::Ulid::generate().to_string()[..10];
     let ended = sqlx::query(
@@ -102,7 +102,7 @@ fn figure(statistics: &[Statistic], title: &str) -> String {
     of.unwrap_or_else(|| panic!("no {title}")).value.clone()
 }
 
-/// Running, pending, failed, killed, done, and all.
+/// The counts of running, pending, failed, killed, done, and all jobs.
 fn figures(statistics: &[Statistic]) -> [String; 6] {
     ["RUNNING_JOBS", "PENDING_JOBS", "FAILED_JOBS", "KILLED_JOBS", "DONE_JOBS", "TOTAL_JOBS"]
         .map(|title| figure(statistics, title))
@@ -116,7 +116,7 @@ async fn each_status_that_a_page_lists_is_counted_and_no_count_has_to_read_a_lon
     have_ended(&bench, QUEUE, "done", 1_200).await;
     have_ended(&bench, QUEUE, "dead", 3).await;
     have_ended(&bench, QUEUE, "cancelled", 4).await;
-    // Nobody serves it, nothing of it is live.
+    // A queue without workers or live jobs.
     have_ended(&bench, "old", "done", 5).await;
 
     let own = ["0", "2", "0", "7", "1200", "1209"];

@@ -1,4 +1,4 @@
-//! Jobs that are waited for together.
+//! Batches of jobs.
 use apalis::prelude::AbortError;
 use apalis_hot::{
     Error, NewJob, Options, admin,
@@ -18,7 +18,7 @@ async fn following(bench: &Bench) -> Vec<admin::Job> {
     admin::list(&bench.pool, &filter, 10, 0).await.unwrap()
 }
 
-/// A batch of `count` jobs; its id.
+/// Opens a batch of `count` jobs; returns its id, and theirs.
 async fn batch_of(bench: &Bench, count: usize) -> (String, Vec<String>) {
     let mut tx = bench.pool.begin().await.unwrap();
     let id = batch::open(&mut tx, &then()).await.unwrap();
@@ -51,7 +51,7 @@ async fn what_follows_comes_once_when_all_have_ended_whichever_way() {
             _ => Ok(()),
         })
     };
-    // Two processes end them.
+    // Two processes run the jobs.
     let options = Options { concurrency: 3, ..Options::new(QUEUE) };
     tokio::join!(
         bench.drain_of(QUEUE, options.clone(), work()),
@@ -101,7 +101,7 @@ async fn a_job_that_is_redriven_counts_once() {
     assert!(following(&bench).await.is_empty(), "one has not ended yet");
     bench.drain_of(QUEUE, Options::new(QUEUE), handler(async |_, _| Ok(()))).await;
     assert_eq!(following(&bench).await.len(), 1);
-    // After the end it is on its own.
+    // A job that is redriven after its batch has ended no longer counts in it.
     let mut tx = bench.pool.begin().await.unwrap();
     assert!(admin::redrive(&mut tx, &jobs[1]).await.unwrap());
     tx.commit().await.unwrap();

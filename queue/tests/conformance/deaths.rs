@@ -15,7 +15,7 @@ fn settings() -> Settings {
     Settings { silence: SILENCE, ..Bench::settings() }
 }
 
-/// A job that a process claimed which then fell silent for ever.
+/// A job that a process holds which has been silent for an hour.
 async fn orphan(bench: &Bench) -> String {
     let id = bench.one().await;
     let dead = name();
@@ -67,7 +67,7 @@ async fn who_has_just_come_back_holds_nobody_for_dead() {
     let id = orphan(&bench).await;
     let process = Process::new(&bench.pool, settings());
     let looks = async {
-        // Heard of for less than a silence it rescues nothing. Both are read at one moment.
+        // A process that has been heard of for less than a silence rescues nothing. One statement reads both values.
         let both =
             "select bool_and(heard_since > clock_timestamp() - interval '1500 milliseconds'), (
                 select rescues from queue.everything where id = $1)
@@ -111,7 +111,7 @@ async fn an_attempt_that_has_lost_its_job_writes_nothing_and_is_stopped() {
     };
     let stop = async {
         begun.notified().await;
-        // Others have taken it for dead, and the job up.
+        // Another process has taken this one for dead, and taken over the job.
         let taken =
             "update queue.jobs set lock_by = 'another', lock_at = clock_timestamp() where id = $1";
         sqlx::query(taken).bind(&id).execute(&bench.pool).await.unwrap();
@@ -158,7 +158,7 @@ async fn what_a_stale_attempt_did_outside_is_undone() {
         let begun = begun.clone();
         handler(move |_, _| {
             begun.notify_one();
-            // It never looks whether it is asked to stop.
+            // The handler does not notice that it is asked to stop.
             std::future::pending()
         })
     };
@@ -208,7 +208,7 @@ async fn a_claim_whose_answer_was_lost_is_handed_back() {
     let bench = Bench::new().await;
     let id = bench.one().await;
     let process = bench.process();
-    // What a claim leaves whose answer never came: held by a process that does not know.
+    // Makes a claim whose answer is lost: its job is held by a process that does not know of it.
     let blocked = "lock table queue.jobs in access exclusive mode";
     let mut lock = bench.pool.begin().await.unwrap();
     sqlx::raw_sql(blocked).execute(&mut *lock).await.unwrap();

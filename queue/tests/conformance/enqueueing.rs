@@ -1,4 +1,4 @@
-//! The way in.
+//! Enqueueing and announcing jobs.
 use std::time::Duration;
 
 use apalis_hot::{Announcer, NewJob, Options, Settings, admin};
@@ -31,7 +31,7 @@ async fn jobs_of_one_key_are_one_job_and_a_taken_key_spoils_no_transaction() {
     );
     tx.commit().await.unwrap();
 
-    // Done, it is still the same job, until the key is forgotten.
+    // The key of a job that is done stays taken until it is freed.
     bench.drain_of(QUEUE, Options::new(QUEUE), handler(async |_, _| Ok(()))).await;
     let mut db = bench.pool.acquire().await.unwrap();
     assert_eq!(apalis_hot::enqueue(&mut db, &job(4)).await.unwrap(), None);

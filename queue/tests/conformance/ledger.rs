@@ -24,7 +24,7 @@ async fn each_day_has_a_table_and_an_old_one_is_dropped_with_what_ended_in_it() 
             .unwrap();
     assert_eq!((in_rest, of.as_str()), (0, &*format!("queue.{}", before[0])));
 
-    // A table of long ago.
+    // The table of a day long past.
     let old = "create table queue.ended_20200101 partition of queue.ended_days
         for values from ('2020-01-01 00:00Z') to ('2020-01-02 00:00Z')";
     sqlx::raw_sql(old).execute(&bench.pool).await.unwrap();
@@ -106,11 +106,12 @@ async fn updates_of_live_jobs_are_hot() {
     .fetch_one(&bench.pool)
     .await
     .unwrap();
-    // With an index on what they change none would be. Beside other snapshots a page may have no room left for a version.
+    // With an index on a changed column none would be HOT. While other snapshots are open a page may have no room left for a
+    // new version.
     assert!(hot * 2 >= all, "{hot} of {all}");
 }
 
-/// A claim reads what it claims, however many jobs wait: also of a queue that needs something outside.
+/// A claim reads only what it claims, however many jobs wait; also in a queue that needs a service.
 #[tokio::test]
 async fn a_claim_does_not_read_what_waits() {
     let bench = Bench::new().await;
@@ -141,6 +142,6 @@ async fn a_claim_does_not_read_what_waits() {
         updates >= 1000
     })
     .await;
-    // The analysis, and the looks for what the process holds when it begins and ends, read all rows; a hundred claims do not.
+    // `analyze`, and the searches for what the process holds when it begins and ends, read all rows; a hundred claims do not.
     assert!(read < 20 * 20_000, "{read} rows were read");
 }

@@ -1,4 +1,4 @@
-//! Work that takes its time: seen from outside, stopped from outside, taken up where it stood.
+//! Long work: its progress is seen, it is cancelled or stopped, and it continues from its checkpoint.
 use std::{sync::Arc, time::Duration};
 
 use apalis::prelude::BoxDynError;

@@ -1,4 +1,4 @@
-//! What the crate promises, each on a real Postgres with real apalis workers.
+//! Tests of what the crate promises, each on a real Postgres with real apalis workers.
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,

@@ -1,4 +1,4 @@
-//! What operators do.
+//! What operators do to jobs and queues.
 use std::{sync::Arc, time::Duration};
 
 use apalis::prelude::AbortError;

@@ -1,4 +1,4 @@
-//! Services that are away.
+//! Outages of the services that jobs need.
 use std::time::Duration;
 
 use apalis_hot::{NewJob, Options, Outage, admin::State, breaker};
@@ -35,7 +35,7 @@ async fn an_outage_costs_time_and_no_attempt() {
         assert_eq!(counted, outages);
         bench.hurry().await;
     }
-    // A day of it is enough.
+    // After a day of outages the job is dead.
     sqlx::query("update queue.jobs set outage_since = clock_timestamp() - interval '25 hours'")
         .execute(&bench.pool)
         .await

@@ -1,4 +1,4 @@
-//! Jobs that are held ready for a place.
+//! Jobs that are held ready: claimed before there is a place for them.
 use std::{
     collections::BTreeSet,
     sync::{
@@ -21,7 +21,7 @@ fn options() -> Options {
     Options { concurrency: 2, ..Options::new(QUEUE) }
 }
 
-/// Jobs from number `long` on say that they have begun, and wait at the gate.
+/// Jobs from number `long` on note that they have begun, and wait at the gate; the others end at once.
 fn gated(long: usize, gate: &Arc<Semaphore>, began: &Seen) -> Handler {
     let (gate, began) = (gate.clone(), began.clone());
     handler(move |probe, _| {
@@ -36,7 +36,7 @@ fn gated(long: usize, gate: &Arc<Semaphore>, began: &Seen) -> Handler {
     })
 }
 
-/// How many of these jobs a process holds.
+/// How many of these jobs are held by a process.
 async fn held_of(bench: &Bench, ids: &[String]) -> i64 {
     let held = "select count(*) from queue.jobs where lock_by is not null and id = any($1)";
     sqlx::query_scalar(held).bind(ids).fetch_one(&bench.pool).await.unwrap()
@@ -124,7 +124,7 @@ async fn a_job_that_is_due_earlier_is_not_passed_over_after_a_long_one() {
         bench.idle().await
     };
     run(&bench.process(), Options { concurrency: 1, ..Options::new(QUEUE) }, work, stop).await;
-    // A look at all is put off when those before took long.
+    // Not more exactly: a look at all jobs is put off when those before took long.
     let place = began.all().iter().position(|n| *n == 29).unwrap();
     assert!(place < 29, "all others began before it");
 }
@@ -162,7 +162,7 @@ async fn a_job_that_is_due_earlier_is_not_passed_over_while_others_are_held_read
     run(&bench.process(), Options { concurrency: 4, ..Options::new(QUEUE) }, work, stop).await;
 }
 
-/// Panics in the worker itself, beside its attempts, when so many have begun.
+/// Panics in the worker itself, outside of its attempts, when attempt number `at` begins.
 struct Panics {
     at: usize,
     begun: AtomicUsize,
@@ -188,4 +188,40 @@ async fn a_worker_that_comes_back_goes_on_with_what_waits() {
         assert_eq!(bench.job(id).await.state, admin::State::Done);
     }
     assert!(observer.begun.load(SeqCst) > SHORT + LONG, "the one that was cut off began again");
+}
+
+/// Claims that are not answered put off the looks that were too slow, and no others: what became due meanwhile is found at once.
+#[tokio::test]
+async fn a_job_that_became_due_while_the_database_did_not_answer_does_not_wait_for_long() {
+    let bench = Bench::new().await;
+    bench.enqueue(1).await;
+    let began = Seen::default();
+    let work = {
+        let began = began.clone();
+        handler(move |probe, _| {
+            began.push(probe.n);
+            async { Ok(()) }
+        })
+    };
+    let stop = async {
+        until("the worker is idle", async || began.len() == 1).await;
+        bench.enqueue(2).await;
+        until("it is still there", async || began.len() == 3).await;
+        let later = "insert into queue.jobs (id, queue, payload, max_attempts, run_at)
+            select id || '-later', queue, payload, max_attempts, now() + interval '1 hour' from queue.ended limit 1";
+        sqlx::query(later).execute(&bench.pool).await.unwrap();
+        let mut held = bench.pool.begin().await.unwrap();
+        let lock = "lock table queue.jobs in access exclusive mode";
+        sqlx::query(lock).execute(&mut *held).await.unwrap();
+        let due = "update queue.jobs set run_at = clock_timestamp()";
+        sqlx::query(due).execute(&mut *held).await.unwrap();
+        // Three claims.
+        tokio::time::sleep(Duration::from_secs(13)).await;
+        held.commit().await.unwrap();
+        // A look that was put off for good would come after a minute.
+        let begins = until("it begins", async || began.len() == 4);
+        tokio::time::timeout(Duration::from_secs(30), begins).await.unwrap();
+        bench.idle().await
+    };
+    run(&bench.process(), Options::new(QUEUE), work, stop).await;
 }

@@ -1,4 +1,4 @@
-//! What comes due by the clock.
+//! Schedules, and the clocks that look at them.
 use std::{collections::BTreeSet, sync::Arc};
 
 use apalis::prelude::BoxDynError;
@@ -11,8 +11,8 @@ use tokio::task::JoinSet;
 
 use crate::support::{Bench, Probe, QUEUE, Seen, handler, run, until};
 
-/// A schedule whose expression is a number of seconds: it comes due whenever they divide the time. "never" has no date, and
-/// what is no number is broken.
+/// Schedules whose expression is a number of seconds: each comes due at every multiple of it. "never" has no date, and what is
+/// no number is broken.
 struct EverySeconds;
 
 impl Scheduled for EverySeconds {
@@ -114,7 +114,7 @@ async fn a_schedule_that_is_broken_does_not_hold_up_the_others() {
     let bench = Bench::new().await;
     bench.schedule("a", "nonsense", "clock_timestamp()").await;
     bench.schedule("b", "86400", "clock_timestamp()").await;
-    // Another version's: this one leaves it alone.
+    // A schedule of another version of the program, which this one leaves alone.
     bench.schedule("c", "86400", "clock_timestamp() - interval '1 hour'").await;
     let ticks = bench.tick().await;
     assert_eq!(ticks.iter().map(|tick| &*tick.schedule).collect::<Vec<_>>(), ["b"]);
@@ -133,7 +133,7 @@ async fn an_edit_loses_no_tick_and_goes_by_its_new_dates() {
     assert_eq!(bench.jobs().await, 1);
     assert!(edited.next_run_at.unwrap() - edited.last_run_at.unwrap() <= TimeDelta::hours(2));
 
-    // Ticks are no edits: whoever edits from an older version is told of edits alone.
+    // Ticks do not raise the version: an editor with an older version learns of edits alone.
     assert_eq!(edited.version, 2);
     bench.schedule("a", "3600", "clock_timestamp()").await;
     assert_eq!(bench.tick().await.len(), 1);

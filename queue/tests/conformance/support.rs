@@ -30,7 +30,7 @@ pub struct Bench {
 
 static WORKERS: AtomicUsize = AtomicUsize::new(0);
 
-/// The name of a process that nobody else has.
+/// A unique name for a process.
 pub fn name() -> String {
     format!("worker-{}-{}", std::process::id(), WORKERS.fetch_add(1, SeqCst))
 }
@@ -41,7 +41,7 @@ impl Bench {
         Self { pool: db.pool.clone(), url: db.url(), _db: db }
     }
 
-    /// Settings that find everything soon.
+    /// Settings with a short interval of polling.
     pub fn settings() -> Settings {
         Settings { poll: Duration::from_millis(20), ..Settings::new(name()) }
     }
@@ -69,19 +69,19 @@ impl Bench {
         admin::find(&self.pool, id).await.unwrap()
     }
 
-    /// The outcomes of the attempts of a job.
+    /// The outcomes of the ended attempts of a job.
     pub async fn outcomes(&self, id: &str) -> Vec<String> {
         self.job(id).await.history().into_iter().map(|attempt| attempt.outcome).collect()
     }
 
-    /// Runs `handler` in a process until no job may run now.
+    /// Runs `handler` in a process until no job runs or is due.
     pub async fn drain(&self, options: Options, handler: Handler) {
         let process = self.process();
         let stop = self.idle();
         run(&process, options, handler, stop).await;
     }
 
-    /// The same until no job of `queue` may run now.
+    /// The same until no job of `queue` runs or is due.
     pub async fn drain_of(&self, queue: &str, options: Options, handler: Handler) {
         let (pool, queue) = (self.pool.clone(), queue.to_owned());
         let stop = async move {
@@ -111,7 +111,7 @@ impl Bench {
         }
     }
 
-    /// What waits for its next attempt does not wait.
+    /// Makes all jobs due that are due later.
     pub async fn hurry(&self) {
         let hurry = "update queue.jobs set run_at = clock_timestamp() where lock_by is null and run_at > clock_timestamp()";
         sqlx::query(hurry).execute(&self.pool).await.unwrap();
@@ -134,7 +134,7 @@ pub fn monitor(process: &Process, options: Options, handler: Handler) -> Monitor
     also(Monitor::new(), process, options, handler)
 }
 
-/// The same with one worker more.
+/// `monitor` with one worker more.
 pub fn also(monitor: Monitor, process: &Process, options: Options, handler: Handler) -> Monitor {
     let (process, queue) = (process.clone(), options.queue.clone());
     monitor.register(move |_| {
@@ -155,7 +155,7 @@ pub fn run(
     run_monitor(process, monitor(process, options, handler), scenario)
 }
 
-/// The same with workers of one's own.
+/// The same with the workers of `monitor`.
 pub fn run_monitor(
     process: &Process,
     monitor: Monitor,
@@ -178,7 +178,7 @@ pub fn run_monitor(
     }
 }
 
-/// What was seen of attempts, in order.
+/// Numbers that handlers have noted, in order.
 #[derive(Clone, Default)]
 pub struct Seen(Arc<Mutex<Vec<usize>>>);
 
@@ -196,7 +196,7 @@ impl Seen {
     }
 }
 
-/// Waits for something to be so.
+/// Waits until `is_so`; panics after a minute.
 pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let started = Instant::now();
     while !is_so().await {

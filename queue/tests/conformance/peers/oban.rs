@@ -40,7 +40,7 @@ async fn every_failure_is_kept_with_its_time_its_attempt_and_its_error() {
 }
 
 /// `guides/learning/error_handling.md`: "the delay between attempts grows exponentially (8s, 16s, and so on), and a randomized
-/// \"jitter\" is introduced for each attempt". Ours are 2 s, 4 s, 8 s, of which between half and all.
+/// \"jitter\" is introduced for each attempt". Ours is between half and all of 2 s, 4 s, 8 s.
 #[tokio::test]
 async fn the_pauses_between_attempts_grow_and_differ() {
     let bench = Bench::new().await;
@@ -59,8 +59,8 @@ async fn the_pauses_between_attempts_grow_and_differ() {
     }
 }
 
-/// `guides/learning/error_handling.md`: "The number of retries is controlled by the `:max_attempts` value, which can be set at the
-/// **worker** or **job** level." Ours is the fewer of the two.
+/// `guides/learning/error_handling.md`: "The number of retries is controlled by the `:max_attempts` value, which can be set at
+/// the **worker** or **job** level." Ours is the lower of the two.
 #[tokio::test]
 async fn the_attempts_of_a_job_are_limited_by_the_job_and_by_its_queue() {
     let bench = Bench::new().await;
@@ -171,8 +171,8 @@ async fn pruning_never_removes_what_is_still_to_run() {
 }
 
 /// Oban.Lifeline rescues "purely based on time" and "may transition jobs that are genuinely `executing` and cause duplicate
-/// execution" (`lib/oban/lifeline.ex`); Oban Pro's rescues "without the possibility of duplicate execution" (the overview of Pro,
-/// hexdocs.pm/oban/2.11.0). So do we, as long as the process is heard of.
+/// execution" (`lib/oban/lifeline.ex`); Oban Pro's rescues "without the possibility of duplicate execution" (the overview of
+/// Pro, hexdocs.pm/oban/2.11.0). Ours does the same, as long as the process is heard of.
 #[tokio::test]
 async fn a_job_that_outlasts_the_silence_is_not_rescued_from_a_living_process() {
     let bench = Bench::new().await;
@@ -248,7 +248,7 @@ async fn each_attempt_is_told_when_it_begins_and_how_it_ended() {
         let once = async {
             expected.push((attempt, None));
             until("it is told", async || *events.0.lock().unwrap() == expected).await;
-            // The next attempt is of the next process.
+            // The next process makes the next attempt.
             admin::pause(&mut db, QUEUE, "boss").await.unwrap();
             go_on.notify_one();
             expected.push((attempt, Some(outcome)));

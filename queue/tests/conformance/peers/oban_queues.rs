@@ -95,7 +95,7 @@ async fn a_queue_is_scaled_up_and_down_in_all_processes_and_what_runs_ends() {
         until("each runs three", async || each_runs(3).await).await;
         admin::set_concurrency(&mut db, QUEUE, Some(1)).await.unwrap();
         until("each runs one again", async || {
-            // One that ends makes room for another as long as there may be three.
+            // While the limit is still three, an attempt that ends makes room for another.
             for gate in gates.iter().filter(|gate| gate.running() > 1) {
                 gate.let_through(1);
             }
@@ -131,14 +131,14 @@ async fn cut_connections_and_failing_queries_end_no_worker_and_lose_no_job() {
             let cut = "select pg_terminate_backend(pid) from pg_stat_activity
                 where datname = current_database() and pid <> pg_backend_pid()";
             sqlx::query(cut).execute(&mut db).await.unwrap();
-            // Their ends are recorded, and the next are claimed, on what is left of the connections.
+            // The ends are recorded, and the next jobs are claimed, although the connections were cut.
             gate.let_through(4);
             until("what ran is recorded", async || {
                 let done = "select count(*) from queue.ended where outcome = 'done'";
                 sqlx::query_scalar::<_, i64>(done).fetch_one(&mut db).await.unwrap() == round * 4
             })
             .await;
-            // No claim finds its table.
+            // Without their table, all claims fail.
             sqlx::raw_sql("alter table queue.jobs rename to hidden")
                 .execute(&mut db)
                 .await
@@ -176,7 +176,7 @@ async fn a_stop_waits_for_what_is_slow_and_begins_no_other() {
             let (begun, stopping, go_on) = (begun.clone(), stopping.clone(), go_on.clone());
             async move {
                 begun.notify_one();
-                // It goes on all the same.
+                // It is asked to end, and goes on.
                 lease.cancel.cancelled().await;
                 stopping.notify_one();
                 go_on.notified().await;
@@ -213,7 +213,7 @@ async fn a_stop_waits_for_what_is_slow_and_begins_no_other() {
 async fn jobs_begin_in_the_order_in_which_they_are_due() {
     let bench = Bench::new().await;
     let ids = bench.enqueue(30).await;
-    // Not in that of their ids.
+    // In another order than that of their ids.
     let due = |n: usize| n * 7 % 30;
     for (n, id) in ids.iter().enumerate() {
         let moved = "update queue.jobs set run_at = created_at - interval '1 hour' + make_interval(secs => $2) where id = $1";
