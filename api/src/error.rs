@@ -1,4 +1,4 @@
-//! Why a request failed. The only place that knows status codes.
+//! Why a request failed. The only place that maps the errors of the core to status codes.
 use std::sync::Arc;
 
 use axum::{
@@ -6,21 +6,21 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use erp_core::{Error, Lang, Text, input::Fault, version::Difference};
+use erp_core::{Code, Error, Lang, Text, input::Fault, version::Difference};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::if_match::etag;
 
-/// An error on its way out. The layer `envelope` gives it its body, since only that layer knows the reader's
-/// language and the request's id.
+/// An error as a response without a body. The layer `envelope` adds the body, since it knows the reader's language and the
+/// request's id.
 #[derive(Debug, Clone)]
 pub struct ApiError(Arc<Problem>);
 
 #[derive(Debug)]
 struct Problem {
     status: StatusCode,
-    code: &'static str,
+    code: Code,
     detail: Detail,
     retry_after_seconds: Option<u64>,
 }
@@ -29,7 +29,7 @@ struct Problem {
 enum Detail {
     Sentence(Text),
     Faults(Vec<Fault>),
-    /// The present version of a row, and what an edit of another one would change.
+    /// The present version of a row, and the fields that an edit made from another version would change.
     Stale {
         text: Text,
         version: i64,
@@ -37,13 +37,13 @@ enum Detail {
     },
 }
 
-/// Seconds after which it is worth asking again when something we stand on is away.
+/// `Retry-After` in seconds when a dependency (the database, the storage) is unavailable.
 const RETRY_AFTER_OUTAGE: u64 = 5;
 
 impl ApiError {
     /// An error that arises in HTTP itself.
     #[must_use]
-    pub fn new(status: StatusCode, code: &'static str, text: Text) -> Self {
+    pub fn new(status: StatusCode, code: Code, text: Text) -> Self {
         Self(Arc::new(Problem {
             status,
             code,
@@ -52,38 +52,38 @@ impl ApiError {
         }))
     }
 
-    /// The error of a response that carries none of ours: made by the router or a layer.
+    /// The error for a status alone, as set by the router, a layer or an extractor.
     #[must_use]
     pub fn of_status(status: StatusCode) -> Self {
         let (code, fr, en) = match status {
             StatusCode::NOT_FOUND => (
-                "route_introuvable",
+                Code::RouteIntrouvable,
                 "Cette adresse n'existe pas.",
                 "There is nothing at this address.",
             ),
             StatusCode::METHOD_NOT_ALLOWED => (
-                "methode_interdite",
+                Code::MethodeInterdite,
                 "Cette méthode n'est pas permise à cette adresse.",
                 "This method is not allowed at this address.",
             ),
             StatusCode::PAYLOAD_TOO_LARGE => return Self::body_too_large(),
             StatusCode::REQUEST_TIMEOUT => (
-                "requete_trop_lente",
+                Code::RequeteTropLente,
                 "La requête n'est pas arrivée en entier à temps : réessayez.",
                 "The request did not arrive in time: try again.",
             ),
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => (
-                "entetes_trop_grands",
+                Code::EntetesTropGrands,
                 "La requête a trop d'en-têtes, ou de trop grands.",
                 "The request has too many headers, or too large ones.",
             ),
             status if status.is_server_error() => (
-                "erreur_interne",
+                Code::ErreurInterne,
                 "Une erreur est survenue de notre côté : réessayez, puis signalez cet identifiant de requête.",
                 "Something went wrong on our side: try again, then report this request id.",
             ),
             _ => (
-                "requete_invalide",
+                Code::RequeteInvalide,
                 "La requête n'a pas pu être lue.",
                 "The request could not be read.",
             ),
@@ -91,12 +91,12 @@ impl ApiError {
         Self::new(status, code, Text::new(fr, en))
     }
 
-    /// 413: more than a body may have.
+    /// 413: the body is larger than allowed.
     #[must_use]
     pub fn body_too_large() -> Self {
         Self::new(
             StatusCode::PAYLOAD_TOO_LARGE,
-            "corps_trop_grand",
+            Code::CorpsTropGrand,
             Text::new(
                 "La requête dépasse la taille permise.",
                 "The request is larger than allowed.",
@@ -104,12 +104,12 @@ impl ApiError {
         )
     }
 
-    /// 415: the body has another content type than the route reads.
+    /// 415: the body has another content type than the route accepts.
     #[must_use]
     pub fn content_type(expected: &str) -> Self {
         Self::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "type_de_contenu_refuse",
+            Code::TypeDeContenuRefuse,
             Text::new(
                 format!("Le type de contenu attendu est {expected}."),
                 format!("The expected content type is {expected}."),
@@ -122,7 +122,8 @@ impl ApiError {
         self.0.status
     }
 
-    /// The body: `{"detail", "code", "request_id"}`, and of a 412 `version` and `differences`.
+    /// The body: `{"detail", "code", "request_id"}`; for a stale version also `version` and `differences`; `message` if only a
+    /// password is at fault.
     pub fn body(&self, lang: Lang, request_id: Uuid) -> Json<Value> {
         let detail = match &self.0.detail {
             Detail::Sentence(text) | Detail::Stale { text, .. } => json!(text.in_lang(lang)),
@@ -142,7 +143,7 @@ impl ApiError {
         Json(body)
     }
 
-    /// One sentence of all faults where a password alone is at fault: pages show it as it is.
+    /// All faults in one sentence, if they are all those of a password: pages show it as it is.
     fn message(&self, lang: Lang) -> Option<String> {
         let Detail::Faults(faults) = &self.0.detail else { return None };
         let of_password = |fault: &Fault| {
@@ -182,7 +183,7 @@ impl From<Error> for ApiError {
                 tracing::warn!(what, error = format!("{source:#}"), "unavailable");
                 return Self::unavailable();
             }
-            // Only jobs send mails and have leases.
+            // Unexpected in a request: only jobs send mails and have leases.
             Error::Deferred(_) | Error::LeaseLost => {
                 return Self::of_status(StatusCode::INTERNAL_SERVER_ERROR);
             }
@@ -200,7 +201,7 @@ impl ApiError {
     fn invalid(faults: Vec<Fault>) -> Self {
         Self(Arc::new(Problem {
             status: StatusCode::UNPROCESSABLE_ENTITY,
-            code: "donnees_invalides",
+            code: Code::DonneesInvalides,
             detail: Detail::Faults(faults),
             retry_after_seconds: None,
         }))
@@ -209,7 +210,7 @@ impl ApiError {
     fn stale(text: Text, version: i64, differences: Vec<Difference>) -> Self {
         Self(Arc::new(Problem {
             status: StatusCode::PRECONDITION_FAILED,
-            code: "version_perimee",
+            code: Code::VersionPerimee,
             detail: Detail::Stale { text, version, differences },
             retry_after_seconds: None,
         }))
@@ -222,7 +223,7 @@ impl ApiError {
         );
         Self(Arc::new(Problem {
             status: StatusCode::SERVICE_UNAVAILABLE,
-            code: "service_indisponible",
+            code: Code::ServiceIndisponible,
             detail: Detail::Sentence(text),
             retry_after_seconds: Some(RETRY_AFTER_OUTAGE),
         }))

@@ -1,4 +1,4 @@
-//! What handlers take: the caller, and input that is already what it should be.
+//! Extractors of the handlers: the caller, and input that is already parsed and checked.
 use std::time::Duration;
 
 use axum::{
@@ -26,24 +26,24 @@ use crate::{
     routes::BODY_LIMIT,
 };
 
-/// The authenticated caller. Taking one is possible only on routes that [`crate::rbac`] makes private.
+/// The authenticated caller. Only routes that [`crate::rbac`] protects can take one; on any other it is a 403.
 #[derive(Debug, Clone)]
 pub struct CurrentUser {
     pub id: i64,
     pub role: UserRole,
     client_id: Option<i64>,
-    /// None where the secret in an address names the caller.
+    /// `None` if the caller is identified by the secret in an address, not by a token.
     session: Option<Uuid>,
 }
 
-/// Whom the secret in an address names.
+/// The caller that the secret in an address identifies.
 impl From<Account> for CurrentUser {
     fn from(account: Account) -> Self {
         Self { id: account.id, role: account.role, client_id: account.client_id, session: None }
     }
 }
 
-/// Who comes with an access token.
+/// The caller that an access token identifies.
 impl From<auth::Caller> for CurrentUser {
     fn from(caller: auth::Caller) -> Self {
         Self { session: Some(caller.session), ..caller.account.into() }
@@ -51,7 +51,7 @@ impl From<auth::Caller> for CurrentUser {
 }
 
 impl CurrentUser {
-    /// The session that the caller comes by.
+    /// The session of the caller's access token. A 401 for a caller without one.
     pub fn session(&self) -> Result<Uuid> {
         self.session.ok_or_else(auth::session_ended)
     }
@@ -70,12 +70,13 @@ impl CurrentUser {
         if self.role == UserRole::Technicien { Reach::Own(self.id) } else { Reach::All }
     }
 
-    /// Whether the caller is no staff: who sees of staff the name and the function.
+    /// Whether the caller is a client, not staff: then of staff only the name and the function are shown.
     pub fn is_outside(&self) -> bool {
         self.role == UserRole::Client
     }
 
-    /// The caller as someone who works on interventions; a technicien by role without a record as one is none yet.
+    /// The caller as the author of changes to interventions. A 403 for a user with the role technicien who has no technicien
+    /// record yet.
     pub async fn actor(&self, ctx: &Ctx) -> Result<Actor> {
         let technicien_id = match self.role {
             UserRole::Technicien => {
@@ -92,12 +93,12 @@ impl<S: Send + Sync> FromRequestParts<S> for CurrentUser {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        // Absent only when a route is missing from the table of roles: nobody may, then.
+        // Absent only if the table of roles lacks the route or leaves it open: then the request is refused.
         parts.extensions.get::<Self>().cloned().ok_or_else(|| Error::forbidden().into())
     }
 }
 
-/// Who does what a request asks for, as it is written down.
+/// The author of what a request does, as the audit records it.
 #[derive(Debug, Clone)]
 pub struct Auteur(pub audit::Auteur);
 
@@ -115,7 +116,7 @@ impl FromRequestParts<Ctx> for Auteur {
     }
 }
 
-/// Where a session is opened from.
+/// The address and program that a session is opened from.
 #[derive(Debug, Clone)]
 pub struct Origin(pub auth::Origin);
 
@@ -129,10 +130,10 @@ impl FromRequestParts<Ctx> for Origin {
     }
 }
 
-/// How long the body of a JSON object or a form may take to arrive: [`crate::routes`] allows it a mebibyte.
+/// How long the body of a JSON object or a form, at most a mebibyte ([`crate::routes`]), may take to arrive.
 const BODY_TIME: Duration = Duration::from_mins(1);
 
-/// The caller, where a route is also open to nobody in particular.
+/// The caller, on a route that may also be called without signing in.
 #[derive(Debug, Clone)]
 pub struct MaybeUser(pub Option<CurrentUser>);
 
@@ -166,8 +167,8 @@ impl<S: Send + Sync> FromRequestParts<S> for RowId {
     }
 }
 
-/// The one text of a path, which is no number: of a job, a queue, a schedule. What Postgres cannot even be asked for
-/// (a NUL) does not exist.
+/// The parameter of a path that is a text: of a job, a queue, a schedule. One with a NUL is a 404, since Postgres accepts none
+/// in a text.
 #[derive(Debug, Clone)]
 pub struct Name(pub String);
 
@@ -237,7 +238,7 @@ impl<S: Send + Sync, T: Input + Send + 'static> FromRequest<S> for Form<T> {
     }
 }
 
-/// Reads a `T`; one that takes processor time, off the async threads.
+/// Reads a `T`; off the async threads if that takes much processor time.
 async fn parse<T: Input + Send + 'static>(fields: Fields) -> Result<T> {
     if T::HEAVY { users::off_the_async_threads(|| fields.parse()).await? } else { fields.parse() }
 }
@@ -257,7 +258,7 @@ async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Api
     bytes.map_err(|e| ApiError::of_status(e.status()))
 }
 
-/// All of a body that may have [`BODY_LIMIT`].
+/// All of a body of at most [`BODY_LIMIT`] bytes: 413 for a larger one, 408 for one that does not arrive in time.
 pub async fn whole(body: Body) -> Result<Bytes, ApiError> {
     match in_time(Limited::new(body, BODY_LIMIT).collect()).await? {
         Ok(collected) => Ok(collected.to_bytes()),
@@ -266,7 +267,7 @@ pub async fn whole(body: Body) -> Result<Bytes, ApiError> {
     }
 }
 
-/// What is read of a body, if it comes before the client's time is up.
+/// The result of `reading` a body; 408 if it takes longer than [`BODY_TIME`].
 async fn in_time<T>(reading: impl Future<Output = T>) -> Result<T, ApiError> {
     let late = |_| ApiError::of_status(StatusCode::REQUEST_TIMEOUT);
     tokio::time::timeout(BODY_TIME, reading).await.map_err(late)

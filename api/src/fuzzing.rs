@@ -1,5 +1,5 @@
-//! A door for the fuzz targets of `fuzz/` and their replay in `api/tests/fuzz`: the parsers of what strangers send, bytes in
-//! and result out. Nobody else has any business here.
+//! Entry points for the fuzz targets of `fuzz/` and their replay in `api/tests/fuzz`: the parsers of untrusted input, from bytes
+//! to a result. No other code should use this module.
 use std::net::IpAddr;
 
 use axum::{
@@ -21,7 +21,7 @@ pub async fn upload(
     found.map_err(|error| error.into_response().status())
 }
 
-/// Whose address a request comes from.
+/// The address of the client of a request that came from `peer`.
 #[must_use]
 pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     crate::layers::client(peer, headers, trusted)

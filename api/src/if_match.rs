@@ -1,9 +1,9 @@
-//! `If-Match`: an edit that says which version it was made from is refused when somebody else has changed the row since
-//! ([RFC 9110 §13.1.1](https://www.rfc-editor.org/rfc/rfc9110#section-13.1.1)). The tag of a version is strong and names the
-//! row, not the bytes of an answer: what is reckoned for the reader (`en_retard`, signed addresses) is no part of it.
+//! `If-Match`: an edit that names the version it was made from is refused if the row has been changed since
+//! ([RFC 9110 §13.1.1](https://www.rfc-editor.org/rfc/rfc9110#section-13.1.1)). The tag of a version is strong and names the state
+//! of the row, not the bytes of an answer: fields computed for the reader (`en_retard`, signed addresses) do not change it.
 //!
-//! A handler of a PUT or a PATCH takes an [`IfMatch`], reads the row under its lock, edits it and lets [`IfMatch::judge`] decide
-//! before it commits. The [`layer`] reads the header, and notices a handler that does not ask. [`EXCEPTIONS`] are the routes without.
+//! A handler of a PUT or a PATCH takes an [`IfMatch`], reads the row under its lock, edits it and calls [`IfMatch::judge`] before
+//! it commits. The [`layer`] reads the header, and reports a handler that does not call it. [`EXCEPTIONS`] check no version.
 use axum::{
     Json,
     extract::{FromRequestParts, MatchedPath, Request, State},
@@ -12,14 +12,14 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use erp_core::{
-    Ctx, Error, Result, Text,
+    Code, Ctx, Error, Result, Text,
     input::Fault,
     version::{Condition, Versioned},
 };
 
 use crate::{ApiError, rbac};
 
-/// Edits (PUT, PATCH) that know no version, and why they need none.
+/// Edits (PUT, PATCH) that check no version, and why they need none.
 pub const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("PUT", "/notifications/{id}/read", "what was read is read, whatever else has changed"),
     ("PATCH", "/users/{id}/activate", "an account that works works, whatever else has changed"),
@@ -30,13 +30,13 @@ pub const EXCEPTIONS: &[(&str, &str, &str)] = &[
 pub struct IfMatch(Condition);
 
 impl IfMatch {
-    /// Gives `new`, what the edit made of `old`, if it may stand; else a 412, and the transaction must not commit. `old` is read
-    /// under the lock of its row.
+    /// Returns `new`, the row after the edit, if the edit may stand; otherwise a 412, and the transaction must not commit. `old` is
+    /// the row before the edit, read under its lock.
     pub fn judge<T: Versioned>(&self, old: &T, new: T) -> Result<T> {
         self.0.judge(old, new)
     }
 
-    /// The same for an edit that also gives `secrets` new values: fields that no answer shows, of which a 412 tells the name alone.
+    /// The same for an edit that also gives `secrets` new values: fields that no answer shows. A 412 lists only their names.
     pub fn judge_with<T: Versioned>(&self, old: &T, new: T, secrets: &[&str]) -> Result<T> {
         self.0.judge_with(old, new, secrets)
     }
@@ -65,7 +65,7 @@ pub fn etag(version: i64) -> HeaderValue {
     HeaderValue::from_str(&format!("\"{version}\"")).unwrap_or(HeaderValue::from_static("\"\""))
 }
 
-/// Hands the condition of a PUT or a PATCH to its handler. 428 for one without, where `REQUIRE_IF_MATCH` wants it.
+/// Passes the condition of a PUT or a PATCH to its handler. 428 if there is none and `REQUIRE_IF_MATCH` is set.
 pub async fn layer(State(ctx): State<Ctx>, mut request: Request, next: Next) -> Response {
     let Some(path) = path(&request) else { return next.run(request).await };
     let condition = match condition(request.headers()) {
@@ -83,7 +83,7 @@ pub async fn layer(State(ctx): State<Ctx>, mut request: Request, next: Next) -> 
     response
 }
 
-/// The path of an edit that knows versions, as routed below `/api/v1` or the root.
+/// The route of an edit that checks versions, without `/api/v1`. `None` for any other request.
 fn path(request: &Request) -> Option<String> {
     let (method, path) = (request.method(), request.extensions().get::<MatchedPath>()?.as_str());
     let edits = [Method::PUT, Method::PATCH].contains(method);
@@ -92,13 +92,13 @@ fn path(request: &Request) -> Option<String> {
     (known && !is_excepted(method.as_str(), path)).then(|| path.to_owned())
 }
 
-/// Whether an edit knows no version; `path` is below `/api/v1`.
+/// Whether an edit is one of [`EXCEPTIONS`]; `path` is without `/api/v1`.
 #[must_use]
 pub fn is_excepted(method: &str, path: &str) -> bool {
     EXCEPTIONS.iter().any(|excepted| (excepted.0, excepted.1) == (method, path))
 }
 
-/// What the header asks for; `None` when there is none.
+/// The condition in the header; `None` if there is no header.
 fn condition(headers: &HeaderMap) -> Result<Option<Condition>> {
     let values: Vec<&[u8]> =
         headers.get_all(header::IF_MATCH).iter().map(HeaderValue::as_bytes).collect();
@@ -112,8 +112,8 @@ fn condition(headers: &HeaderMap) -> Result<Option<Condition>> {
     versions(&all).map(|versions| Some(Condition::one_of(versions))).ok_or_else(malformed)
 }
 
-/// The versions that a list of tags names; `None` for what is no such list. Tags that are none of ours match nothing. A weak one is
-/// taken for the strong one that it was: proxies that compress an answer weaken its tag, and ours names the row, not the bytes.
+/// The versions that a list of tags names; `None` if `rest` is not such a list. Tags that are not ours match nothing. A weak tag
+/// counts as the strong one: proxies that compress an answer weaken its tag, and ours names the row, not the bytes.
 fn versions(mut rest: &[u8]) -> Option<Vec<i64>> {
     let (mut versions, mut tags) = (Vec::new(), 0);
     loop {
@@ -134,7 +134,7 @@ fn versions(mut rest: &[u8]) -> Option<Vec<i64>> {
         let ours = named.filter(|version| version.to_string().as_bytes() == tag);
         versions.extend(ours);
         rest = after.get(1..)?;
-        // What follows a tag is a comma, or nothing.
+        // Only a comma or the end may follow a tag.
         if !matches!(rest.trim_ascii_start(), [] | [b',', ..]) {
             return None;
         }
@@ -153,7 +153,7 @@ fn malformed() -> Error {
 fn required() -> ApiError {
     ApiError::new(
         StatusCode::PRECONDITION_REQUIRED,
-        "version_requise",
+        Code::VersionRequise,
         Text::new(
             "Dites de quelle version part votre modification : l'en-tête If-Match porte l'ETag, ou le champ version entre guillemets, de la fiche que vous avez lue.",
             "Say which version your edit was made from: the header If-Match has the ETag, or the field version in quotes, of what you have read.",

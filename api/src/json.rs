@@ -1,7 +1,7 @@
-//! JSON in which no object says the same thing twice.
+//! JSON in which no object has two members of the same name.
 //!
-//! `serde_json` keeps the last of two members with one name, and another reader in front of us may keep the first: what
-//! was checked would not be what was done ([RFC 8259 §4](https://www.rfc-editor.org/rfc/rfc8259#section-4)).
+//! `serde_json` keeps the last of two members with one name, and another reader in front of us may keep the first: it would
+//! check another value than the one we use ([RFC 8259 §4](https://www.rfc-editor.org/rfc/rfc8259#section-4)).
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};

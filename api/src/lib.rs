@@ -1,4 +1,4 @@
-//! HTTP: routes, extractors, and the mapping of core errors to responses. No rule and no SQL.
+//! HTTP: routes, extractors, and the mapping of core errors to responses. Contains no business rule and no SQL.
 mod error;
 mod extract;
 #[doc(hidden)]

@@ -1,4 +1,4 @@
-//! One page of a list as a response: a bare JSON array, its total and its neighbours in headers.
+//! One page of a list as a response: a bare JSON array, with the total and the links to other pages in headers.
 use axum::{
     Json,
     extract::FromRequestParts,
@@ -14,7 +14,7 @@ pub const X_TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 /// `false` where there are more rows than were counted; absent otherwise.
 pub const X_TOTAL_COUNT_EXACT: HeaderName = HeaderName::from_static("x-total-count-exact");
 
-/// What of the request the links of its list are made from.
+/// The URI of the request, from which the links of a list are made.
 #[derive(Debug, Clone)]
 pub struct Here(Uri);
 
@@ -28,7 +28,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Here {
 }
 
 impl Here {
-    /// The answer for `listed`, the part `page` of a list.
+    /// The response for `listed`, the part `page` of a list.
     pub fn list<T: Serialize>(&self, page: &Page, listed: &Listed<T>) -> Response {
         let mut response = Json(&listed.rows).into_response();
         let headers = response.headers_mut();
@@ -44,8 +44,8 @@ impl Here {
         response
     }
 
-    /// [RFC 8288](https://www.rfc-editor.org/rfc/rfc8288): first and last always, prev and next where there are any. Where
-    /// not all was counted `more` says whether this page is full; then there is a next one, and nobody knows the last.
+    /// The value of `Link` ([RFC 8288](https://www.rfc-editor.org/rfc/rfc8288)): `first` and `last` always, `prev` and `next` if there
+    /// are any. If not all rows were counted, `more` says whether this page is full: then there is a `next`, and never a `last`.
     fn links(&self, page: &Page, total: i64, more: Option<bool>) -> String {
         let last = (total - 1).max(0) / page.limit * page.limit;
         let mut links = vec![("first", 0)];

@@ -1,4 +1,4 @@
-//! `erp-api`: serves the REST interface, or prepares what it needs. What a person reads in a terminal is French.
+//! `erp-api`: serves the REST interface, or runs one of the commands around it. Texts for the terminal are French.
 mod commands;
 
 use std::process::ExitCode;
@@ -63,7 +63,7 @@ async fn main() -> ExitCode {
         }
         _ => {}
     }
-    // The others speak to a person: no log, but sentences.
+    // The other commands print sentences for a person, and write no log.
     let config = match Config::or_faults() {
         Ok(config) => config,
         Err(code) => return code,
@@ -90,7 +90,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// What only shows when it is used: files of keys, addresses.
+/// Checks settings that reading them does not check: files of keys, addresses, the names of queues.
 fn check(config: &Config) -> anyhow::Result<()> {
     Keys::new(&config.auth)?;
     mailer::Mailer::new(&config.mail.smtp)?;

@@ -1,8 +1,8 @@
-//! Multipart bodies, bounded in all that is not the file itself.
+//! Reads multipart bodies within bounds: on the whole, on the number of parts and on the head of each.
 //!
-//! axum's reader (`multer`) bounds neither the head of a part nor their number, takes whatever has arrived into its buffer, and
-//! searches all of that again whenever a byte comes: ninety megabytes in one head cost half a minute of processor time. It is
-//! kept, since it knows how browsers write forms; what it is given is counted here, so that its buffer stays small.
+//! axum's reader (`multer`) bounds neither the head of a part nor the number of parts, buffers all that has arrived, and
+//! searches the whole buffer again whenever a byte arrives: ninety megabytes in one head cost half a minute of processor time.
+//! It is used all the same, since it knows how browsers write forms; its input is counted here, so that its buffer stays small.
 use std::{
     pin::Pin,
     sync::{
@@ -19,13 +19,13 @@ use axum::{
 };
 use futures_util::Stream;
 
-/// What may stand before a part's content: the boundary and its headers.
+/// The most bytes before a part's content: the boundary and the headers.
 const HEAD_BYTES: usize = 8 * 1024;
 /// More parts than any form here has.
 const MOST_PARTS: usize = 32;
-/// Of a whole `Content-Type`: a boundary has 70 characters at the most (RFC 2046), and is compared with what comes.
+/// The most bytes of the `Content-Type`: a boundary has 70 characters at the most (RFC 2046), and the body is searched for it.
 const CONTENT_TYPE_BYTES: usize = 256;
-/// What of a file the reader has in its hands at once.
+/// The most bytes of a body that the reader gets at once.
 const SLICE_BYTES: usize = 16 * 1024;
 
 /// Why a body is not read any further.
@@ -46,11 +46,11 @@ pub struct Parts {
     seen: usize,
 }
 
-/// What the reader has been given, and may still be.
+/// Counts what the reader has been given, and how much it may still get.
 #[derive(Debug)]
 struct Count {
     received: AtomicU64,
-    /// Bytes until the content of the next part must have begun; without a bound while there is content.
+    /// Bytes that the head of the next part may still take; `usize::MAX` (no bound) while content is read.
     head_left: AtomicUsize,
     broken: OnceLock<Broken>,
 }
@@ -62,7 +62,7 @@ impl Count {
 }
 
 impl Parts {
-    /// The parts of `request`, whose body has `most` bytes at the most, whatever they are.
+    /// The parts of `request`. A body of more than `most` bytes, of whatever kind, is [`Broken::TooLarge`].
     pub async fn read(request: Request, most: u64) -> Result<Self, Broken> {
         let (parts, body) = request.into_parts();
         if announced(&parts.headers).is_some_and(|length| length > most) {
@@ -83,30 +83,30 @@ impl Parts {
         Ok(Self { reader: reader.map_err(|_| Broken::Malformed)?, count, seen: 0 })
     }
 
-    /// The next part. The one before it must have been read to its end, or passed over by [`Part::skip`].
+    /// The next part; `None` at the end. The previous part must have been read to its end, or skipped by [`Part::skip`].
     pub async fn next(&mut self) -> Result<Option<Part<'_>>, Broken> {
-        self.seen += 1;
-        if self.seen > MOST_PARTS {
-            return Err(Broken::Malformed);
-        }
         self.count.head_left.store(HEAD_BYTES, Ordering::Relaxed);
         let field = self.reader.next_field().await.map_err(|_| self.count.why())?;
         self.count.head_left.store(usize::MAX, Ordering::Relaxed);
         let Some(field) = field else { return Ok(None) };
-        // What came together with the end of the part before it was not counted as a head.
+        self.seen += 1;
+        if self.seen > MOST_PARTS {
+            return Err(Broken::Malformed);
+        }
+        // Bytes of this head that arrived together with the end of the previous part were not counted.
         if bytes(field.headers()) > HEAD_BYTES {
             return Err(Broken::Head);
         }
         Ok(Some(Part { field, count: self.count.clone() }))
     }
 
-    /// How much of the body has been taken so far.
+    /// A counter of the bytes of the body received so far, which can be read while a part is borrowed.
     pub fn received(&self) -> Received {
         Received(self.count.clone())
     }
 }
 
-/// How much of a body has been taken so far.
+/// Counts the bytes of a body received so far.
 pub struct Received(Arc<Count>);
 
 impl Received {
@@ -115,7 +115,7 @@ impl Received {
     }
 }
 
-/// A part, whose content is still to come.
+/// A part whose content has not been read yet.
 pub struct Part<'a> {
     field: Field<'a>,
     count: Arc<Count>,
@@ -130,17 +130,17 @@ impl Part<'_> {
         self.field.file_name()
     }
 
-    /// The next piece of the content; none at its end.
+    /// The next piece of the content; `None` at its end.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Broken> {
         self.field.chunk().await.map_err(|_| self.count.why())
     }
 
-    /// All of the content, which the body bounds, as text.
+    /// All of the content as text. Only the bound on the whole body limits its size.
     pub async fn text(self) -> Result<String, Broken> {
         self.field.text().await.map_err(|_| self.count.why())
     }
 
-    /// Passes over the content.
+    /// Reads the content to its end, and discards it.
     pub async fn skip(mut self) -> Result<(), Broken> {
         while self.chunk().await?.is_some() {}
         Ok(())
@@ -155,13 +155,14 @@ fn bytes(headers: &HeaderMap) -> usize {
     headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum()
 }
 
-/// A body that ends in an error where a bound is passed.
+/// A body stream that ends in an error where a bound is exceeded.
 struct Counted {
     body: BodyDataStream,
     most: u64,
-    /// What has arrived and was not passed on.
+    /// Bytes that have arrived and are not passed on yet.
     rest: Bytes,
-    /// The reader asks until there is nothing: it is told so after each slice, and woken at once.
+    /// Whether the last poll gave a slice. The reader polls and buffers until the stream is pending: so after each slice it gets
+    /// one `Pending`, and is woken at once.
     gave: bool,
     count: Arc<Count>,
 }

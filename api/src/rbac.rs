@@ -1,16 +1,16 @@
-//! Who may do what: one table, from which the guard, the documentation and the tests come.
-//! What depends on a row (a client sees only its own) is a line in the route.
+//! Who may call which route: one table, which the guard, the documentation and the tests use.
+//! A rule that depends on a row (a client sees only its own) is in the handler.
 use axum::http::Method;
 use erp_core::users::UserRole;
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Everybody; a token is not even looked at.
+    /// Everybody; a token is ignored.
     Anyone,
-    /// Anyone with an account, or with an address that is signed; with `PUBLIC_UPLOADS=true` everybody. The handler decides.
+    /// Anyone with an account, or with a signed address; with `PUBLIC_UPLOADS=true` everybody. The handler decides.
     SignedInOrLien,
-    /// Anyone with an account, who may be named by a secret in the address instead of a token.
+    /// Anyone with an account, identified by a token or by a secret in the address. The handler checks the secret.
     SignedInOrSecret,
     /// Anyone with an account; with `PUBLIC_EQUIPEMENTS=true` everybody.
     SignedInOrPublicEquipements,
@@ -28,7 +28,7 @@ const RT: Access = Access::Roles(&[UserRole::Admin, UserRole::Responsable, UserR
 /// **\***
 const ANY: Access = Access::SignedIn;
 
-/// One line a route: method, path (below `/api/v1`, and at the root), who.
+/// Method, path (below `/api/v1`, and at the root) and access of each route.
 pub const TABLE: &[(Method, &str, Access)] = &[
     (Method::GET, "/", Access::Anyone),
     (Method::GET, "/health", Access::Anyone),
@@ -54,7 +54,7 @@ pub const TABLE: &[(Method, &str, Access)] = &[
     (Method::GET, "/users/me/calendrier", ANY),
     (Method::POST, "/users/me/calendrier", ANY),
     (Method::DELETE, "/users/me/calendrier", ANY),
-    // By the secret in the address.
+    // The secret in the address identifies the user.
     (Method::GET, "/desabonnement", Access::Anyone),
     (Method::POST, "/desabonnement", Access::Anyone),
     (Method::GET, "/users/{id}", A),
@@ -140,7 +140,7 @@ pub const TABLE: &[(Method, &str, Access)] = &[
     (Method::GET, "/admin/audit", A),
 ];
 
-/// Who may call `method` on the matched `path`; `None` for a pair that does not exist. `HEAD` is `GET` without a body.
+/// Who may call `method` on the matched `path`; `None` for a pair that is not in the table. `HEAD` counts as `GET`.
 #[must_use]
 pub fn access(method: &Method, path: &str) -> Option<Access> {
     let path = path.strip_prefix("/api/v1").unwrap_or(path);

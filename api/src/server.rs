@@ -1,6 +1,6 @@
-//! Connections: accepted, bounded in time, and ended politely.
+//! Accepts connections, bounds them in time, and shuts them down gracefully.
 //!
-//! `axum::serve` sets no time limits and waits for ever for a client that never ends its request; this is the same
+//! `axum::serve` sets no time limits and waits without end for a client that never ends its request; this is the same
 //! loop with hyper's own settings.
 use std::{convert::Infallible, net::SocketAddr, time::Duration};
 
@@ -19,12 +19,12 @@ use tower::{Service, ServiceExt as _};
 
 /// How long a client may take for the head of a request, and how long an idle connection is kept.
 const HEAD_LIMIT: Duration = Duration::from_secs(30);
-/// More than [`crate::layers::limit_headers`] lets through, so that the refusal has the envelope of every other. (Beyond
-/// 400 KiB of head hyper refuses by itself, with the bare status.)
+/// More than [`crate::layers::limit_headers`] lets through, so that its refusal has the same envelope as any other error.
+/// (Beyond 400 KiB of head hyper itself refuses, with the bare status.)
 const MOST_HEADERS: usize = 4096;
 
-/// Serves `service` on `listener` until `stop` is ready; then takes no more requests, and gives those under way `grace`
-/// to end.
+/// Serves `service` on `listener` until `stop` is ready; then accepts no more requests, and waits up to `grace` for those
+/// under way.
 pub async fn serve<S>(
     listener: TcpListener,
     service: S,
@@ -58,7 +58,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
             Ok(accepted) => return accepted,
-            // Out of file descriptors, most likely: connections that end will free some.
+            // Most likely the process is out of file descriptors: connections that end will free some.
             Err(error) => {
                 tracing::warn!(%error, "no connection can be accepted");
                 tokio::time::sleep(Duration::from_millis(200)).await;
@@ -72,7 +72,7 @@ where
     S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
 {
-    // Small answers leave at once; that it cannot be set is no reason not to serve.
+    // So that small answers leave at once. A failure to set it is no reason not to serve.
     let _ = socket.set_nodelay(true);
     let service = service.map_request(move |mut request: hyper::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));

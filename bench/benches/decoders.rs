@@ -1,5 +1,5 @@
-//! What a worker and its decoders have in memory together, over files made to fill it and over the photos of phones.
-//! The sum of what is resident is looked at every few milliseconds: pages of the program that they share count for each.
+//! The memory of a worker and its decoders together, while they process files made to exhaust it, and photos of phones.
+//! The resident memory of all is summed up every few milliseconds: pages that the processes share count for each of them.
 use std::{
     fs,
     sync::{
@@ -51,7 +51,8 @@ fn verdict(mib: u64) -> &'static str {
     if mib < 512 { "reached" } else { "missed" }
 }
 
-/// The most MiB that the worker and its decoders have until all of `files` have come to an end; `done` counts them.
+/// Uploads `files`, and returns the peak memory in MiB of the worker and its decoders until all have ended. `done` counts the
+/// files of all calls.
 async fn processed(
     system: &System,
     done: &mut usize,
@@ -81,7 +82,7 @@ async fn processed(
     Ok(peak.load(Ordering::Relaxed))
 }
 
-/// MiB that process `pid` and its children have in memory now.
+/// The resident memory in MiB of process `pid` and its children now.
 fn resident_mib(pid: u32) -> u64 {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let lists = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());

@@ -1,4 +1,4 @@
-//! Lists of interventions as they grow: how long a page and its total take, and by which plan.
+//! Lists of interventions at growing sizes: how long a page and its total take, and by which plan.
 use std::{collections::BTreeMap, time::Instant};
 
 use anyhow::Context as _;
@@ -14,10 +14,10 @@ use sqlx::{PgPool, postgres::PgPoolOptions};
 
 const SIZES: [i64; 3] = [10_000, 100_000, 1_000_000];
 const ROUNDS: usize = 40;
-/// A million rows and their indexes are written at a time.
+/// The statements that fill the tables anew: `SIZE` interventions at a time, dated back from `NOW`.
 const FILL: &str = include_str!("lists.sql");
 
-/// Name, query, and whose machines are seen.
+/// Name, query, and the scope of the reader.
 const LISTS: &[(&str, &str, Scope)] = &[
     ("all", "", Scope::All),
     ("the latest", "sort=-date_creation", Scope::All),

@@ -1,4 +1,4 @@
-//! Requests a second, each beside its limit, and how the API bears a storm of sign-ins.
+//! Requests a second, each beside its limit, and how the API behaves in a storm of sign-ins.
 use std::time::Duration;
 
 use erp_bench::{
@@ -9,9 +9,9 @@ use hyper::Method;
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(4);
 const CLIENTS: usize = 32;
-/// Sign-ins wait for each other: a few are enough to keep all cores at it.
+/// Clients that sign in at once: sign-ins wait for each other, and a few keep all cores busy.
 const SIGN_INS: usize = 8;
-/// Who opens interventions at once.
+/// Clients that open interventions at once.
 const OPENERS: usize = 8;
 const STORM: usize = 64;
 const NO_PAUSE: Duration = Duration::ZERO;
@@ -23,20 +23,24 @@ async fn main() -> anyhow::Result<()> {
     }
     let system = System::start().await?;
     let mut report = Report::default();
-    requests(&system, &mut report).await?;
-    storm(&system, &mut report).await?;
+    let sign_ins = system.sign_ins(STORM).await?;
+    requests(&system, &sign_ins[..SIGN_INS], &mut report).await?;
+    storm(&system, &sign_ins, &mut report).await?;
     report.print();
     Ok(())
 }
 
-/// The figures and their limits take turns, so that what else the machine does meets all alike.
-async fn requests(system: &System, report: &mut Report) -> anyhow::Result<()> {
+/// Measures the figures and their limits in turn, so that other load on the machine affects all alike.
+async fn requests(
+    system: &System,
+    sign_ins: &[hyper::Request<http_body_util::Full<bytes::Bytes>>],
+    report: &mut Report,
+) -> anyhow::Result<()> {
     let limits = Limits { system, clients: CLIENTS, time: ROUND };
     let server = limits.server()?;
     let health = request(Method::GET, "/health", None, None)?;
     let path = format!("/api/v1/interventions/{}", system.intervention_id);
     let row = request(Method::GET, &path, Some(&system.token), None)?;
-    let login = sign_in(system)?;
     let constant = request(Method::GET, "/", None, None)?;
     let routed = request(Method::GET, "/sqlx", None, None)?;
 
@@ -57,7 +61,7 @@ async fn requests(system: &System, report: &mut Report) -> anyhow::Result<()> {
         figures[1].push(rate(system.address, &row, CLIENTS).await?);
         beside[1].push(limits.sqlx()?);
         beside[2].push(rate(server.address, &routed, CLIENTS).await?);
-        figures[2].push(rate(system.address, &login, SIGN_INS).await?);
+        figures[2].push(hammer_each(system.address, sign_ins, ROUND).await?);
         beside[3].push(limits.argon2()?);
         opened.push(hammer_each(system.address, &openings, ROUND).await?);
         opened_beside.push(opening.opening()?);
@@ -88,14 +92,18 @@ async fn requests(system: &System, report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// `GET /health` while 64 clients sign in as fast as they can, and the memory that takes.
-async fn storm(system: &System, report: &mut Report) -> anyhow::Result<()> {
+/// Measures `GET /health` while 64 clients sign in as fast as they can, and the memory that this takes.
+async fn storm(
+    system: &System,
+    sign_ins: &[hyper::Request<http_body_util::Full<bytes::Bytes>>],
+    report: &mut Report,
+) -> anyhow::Result<()> {
     eprintln!("storm");
     forget_peak(system.api_pid)?;
-    let (login, health) = (sign_in(system)?, request(Method::GET, "/health", None, None)?);
+    let health = request(Method::GET, "/health", None, None)?;
     let time = ROUND * 3;
-    let (sign_ins, asked) = tokio::try_join!(
-        hammer(system.address, &login, STORM, time, NO_PAUSE),
+    let (per_second, asked) = tokio::try_join!(
+        hammer_each(system.address, sign_ins, time),
         hammer(system.address, &health, 1, time, Duration::from_millis(5)),
     )?;
     let p99 = asked.quantile_ms(0.99);
@@ -107,12 +115,7 @@ async fn storm(system: &System, report: &mut Report) -> anyhow::Result<()> {
         "",
     );
     report.line("GET /health, p99 in it", format!("{p99:.1} ms"), "goal: 50 ms", goal);
-    report.line("POST /auth/login in it", format!("{:.0} /s", sign_ins.per_second), "", "");
+    report.line("POST /auth/login in it", format!("{per_second:.0} /s"), "", "");
     report.line("API, peak memory in it", format!("{:.0} MiB", peak_mib(system.api_pid)?), "", "");
     Ok(())
-}
-
-fn sign_in(system: &System) -> anyhow::Result<hyper::Request<http_body_util::Full<bytes::Bytes>>> {
-    let form = format!("username={}&password={}", system.username, system.password);
-    request(Method::POST, "/api/v1/auth/login", None, Some(&form))
 }

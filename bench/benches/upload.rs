@@ -1,4 +1,4 @@
-//! What uploads cost: the memory of the API while many arrive at once, and photos that a core processes.
+//! What uploads cost: the memory of the API while many arrive at once, and the photos a second that are processed.
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
@@ -22,7 +22,7 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// 12-megapixel photographs, from the first upload until the last is ready.
+/// Measures the processing of 12-megapixel photographs, from the first upload until the last is ready.
 async fn photos(system: &System, report: &mut Report) -> anyhow::Result<()> {
     let photo = Bytes::from(samples::jpeg(4000, 3000, 1));
     let (started, before) = (Instant::now(), cpu_seconds(system.worker_pid)?);
@@ -33,7 +33,7 @@ async fn photos(system: &System, report: &mut Report) -> anyhow::Result<()> {
         ensure!(started.elapsed() < PHOTO_LIMIT, "the photos are not ready");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    // With its decoders, which have ended.
+    // Includes its decoders, which have ended.
     let cpu = cpu_seconds(system.worker_pid)? - before;
     #[expect(clippy::cast_precision_loss, reason = "a count of photos")]
     let count = PHOTOS as f64;
@@ -49,7 +49,7 @@ async fn photos(system: &System, report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The peak of the API's memory while 50 clients send the largest file there may be.
+/// Measures the peak memory of the API while 50 clients upload a file of the largest size each.
 async fn memory(system: &System, report: &mut Report) -> anyhow::Result<()> {
     let file = Bytes::from(vec![b'x'; UPLOAD]);
     forget_peak(system.api_pid)?;

@@ -1,9 +1,9 @@
-//! The program that looks after a private Postgres.
+//! The program that guards a private Postgres.
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 
-/// `erp-dev`, built when it is not.
+/// The path of `erp-dev`, which is built first if it is not up to date.
 pub fn guard() -> anyhow::Result<PathBuf> {
     let status = std::process::Command::new("cargo")
         .args(["build", "--quiet", "--package", "erp-dev", "--bin", "erp-dev"])

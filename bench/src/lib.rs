@@ -1,6 +1,6 @@
 //! What the benchmarks share: a system to measure, a load to put on it, and a table to print.
 //!
-//! A figure alone says little, the machine being what it is: each stands beside its limit, measured in the same run.
+//! A figure depends on the machine, so each is printed beside its limit, measured in the same run.
 
 mod guard;
 mod limits;
@@ -19,7 +19,7 @@ pub use process::{Child, cpu_seconds, forget_peak, peak_mib};
 pub use report::Report;
 pub use system::System;
 
-/// Threads that the machine runs at once.
+/// How many threads the machine runs at once.
 #[must_use]
 pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)

@@ -1,4 +1,4 @@
-//! What each figure stands beside, each in a process of its own, as the API is.
+//! The limits that the figures are compared with. Each is measured in a process of its own, since the API is one, too.
 use std::{
     io::{BufRead as _, BufReader},
     process::{Command, Stdio},
@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 
 use crate::{Child, System, cores, opening};
 
-/// How this program is told to be a limit rather than a benchmark.
+/// The first argument of a process that measures a limit instead of running the benchmark.
 const ROLE: &str = "__limit";
 
 /// A limit that is measured over HTTP.
@@ -30,29 +30,31 @@ pub struct Server {
 #[derive(Debug, Clone, Copy)]
 pub struct Limits<'a> {
     pub system: &'a System,
-    /// How many ask at once.
+    /// How many clients run at once.
     pub clients: usize,
+    /// How long a measurement takes.
     pub time: Duration,
 }
 
 impl Limits<'_> {
-    /// An axum server whose `/` answers a constant, and whose `/sqlx` runs the SQL of the API and answers a constant.
+    /// Starts an axum server whose `/` answers a constant, and whose `/sqlx` runs the statements of [`Self::sqlx`] and answers a
+    /// constant.
     pub fn server(&self) -> anyhow::Result<Server> {
         let (process, line) = self.start("server")?;
         Ok(Server { address: line.parse()?, _process: process })
     }
 
-    /// The two statements of `GET /interventions/{id}` (the caller's account, the row), a second.
+    /// How often a second the two statements of `GET /interventions/{id}` (the caller's account, the row) run.
     pub fn sqlx(&self) -> anyhow::Result<f64> {
         Ok(self.start("sqlx")?.1.parse()?)
     }
 
-    /// The statements of `POST /interventions`, a second, each for a technicien of its own.
+    /// How often a second the statements of `POST /interventions` run, for one technicien a client.
     pub fn opening(&self) -> anyhow::Result<f64> {
         Ok(self.start("opening")?.1.parse()?)
     }
 
-    /// Hashes a second on all cores, without anything around them.
+    /// Argon2 hashes a second on all cores, without anything around them.
     pub fn argon2(&self) -> anyhow::Result<f64> {
         Ok(self.start("argon2")?.1.parse()?)
     }
@@ -70,7 +72,7 @@ impl Limits<'_> {
     }
 }
 
-/// Does the work of a limit when this process was started for it; `false` when it is the benchmark itself.
+/// Measures a limit if this process was started for it, and returns `true`; returns `false` if it is the benchmark itself.
 pub async fn is_limit() -> anyhow::Result<bool> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let [marker, role, url, user, intervention, clients, millis] = args.as_slice() else {
@@ -94,7 +96,7 @@ pub async fn is_limit() -> anyhow::Result<bool> {
     Ok(true)
 }
 
-/// As many connections as the API has by default.
+/// A pool of as many connections as the API has by default.
 async fn pool(url: &str) -> anyhow::Result<PgPool> {
     let options =
         sqlx::postgres::PgPoolOptions::new().max_connections(20).test_before_acquire(false);
@@ -130,7 +132,7 @@ async fn query(
     let started = Instant::now();
     let counts = try_join_all((0..clients).map(|_| {
         let pool = pool.clone();
-        // A task each, to use all cores, as the API's requests do.
+        // One task for each client, so that all cores are used, as by the API's requests.
         let work = async move {
             let mut count = 0_u32;
             while started.elapsed() < time {

@@ -1,4 +1,4 @@
-//! Clients that ask the same again and again.
+//! Clients that send the same request again and again.
 use std::{
     net::SocketAddr,
     time::{Duration, Instant},
@@ -12,17 +12,17 @@ use hyper::{Method, Request, client::conn::http1, header};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-/// What came of a load.
+/// The result of a load.
 #[derive(Debug)]
 pub struct Outcome {
-    /// Answers in a second, all clients together.
+    /// Answers a second, of all clients together.
     pub per_second: f64,
-    /// How long each answer took, the quickest first.
+    /// How long each answer took, the shortest first.
     latencies: Vec<Duration>,
 }
 
 impl Outcome {
-    /// The time in which `share` (0 to 1) of all answers came, in milliseconds.
+    /// The latency, in milliseconds, that `share` (0 to 1) of all answers did not exceed.
     #[must_use]
     #[expect(
         clippy::cast_precision_loss,
@@ -37,7 +37,7 @@ impl Outcome {
     }
 }
 
-/// A request of `path`, with a token and a form where there are any.
+/// A request of `path`, with a token and a form if they are given.
 pub fn request(
     method: Method,
     path: &str,
@@ -69,7 +69,7 @@ pub fn json_request(
     Ok(request.body(Full::from(body.to_string()))?)
 }
 
-/// Sends each of `requests` again and again on a connection of its own, for `time`; answers a second, all together.
+/// Sends each of `requests` again and again for `time`, on a connection of its own. Returns answers a second, all together.
 pub async fn hammer_each(
     address: SocketAddr,
     requests: &[Request<Full<Bytes>>],
@@ -79,8 +79,8 @@ pub async fn hammer_each(
     Ok(try_join_all(all).await?.iter().map(|outcome| outcome.per_second).sum())
 }
 
-/// Sends `request` on `clients` connections, each as soon as it has the answer to the one before and a `pause` is over,
-/// for `time`. An answer that is not 200 is an error: what is not served is not measured.
+/// Sends `request` again and again for `time` on `clients` connections, each as soon as it has its answer and `pause` is over.
+/// An answer that is no success is an error, since only served requests are to be measured.
 pub async fn hammer(
     address: SocketAddr,
     request: &Request<Full<Bytes>>,
@@ -116,7 +116,7 @@ async fn client(
             let status = response.status();
             let body = response.into_body().collect().await?.to_bytes();
             ensure!(
-                status == 200,
+                status.is_success(),
                 "{} {status}: {}",
                 request.uri(),
                 String::from_utf8_lossy(&body)
@@ -133,7 +133,7 @@ async fn client(
     latencies
 }
 
-/// The middle one of some figures.
+/// The median; of an even number of figures the upper middle one, of none 0.
 #[must_use]
 pub fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);

@@ -1,5 +1,5 @@
-//! The statements of `POST /interventions` with a technicien, in plain sqlx: one transaction, as Postgres's log shows them
-//! (`log_statement = all`) for an assignment that joins the open mail of its reader.
+//! The statements of `POST /interventions` with a technicien, in plain sqlx: the caller's account, then one transaction, as
+//! Postgres's log shows them (`log_statement = all`) for an assignment that joins the open mail of its reader.
 #![expect(
     clippy::disallowed_methods,
     reason = "a limit: the statements, and nothing of ours around them"
@@ -11,7 +11,7 @@ use chrono::Utc;
 use futures_util::future::try_join_all;
 use sqlx::PgPool;
 
-/// How often a second `clients` connections at once get through the statements, each for a technicien of its own.
+/// How often a second the statements are run by `clients` tasks at once, each for a technicien of its own.
 pub(crate) async fn per_second(
     pool: &PgPool,
     by: i64,

@@ -1,4 +1,4 @@
-//! The plans of the very statements that a piece of code runs, told by Postgres's `auto_explain`.
+//! The plans of the statements that a piece of code really runs, reported by Postgres's `auto_explain`.
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sqlx::PgPool;
@@ -7,12 +7,12 @@ use tracing_subscriber::{
     Layer, layer::Context, layer::SubscriberExt as _, util::SubscriberInitExt as _,
 };
 
-/// Collects what the server says to its client.
+/// Collects the notices that the server sends to its client, as sqlx logs them.
 #[derive(Debug, Clone, Default)]
 pub struct Plans(Arc<Mutex<Vec<String>>>);
 
 impl Plans {
-    /// Listens from now on; once in a process.
+    /// Installs the collector as the global subscriber of `tracing`. May be called once in a process.
     #[must_use]
     pub fn capture() -> Self {
         let plans = Self::default();
@@ -20,7 +20,8 @@ impl Plans {
         plans
     }
 
-    /// The plans of what `work` does on `pool`, which has one connection. Costs are left out: the shape matters.
+    /// The plans of the statements that `work` runs on `pool`, which must have one connection. Costs are left out: only the shape
+    /// matters.
     pub async fn of<T, F: Future<Output = erp_core::Result<T>>>(
         &self,
         pool: &PgPool,
@@ -44,7 +45,7 @@ impl Plans {
     }
 }
 
-/// The lines of a plan after its query, without what it cost.
+/// The lines of a plan after its query, without the costs, cut at 140 characters.
 fn shape(told: &str) -> Option<String> {
     let (_, plan) = told.split_once("Query Text:")?;
     let lines = plan.lines().skip_while(|line| !line.contains("(cost="));
@@ -66,7 +67,7 @@ impl Visit for Message<'_> {
     fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
         if field.name() == "message" {
             let mut told = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
-            // A text shown for debugging: its line ends are escaped.
+            // `Debug` escapes line ends.
             told.push(format!("{value:?}").replace("\\n", "\n"));
         }
     }

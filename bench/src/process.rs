@@ -1,4 +1,4 @@
-//! Processes that are started, looked at, and gone with their owner. Linux: the figures are those of `/proc`.
+//! Child processes that are measured, and ended together with their owner. Linux only: the figures are those of `/proc`.
 use std::{
     fs,
     process::{Command, Stdio},
@@ -7,22 +7,22 @@ use std::{
 use anyhow::Context as _;
 use rustix::process::{Pid, Signal, kill_process};
 
-/// A process that is asked to end, and waited for, when this is dropped.
+/// A child process. When this is dropped, the process gets a SIGTERM and is waited for.
 #[derive(Debug)]
 pub struct Child(std::process::Child);
 
 impl Child {
-    /// Starts `command`; its output is kept from the table.
+    /// Starts `command` without standard input.
     pub fn start(command: &mut Command) -> anyhow::Result<Self> {
         Ok(Self(command.stdin(Stdio::null()).spawn()?))
     }
 
-    /// Whether it has not ended by itself.
+    /// Whether it is still running.
     pub fn runs(&mut self) -> bool {
         matches!(self.0.try_wait(), Ok(None))
     }
 
-    /// Its standard output, if that is piped; once.
+    /// Its standard output if that is piped; `None` from the second call on.
     pub fn output(&mut self) -> Option<std::process::ChildStdout> {
         self.0.stdout.take()
     }
@@ -43,19 +43,19 @@ pub fn peak_mib(pid: u32) -> anyhow::Result<f64> {
     Ok(kib / 1024.0)
 }
 
-/// Makes the present memory of process `pid` its peak.
+/// Resets the peak memory of process `pid` to its present memory.
 pub fn forget_peak(pid: u32) -> anyhow::Result<()> {
     Ok(fs::write(format!("/proc/{pid}/clear_refs"), "5")?)
 }
 
-/// The processor time that process `pid` and those of its children that have ended have used, in seconds.
+/// The processor time, in seconds, of process `pid` and of its children that have ended.
 pub fn cpu_seconds(pid: u32) -> anyhow::Result<f64> {
-    /// `USER_HZ`, which Linux has fixed for what it tells programs.
+    /// `USER_HZ`, the fixed unit of the times that Linux shows to programs.
     const TICKS: f64 = 100.0;
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let after_name = stat.rsplit_once(") ").context("no name")?.1;
     let fields: Vec<&str> = after_name.split(' ').collect();
-    // Its own, user and system, then those of its children.
+    // User and system time of its own, then of its children.
     let times = [11, 12, 13, 14].map(|n| fields.get(n).and_then(|f| f.parse::<f64>().ok()));
     let times: Option<Vec<f64>> = times.into_iter().collect();
     Ok(times.with_context(|| format!("no times in /proc/{pid}/stat"))?.iter().sum::<f64>() / TICKS)

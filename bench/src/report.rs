@@ -1,11 +1,11 @@
 //! The table that a benchmark prints.
 
-/// Lines of: what, its figure, its limit or goal, how it stands to that.
+/// Rows of: what was measured, its figure, its limit or goal, and how it compares to that.
 #[derive(Debug, Default)]
 pub struct Report(Vec<[String; 4]>);
 
 impl Report {
-    /// Adds a line.
+    /// Adds a row.
     pub fn line(
         &mut self,
         what: &str,

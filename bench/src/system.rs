@@ -1,4 +1,4 @@
-//! The system under measure: `cargo dev --release`, as it is for everyone.
+//! The system that is measured: `cargo dev --release`, without its demo data.
 use std::{
     collections::HashMap,
     fs,
@@ -11,31 +11,36 @@ use std::{
 use anyhow::{Context as _, ensure};
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::Request;
+use hyper::{Method, Request};
 use serde_json::{Value, json};
 
-use crate::{load::json_request, process::Child};
+use crate::{
+    load::{json_request, request},
+    process::Child,
+};
 
-/// The first start builds the programs.
+/// Of the accounts that are made for a measurement.
+const PASSWORD: &str = "Un banc de mesure, 2026";
+/// How long a start may take: the first one builds the programs.
 const START_LIMIT: Duration = Duration::from_mins(30);
 
-/// A running system with its own database, empty but for the admin and one intervention.
+/// A running system with its own database, empty but for the admin, a machine and one intervention.
 #[derive(Debug)]
 pub struct System {
     /// Where the API listens.
     pub address: SocketAddr,
-    /// Its process.
+    /// The process of the API.
     pub api_pid: u32,
-    /// The process of its one worker.
+    /// The process of the one worker.
     pub worker_pid: u32,
     pub database_url: String,
     pub username: String,
     pub password: String,
     /// An access token of the admin.
     pub token: String,
-    /// The admin.
+    /// The id of the admin.
     pub user_id: i64,
-    /// An intervention to read and to attach files to.
+    /// The intervention to read and to attach files to.
     pub intervention_id: i64,
     client: reqwest::Client,
     _process: Child,
@@ -43,9 +48,9 @@ pub struct System {
 }
 
 impl System {
-    /// Starts it on free ports, without limits of requests.
+    /// Starts the system on free ports, without rate limits.
     pub async fn start() -> anyhow::Result<Self> {
-        // reqwest is built without a TLS provider of its own; a second call changes nothing.
+        // reqwest is built without a TLS provider of its own. A second call has no effect.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let dir = tempfile::tempdir()?;
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
@@ -111,17 +116,12 @@ impl System {
         self.post("/interventions", &new).await?["id"].as_i64().context("no id")
     }
 
-    /// Requests that each open an intervention for a technicien of its own.
+    /// Creates `count` techniciens, and returns for each a request that opens an intervention for it.
     pub async fn openings(&self, count: usize) -> anyhow::Result<Vec<Request<Full<Bytes>>>> {
         let machine = self.get(&format!("/interventions/{}", self.intervention_id)).await?["equipement"]["id"].clone();
         let mut requests = Vec::new();
         for n in 0..count {
-            let name = format!("banc{n}");
-            let user = json!({
-                "username": name, "email": format!("{name}@example.com"), "full_name": name, "role": "technicien",
-                "password": "Un banc de mesure, 2026",
-            });
-            let user = self.post("/users", &user).await?;
+            let user = self.user(&format!("banc{n}")).await?;
             let technicien = json!({"user_id": user["id"], "equipe": "Banc"});
             let technicien = self.post("/techniciens", &technicien).await?;
             let new = json!({
@@ -130,6 +130,27 @@ impl System {
             requests.push(json_request("/api/v1/interventions", &self.token, &new)?);
         }
         Ok(requests)
+    }
+
+    /// Creates `count` accounts, and returns for each a request that signs in to it. Of one account only five attempts are judged
+    /// at once.
+    pub async fn sign_ins(&self, count: usize) -> anyhow::Result<Vec<Request<Full<Bytes>>>> {
+        let mut requests = Vec::new();
+        for n in 0..count {
+            let name = format!("entree{n}");
+            self.user(&name).await?;
+            let form = format!("username={name}&password={PASSWORD}");
+            requests.push(request(Method::POST, "/api/v1/auth/login", None, Some(&form))?);
+        }
+        Ok(requests)
+    }
+
+    async fn user(&self, name: &str) -> anyhow::Result<Value> {
+        let user = json!({
+            "username": name, "email": format!("{name}@example.com"), "full_name": name, "role": "technicien",
+            "password": PASSWORD,
+        });
+        self.post("/users", &user).await
     }
 
     async fn get(&self, path: &str) -> anyhow::Result<Value> {
@@ -142,7 +163,7 @@ impl System {
         Ok(request.send().await?.error_for_status()?.json().await?)
     }
 
-    /// Sends `bytes` as a file of the intervention.
+    /// Uploads `bytes` as a file of the intervention.
     pub async fn upload(&self, name: &str, bytes: bytes::Bytes) -> anyhow::Result<()> {
         let part = reqwest::multipart::Part::stream(bytes).file_name(name.to_owned());
         let form = reqwest::multipart::Form::new().part("file", part);
@@ -164,7 +185,7 @@ impl System {
         self.documents(&["ready"]).await
     }
 
-    /// How many documents a worker has done with.
+    /// How many documents are `ready` or `failed`.
     pub async fn ended_documents(&self) -> anyhow::Result<usize> {
         self.documents(&["ready", "failed"]).await
     }
@@ -182,7 +203,7 @@ impl System {
     }
 }
 
-/// What `cargo dev` writes when all is ready.
+/// Waits until all is ready, and returns the variables that `cargo dev` writes then.
 async fn ready(process: &mut Child, dir: &Path) -> anyhow::Result<HashMap<String, String>> {
     let started = Instant::now();
     loop {

@@ -1,21 +1,22 @@
-//! What becomes of all that an account opens, when its password changes or it is disabled.
+//! Changing a password and disabling an account: both end all access that the account gave.
 use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::{
-    Error, Result, Tx,
+    Code, Error, Result, Tx,
     auth::{self, Motif},
     calendrier,
     notifications::outgoing_mails::{self, Avis, Quoi},
     users::{self, Account, PasswordHash},
 };
 
-/// Gives `account` a new password, ends all its sessions and the addresses of its calendars (what the old password opened), and
-/// tells its owner, by mail, from which `address` it was done.
-/// `account` is as it was when its present password was confirmed, and `session` the one that asks: if either has changed since,
-/// nothing happens and it is a 401.
+/// Gives `account` a new password, ends all its sessions and the addresses of its calendars (the access that the old password
+/// gave), and sends its owner a mail that names the `address` of the request.
+///
+/// `account` is as read when its present password was confirmed, and `session` the session of the request. If either has
+/// changed since, nothing is changed and the error is a 401 (a 403 if the account may no longer be used).
 pub async fn change_password(
     tx: &mut Tx<'_>,
     account: &Account,
@@ -35,11 +36,11 @@ pub async fn change_password(
     end_access(tx, account.id, Motif::MotDePasse, now).await
 }
 
-/// Disables the account `id`, ends its sessions and the addresses of its calendars. An admin cannot disable itself.
+/// Disables the account `id`, ends its sessions and the addresses of its calendars. `Conflict` if `by` (an admin) is `id`.
 pub async fn disable(tx: &mut Tx<'_>, id: i64, by: i64, now: DateTime<Utc>) -> Result<()> {
     if id == by {
         return Err(Error::conflict(
-            "desactivation_de_soi",
+            Code::DesactivationDeSoi,
             "Vous ne pouvez pas désactiver votre propre compte : demandez-le à un autre administrateur.",
             "You cannot disable your own account: ask another administrator.",
         ));

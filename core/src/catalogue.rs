@@ -1,4 +1,4 @@
-//! What the business has to say of a job whose type is only known by name: the one list of job types outside the worker.
+//! The one list of job types outside the worker, and the calls to a job whose type is only known by the name of its queue.
 use chrono::{DateTime, Utc};
 
 use crate::{
@@ -19,19 +19,19 @@ use crate::{
 /// A type of job of the list below.
 pub trait Known: Job {}
 
-/// Has a handler for the jobs of type `J`. What runs the jobs implements it for each type.
+/// A job runner that has a handler for the jobs of type `J`; the runner implements this for each type.
 pub trait Handles<J: Known>: Sized {
-    /// Takes the handler up.
+    /// Registers the handler.
     #[must_use]
     fn handle(self) -> Self;
 }
 
-/// Every job type, in one list.
+/// Declares every job type, in one list, and the functions over all of them.
 macro_rules! jobs {
     ($($type:ty),+ $(,)?) => {
         $(impl Known for $type {})+
 
-        /// Has `runner` take up its handler of every type of job. With one missing this does not compile:
+        /// Has `runner` register its handler of every job type. If one is missing, this does not compile:
         ///
         /// ```compile_fail,E0277
         /// struct Runner; // and no `impl Handles<Purge> for Runner`
@@ -55,7 +55,8 @@ macro_rules! jobs {
             all.into_iter().filter(move |(_, needs)| needs.contains(&dependency)).map(|(queue, _)| queue)
         }
 
-        /// [`Job::abandon`] by name. A type or a payload that this version does not know concerns nobody.
+        /// Calls [`Job::abandon`] of the job type of `queue`. Does nothing for a queue or payload that this version does not
+        /// know.
         pub(crate) async fn abandon(
             tx: &mut Tx<'_>,
             queue: &str,
@@ -72,7 +73,7 @@ macro_rules! jobs {
             }
         }
 
-        /// [`Job::revive`] by name.
+        /// The same for [`Job::revive`].
         pub(crate) async fn revive(tx: &mut Tx<'_>, queue: &str, payload: &[u8]) -> Result<()> {
             match queue {
                 $(<$type>::QUEUE => match serde_json::from_slice::<$type>(payload) {
@@ -97,7 +98,7 @@ jobs![
     Point,
     Purge,
     Reconcile,
-    // Of the release before: nothing enqueues them any more.
+    // Job types of the previous release: nothing enqueues them any more.
     SendEmail,
     SendGroup,
     SendDigest,

@@ -80,7 +80,7 @@ pub async fn charge(pool: &PgPool, id: i64, now: DateTime<Utc>) -> Result<Charge
 /// What is asked of a list of suggestions.
 #[derive(Debug, Clone, Input)]
 pub struct SuggestionFilter {
-    /// The skills that the work takes; none named: those whose names are in the texts of the intervention and its machine.
+    /// The skills that the work requires; absent: those whose names are in the texts of the intervention and its machine.
     #[input(as = Ids)]
     pub competences_ids: Option<Vec<i64>>,
     /// 1..=100
@@ -101,8 +101,8 @@ pub struct Suggestion {
     pub score: i64,
 }
 
-/// 50, and 30 for who is available; of others 15 for who has one open intervention at the most, and 20 less for who has more; 5
-/// for each skill that the work takes, 20 at the most.
+/// From 0 to 100: 50, plus 30 for somebody available; for others plus 15 with at most one open intervention, and minus 20 with
+/// more. Plus 5 for each required skill, at most 20.
 fn score(disponibilite: DisponibiliteTechnicien, ouvertes: i64, competences: usize) -> i64 {
     let time = match disponibilite {
         DisponibiliteTechnicien::Disponible => 30,
@@ -113,7 +113,7 @@ fn score(disponibilite: DisponibiliteTechnicien, ouvertes: i64, competences: usi
     (50 + time + skills).clamp(0, 100)
 }
 
-/// The techniciens to whom intervention `id` may be given, the best first: by score, then by how little they have to do.
+/// The techniciens to whom intervention `id` may be given, the best first: by score, then by the fewest open interventions.
 pub async fn suggestions(
     pool: &PgPool,
     id: i64,
@@ -163,7 +163,7 @@ pub async fn suggestions(
     Ok(suggestions)
 }
 
-/// The skills that are named in the texts of intervention `id` and its machine, in any case, with or without accents.
+/// The skills whose names are in the texts of intervention `id` and its machine, in any case, with or without accents.
 async fn required(pool: &PgPool, id: i64) -> Result<Vec<i64>> {
     Ok(sqlx::query_scalar!(
         r#"

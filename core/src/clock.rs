@@ -11,13 +11,13 @@ use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 pub struct Clock(Option<Arc<AtomicI64>>);
 
 impl Clock {
-    /// A clock stopped at `now`, for tests. Its clones are the same clock.
+    /// A clock stopped at `now`, for tests. Its clones share its time.
     #[must_use]
     pub fn stopped_at(now: DateTime<Utc>) -> Self {
         Self(Some(Arc::new(AtomicI64::new(now.timestamp_micros()))))
     }
 
-    /// Moves the hands of a stopped clock, and of all its clones; one that runs is left alone.
+    /// Sets a stopped clock, and all its clones, to `now`; does nothing to a running one.
     pub fn set(&self, now: DateTime<Utc>) {
         if let Some(stopped) = &self.0 {
             stopped.store(now.timestamp_micros(), Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! The one context of routes and jobs.
+//! The context that routes and jobs share.
 use std::sync::Arc;
 
 use apalis_hot::Announcer;
@@ -14,13 +14,13 @@ use crate::{
     storage::Storage,
 };
 
-/// What a route and a job handler both work with. Cheap to clone.
+/// What routes and job handlers work with. Cheap to clone.
 #[derive(Clone)]
 pub struct Ctx {
     pub pool: PgPool,
-    /// Announces jobs.
+    /// Notifies workers of new jobs.
     pub announcer: Announcer,
-    /// For `/metrics`, which must tell of a pool that is exhausted.
+    /// A connection beside the pool, for `/metrics`, which must also report when the pool is exhausted.
     pub aside: Arc<Reserved>,
     pub clock: Clock,
     pub storage: Storage,
@@ -33,13 +33,13 @@ pub struct Ctx {
 }
 
 impl Ctx {
-    /// Everything made from `config`. Connects to nothing yet: a database that is away delays no start-up.
+    /// Makes everything from `config`. Does not connect yet: a database that is unavailable does not delay the start.
     pub fn new(config: Config) -> Result<Self> {
         let pool = database::pool(&config.database)?;
         Self::with_pool(config, pool)
     }
 
-    /// The same on a pool made elsewhere.
+    /// The same, with a pool made elsewhere.
     pub fn with_pool(config: Config, pool: PgPool) -> Result<Self> {
         Ok(Self {
             aside: Arc::new(Reserved::beside(&pool)),
@@ -59,13 +59,13 @@ impl Ctx {
         })
     }
 
-    /// A transaction that has begun, as one of ours.
+    /// Turns a transaction that has begun into a [`crate::Tx`].
     #[must_use]
     pub fn tx<'a>(&self, begun: Transaction<'a, Postgres>) -> crate::Tx<'a> {
         crate::Tx::new(begun, self.announcer.clone(), self.config.mail.group)
     }
 
-    /// Begins a transaction; dropped without a commit, it changes nothing.
+    /// Begins a transaction; if it is dropped without a commit, nothing is changed.
     pub async fn begin(&self) -> Result<crate::Tx<'static>> {
         Ok(self.tx(self.pool.begin().await?))
     }

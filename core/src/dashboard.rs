@@ -1,4 +1,4 @@
-//! The numbers of the day, read only: how many interventions, machines and people, and how fast things go.
+//! The numbers of the dashboard, read only: how many interventions, machines and people there are, and how long repairs take.
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::{PgExecutor, types::Json};
@@ -6,9 +6,9 @@ use utoipa::ToSchema;
 
 use crate::{Result, local, scope::Scope};
 
-/// How many months the numbers go back to, the present one among them.
+/// How many months the numbers cover, including the current one.
 const MONTHS: u32 = 6;
-/// Repairs that were closed in so long a time count for the mean.
+/// Only repairs that were closed within this time count for the mean.
 const RECENT: TimeDelta = TimeDelta::days(90);
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -78,7 +78,7 @@ pub struct StatsUtilisateurs {
     pub actifs: i64,
 }
 
-/// The numbers at `now`, in one round trip; of the machines in `scope` and their clients' users.
+/// The numbers at `now`, in one round trip, for the machines in `scope` and the users of their clients.
 pub async fn stats(db: impl PgExecutor<'_>, scope: Scope, now: DateTime<Utc>) -> Result<Stats> {
     let months = local::months_until(now, MONTHS);
     let bounds: Vec<_> = months.iter().map(|day| local::start_of(*day)).collect();

@@ -1,4 +1,4 @@
-//! Whether a program of ours lives, asked from inside its own container: the image has no shell and no curl.
+//! The health check of a program, made from inside its own container, whose image has no shell and no curl.
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -12,11 +12,11 @@ use tokio::{
     time::timeout,
 };
 
-/// Who lives answers at once; an orchestrator's own limit is longer.
+/// The time limit of the check. A live program answers at once; the limit of an orchestrator is longer.
 const LIMIT: Duration = Duration::from_secs(3);
 
-/// Succeeds when the program that listens on `bound` answers `GET /live` with 200. Nothing else is asked of it: a database
-/// that is away is no reason to kill the program that waits for it.
+/// Succeeds when the program that listens on `bound` answers `GET /live` with 200. Nothing else is checked: an outage of the
+/// database is no reason to kill the program that waits for it.
 pub async fn live(bound: SocketAddr) -> anyhow::Result<()> {
     let address = from_here(bound);
     let status = timeout(LIMIT, status_line(address))
@@ -27,7 +27,7 @@ pub async fn live(bound: SocketAddr) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A program that listens on all addresses is asked on the loopback.
+/// The address to connect to: the loopback if the program listens on all addresses.
 fn from_here(bound: SocketAddr) -> SocketAddr {
     let ip = match bound.ip() {
         ip if !ip.is_unspecified() => ip,
@@ -53,7 +53,7 @@ mod tests {
 
     use super::*;
 
-    /// What [`live`] says of a program that answers `answer`, on all addresses.
+    /// The result of [`live`] for a program that listens on all addresses and responds with `answer`.
     async fn said_of(answer: &'static str) -> anyhow::Result<()> {
         let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
         let bound = listener.local_addr().unwrap();

@@ -1,10 +1,11 @@
 //! The business of the maintenance ERP: types, rules and SQL, one module per domain noun.
 //! Knows nothing of HTTP, and nothing of how jobs are run.
 
-// What `#[derive(Input)]` writes names this crate, here as elsewhere.
+// The code that `#[derive(Input)]` generates names this crate, in this crate as in others.
 extern crate self as erp_core;
 
-// From the ground up: a module imports from those before it in this list, and from no other (`floors.rs`).
+// From the ground up: a module imports from those before it in this list, and from no other; those of the ground import each other
+// (`floors.rs` tests it, and reads this list: the next two headings too).
 
 // The ground: texts, input and errors, which know each other.
 pub mod secret;
@@ -71,7 +72,7 @@ mod floors;
 pub use clock::Clock;
 pub use config::Config;
 pub use ctx::Ctx;
-pub use error::{Error, Noun, Result};
+pub use error::{Code, Error, Noun, Result};
 pub use migrate::{MIGRATOR, Schema, migrate};
 pub use text::{Lang, Text};
 pub use tx::Tx;

@@ -1,4 +1,4 @@
-//! What mails say of notifications: of each the intervention, the visit and the machine that it is about.
+//! What mails say of notifications: with each the intervention, the visit and the machine that it is about.
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 
@@ -37,7 +37,7 @@ pub struct Facts {
     pub date_visite: Option<DateTime<Utc>>,
 }
 
-/// What mails say of the notifications `ids`, by id; those that are absent were deleted.
+/// What mails say of the notifications `ids`, by id; notifications that were deleted are absent.
 pub async fn facts(db: impl PgExecutor<'_>, ids: &[i64]) -> Result<Vec<Facts>> {
     Ok(sqlx::query_as!(
         Facts,

@@ -1,4 +1,4 @@
-//! The metrics of a process (`docs/metrics.md`), counted where it happens. What a scrape is given: [`crate::scrape`].
+//! The metrics of a process (`docs/metrics.md`), updated where the events happen. [`crate::scrape`] renders them.
 use std::sync::LazyLock;
 
 use prometheus::{
@@ -7,7 +7,7 @@ use prometheus::{
     register_int_gauge_vec,
 };
 
-/// From a millisecond to two minutes.
+/// The buckets of durations, in seconds: from a millisecond to two minutes.
 const SECONDS: &[f64] =
     &[0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0];
 
@@ -64,7 +64,7 @@ metrics! {
         "erp_time_zone_rules", "Release of the time zone rules, as a number (202606 for 2026f).", &["copy"]);
 }
 
-/// Shows at 0 what has not happened yet: a counter that is born with its first event shows no increase to whoever watches.
+/// Creates the counters at 0: one that first appears with its first event shows no increase to Prometheus.
 pub fn begin(queues: &[&str], schedules: &[&str]) {
     for queue in queues {
         JOBS_RESCUED.with_label_values(&[queue]);
@@ -81,7 +81,7 @@ pub fn begin(queues: &[&str], schedules: &[&str]) {
     }
 }
 
-/// Times `call` of `service`.
+/// Records the duration and the outcome of `call` to `service`.
 pub async fn outside<T, E>(
     service: &'static str,
     call: impl Future<Output = Result<T, E>>,

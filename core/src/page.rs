@@ -15,11 +15,11 @@ pub struct Page {
     pub offset: i64,
     /// As sent: a field, `-` before it for descending. One of the fields that [`Page::read`] was given; none: the newest first.
     pub sort: Option<String>,
-    /// Rows of the whole that are counted, at most.
+    /// The most rows of the whole list that are counted.
     pub most_counted: i64,
 }
 
-/// Without `limit` too there are so many: the frontend filters in the browser.
+/// The most rows of a page, and the default of `limit`: the frontend filters in the browser.
 const MOST_ROWS: i64 = 1000;
 type Limit = Whole<1, MOST_ROWS>;
 type Offset = Whole<0, { i64::MAX }>;
@@ -46,7 +46,7 @@ impl Page {
         Some(Self { limit: limit?.0, offset: offset?.0, sort: sort?, most_counted: MOST_COUNTED })
     }
 
-    /// The page of a list that `q`, if there is one, is searched in: each row that is counted is compared with its words.
+    /// Counts fewer rows if there is a search `q`: each row that is counted is compared with its words.
     #[must_use]
     pub fn searching(self, q: Option<&String>) -> Self {
         let most_counted = if q.is_some() { MOST_FOUND } else { self.most_counted };
@@ -103,11 +103,11 @@ const FRENCH: &[&str] = &[
     "filename",
 ];
 
-/// Words that a search takes; the others are ignored.
+/// The most words of a search; further ones are ignored.
 const MOST_WORDS: usize = 10;
 
-/// Appends that every word of `q` is in `texte`, which is SQL for what `recherche()` makes of a text: in any order, in any
-/// case, with or without accents, taken literally. Words of one or two letters are looked for where words begin.
+/// Appends the condition that every word of `q` is in `texte`, which is SQL for the result of `recherche()` on a text: in any
+/// order, in any case, with or without accents, taken literally. Words of one or two letters match only where words begin.
 pub(crate) fn push_search(query: &mut QueryBuilder<Postgres>, texte: &'static str, q: &str) {
     for word in q.split_whitespace().take(MOST_WORDS) {
         query.push(" and ").push(texte).push(" like motif(").push_bind(word.to_owned()).push(")");
@@ -124,10 +124,10 @@ pub struct Listed<T> {
     pub and_more: bool,
 }
 
-/// Up to here totals are counted.
+/// Totals are counted up to this number.
 pub const MOST_COUNTED: i64 = 10_000;
-/// The same of a search: ten times as many of a word that is common take 26 ms in a million rows, and of two that stand
-/// together, which Postgres takes for rare, 160 ms.
+/// The same for a search: in a million rows, to count ten times as many takes 26 ms for a common word, and 160 ms for two words
+/// that occur together, which Postgres expects to be rare.
 const MOST_FOUND: i64 = 1000;
 
 impl<T> Listed<T> {
@@ -167,8 +167,8 @@ where
     list_joined(pool, table, "", sortable, page, push_where).await
 }
 
-/// The same, with the columns of other tables, which `joins` joins to the rows `page`, each to one row at the most. The page is found
-/// first, in `table` alone and by its indexes, and only its rows are joined: what that costs depends on the page and not on the table.
+/// The same, with columns of other tables: `joins` joins them to the rows of `page`, at most one row to each. The page is found
+/// first, in `table` alone and by its indexes, and only its rows are joined: the cost depends on the page and not on the table.
 pub(crate) async fn list_joined<T>(
     pool: &PgPool,
     table: &'static str,
@@ -180,6 +180,10 @@ pub(crate) async fn list_joined<T>(
 where
     T: Columns + for<'r> FromRow<'r, PgRow> + Send + Unpin,
 {
+    assert!(
+        joins.is_empty() == T::BESIDE.is_empty(),
+        "{table}: joins and columns beside come together"
+    );
     let column = |field: &str| sortable.iter().copied().find(|known| *known == field);
     let mut rows = QueryBuilder::new("");
     if !joins.is_empty() {
@@ -189,10 +193,10 @@ where
     page.push(&mut rows, "id", column);
     if !joins.is_empty() {
         rows.push(") page ").push(joins);
-        // Joins promise no order. A plain name means a column of the answer, and so of `page`.
+        // A join does not keep the order. A plain name means a column of the result, and so of `page`.
         page.push_order(&mut rows, "page.id", |field| column(field).filter(|name| *name != "id"));
     }
-    // Planned anew each time: what is rare or common, recent or old decides by which index a list is read.
+    // Planned anew each time: the best index depends on whether the values of the filter are rare or common, recent or old.
     let rows = rows.build_query_as().persistent(false).fetch_all(pool).await?;
 
     let mut total = QueryBuilder::new("select count(*) from (select from ");

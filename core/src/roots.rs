@@ -1,10 +1,10 @@
 //! Root certificates: those of the platform, which its packages renew, and not those of the day this program was built. Where
-//! the platform has none, mails go by the copy in the program; Postgres and the store of files need the platform's.
+//! the platform has none, mails use the copy in the program; Postgres and the file storage need those of the platform.
 use std::sync::LazyLock;
 
 use lettre::transport::smtp::client::CertificateStore;
 
-/// How many the platform has (`SSL_CERT_FILE` and `SSL_CERT_DIR` say where else to look), read once.
+/// How many certificates the platform has (`SSL_CERT_FILE` and `SSL_CERT_DIR` say where else to look), read once.
 #[must_use]
 pub fn of_platform() -> usize {
     static COUNT: LazyLock<usize> =
@@ -12,7 +12,7 @@ pub fn of_platform() -> usize {
     *COUNT
 }
 
-/// By which a mail server is believed.
+/// The root certificates by which the certificate of a mail server is verified.
 pub(crate) fn for_mail() -> CertificateStore {
     choose(of_platform())
 }
@@ -21,7 +21,7 @@ fn choose(of_platform: usize) -> CertificateStore {
     if of_platform > 0 { CertificateStore::Default } else { CertificateStore::WebpkiRoots }
 }
 
-/// Where they come from, for operators.
+/// Where the certificates come from, in French, for operators.
 #[must_use]
 pub fn in_words() -> String {
     match of_platform() {

@@ -1,7 +1,7 @@
-//! Whose rows somebody may see, and whose they may change.
+//! Which rows a user may see, and which they may change.
 use sqlx::{Postgres, QueryBuilder};
 
-/// Whose rows a reader sees, of what belongs to clients.
+/// Which rows a reader sees, of those that belong to clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     All,
@@ -12,7 +12,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// As a statement takes it: null for all, and for nothing an id that no row has (they begin at 1).
+    /// The value for a statement: null for all, and for nothing an id that no row has (they begin at 1).
     #[must_use]
     pub fn client_id(self) -> Option<i64> {
         match self {
@@ -22,7 +22,7 @@ impl Scope {
         }
     }
 
-    /// Whether the reader is no staff.
+    /// Whether the reader is not staff.
     #[must_use]
     pub fn is_outside(self) -> bool {
         self != Self::All
@@ -36,16 +36,16 @@ impl Scope {
     }
 }
 
-/// Whose things somebody may change, of those that people bring.
+/// Which things a user may change, of those that users add.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
     All,
-    /// What this user brought.
+    /// Those that this user added.
     Own(i64),
 }
 
 impl Reach {
-    /// Whether it covers what `owner` brought; nobody's is in reach of those alone who reach all.
+    /// Whether it covers what `owner` added; what has no owner is covered by [`Reach::All`] only.
     #[must_use]
     pub fn covers(self, owner: Option<i64>) -> bool {
         match self {

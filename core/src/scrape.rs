@@ -1,4 +1,4 @@
-//! What Prometheus is given: the metrics of this process, and the state of the queues, asked of the database when somebody looks.
+//! The response to Prometheus: the metrics of this process, and the state of the queues, read from the database at each scrape.
 use std::{
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
@@ -23,20 +23,20 @@ use crate::{
     reconcile::{self, Finding},
 };
 
-/// Of what [`render`] gives.
+/// The content type of what [`render`] returns.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// For the database to answer at all: past it, it is down.
+/// Time limit for the database to answer at all: past it, the database counts as down.
 const ANSWER: Duration = Duration::from_secs(2);
-/// For the queues to be counted: past it, what was counted before is shown on, with its age.
+/// Time limit for a statement that counts: past it, the previous counts stay, and their age is shown.
 const COUNT: Duration = Duration::from_secs(1);
-/// Counts of before are shown for so long.
+/// How long previous counts stay.
 const SHOWN: Duration = Duration::from_mins(1);
 
 /// When the queues were last counted.
 static COUNTED: Mutex<Option<Instant>> = Mutex::new(None);
 
-/// The whole in Prometheus's text format, within some three seconds. Of a database that is down: what this process knows. One
+/// All metrics in Prometheus's text format, within four seconds. If the database is down: what this process knows. A database
 /// that answers and does not count in time is slow, not down.
 pub async fn render(ctx: &Ctx) -> Result<String> {
     let up = timeout(ANSWER, async {
@@ -47,7 +47,7 @@ pub async fn render(ctx: &Ctx) -> Result<String> {
     .await;
     let counted = if let Ok(Ok(mut connection)) = up {
         DATABASE_UP.set(1);
-        // Longer than the server's own limit for it: only a server that vanished just now is later.
+        // Longer than the server's own limit for a statement: it is for a server that has just vanished.
         let late = |_| Err(anyhow::anyhow!("no answer within {:?}", 2 * COUNT).into());
         timeout(2 * COUNT, count(&mut connection, ctx.clock.now())).await.unwrap_or_else(late)
     } else {
@@ -72,7 +72,7 @@ pub async fn render(ctx: &Ctx) -> Result<String> {
     Ok(String::from_utf8(text).map_err(anyhow::Error::from)?)
 }
 
-/// What the database says of queues, mails, breakers, and of the last night.
+/// What the database says of queues, mails and breakers, and of the last nightly comparison.
 #[derive(Default)]
 struct Counted {
     queues: Vec<QueueOut>,
@@ -81,7 +81,7 @@ struct Counted {
     breakers: Vec<BreakerOut>,
 }
 
-/// Asks the database, or is an error when the server has ended the counting after [`COUNT`].
+/// Asks the database; an error if the server has ended a statement after [`COUNT`].
 async fn count(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<Counted> {
     let mut tx = connection.begin().await?;
     let limit = format!("{}ms", COUNT.as_millis());
@@ -96,7 +96,7 @@ async fn count(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<Coun
     Ok(Counted { queues, findings, in_doubt, breakers })
 }
 
-/// Shows `counted`; instead of an error what was counted before, as long as it is not too old.
+/// Sets the gauges to `counted`; after an error the previous counts stay, as long as they are not too old.
 fn show(counted: Result<Counted>) {
     let mut last = COUNTED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Err(error) = &counted {

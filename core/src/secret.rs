@@ -1,13 +1,13 @@
-//! Secrets that are drawn by lot, and what is stored of them.
+//! Random secrets, and their stored form.
 use sha2::{Digest as _, Sha256};
 
-/// A secret of 256 bits: 64 hexadecimal digits.
+/// A random secret of 256 bits: 64 hexadecimal digits.
 #[must_use]
 pub fn draw() -> String {
     hex(&rand::random::<[u8; 32]>())
 }
 
-/// What is stored of a secret that was drawn by lot: SHA-256. One pass keeps it as secret as Argon2 would, since nobody can guess it.
+/// The stored form of a random secret: SHA-256. One pass protects it as well as Argon2 would, since it cannot be guessed.
 #[must_use]
 pub fn hash(secret: &str) -> Vec<u8> {
     Sha256::digest(secret.as_bytes()).to_vec()

@@ -1,20 +1,20 @@
-//! A small company to try the system with, in an empty database. (`cargo dev` plays a bigger one.)
+//! A small company to try the system with, in an empty database. (`cargo dev` simulates a bigger one.)
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    Ctx, Error, Result, Tx, clients, equipements,
+    Code, Ctx, Error, Result, Tx, clients, equipements,
     input::{Fields, Input},
     interventions::{self, Actor},
     techniciens,
     users::{self, UserRole},
 };
 
-/// The advisory lock of whoever fills the database: the one of `cargo dev` ("demo" in ASCII).
+/// The advisory lock that a process holds while it fills the database: that of `cargo dev` ("demo" in ASCII).
 const LOCK: i64 = 0x6465_6d6f;
 
-/// Username, name, role. Their addresses end in `.example`, which is nobody's.
+/// Username, name, role. Their addresses end in `.example`, a domain that nobody owns.
 const PEOPLE: [(&str, &str, UserRole); 4] = [
     ("admin", "Nadia Cherkaoui", UserRole::Admin),
     ("responsable", "Youssef Bennani", UserRole::Responsable),
@@ -36,7 +36,7 @@ const INTERVENTIONS: [(usize, &str, &str, &str); 3] = [
     (2, "Essai en charge du mois", "preventive", "basse"),
 ];
 
-/// Who may sign in now, with one password for all that is told this once.
+/// The accounts that were created, with one password for all, which is shown only this once.
 #[derive(Debug)]
 pub struct Seeded {
     pub usernames: Vec<&'static str>,
@@ -45,9 +45,9 @@ pub struct Seeded {
     pub interventions: usize,
 }
 
-/// Fills the database whole or not at all. One that has users is refused.
+/// Fills the database, in one transaction. A database that has users is a conflict.
 pub async fn seed(ctx: &Ctx) -> Result<Seeded> {
-    // 122 random bits, in words that can be copied by hand.
+    // 122 random bits, in groups that can be copied by hand.
     let password = Uuid::new_v4().to_string();
     let hash = users::hash_password(users::Password::given(password.clone())).await?;
     let now = ctx.clock.now();
@@ -75,7 +75,7 @@ pub async fn seed(ctx: &Ctx) -> Result<Seeded> {
         });
         machines.push(equipements::create(&mut tx, &read(new)?).await?.id);
     }
-    // Of nobody in particular yet: so no mail goes out for them.
+    // Not assigned to anybody yet: so no mail is sent for them.
     let boss = Actor { user_id: ids[1], technicien_id: None };
     for (machine, titre, type_, priorite) in INTERVENTIONS {
         let new = json!({
@@ -97,7 +97,7 @@ async fn refuse_if_used(tx: &mut Tx<'_>) -> Result<()> {
     let found = sqlx::query_scalar!(r#"select exists(select from users) as "found!""#);
     if found.fetch_one(&mut **tx).await? {
         return Err(Error::conflict(
-            "base_non_vide",
+            Code::BaseNonVide,
             "La base a déjà des utilisateurs : les données d'essai ne vont que dans une base vide.",
             "The database has users already: sample data only go into an empty one.",
         ));
@@ -105,7 +105,7 @@ async fn refuse_if_used(tx: &mut Tx<'_>) -> Result<()> {
     Ok(())
 }
 
-/// As the API reads it, so that the rules of input hold here too.
+/// Reads `value` as the API does, so that the rules of input hold here too.
 fn read<T: Input>(value: Value) -> Result<T> {
     match value {
         Value::Object(members) => Fields::json(members).parse(),

@@ -1,10 +1,10 @@
-//! When a program was asked to stop.
+//! Waits until a program is asked to stop.
 use std::io::Read as _;
 
 use tokio::sync::oneshot;
 
 /// Resolves at the first SIGINT or SIGTERM (Ctrl-C elsewhere than on Unix); with `ERP_STOP_ON_STDIN_EOF` in the
-/// environment also when standard input ends, which is how a child learns that `cargo dev` was killed.
+/// environment also when standard input ends, which is how a child process learns that `cargo dev` was killed.
 pub async fn requested() -> std::io::Result<()> {
     tokio::select! {
         signal = signalled() => signal,

@@ -1,5 +1,5 @@
 //! Sentences that a person reads, in the two languages of the system.
-//! French is the first one; English answers `Accept-Language: en`.
+//! French is the default; English is for `Accept-Language: en`.
 
 use crate::{enumeration, enumeration_field};
 
@@ -15,7 +15,7 @@ enumeration! {
 enumeration_field!(Lang);
 
 impl Lang {
-    /// What its reader reads, of the same in both languages.
+    /// The one of the two values that is in this language.
     pub fn choose<T>(self, fr: T, en: T) -> T {
         match self {
             Self::Fr => fr,
@@ -24,7 +24,7 @@ impl Lang {
     }
 }
 
-/// One sentence in both languages. Written side by side where it arises, so that neither can be forgotten.
+/// One sentence in both languages, written side by side in the code, so that neither can be forgotten.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Text {
     pub fr: String,

@@ -12,7 +12,7 @@ use sqlx::{Connection as _, PgConnection, Postgres, Transaction};
 
 use crate::Result;
 
-/// Opens or joins the mail of a reader for notifications that were made at that time, with the window of [`Tx`].
+/// Opens or joins the mail of a reader for notifications (their ids) that were made at a time, with the window of [`Tx`].
 pub(crate) type Admit = for<'t> fn(
     &'t mut Tx<'_>,
     i64,
@@ -21,22 +21,22 @@ pub(crate) type Admit = for<'t> fn(
     DateTime<Utc>,
 ) -> BoxFuture<'t, Result<()>>;
 
-/// An open transaction. A function that takes one writes, and leaves the commit to its caller. Dropped without a commit it
-/// changes nothing.
+/// An open transaction. A function that takes one writes, and leaves the commit to its caller. A transaction that is dropped
+/// without a commit changes nothing.
 ///
-/// Only [`crate::Ctx::begin`] makes one, and for a job handler only its lease does: so a write that asks for a `Tx` cannot
-/// be made past the lease of an attempt.
+/// Only [`crate::Ctx::begin`] makes one, and for a job handler only its lease does: so a function that takes a `Tx` cannot
+/// write after the attempt has lost its lease.
 pub struct Tx<'a> {
     inner: Transaction<'a, Postgres>,
     /// `EMAILS_GROUP_SECONDS`
     mail_window: TimeDelta,
-    /// By reader: the notifications that are to go out by mail, and when they were made.
+    /// By reader: the notifications to be mailed, and when the first of them was made.
     mails: BTreeMap<i64, (DateTime<Utc>, Vec<i64>, Admit)>,
     jobs: Announced,
 }
 
-/// The queues that have new jobs, announced when the outermost transaction has committed. Savepoints share them: one that is
-/// taken back has announced for nothing.
+/// The queues that have new jobs, announced when the outermost transaction has committed. Savepoints share them: the queues of
+/// one that is rolled back are announced needlessly.
 struct Announced {
     announcer: Announcer,
     queues: Arc<Mutex<BTreeSet<&'static str>>>,
@@ -80,15 +80,15 @@ impl<'a> Tx<'a> {
         mail.1.push(notification_id);
     }
 
-    /// Takes back the mails of this transaction: what it tells of is past, and its readers have heard of it.
+    /// Discards the mails of this transaction, for notifications of past events that their readers know of.
     pub fn discard_mails(&mut self) {
         self.mails.clear();
     }
 
-    /// Makes everything that was written durable, mails and their jobs included.
+    /// Commits everything that was written, mails and their jobs included.
     ///
     /// The mails are opened or joined last and in the order of their readers: each locks a row of its reader, and two
-    /// commits that tell the same people must not wait for each other.
+    /// commits for the same readers must not deadlock.
     pub async fn commit(mut self) -> Result<()> {
         self.admit_mails().await?;
         self.inner.commit().await?;
@@ -96,8 +96,8 @@ impl<'a> Tx<'a> {
         Ok(())
     }
 
-    /// Writes what [`Tx::commit`] would, and gives back the transaction for somebody else to commit. Its jobs are found by
-    /// polling.
+    /// Writes what [`Tx::commit`] would, and returns the transaction for the caller to commit. Its jobs are not announced: workers
+    /// find them by polling.
     pub async fn into_inner(mut self) -> Result<Transaction<'a, Postgres>> {
         self.admit_mails().await?;
         Ok(self.inner)
@@ -111,7 +111,7 @@ impl<'a> Tx<'a> {
         Ok(())
     }
 
-    /// Begins a part of this transaction that can be taken back alone. Its mails are opened when it commits.
+    /// Begins a part of this transaction that can be rolled back alone. Its mails are opened when it commits.
     pub async fn savepoint(&mut self) -> Result<Tx<'_>> {
         let jobs = Announced {
             announcer: self.jobs.announcer.clone(),
@@ -122,7 +122,7 @@ impl<'a> Tx<'a> {
         Ok(Tx { inner: self.inner.begin().await?, mail_window, mails, jobs })
     }
 
-    /// Takes everything back at once, where dropping does so when the connection is used next.
+    /// Rolls everything back at once; dropping does so when the connection is used next.
     pub async fn rollback(self) -> Result<()> {
         Ok(self.inner.rollback().await?)
     }

@@ -1,4 +1,4 @@
-//! Edits that say which version of a row they were made from: one that somebody else has changed since is noticed, and not
+//! Edits that name the version of the row that they were made from: a change by somebody else since then is detected, and not
 //! overwritten.
 use std::sync::{
     Arc,
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::{Error, Result};
 
-/// What people edit. Its version is raised by a trigger whenever something of it changes (`version_suivante` in the
+/// A row that people edit. A trigger raises its version whenever something of it changes (`version_suivante` in the
 /// migrations).
 pub trait Versioned: Serialize {
     /// 1 for a new row.
@@ -48,27 +48,27 @@ pub struct Condition {
 }
 
 impl Condition {
-    /// Whatever the version is.
+    /// Accepts any version.
     #[must_use]
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// One of `versions`.
+    /// Accepts one of `versions`.
     #[must_use]
     pub fn one_of(versions: Vec<i64>) -> Self {
         Self { versions: Some(versions), ..Self::default() }
     }
 
-    /// Gives `new`, what an edit made of `old`, if the edit may stand. `old` is read under the lock of its row and in the
-    /// transaction of the edit, which must not commit otherwise. An edit that changes nothing may always stand: most likely it was
-    /// sent again, because the answer to the first time was lost.
+    /// Returns `new`, the result of an edit of `old`, if the version of `old` is accepted; else [`Error::Stale`], and the
+    /// transaction of the edit must not commit. `old` is read in that transaction, under the lock of its row. An edit that changes
+    /// nothing is always accepted: most likely it is a retry, because the first response was lost.
     pub fn judge<T: Versioned>(&self, old: &T, new: T) -> Result<T> {
         self.judge_with(old, new, &[])
     }
 
-    /// The same for an edit that also gives `secrets` new values, which the row does not show: such an edit changes something. Of
-    /// them the names are told, and null for both values.
+    /// The same for an edit that also gives `secrets` new values, fields that the row does not show: such an edit changes something.
+    /// The error names these fields, with null for both values.
     pub fn judge_with<T: Versioned>(&self, old: &T, new: T, secrets: &[&str]) -> Result<T> {
         self.judged.store(true, Ordering::Relaxed);
         let Some(versions) = &self.versions else { return Ok(new) };
@@ -98,7 +98,7 @@ fn json(row: &impl Serialize) -> Result<Value> {
     Ok(serde_json::to_value(row).map_err(anyhow::Error::from)?)
 }
 
-/// What changes with every edit.
+/// Fields that change with every edit.
 const MARKS: [&str; 2] = ["version", "updated_at"];
 
 fn differences(old: &Value, new: &Value) -> Vec<Difference> {
@@ -145,14 +145,14 @@ mod tests {
         let ville =
             Difference { champ: "ville".to_owned(), actuel: Value::Null, envoye: json!("Safi") };
         assert_eq!((version, differences), (3, vec![ville]));
-        // What nobody is shown changes as well.
+        // A secret that nobody is shown counts as a change, too.
         let Err(Error::Stale { differences, .. }) = stale.judge_with(&old, again, &["code"]) else {
             panic!("it stands")
         };
         let code =
             Difference { champ: "code".to_owned(), actuel: Value::Null, envoye: Value::Null };
         assert_eq!(differences, vec![code]);
-        // Tags that are none of ours.
+        // No tag of the request was one of ours.
         assert!(Condition::one_of(vec![]).judge(&old, Row { nom: "", ..old.clone() }).is_err());
     }
 }

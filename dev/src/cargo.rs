@@ -3,8 +3,8 @@ use std::{path::Path, process::Command};
 
 /// The cargo that started us, or the one in the `PATH`, in the workspace.
 ///
-/// What it told us about our own package is taken back: build scripts that look at these
-/// variables would be run again, and their crates built again, at every turn.
+/// The variables that cargo has set about our own package are removed: build scripts that watch them would run again, and
+/// their crates be built again, each time.
 pub(crate) fn cargo() -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(program);

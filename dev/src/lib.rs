@@ -1,8 +1,8 @@
 //! What a developer's machine needs around the ERP: a private PostgreSQL, a mailbox that catches
 //! every e-mail, databases for tests, and `cargo dev` that runs all of it.
 //!
-//! Without the feature `system` this crate does not know the ERP's own code: `cargo queries` must
-//! work precisely when that does not compile yet.
+//! Without the feature `system` this crate does not depend on the ERP's own code: `cargo queries` must work precisely when
+//! that does not compile yet.
 
 mod cargo;
 #[cfg(feature = "system")]

@@ -1,9 +1,8 @@
 //! `cargo queries`: renews `.sqlx`, against which every build checks its queries without a
 //! database.
 //!
-//! The queries are compiled against an empty database of our own. Only the members of this
-//! workspace see it: a dependency that was written with the same macros keeps the descriptions
-//! that it came with, and leaves nothing in `.sqlx`.
+//! The queries are compiled against an empty database of our own. Only the members of this workspace use it: a dependency
+//! that uses the same macros keeps the descriptions that it came with, and leaves nothing in `.sqlx`.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -21,13 +20,13 @@ use sqlx::postgres::PgPoolOptions;
 use crate::cargo::{cargo, workspace};
 use crate::postgres::{Config, Postgres};
 
-/// Set for the compilers of `cargo queries`: the database that queries are described by.
+/// A variable for the compilers of `cargo queries`: the database that describes the queries.
 const DATABASE: &str = "ERP_QUERIES_DATABASE";
-/// Set with it: where the descriptions go.
+/// A variable that is set with it: the folder for the descriptions.
 const OUTPUT: &str = "ERP_QUERIES_OUTPUT";
 
-/// When cargo has started this program in place of the compiler, for a member of the workspace:
-/// compiles it with its queries connected.
+/// When cargo has started this program in place of the compiler, for a member of the workspace: compiles it with a database
+/// for its queries, and returns the exit code. Otherwise `None`.
 #[must_use]
 pub fn as_rustc_wrapper() -> Option<ExitCode> {
     let (database, output) = (std::env::var_os(DATABASE)?, std::env::var_os(OUTPUT)?);
@@ -39,7 +38,7 @@ pub fn as_rustc_wrapper() -> Option<ExitCode> {
     Some(code.and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
-/// Renews `.sqlx`, or with `check` fails when that would change it.
+/// Renews `.sqlx`; with `check`, fails instead when that would change it.
 pub async fn run(check: bool) -> anyhow::Result<()> {
     let work = tempfile::Builder::new().prefix("erp-queries-").tempdir()?;
     let output = work.path().join("sqlx");
@@ -64,7 +63,7 @@ async fn describe_into(output: &Path, cluster: &Path) -> anyhow::Result<()> {
     let cluster = tokio::task::spawn_blocking(move || Postgres::start(&config)).await??;
     let url = cluster.url("postgres");
     let pool = PgPoolOptions::new().max_connections(2).connect(&url).await?;
-    // As they are now, not as they were when this program was built.
+    // Read now: they may have changed since this program was built.
     let ours = Migrator::new(workspace().join("migrations")).await?;
     PostgresStorage::migrations().run(&pool).await?;
     let mut queue = Migrator::new(workspace().join("queue/migrations")).await?;
@@ -83,14 +82,14 @@ fn compile(database: &str, output: &Path) -> anyhow::Result<()> {
     check.env("SQLX_OFFLINE", "true").env_remove("DATABASE_URL").env_remove("SQLX_OFFLINE_DIR");
     check.env("SQLX_TMP", output).env(DATABASE, database).env(OUTPUT, output);
     check.env("RUSTC_WORKSPACE_WRAPPER", std::env::current_exe()?);
-    // A cache of compilations would skip the very ones that describe the queries.
+    // A cache of compilations would skip those that describe the queries.
     check.env_remove("RUSTC_WRAPPER");
     ensure!(check.status().context("cannot run cargo")?.success(), "the code does not compile");
     Ok(())
 }
 
-/// The root files of all crates of the workspace, made to look changed so that cargo compiles
-/// them again. They get their times back: for other builds nothing has changed.
+/// The root files of all crates of the workspace, made to look changed so that cargo compiles them again. Dropped, it
+/// restores their times: other builds see no change.
 struct Touched(Vec<(PathBuf, SystemTime)>);
 
 impl Touched {
@@ -120,7 +119,7 @@ impl Drop for Touched {
     }
 }
 
-/// A folder of descriptions: what each file says, by name.
+/// The files of a folder of descriptions, by name: their JSON and their bytes.
 #[derive(Debug, Default)]
 struct Descriptions(BTreeMap<OsString, (Value, Vec<u8>)>);
 
@@ -140,7 +139,7 @@ impl Descriptions {
         Ok(descriptions)
     }
 
-    /// One line per query that `fresh` adds, removes or describes otherwise. Spaces do not count.
+    /// One line per query that is new, changed or unused in `fresh`. Spaces between the parts of the JSON do not count.
     fn difference(&self, fresh: &Descriptions) -> String {
         let mut lines = String::new();
         for (name, (value, _)) in &fresh.0 {

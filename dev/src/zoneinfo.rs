@@ -1,9 +1,9 @@
-//! Small trees of zoneinfo for tests: the files of the time zone database (RFC 9636) with rules that a test chooses, so that
-//! it does not depend on the machine's. Written here, not by `zic`, which is not on every machine.
+//! Small trees of zoneinfo for tests: the files of the time zone database (RFC 9636) with rules that a test chooses, so
+//! that it does not depend on the machine's. Written here, not by `zic`, which not every machine has.
 use std::{fs, io, path::Path};
 
-/// When the clocks are set (UTC, date and hour) and how many minutes they are ahead of UTC from then on. Before the first
-/// change they are where the last one leaves them.
+/// When the clocks change (UTC, date and hour) and how many minutes they are ahead of UTC from then on. Before the first
+/// change they are as after the last one.
 pub type Changes = &'static [(&'static str, i32)];
 
 /// Morocco by the release 2025b: an hour ahead, but for Ramadan.
@@ -52,7 +52,7 @@ pub const RULES_2026C: Changes = &[
     ("2026-09-20T01", 0),
 ];
 
-/// Morocco as nobody has decreed it: two hours ahead from 1 March 2027 on.
+/// Invented rules for Morocco: two hours ahead from 1 March 2027 on.
 pub const INVENTED: Changes = &[
     ("2018-10-28T00", 60),
     ("2026-02-15T02", 0),
@@ -76,8 +76,8 @@ fn instant(when: &str) -> chrono::DateTime<chrono::Utc> {
     format!("{when}:00:00Z").parse().expect("a date and an hour")
 }
 
-/// Writes a tree with Morocco, Paris and UTC into `folder`, and says that it is `version`. Files that are there are
-/// replaced, the version last, as a package manager does it.
+/// Writes a tree with Morocco, Paris and UTC into `folder`, with `version` as its version. Existing files are replaced, the
+/// version last, as a package manager does.
 pub fn write(folder: &Path, version: &str, morocco: Changes) -> io::Result<()> {
     for part in ["Africa", "Europe"] {
         fs::create_dir_all(folder.join(part))?;
@@ -96,14 +96,15 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::rename(new, path)
 }
 
-/// A file of version 2: an empty part for programs of before 2005, then the changes, then what holds after the last of them.
+/// A file of version 2: an empty part for programs from before 2005, then the changes, then the rule after the last of
+/// them.
 fn tzif(changes: Changes) -> Vec<u8> {
     let last = changes.last().map_or(0, |(_, minutes)| *minutes);
     let mut offsets = vec![last];
     offsets.extend(changes.iter().map(|(_, minutes)| *minutes));
     offsets.sort_unstable();
     offsets.dedup();
-    // The first of them is what holds before the first change.
+    // The first offset is that of before the first change.
     offsets.retain(|offset| *offset != last);
     offsets.insert(0, last);
     let number = |n: usize| u32::try_from(n).unwrap_or_default().to_be_bytes();

@@ -186,7 +186,7 @@ async fn the_env_file_of_the_old_runbook_is_read_as_it_is() {
         assert!(said.contains(read), "{read}: {said}");
     }
     assert!(!said.contains("erp_pass") && !said.contains("change_me"), "{said}");
-    // Its database is not here; its settings are right.
+    // The database of this file does not exist here; only the check of the settings succeeds.
     let (_, said) = run(&programs.worker, "dev", &["doctor"]);
     assert!(said.contains("ok           réglages"), "{said}");
     let (code, said) = run(&programs.api, "production", &["check-config"]);

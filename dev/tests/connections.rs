@@ -1,4 +1,4 @@
-//! What happens to the connections of real programs when the other end vanishes, hangs, or is slow, and when a process is frozen.
+//! The connections of the real programs when the server vanishes, hangs or is slow, and when a process is frozen.
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic")]
 
@@ -18,10 +18,10 @@ use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool, Row as _};
 use support::System;
 
-/// Long enough for a machine that does much else; what never happens is noticed late, and that is all.
+/// Long enough for a busy machine.
 const LIMIT: Duration = Duration::from_secs(150);
 
-/// Looks again until `look` says yes; how long that took.
+/// Polls `look` until it is true; how long that took.
 async fn until(what: &str, mut look: impl AsyncFnMut() -> bool) -> Duration {
     let started = Instant::now();
     while !look().await {
@@ -31,7 +31,7 @@ async fn until(what: &str, mut look: impl AsyncFnMut() -> bool) -> Duration {
     started.elapsed()
 }
 
-/// A Postgres of our own, and a copy of it, as a standby is one.
+/// A Postgres of this test, and a copy of it, which stands for a standby.
 struct Pair {
     first: Option<Postgres>,
     second: Option<Postgres>,
@@ -60,12 +60,12 @@ impl Pair {
         pair
     }
 
-    /// The address of the first.
+    /// The port of the first.
     fn port(&self) -> u16 {
         self.first.as_ref().unwrap().port()
     }
 
-    /// Copies the first, with all that it has by now; gives the port of the copy. Both run then.
+    /// Copies the first, with its current data, and starts both; the port of the copy.
     fn copy(&mut self) -> u16 {
         let port = self.port();
         drop(self.first.take());
@@ -83,7 +83,7 @@ impl Pair {
     }
 }
 
-/// The programs are at work when the first host vanishes and its name leads to the second. `url` is that name.
+/// The programs are at work when the first host vanishes and its name leads to the second; asserts that they recover. `url` has that name.
 async fn all_go_on_after_a_failover(mut pair: Pair, url: String, fail_over: impl AsyncFnOnce(u16)) {
     let pool = PgPool::connect(&pair.first.as_ref().unwrap().url("erp")).await.unwrap();
     let settings = [("DATABASE_MAX_CONNECTIONS", "5")];
@@ -120,7 +120,7 @@ async fn all_go_on_after_a_failover(mut pair: Pair, url: String, fail_over: impl
     tokio::time::sleep(Duration::from_secs(1)).await;
     fail_over(second).await;
     let started = Instant::now();
-    // What hangs for a moment is answered 503, and goes on being asked for.
+    // Requests that hang are answered with 503, and are repeated.
     let new_worker_row = "select count(*) from queue.workers where last_seen > clock_timestamp() - interval '5 seconds'";
     let url = pair.second.as_ref().unwrap().url("erp");
     let mut second = PgConnection::connect(&url).await.unwrap();
@@ -135,15 +135,15 @@ async fn all_go_on_after_a_failover(mut pair: Pair, url: String, fail_over: impl
     until("and sent", async || system.mails().len() == 2).await;
     println!("a mail is accepted and sent after {:.1} s", started.elapsed().as_secs_f64());
     requests.abort_all();
-    // None of the connections is lost for good: as many answers at once as there are.
+    // No connection is lost permanently: all five answer at the same time.
     let all = futures_util::future::join_all((0..5).map(|_| list().send())).await;
     for answer in all {
         assert_eq!(answer.unwrap().status(), 200);
     }
 }
 
-/// A proxy whose connections hang from one moment to the next, as they do when the host behind it is gone: TCP acknowledges on
-/// behalf of nobody.
+/// The connections of a proxy suddenly hang, as when the host behind it is gone: the proxy's TCP still acknowledges what is
+/// sent.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_failover_behind_a_proxy_that_hangs_all_go_on_by_themselves() {
     let pair = Pair::new().await;
@@ -152,11 +152,11 @@ async fn after_a_failover_behind_a_proxy_that_hangs_all_go_on_by_themselves() {
     all_go_on_after_a_failover(pair, url, async |second| proxy.hang_and_lead_to(second)).await;
 }
 
-/// Set in the namespaces that [`after_a_failover_to_another_host_all_go_on_by_themselves`] makes.
+/// Set in the namespaces that [`after_a_failover_to_another_host_all_go_on_by_themselves`] creates.
 const INSIDE: &str = "ERP_TEST_INSIDE_NAMESPACES";
 
-/// Packets to the first host are dropped, and its name leads to the second: in network namespaces of its own, so that nothing
-/// else on this machine notices.
+/// Packets to the first host are dropped, and its name leads to the second. This runs in separate network namespaces, so that
+/// the rest of this machine is not affected.
 #[test]
 fn after_a_failover_to_another_host_all_go_on_by_themselves() {
     if let Some(why) = hosts::unavailable() {
@@ -179,7 +179,7 @@ async fn in_namespaces_of_its_own() {
     let _first = Proxy::on(Hosts::listener(1), pair.port());
     let url = format!("postgres://postgres@{}:5432/erp?sslmode=disable", hosts::NAME);
     all_go_on_after_a_failover(pair, url, async |second| {
-        // Its end is the test's: it lives as long as the process.
+        // It lives until the process of the test ends.
         std::mem::forget(Proxy::on(Hosts::listener(2), second));
         Hosts::vanish(1);
         hosts.lead_to(2);
@@ -187,7 +187,7 @@ async fn in_namespaces_of_its_own() {
     .await;
 }
 
-/// Outcomes of all attempts that have ended.
+/// The outcomes of all ended attempts, from the histories and the ledger.
 async fn outcomes(pool: &PgPool) -> Vec<String> {
     let outcomes = sqlx::query_scalar!(
         r#"
@@ -203,7 +203,7 @@ async fn count(pool: &PgPool, condition: &str) -> i64 {
     pool.fetch_one(AssertSqlSafe(sql)).await.unwrap().get(0)
 }
 
-/// Four mails and four photos that wait for a worker, which runs all four of the former and two of the latter at once.
+/// Four mails and four photos that wait for a worker; a worker runs four mails and two photos at once.
 async fn with_work() -> System {
     let system = System::start_with(&[("DATABASE_MAX_CONNECTIONS", "5")]).await;
     let intervention = system.intervention().await;
@@ -218,7 +218,7 @@ async fn with_work() -> System {
     system
 }
 
-/// No handler gets past it.
+/// A lock that blocks every handler.
 async fn lock(pool: &PgPool) -> sqlx::Transaction<'static, sqlx::Postgres> {
     let mut lock = pool.begin().await.unwrap();
     lock.execute("lock table notifications, documents in access exclusive mode").await.unwrap();
@@ -234,9 +234,9 @@ async fn a_worker_whose_pool_is_exhausted_lives_on_for_the_others() {
     let pool = &system.ctx.pool;
     let lock = lock(pool).await;
     let _busy = system.worker();
-    // It has nothing to do but to look after others, and has been heard of for long when the time comes.
+    // It has no jobs of its own, and its heartbeats arrive, so that it may rescue the jobs of others.
     let _idle = system.worker_with(&[("WORKER_QUEUES", "maintenance.purge")]);
-    // Six handlers at five connections.
+    // Six handlers share five connections.
     until("six jobs are held", async || count(pool, RUNNING).await >= 6).await;
     tokio::time::sleep(Duration::from_secs(11)).await;
     lock.rollback().await.unwrap();
@@ -267,7 +267,7 @@ async fn who_was_frozen_does_not_rescue_from_those_who_were_frozen_with_it() {
         "queue.workers where id like '%-{idle_pid}-%' and started_at < clock_timestamp() - interval '7 seconds'"
     );
     until("the idle one may rescue", async || count(pool, &long).await == 1).await;
-    // As when a machine is paused.
+    // As when the whole machine is paused.
     for worker in [&busy, &idle] {
         worker.signal(Signal::STOP);
     }
@@ -277,7 +277,7 @@ async fn who_was_frozen_does_not_rescue_from_those_who_were_frozen_with_it() {
     }
     idle.signal(Signal::CONT);
     until("the idle one beats", async || count(pool, &beat(&idle_pid)).await == 1).await;
-    // Its first look at the others comes with it.
+    // Time for its first search for silent workers.
     tokio::time::sleep(Duration::from_millis(1500)).await;
     busy.signal(Signal::CONT);
     drop(lock);

@@ -1,6 +1,6 @@
-//! A worker in the memory that Compose gives it, 512 MiB, children included: what phones send becomes `ready`, and what
-//! attackers send `failed`, with nothing tried twice. The limit is that of a memory cgroup where this test may make one;
-//! elsewhere the processes are looked at every few milliseconds.
+//! A worker with the memory that Compose gives it, 512 MiB, children included: photos of phones become `ready`, and hostile
+//! files `failed`, each in one attempt. The limit is that of a memory cgroup where this test may create one; elsewhere the
+//! memory of the processes is sampled every few milliseconds.
 #![cfg(target_os = "linux")]
 #![expect(
     clippy::unwrap_used,
@@ -26,7 +26,7 @@ use support::System;
 
 const LIMIT: u64 = 512 << 20;
 
-/// The processes of one worker, and the most memory they have had together.
+/// The processes of one worker, and the peak of their memory together.
 struct Confined {
     group: Option<PathBuf>,
     sampled: Arc<AtomicU64>,
@@ -34,7 +34,7 @@ struct Confined {
 }
 
 impl Confined {
-    /// The worker with process id `pid`, from now on.
+    /// Limits and samples the worker with process id `pid` from now on.
     fn new(pid: u32) -> Self {
         let group = Self::group(pid);
         let (sampled, stop) = (Arc::<AtomicU64>::default(), Arc::<AtomicBool>::default());
@@ -66,7 +66,7 @@ impl Confined {
         })
     }
 
-    /// The most memory that was resident at once, in MiB, as it was seen; and as the group saw it, with the files read.
+    /// The peak of resident memory in MiB, as sampled; and the peak of the cgroup, which includes the cache of files.
     fn peak(&self) -> (u64, Option<u64>) {
         let of_group = self.group.as_ref().and_then(|group| {
             ["memory.max_usage_in_bytes", "memory.peak"].into_iter().find_map(|name| {
@@ -80,7 +80,7 @@ impl Confined {
 impl Drop for Confined {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        // Its processes are those of the worker, which has ended before.
+        // The processes of the cgroup are those of the worker, which has ended before.
         for _ in 0..100 {
             if self.group.as_ref().is_none_or(|group| fs::remove_dir(group).is_ok()) {
                 return;
@@ -90,7 +90,7 @@ impl Drop for Confined {
     }
 }
 
-/// Bytes of memory that process `pid` and its children have.
+/// The resident bytes of process `pid` and its children.
 fn resident(pid: u32) -> u64 {
     let children = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let children =
@@ -107,7 +107,7 @@ fn resident(pid: u32) -> u64 {
     of(&pid) + children.iter().map(of).sum::<u64>()
 }
 
-/// Every document has come to its end: how, and after how many attempts of its job.
+/// Waits until `count` documents are ready or failed; name, status with error, and attempts of the job of each.
 async fn ends(system: &System, count: i64) -> Vec<(String, String, i32)> {
     loop {
         let rows: Vec<(String, String, i32)> = sqlx::query_as(
@@ -133,7 +133,7 @@ async fn ends(system: &System, count: i64) -> Vec<(String, String, i32)> {
     }
 }
 
-/// Uploads all of `files`, then starts a worker with that much memory, which brings each to its end.
+/// Uploads all of `files`, then starts a worker with limited memory, and waits until each is ready or failed.
 async fn processed(
     system: &System,
     files: Vec<(&'static str, Vec<u8>)>,

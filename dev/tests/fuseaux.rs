@@ -1,4 +1,4 @@
-//! The rules of Morocco's clock change while the system runs: real processes, a tree of zoneinfo that is replaced under them.
+//! The time zone rules of Morocco change while the system runs: real processes, whose zoneinfo folder is replaced.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use support::{System, command};
 
-/// Looks again until it is so.
+/// Polls `is_so` until it is true.
 async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let started = Instant::now();
     while !is_so().await {
@@ -32,7 +32,7 @@ async fn digest(system: &System) -> Option<DateTime<Utc>> {
     all.into_iter().find(|s| s.name == "digest.quotidien").unwrap().next_run_at
 }
 
-/// The instant at which the clock in Morocco shows this, by these rules.
+/// The instant of `hour`:30 on this day in Morocco, by these rules.
 fn shown(day: NaiveDate, hour: u32, rules: zoneinfo::Changes) -> DateTime<Utc> {
     let wall = day.and_hms_opt(hour, 30, 0).unwrap().and_utc();
     let ahead = |minutes: i32| wall - TimeDelta::minutes(minutes.into());
@@ -66,7 +66,7 @@ async fn what_is_planned_keeps_its_hour_when_the_rules_change_under_a_worker() {
     let wall = before + TimeDelta::minutes(minutes_ahead(RULES_2025B, before).into());
     assert_eq!(wall.format("%H:%M").to_string(), "07:30", "{before}");
 
-    // A visit at half past nine on a day well outside Ramadan, so that the rules disagree about it; and one just after midnight.
+    // A visit at 09:30 on a day well outside Ramadan, on which the two rules differ; and one at 00:30 the day after.
     let year = wall.year() + 1;
     let day = NaiveDate::from_ymd_opt(year, 7, 15).unwrap();
     let machine = system
@@ -91,7 +91,7 @@ async fn what_is_planned_keeps_its_hour_when_the_rules_change_under_a_worker() {
         interventions.push(system.post("/interventions", new).await["id"].as_i64().unwrap());
     }
 
-    // The package of the day arrives.
+    // The system's zoneinfo is updated.
     zoneinfo::write(tree.path(), "2126b", RULES_2026C).unwrap();
     until("the worker takes the new rules over", async || version(&system).await == "2126b").await;
     let after = digest(&system).await.unwrap();
@@ -113,7 +113,7 @@ async fn what_is_planned_keeps_its_hour_when_the_rules_change_under_a_worker() {
     );
     assert_eq!(limit(interventions[1]).await, noon, "an instant that somebody chose");
 
-    // It is written down, once, and in the history of what has moved.
+    // The change is recorded once, and in the history of the moved intervention.
     let entries = sqlx::query!(
         r#"
             select planifications, plannings, echeances,
@@ -130,7 +130,7 @@ async fn what_is_planned_keeps_its_hour_when_the_rules_change_under_a_worker() {
     assert!(lines[0]["remarque"].as_str().unwrap().contains("(2126b)"), "{lines}");
     assert!(lines[0]["user"].is_null(), "{lines}");
 
-    // The API, whose own copy is older, reckons by the rules of the database, and says so; the doctor names who is behind.
+    // The API, whose own copy is older, uses the rules of the database, and reports them; the doctor names the older programs.
     until("the API follows", async || {
         let ready = answer(&system, "/ready").await;
         ready["checks"]["time_zones"].as_str().unwrap().starts_with("2126b (")
@@ -147,7 +147,7 @@ async fn what_is_planned_keeps_its_hour_when_the_rules_change_under_a_worker() {
     let metrics = metrics.text().await.unwrap();
     assert!(metrics.contains("erp_time_zone_rules{copy=\"in_force\"} 212602"), "{metrics}");
 
-    // One that comes with older rules takes nothing back.
+    // A worker with older rules does not revert the change.
     drop(worker);
     let older = tempfile::tempdir().unwrap();
     zoneinfo::write(older.path(), "2126a", RULES_2025B).unwrap();

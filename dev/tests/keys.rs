@@ -1,4 +1,4 @@
-//! A new key for tokens, with real programs: nobody is logged out.
+//! Rotation of the key of tokens, with the real programs: no user is logged out.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -13,7 +13,7 @@ use support::{System, command};
 
 const PASSWORD: &str = "atlas pompe quai 4";
 
-/// Signs in, or exchanges a refresh token: the access token and the refresh token.
+/// Signs in, or exchanges a refresh token; the access token and the refresh token of the response.
 async fn tokens(system: &System, path: &str, form: &[(&str, &str)]) -> (String, String) {
     let url = format!("{}/api/v1/auth/{path}", system.url);
     let answer = system.client.post(url).form(form).send().await.unwrap();
@@ -32,7 +32,7 @@ async fn me(system: &System, token: &str) -> StatusCode {
     system.client.get(url).bearer_auth(token).send().await.unwrap().status()
 }
 
-/// The first part of a token names its key.
+/// The first part of a token, which names its key.
 fn header(token: &str) -> &str {
     token.split('.').next().unwrap()
 }

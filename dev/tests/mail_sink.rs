@@ -1,4 +1,4 @@
-//! The mailbox as a mail client and a reader see it.
+//! The mailbox, as an SMTP client and a reader use it.
 #![expect(clippy::unwrap_used, reason = "a test that fails here is meant to fail")]
 
 use std::net::SocketAddr;
@@ -47,7 +47,7 @@ async fn a_mail_arrives_byte_for_byte_and_survives_a_restart() {
     let sink = MailSink::start(any_port(), dir.path()).unwrap();
     let messages = sink.messages().unwrap();
     let [message] = messages.as_slice() else { panic!("{messages:?}") };
-    // The client ends the last line of whatever it sends.
+    // The client adds a final line break.
     let expected = [sent.formatted().as_slice(), b"\r\n"].concat();
     assert_eq!(String::from_utf8_lossy(&message.raw), String::from_utf8_lossy(&expected));
     assert_eq!(message.from, "erp@mif-maroc.example");

@@ -1,4 +1,4 @@
-//! The real programs as processes, killed and stopped while they work: nothing is lost, nothing is done twice.
+//! The real programs as processes that are killed and stopped while they work: nothing is lost, nothing is done twice.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -36,7 +36,7 @@ async fn uploads_whose_worker_is_killed_all_become_ready_and_no_file_twice() {
         )
     };
     for _ in 0..200 {
-        // Done is recorded a moment after the document is ready.
+        // The end of the job is recorded a moment after the document is ready.
         if unfinished().fetch_one(&system.ctx.pool).await.unwrap() == 0 {
             return drop(second);
         }
@@ -99,7 +99,7 @@ async fn mails_of_a_killed_worker_arrive_and_none_is_lost() {
     ids.sort();
     ids.dedup();
     assert_eq!(ids.len(), MAILS, "every notification, by its Message-ID");
-    // The killed worker had at most four on their way; each may have been accepted and not recorded.
+    // The killed worker ran at most four mail jobs; a mail may have been accepted without being recorded.
     assert!(mails.len() <= MAILS + 4, "{} mails", mails.len());
 }
 
@@ -152,7 +152,7 @@ async fn of_mails_that_gather_none_is_lost_when_workers_are_killed() {
         mails.len() - ids.len()
     );
     assert!(ids.len() < MESSAGES / 3, "{} mails: they do not gather", ids.len());
-    // Each kill may find one mail of the person between its acceptance and the record of it.
+    // At each kill one mail of the person may be between its acceptance and the record of it.
     assert!(mails.len() - ids.len() <= kills, "{told:?}");
 }
 
@@ -240,7 +240,7 @@ async fn ten_thousand_documents_waiting_do_not_delay_a_mail() {
     let system = System::start().await;
     let intervention = system.intervention().await;
     system.upload(&intervention, samples::jpeg(1600, 1200, 1)).await;
-    // Ten thousand more, each as good as the first.
+    // Ten thousand more jobs with the same payload.
     let mut tx = system.ctx.begin().await.unwrap();
     sqlx::query!(
         r#"

@@ -1,4 +1,4 @@
-//! Every migration goes down, and up again to the same schema, with rows in the tables.
+//! Every migration can be reverted, and applied again with the same resulting schema, with rows in the tables.
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,
@@ -62,11 +62,11 @@ async fn down_and_up_again_is_the_same_schema() {
     versions.sort_unstable();
     sqlx::raw_sql(JOBS).execute(&pool).await.unwrap();
     let mut shapes = vec![first];
-    // One step down at a time, to nothing.
+    // One step down at a time, to an empty schema.
     while let Some(version) = versions.pop() {
         MIGRATOR.undo(&pool, versions.last().copied().unwrap_or(0)).await.unwrap();
         shapes.push(shape(&pool).await);
-        // That of the ledger moves rows alone.
+        // The migration of the ledger only moves rows.
         if version != 20_261_127_000_061 {
             assert_ne!(
                 shapes[shapes.len() - 1],
@@ -94,13 +94,13 @@ async fn a_table_that_is_in_use_is_waited_for_and_nobody_behind_it() {
     let last =
         MIGRATOR.iter().map(|m| m.version).filter(|v| *v < 20_261_125_000_001).max().unwrap();
     MIGRATOR.undo(pool, last).await.unwrap();
-    // A request that goes on for longer than a migration waits.
+    // A request that takes longer than a migration waits for its lock.
     let mut request = pool.begin().await.unwrap();
     sqlx::query("select from interventions").execute(&mut *request).await.unwrap();
     let migrating = erp_core::migrate(pool);
     let working = async {
         tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-        // Behind the migration, which gives up first.
+        // This waits behind the migration's lock request, which times out first.
         sqlx::query("update interventions set titre = titre").execute(pool).await.unwrap();
         request.commit().await.unwrap();
     };
@@ -116,7 +116,7 @@ async fn a_mail_that_is_over_gathers_nothing_after_the_upgrade() {
     let last =
         MIGRATOR.iter().map(|m| m.version).filter(|v| *v < 20_261_126_000_021).max().unwrap();
     MIGRATOR.undo(pool, last).await.unwrap();
-    // One that left and was opened again, one whose contents were settled, one that waits, one that was given up.
+    // Four mails: one sent and opened again, one whose notifications are all settled, one waiting, one given up.
     let before = "
         insert into users (id, username, full_name, email, role, password_hash, created_at, updated_at)
         select n, 'u' || n, 'U', 'u' || n || '@mif.example', 'responsable', '', now(), now() from generate_series(1, 4) n;
@@ -190,7 +190,7 @@ async fn who_was_signed_in_before_there_were_sessions_signs_in_again_and_nothing
     }
     assert_eq!(users::other_hashes(pool).await.unwrap().len(), 1);
 
-    // Back to the version before, and forth again.
+    // Back to the previous version, and forward again.
     MIGRATOR.undo(pool, before(SESSIONS)).await.unwrap();
     assert_eq!((count("users").await, count("refresh_tokens").await), (300, 300));
     erp_core::migrate(pool).await.unwrap();
@@ -200,7 +200,7 @@ async fn who_was_signed_in_before_there_were_sessions_signs_in_again_and_nothing
         auth::refresh(&mut tx, &keys, &tokens.refresh_token, &origin, now).await.unwrap();
     assert!(refreshed.is_none(), "its session went with the table");
 
-    // Expired tokens of before are removed by the nightly purge.
+    // The nightly purge removes expired tokens of the previous version.
     drop(tx);
     let mut tx = ctx.begin().await.unwrap();
     auth::purge(&mut tx, now + chrono::TimeDelta::days(31), 1000).await.unwrap();
@@ -223,7 +223,7 @@ async fn a_search_finds_what_was_there_before_and_names_that_were_told_apart_sta
         select 'Fumée n° ' || n, case when n % 2 = 0 then 'Échauffement' end, 'corrective', 'ouverte', 'normale', false, now(), 1
         from generate_series(1, 12000) n";
     sqlx::raw_sql(filled).execute(pool).await.unwrap();
-    // Two replicas that start together.
+    // Two replicas that migrate at the same time.
     let (one, other) = tokio::join!(erp_core::migrate(pool), erp_core::migrate(pool));
     one.unwrap();
     other.unwrap();
@@ -242,7 +242,7 @@ async fn a_search_finds_what_was_there_before_and_names_that_were_told_apart_sta
         "insert into equipements (nom, type, localisation) values ('pompe', 'Pompe', 'Fès')";
     sqlx::query(again).execute(pool).await.unwrap_err();
 
-    // An index that a killed migration has left behind is built anew.
+    // An invalid index, as left by a killed migration, is rebuilt.
     let half = "
         delete from _sqlx_migrations where version = 20261127000033;
         update pg_index set indisvalid = false where indexrelid = 'interventions_recherche_idx'::regclass";

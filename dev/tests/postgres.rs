@@ -1,4 +1,4 @@
-//! The private cluster, as the processes that use it see it.
+//! The private cluster of `cargo dev` and the tests, as its processes use it.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test that fails here is meant to fail")]
 
@@ -19,7 +19,7 @@ fn config(dir: &Path) -> Config {
     }
 }
 
-/// A folder that the server's account reaches even when the tests run as root.
+/// A folder that the server's account can read even when the tests run as root.
 fn folder() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     std::fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
@@ -31,7 +31,7 @@ fn answers(port: u16) -> bool {
     TcpStream::connect(("127.0.0.1", port)).is_ok()
 }
 
-/// Waits until neither the server nor its guard is left.
+/// Waits until the server and its guard have ended.
 fn assert_gone(dir: &Path, port: u16) {
     let begun = Instant::now();
     let guard = std::fs::File::open(dir.join("guard.lock")).unwrap();
@@ -89,7 +89,7 @@ fn a_port_in_use_is_an_error_that_shows_the_log() {
     assert!(error.to_string().contains("could not bind"), "{error:#}");
 }
 
-/// Not a test of its own: the process that the next test kills.
+/// Not a test by itself: the process that the next test kills.
 #[test]
 #[ignore = "run by a_killed_process_leaves_no_server"]
 fn hold() {

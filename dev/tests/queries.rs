@@ -1,4 +1,4 @@
-//! `cargo queries`, with a stand-in for cargo and the compiler that describes what each test wants; the database is a true one.
+//! `cargo queries`, with a stand-in for cargo and the compiler that describes what each test needs; the database is real.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test that fails here is meant to fail")]
 
@@ -8,15 +8,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-/// What a build of the workspace finds, as `cargo queries` sees it.
+/// A simulated build of the workspace for `cargo queries`.
 struct Build {
     folder: tempfile::TempDir,
-    /// When the one source file was changed last.
+    /// The modification time of the only source file.
     changed: SystemTime,
 }
 
 impl Build {
-    /// One whose compiler runs `compile`, with the committed descriptions in `$committed`.
+    /// A build whose compiler runs the shell code `compile`; `$committed` is the folder of the committed descriptions.
     fn of(compile: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);

@@ -1,5 +1,5 @@
-//! No secret, password or token is ever logged, however much is: the real programs say all they can while everything that
-//! handles one is used, and fails.
+//! No secret, password or token is ever logged at any level: the real programs log at the most verbose levels while everything
+//! that handles a secret is used, and fails.
 #![cfg(unix)]
 #![expect(
     clippy::unwrap_used,
@@ -39,11 +39,11 @@ const PASSWORD: &str = "atlas pompe quai 4";
 const NEW_PASSWORD: &str = "grue jaune bassin 9";
 const WRONG_PASSWORD: &str = "mauvaisessai5Rt du matin";
 
-/// All of ours, and by name the libraries that would tell the most.
+/// Trace for our crates, and for the libraries that might log the most.
 const LOG_LEVEL: &str = "debug,erp_core=trace,erp_api=trace,erp_worker=trace,sqlx::query=trace,handlebars::render=trace,\
     hyper=trace,reqwest=trace,object_store=trace,lettre=trace";
 
-/// A relay that offers to sign in, refuses everybody, and repeats in its refusal what it was told.
+/// A relay that offers a login, refuses every login, and repeats the credentials in its refusal.
 async fn refusing_relay() -> u16 {
     async fn attend(socket: TcpStream) -> Option<()> {
         let mut socket = BufReader::new(socket);
@@ -82,7 +82,7 @@ async fn get(system: &System, url: &str) -> StatusCode {
     system.client.get(url).send().await.unwrap().status()
 }
 
-/// What must be in the log, or the test has seen nothing.
+/// Texts that must be in the log; without them the test would prove nothing.
 const KNOWN: [&str; 5] = ["DEBUG", "WARN", "emails", "535", "the database does not answer"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -107,7 +107,7 @@ async fn whatever_happens_no_secret_is_logged() {
         ("SMTP_USER", "erp"),
         ("SMTP_PASSWORD", SMTP_PASSWORD),
         ("AWS_SECRET_ACCESS_KEY", S3_SECRET),
-        // Nobody listens there.
+        // Nothing listens there.
         ("SENTRY_DSN", &format!("http://{SENTRY_KEY}@127.0.0.1:9/7")),
         ("LOG_LEVEL", LOG_LEVEL),
     ];
@@ -125,7 +125,7 @@ async fn whatever_happens_no_secret_is_logged() {
         PASSWORD,
         NEW_PASSWORD,
         WRONG_PASSWORD,
-        // What SMTP makes of "\0erp\0motdepassedurelais3Zk", and of the password alone.
+        // The Base64 forms in SMTP of "\0erp\0motdepassedurelais3Zk", and of the password alone.
         "AGVycABtb3RkZXBhc3NlZHVyZWxhaXMzWms",
         "bW90ZGVwYXNzZWR1cmVsYWlzM1pr",
     ]
@@ -136,14 +136,14 @@ async fn whatever_happens_no_secret_is_logged() {
     mails_and_links(&system, &mut secrets).await;
     a_bucket_that_is_away(&system, &log).await;
 
-    // What is under way when the database goes, and what comes while it is away.
+    // Requests while the database is away.
     drop((connection, postgres));
     let (status, _) =
         post(&system, "/auth/login", &[("username", "responsable"), ("password", PASSWORD)]).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     post(&system, "/auth/refresh", &[("refresh_token", &secrets[secrets.len() - 1])]).await;
     get(&system, &format!("{}/ready", system.url)).await;
-    // What must have been said is said in its own time.
+    // Wait until all expected texts are logged.
     let missing = || {
         let log = std::fs::read_to_string(&log).unwrap();
         KNOWN.into_iter().find(|known| !log.contains(known))
@@ -160,7 +160,7 @@ async fn whatever_happens_no_secret_is_logged() {
     }
     drop(worker);
     let log = std::fs::read_to_string(&log).unwrap();
-    // Whoever was refused is a line with who, from where and why, for those who watch.
+    // Each refused access is a log line with user, address and reason, for monitoring.
     let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let refused: Vec<Value> = lines.filter(|line| line["message"] == "access refused").collect();
     for action in ["connexion_refusee", "mot_de_passe_refuse"] {
@@ -169,14 +169,14 @@ async fn whatever_happens_no_secret_is_logged() {
         assert_eq!(line["client.address"], "127.0.0.1");
         assert!(line["user.id"].is_i64(), "{line}");
     }
-    // Nor a token that only the programs know: all begin alike.
+    // Nor tokens that only the programs know: they all begin with the same header.
     secrets.push(secrets[secrets.len() - 1][..12].to_owned());
     must_not_tell(&log, &secrets);
 }
 
 fn must_not_tell(log: &str, secrets: &[String]) {
     for secret in secrets {
-        // Of a token what matters is its end: the signature.
+        // The secret part of a token is its end, the signature.
         let part = secret.rsplit('.').next().unwrap();
         let line = log.lines().find(|line| line.contains(part));
         assert!(line.is_none(), "{secret} is told: {line:?}");
@@ -196,13 +196,13 @@ async fn everybody_comes_and_goes(system: &System, secrets: &mut Vec<String>) {
     assert_eq!(status, StatusCode::OK);
     let successor = text(&body, "refresh_token");
     secrets.extend([text(&body, "access_token"), successor.clone()]);
-    // An answer that was lost: asked again at once, the successor is the same.
+    // A repeat after a lost response gives the same successor.
     let (status, body) = post(system, "/auth/refresh", &[("refresh_token", &refresh)]).await;
     assert_eq!((status, text(&body, "refresh_token")), (StatusCode::OK, successor));
     secrets.push(text(&body, "access_token"));
     let (status, _) = post(system, "/auth/refresh", &[("refresh_token", "0123456789abcdef")]).await;
     assert_eq!(status, StatusCode::UNAUTHORIZED);
-    // A body that nobody understands, with a password in it.
+    // An invalid body that contains a password.
     let odd = json!({ "username": "responsable", "password": [WRONG_PASSWORD] });
     let url = format!("{}/api/v1/auth/login", system.url);
     let answer = system.client.post(&url).json(&odd).send().await.unwrap();
@@ -239,7 +239,7 @@ async fn mails_and_links(system: &System, secrets: &mut Vec<String>) {
     assert_eq!(get(system, &planning).await, StatusCode::OK);
     assert_eq!(get(system, &format!("{planning}x")).await, StatusCode::UNAUTHORIZED);
     let (ctx, boss) = (&system.ctx, system.boss_id);
-    // A digest has such a link of its own.
+    // A digest contains an unsubscribe link with its own token.
     let mut tx = ctx.begin().await.unwrap();
     let jour = ctx.clock.now().date_naive();
     digest::open(&mut tx, boss, jour, ctx.clock.now()).await.unwrap();
@@ -265,7 +265,7 @@ async fn mails_and_links(system: &System, secrets: &mut Vec<String>) {
     assert_eq!(post(system, "/auth/change-password", &change).await.0, StatusCode::OK);
 }
 
-/// Another API, whose files are in a bucket that does not answer.
+/// Starts another API, whose bucket does not answer, and uses it.
 async fn a_bucket_that_is_away(system: &System, log: &Path) {
     let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (bound, nobody) = (free().to_string(), format!("http://{}", free()));

@@ -1,4 +1,4 @@
-//! Two roles as deploy/postgres/roles.sql makes them: the programs do a whole day's work under one that owns nothing.
+//! The two roles of deploy/postgres/roles.sql: the programs do a whole day's work with a role that owns nothing.
 #![cfg(unix)]
 #![expect(
     clippy::unwrap_used,
@@ -28,7 +28,7 @@ use support::{
 
 const KEY: &str = "the key of tests, long enough to sign";
 
-/// A database of its own, and the names of two roles that nobody else in this cluster has.
+/// A separate database, and the names of two roles that are unique in this cluster.
 struct Place {
     db: TestDb,
     url: String,
@@ -46,14 +46,14 @@ impl Place {
             sqlx::query_scalar("select current_database()::text").fetch_one(&pool).await.unwrap();
         let place =
             Self { db, url, pool, migrate: format!("{database}_m"), app: format!("{database}_a") };
-        // What a run that was killed has left belongs to a database that is gone by now.
+        // Roles left by a killed run: the database that they belonged to is gone.
         for role in [&place.app, &place.migrate, &place.single()] {
             place.as_superuser(&format!("drop role if exists {role}")).await;
         }
         place
     }
 
-    /// The one role of an installation of before.
+    /// The single role of an earlier installation.
     fn single(&self) -> String {
         format!("{}_s", self.migrate.trim_end_matches("_m"))
     }
@@ -73,7 +73,7 @@ impl Place {
         PgPool::connect(&self.url_of(role)).await.unwrap()
     }
 
-    /// Runs deploy/postgres/roles.sql as its head says.
+    /// Runs deploy/postgres/roles.sql as its header describes.
     async fn make_roles(&self, as_role: Option<&str>) -> Said {
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str, text: &str| {
@@ -127,7 +127,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// Looks again until it is so.
+/// Polls `is_so` until it is true.
 async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let started = Instant::now();
     while !is_so().await {
@@ -136,7 +136,7 @@ async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     }
 }
 
-/// Why Postgres refuses `sql`.
+/// Runs `sql`, which Postgres must refuse; the message of the error.
 async fn refused(pool: &PgPool, sql: &str) -> String {
     let done = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(pool).await;
     let Err(error) = done else { panic!("done: {sql}") };
@@ -161,14 +161,14 @@ async fn the_programs_do_a_whole_days_work_under_a_role_that_can_change_nothing_
     let tzdir = tree.path().to_str().unwrap();
     zoneinfo::write(tree.path(), "2126a", RULES_2025B).unwrap();
 
-    // The setting of the other role is harmless in the programs.
+    // `DATABASE_APP_ROLE`, which is meant for `migrate`, does no harm in the programs.
     let settings = [("DATABASE_APP_ROLE", place.app.as_str()), ("TZDIR", tzdir)];
     let output = tempfile::NamedTempFile::new().unwrap();
     let url = place.url_of(&place.app);
     let system = System::on_with(url, app.clone(), &settings, Some(output.path())).await;
     let (worker, second) = (system.worker(), system.worker());
 
-    // People: signing in, well and badly, out, with another password; a file, an assignment, a mail; what is deleted.
+    // Work of users: a failed and a successful sign-in; an intervention, a file, a mail; a deleted document.
     let form = |name: &'static str, password: &'static str| {
         let url = format!("{}/auth/login", system.url);
         system.client.post(url).form(&[("username", name), ("password", password)]).send()
@@ -190,7 +190,7 @@ async fn the_programs_do_a_whole_days_work_under_a_role_that_can_change_nothing_
 
     every_schedule_runs(&system, &app).await;
 
-    // A worker that dies with work in its hands; other rules of time zones; the doctor and the other commands.
+    // A worker that is killed while it works; new time zone rules; the doctor and `audit verify`.
     for _ in 0..12 {
         system.upload(&intervention, samples::jpeg(1600, 1200, 1)).await;
     }
@@ -219,7 +219,7 @@ async fn the_programs_do_a_whole_days_work_under_a_role_that_can_change_nothing_
 
     may_not(&place, &app).await;
 
-    // It may not migrate either, and is told so before anything is changed; and no role but the one that exists is given rights.
+    // It may not migrate either, and gets an error; and `migrate` refuses to give rights to a role that does not exist.
     let said = place.api(&place.app, &["migrate", "down", "--to", "0", "--yes"], &[]).await;
     let refused = said.err.contains("owner") || said.err.contains("permission denied");
     assert!(said.code != 0 && refused, "{said:?}");
@@ -230,11 +230,11 @@ async fn the_programs_do_a_whole_days_work_under_a_role_that_can_change_nothing_
     place.end().await;
 }
 
-/// Every schedule, purge and reconciler among them; with a day of the audit that has had its time.
+/// Runs every schedule, including purge and reconciler; a day of the audit is old enough to be pruned.
 async fn every_schedule_runs(system: &System, app: &PgPool) {
     let old = "insert into audit (jour, horodatage, action) values ('2020-02-02', '2020-02-02 10:00Z', 'connexion')";
     sqlx::raw_sql(old).execute(app).await.unwrap();
-    // As programs of the release before look at what is due, and move it on.
+    // The statements by which programs of the previous release find due schedules, and set the next date.
     let former = "begin; select name from schedules where enabled order by name for update skip locked;
         update schedules set next_run_at = next_run_at, updated_at = now() where name = 'planning.rappel'; commit";
     sqlx::raw_sql(former).execute(app).await.unwrap();
@@ -254,7 +254,7 @@ async fn every_schedule_runs(system: &System, app: &PgPool) {
     assert_eq!(pruned, 0);
 }
 
-/// Nobody was refused anything, not even once and in vain.
+/// Asserts that no job and no log line has an error of permissions, not even in an attempt that was retried.
 async fn nobody_was_refused(app: &PgPool, output: &Path) {
     let errors: Vec<String> = sqlx::query_scalar(
         "select queue || ': ' || coalesce(error, '') || coalesce(history::text, '') from queue.everything
@@ -268,7 +268,7 @@ async fn nobody_was_refused(app: &PgPool, output: &Path) {
     assert!(!said.contains("permission denied") && !said.contains("must be owner"), "{said}");
 }
 
-/// What `erp_app` cannot do.
+/// Asserts what the role of the programs cannot do.
 async fn may_not(place: &Place, app: &PgPool) {
     for sql in [
         "create table a ()",
@@ -311,7 +311,7 @@ async fn may_not(place: &Place, app: &PgPool) {
     }
     let set_role = refused(app, &format!("set role {}", place.migrate)).await;
     assert!(set_role.contains("permission denied"), "{set_role}");
-    // Nor does it prune what is younger than AUDIT_DAYS of `erp-api migrate`: 400 here.
+    // Nor can it prune rows younger than the AUDIT_DAYS that `erp-api migrate` read: 400 here.
     let gone: i64 = sqlx::query_scalar("select audit_elaguer('infinity', now(), 1000)")
         .fetch_one(app)
         .await
@@ -322,7 +322,7 @@ async fn may_not(place: &Place, app: &PgPool) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_installation_with_one_role_becomes_one_with_two_and_works_before_between_and_after() {
     let place = Place::new("roles_upgrade").await;
-    // As the RUNBOOK once said: one ordinary role that owns the database.
+    // As an earlier RUNBOOK described: one ordinary role that owns the database.
     let single = place.single();
     let database = place.migrate.trim_end_matches("_m").to_owned();
     let owner = format!(
@@ -339,7 +339,7 @@ async fn an_installation_with_one_role_becomes_one_with_two_and_works_before_bet
     system.upload(&intervention, samples::jpeg(800, 600, 1)).await;
     system.until_ready(1).await;
 
-    // The roles are made under the running programs, which work on; a second time nothing is left to do.
+    // The roles are created while the programs run, which continue to work; a second run changes nothing.
     let said = place.make_roles(None).await;
     assert!(said.out.contains(&format!("revoke {} from", place.migrate)), "{said:?}");
     assert!(said.out.contains(&single), "{said:?}");
@@ -352,7 +352,7 @@ async fn an_installation_with_one_role_becomes_one_with_two_and_works_before_bet
     drop((worker, system));
     before.close().await;
 
-    // From here on the new role; the old one has nothing any more once the owner says so.
+    // From here on with the new role; the old one owns nothing after its membership is revoked.
     place.as_superuser(&format!("revoke {} from {single}", place.migrate)).await;
     let app = place.pool_of(&place.app).await;
     let left: Vec<String> = sqlx::query_scalar(
@@ -365,7 +365,7 @@ async fn an_installation_with_one_role_becomes_one_with_two_and_works_before_bet
     .await
     .unwrap();
     assert_eq!(left, [""; 0]);
-    // Of what a later migration brings the programs can make use at once.
+    // The programs can use the tables of a later migration at once.
     let owner = place.pool_of(&place.migrate).await;
     let later = "create table plus_tard (id bigint generated by default as identity, n integer); create table apalis.plus_tard (n serial)";
     sqlx::raw_sql(later).execute(&owner).await.unwrap();

@@ -1,4 +1,4 @@
-//! `cargo dev` as its user sees it, with stand-ins for the API and the worker.
+//! `cargo dev` as a user sees it, with stand-ins for the API and the worker.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test that fails here is meant to fail")]
 
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use lettre::{Message, SmtpTransport, Transport as _};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
-/// Not tests of their own: what the scripts of [`stand_ins`] run.
+/// Not tests by themselves: the scripts of [`stand_ins`] run them.
 #[test]
 #[ignore = "a stand-in for the API"]
 fn api() {
@@ -71,7 +71,7 @@ impl Dev {
     fn start_with(dir: &Path, options: &[&str]) -> Dev {
         fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).unwrap();
         stand_ins(dir);
-        let _ = fs::remove_file(dir.join("dev/env")); // of one that was killed
+        let _ = fs::remove_file(dir.join("dev/env")); // left by a killed run
         let mut command = Command::new(env!("CARGO_BIN_EXE_erp-dev"));
         command.args(["--port=0", "--smtp-port=0", "--mail-port=0", "--workers=2", "--no-demo"]);
         command.args(options).arg("--bin-dir").arg(dir).arg("--dir").arg(dir.join("dev"));
@@ -79,7 +79,7 @@ impl Dev {
         Dev { process: command.spawn().unwrap(), dir: dir.join("dev") }
     }
 
-    /// The env file, once it is there and satisfies the condition.
+    /// Waits until the env file exists and satisfies the condition; its variables.
     fn env(
         &mut self,
         condition: impl Fn(&HashMap<String, String>) -> bool,
@@ -138,7 +138,7 @@ fn all_starts_works_restarts_and_stops() {
     smtp.build().send(&mail.body("Bonjour".to_owned()).unwrap()).unwrap();
     assert_eq!(fs::read_dir(dev.dir.join("mails")).unwrap().count(), 1);
 
-    // A worker that dies comes back, and the file says under which number.
+    // A worker that dies is replaced, and the file has the new process id.
     let dead = env["WORKER_PIDS"].split(',').next().unwrap().to_owned();
     kill_process(pid(&dead), Signal::KILL).unwrap();
     let env = dev.env(|env| !env["WORKER_PIDS"].contains(&dead));

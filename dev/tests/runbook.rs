@@ -1,4 +1,4 @@
-//! The guide of the team tells the truth: what it names exists, and its commands run. And a backup comes back.
+//! The RUNBOOK is correct: what it names exists, and its commands run. And a backup can be restored.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test that fails here is meant to fail")]
 
@@ -14,7 +14,7 @@ use std::{
 
 use serde_json::Value;
 
-/// Words of the guide in capitals that are no settings of the programs.
+/// Words in capitals in the RUNBOOK that are not settings of the programs.
 const NO_SETTINGS: [&str; 22] = [
     "ADMIN_PASSWORD",
     "ADMIN_USERNAME",
@@ -48,7 +48,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// A fenced block: its first line in the file, what stands behind the fence, its text.
+/// A fenced block: its first line in the file, the text after the fence, its content.
 struct Block {
     line: usize,
     info: String,
@@ -77,7 +77,7 @@ fn blocks(page: &str) -> Vec<Block> {
     all
 }
 
-/// All that is set as code: spans and blocks.
+/// All texts marked as code: spans, and lines of blocks.
 fn code(page: &str) -> Vec<String> {
     let mut all: Vec<String> = blocks(page)
         .into_iter()
@@ -110,7 +110,7 @@ fn programs() -> &'static Path {
     })
 }
 
-/// A process that is told to stop when the test ends, and killed if it does not.
+/// A process that gets SIGTERM when the test ends, and is killed if it does not stop.
 struct Running(Child);
 
 impl Drop for Running {
@@ -131,7 +131,7 @@ impl Drop for Running {
     }
 }
 
-/// Whether this machine has what the scripts of `deploy/` call. (`.ci/run` sees to it.)
+/// Whether this machine has the tools that the scripts of `deploy/` call. (`.ci/run` installs them.)
 fn has_tools() -> bool {
     if !cfg!(target_os = "linux") {
         eprintln!("NOT TESTED: the scripts of deploy/ want the tools of GNU");
@@ -150,7 +150,7 @@ fn has_tools() -> bool {
     lacking.is_empty()
 }
 
-// --- What is named ---
+// --- Names ---
 
 #[test]
 fn links_lead_somewhere() {
@@ -173,7 +173,7 @@ fn links_lead_somewhere() {
     assert!(wrong.is_empty(), "{wrong:?}");
 }
 
-/// Whether a route of the document has this path; what is not fixed in it fits whatever stands there.
+/// Whether a route of the document has this path; a parameter of the route matches any text.
 fn is_route(path: &str, paths: &serde_json::Map<String, Value>) -> bool {
     let path = path.split(['?', '#']).next().unwrap().trim_end_matches('/');
     let below = path.strip_prefix("/api/v1").unwrap_or(path);
@@ -269,7 +269,7 @@ fn commands_exist() {
     }
 }
 
-// --- What is done ---
+// --- Commands ---
 
 #[test]
 fn the_commands_marked_for_it_run_in_their_order() {
@@ -334,7 +334,7 @@ fn a_system_that_works_is_backed_up_and_comes_back() {
 fn a_day_goes_as_it_is_told() {
     let told = std::fs::read_to_string(root().join("docs/journee.md")).unwrap();
     let Some(said) = rehearse("journee") else { return };
-    // Ids of requests are others each time, and the year is another one next year.
+    // Lines with request ids or the year differ from run to run.
     let lines = |text: &str| -> Vec<String> {
         let varies = |line: &str| line.contains("request_id") || line.contains("annee");
         let known = |line: &&str| !varies(line) && !line.trim().is_empty();
@@ -345,7 +345,7 @@ fn a_day_goes_as_it_is_told() {
     assert_eq!(lines(&said), lines(told), "`deploy/essais/journee target/debug` says it anew");
 }
 
-/// Runs a script of `deploy/essais` with the programs of this build; what it prints. `None`: a tool is missing.
+/// Runs a script of `deploy/essais` with the programs of this build; its output. `None`: a tool is missing.
 fn rehearse(script: &str) -> Option<String> {
     if !has_tools() {
         return None;

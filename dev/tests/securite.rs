@@ -1,5 +1,5 @@
-//! The page on security tells the truth: the files, tests, fuzz targets, routes and settings that it names exist, and each
-//! requirement of the ASVS of the levels 1 and 2 is judged once.
+//! The page on security is correct: the files, tests, fuzz targets, routes and settings that it names exist, and each
+//! requirement of the ASVS of the levels 1 and 2 is judged exactly once.
 #![expect(clippy::unwrap_used, reason = "a test that fails here is meant to fail")]
 
 use std::{
@@ -10,7 +10,7 @@ use std::{
 
 const PAGE: &str = "docs/SECURITE.md";
 
-/// Words in capitals that are settings of the libraries, not of the programs.
+/// Words in capitals that are settings of libraries, not of the programs.
 const NO_SETTINGS: [&str; 1] = ["SSL_CERT_FILE"];
 
 fn root() -> PathBuf {
@@ -21,7 +21,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// All that is set as code outside blocks.
+/// All code spans outside blocks.
 fn spans(page: &str) -> Vec<String> {
     let mut inside = false;
     let mut all = Vec::new();
@@ -36,7 +36,7 @@ fn spans(page: &str) -> Vec<String> {
     all
 }
 
-/// The tests of the workspace, as `file::function`; of a `main.rs`, `mod.rs` or `tests.rs` its folder counts.
+/// The tests of the workspace, as `file::function`; for a `main.rs`, `mod.rs` or `tests.rs` the folder is used instead.
 fn tests() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut folders: Vec<PathBuf> = ["queue", "api", "core", "worker", "dev", "bench"]
@@ -64,7 +64,7 @@ fn tests() -> BTreeSet<String> {
     found
 }
 
-/// The functions that stand below a `#[test]`.
+/// The functions marked as tests.
 fn tests_in(text: &str) -> impl Iterator<Item = &str> {
     let marked = |line: &str| line.starts_with("#[") && line.contains("test");
     let mut is_test = false;

@@ -1,4 +1,4 @@
-//! Test databases: apart from each other, and as the migrations left them.
+//! Test databases are isolated from each other, and have the schema of the migrations.
 #![expect(clippy::unwrap_used, reason = "a test that fails here is meant to fail")]
 
 use erp_dev::TestDb;

@@ -1,5 +1,5 @@
-//! One trace from a request to the job that follows from it, as an OpenTelemetry collector sees it; and errors, as Sentry
-//! sees them.
+//! One trace from a request to the job that follows from it, as an OpenTelemetry collector receives it; and errors, as Sentry
+//! receives them.
 #![cfg(unix)]
 #![expect(
     clippy::unwrap_used,
@@ -56,7 +56,7 @@ async fn a_job_is_in_the_trace_of_the_request_that_caused_it() {
     let mut worker = system.worker();
     system.upload(&intervention, samples::jpeg(320, 240, 1)).await;
     system.until_ready(1).await;
-    // What waits to be sent is sent at the end.
+    // Buffered spans are sent when the process ends.
     worker.signal(Signal::TERM);
     assert!(worker.ended().await.success());
     let started = Instant::now();
@@ -89,7 +89,7 @@ async fn an_error_is_told_to_sentry_where_there_is_one() {
 
     let system = System::start().await;
     let dsn = format!("http://cle@{address}/7");
-    // Its port is taken: it ends with an error.
+    // Its port is in use, so it ends with an error.
     let settings = [("SENTRY_DSN", dsn.as_str()), ("WORKER_BIND_ADDR", address.as_str())];
     let mut worker = system.worker_with(&settings);
     assert!(!worker.ended().await.success());

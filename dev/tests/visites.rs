@@ -1,4 +1,4 @@
-//! The visits of plannings on real workers that are killed: each due date has its visit, and none has two.
+//! The visits of plannings on real workers that are killed: each due date has exactly one visit.
 #![cfg(unix)]
 #![expect(
     clippy::unwrap_used,
@@ -17,7 +17,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use support::{Program, System};
 
-/// Where a worker is killed: a trigger that waits there.
+/// The steps at which a worker is killed; each has a trigger that waits there.
 const STEPS: [(&str, &str); 6] = [
     ("before the intervention", "before insert on interventions for each row"),
     ("after the intervention", "after insert on interventions for each row"),
@@ -38,7 +38,7 @@ async fn plan(system: &System) -> i64 {
     system.post("/planning", new).await["id"].as_i64().unwrap()
 }
 
-/// Makes the schedule of the visits come due every so often, beginning now.
+/// Makes the schedule of the visits due now, and then by `cron`.
 async fn due(system: &System, cron: &str) {
     sqlx::query(
         "update schedules set cron = $1, next_run_at = now() where name = 'planning.generate'",
@@ -49,7 +49,7 @@ async fn due(system: &System, cron: &str) {
     .unwrap();
 }
 
-/// Visits, lines of historique, and plannings that have moved on.
+/// Numbers of visits, of their lines of historique, and of plannings whose dates have moved on.
 async fn counts(system: &System) -> (i64, i64, i64) {
     let counts = "
         select (select count(*) from interventions where planning_id is not null),
@@ -136,7 +136,7 @@ async fn five_workers(plannings: usize, kills: usize) {
     }
     let expected = i64::try_from(plannings).unwrap();
     until("visits", async || counts(&system).await.0 >= expected).await;
-    // Whatever a second run could double, some more ticks would.
+    // Some more ticks, which would show visits that a second run opens twice.
     tokio::time::sleep(Duration::from_secs(3)).await;
     let (visits, lines, moved) = counts(&system).await;
     println!("{kills} kills: {expected} visits expected, {visits} made");

@@ -1,4 +1,4 @@
-//! `erp-worker` as a process: what its port says, and what it says of settings and folders that are wrong.
+//! `erp-worker` as a process: the answers of its port, and its messages about wrong settings and folders.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -82,7 +82,7 @@ async fn settings_that_are_wrong_are_named_by_every_command_that_needs_them() {
         assert!(said.err.contains("SECRET_KEY"), "{command}: {said:?}");
         assert!(!said.err.contains("7Jq-Zx"), "{command}: {said:?}");
     }
-    // Nobody is there.
+    // Nothing listens there.
     let bound = format!("127.0.0.1:{}", free_port());
     let environment = command::with(
         &[],

@@ -15,7 +15,7 @@ use tokio::runtime::Runtime;
 
 use super::byte;
 
-/// A context that connects to nothing; its files are in a folder that goes with the program.
+/// A context that connects to nothing; its files are in a temporary folder.
 static CTX: LazyLock<Ctx> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap().keep();
     let env = Env::from_pairs(&[
@@ -35,7 +35,7 @@ fn entered() -> tokio::runtime::EnterGuard<'static> {
     RUNTIME.enter()
 }
 
-/// A request with this body, cut into pieces of `piece` bytes.
+/// A request whose body arrives in pieces of `piece` bytes.
 fn request(content_type: &str, body: &[u8], piece: usize) -> Request {
     let pieces: Vec<_> = body
         .chunks(piece.max(1))
@@ -45,7 +45,7 @@ fn request(content_type: &str, body: &[u8], piece: usize) -> Request {
     Request::post("/").header(header::CONTENT_TYPE, content_type).body(body).unwrap()
 }
 
-/// The body of an upload gives one file or a refusal, however the network cuts it, and what is kept of its name is harmless.
+/// The body of an upload gives the same file or 4xx however the network cuts it, and the name that is kept is harmless.
 pub fn depot(mut data: &[u8]) {
     let piece = usize::from(byte(&mut data));
     let read = |piece| {
@@ -65,7 +65,7 @@ pub fn depot(mut data: &[u8]) {
     }
 }
 
-/// A form or an object gives fields or a refusal, however the network cuts it.
+/// A form or an object gives the same fields or 4xx however the network cuts it.
 pub fn formulaire(mut data: &[u8]) {
     let types = [
         "multipart/form-data; boundary=X",
@@ -91,7 +91,7 @@ pub fn formulaire(mut data: &[u8]) {
     }
 }
 
-/// Nobody but a proxy of ours says whose address a request comes from, and what a client writes on the left changes nothing.
+/// Only a proxy of ours decides from which address a request comes, and what a client writes on the left changes nothing.
 pub fn adresse(mut data: &[u8]) {
     thread_local! {
         static TRUSTED: RefCell<Vec<IpNet>> =
@@ -111,7 +111,7 @@ pub fn adresse(mut data: &[u8]) {
         assert_eq!(seen, peer.to_canonical(), "a stranger is what it is");
         return;
     }
-    // What our proxy adds on the right is what counts, in a line of its own or at the end of the last one.
+    // The address that our proxy adds on the right counts, in a header line of its own or at the end of the last one.
     let client: IpAddr = "198.51.100.1".parse().unwrap();
     let mut joined = headers.clone();
     let mut lines: Vec<HeaderValue> = joined.get_all(&name).iter().cloned().collect();

@@ -1,15 +1,16 @@
-//! What uploaded files hold.
+//! The content of uploaded files.
 use erp_core::documents::FileKind;
 use erp_worker::documents::files::fuzzing;
 
 use super::byte;
 
-/// A picture without its metadata is no longer than before, has none, and does not change when it is done again.
+/// Removing the metadata of a picture adds two bytes at most, leaves none of the known chunks of a PNG, and changes nothing
+/// the second time.
 pub fn epuration(mut data: &[u8]) {
     let kinds = [FileKind::Jpeg, FileKind::Gif, FileKind::Png, FileKind::Webp];
     let kind = kinds[usize::from(byte(&mut data)) % kinds.len()];
     let Ok(clean) = fuzzing::stripped(data, kind) else { return };
-    // A GIF that is cut off gets its end mark; a WebP its padding.
+    // A truncated GIF gets its end mark; a WebP its padding.
     assert!(clean.len() <= data.len() + 2, "{kind:?}: {} of {}", clean.len(), data.len());
     let again = fuzzing::stripped(&clean, kind).expect("what was made clean is read again");
     assert!(again == clean, "{kind:?}: another result the second time");
@@ -41,7 +42,7 @@ fn png_chunks(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Any bytes as a document of any kind but pictures are an answer, never a panic, and a page count is at least 1.
+/// Any bytes, taken as a document of any kind but pictures, give a result and never a panic, and a page count is at least 1.
 pub fn examen(mut data: &[u8]) {
     let kinds = [FileKind::Pdf, FileKind::Docx, FileKind::Xlsx, FileKind::Txt, FileKind::Csv];
     let kind = kinds[usize::from(byte(&mut data)) % kinds.len()];

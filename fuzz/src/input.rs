@@ -27,7 +27,7 @@ use sqlx::{Execute as _, Postgres, QueryBuilder};
 
 use super::{byte, number};
 
-/// Reads a `T`: a value, or an error that names a fault.
+/// Reads a `T`: the result must be a value, or an error with at least one fault, each with its field.
 fn read<T: Input>(fields: Fields) {
     match fields.parse::<T>() {
         Err(Error::Invalid(faults)) => {
@@ -42,7 +42,7 @@ macro_rules! readers {
     ($($input:ty),+ $(,)?) => { &[$(read::<$input>),+] };
 }
 
-/// All that a request may be made into, but users: estimating a password takes its time.
+/// Types that requests are read into; not those of users, since estimating a password is slow.
 const READERS: &[fn(Fields)] = readers![
     InterventionFilter,
     PlanningFilter,
@@ -76,7 +76,7 @@ const READERS: &[fn(Fields)] = readers![
     CompetenceCreate,
 ];
 
-/// Whatever fields say, they are read or every fault is named; a page stays within its bounds and its order is one of ours.
+/// Any fields are either read, or refused with faults; a page stays within its bounds, and its order is one of ours.
 pub fn champs(mut data: &[u8]) {
     let reader = READERS[usize::from(byte(&mut data)) % READERS.len()];
     let Ok(text) = std::str::from_utf8(data) else { return };
@@ -113,7 +113,7 @@ fn page(fields: &mut Fields) {
     );
 }
 
-/// A date means the same when it is written and read again, a number is the one that was sent, a search is taken literally.
+/// A date that is written and read again is the same date, a number is the one that was sent, a search is taken literally.
 fn scalars(value: &Value) {
     if let Ok(date) = DateTime::<Utc>::read(value) {
         assert!((1900..3000).contains(&date.year()));
@@ -147,7 +147,7 @@ static KEYS: LazyLock<Keys> = LazyLock::new(|| {
     Keys::new(&Config::read(Env::from_pairs(&pairs)).unwrap().auth).unwrap()
 });
 
-/// No text is a token of ours but those that we made, to the last letter.
+/// No text but one that we made, to the last letter, is accepted as a token.
 pub fn jetons(mut data: &[u8]) {
     let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
     let link = auth::unsubscribe_token(&KEYS, 7, now).unwrap();

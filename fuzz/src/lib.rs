@@ -1,11 +1,11 @@
-//! What must hold of the parsers that are ours, whatever bytes they get. Each target takes any bytes and panics when a promise
-//! is broken; `fuzz/run` looks for such bytes under a guide of coverage, `api/tests/fuzz` replays what is known in seconds.
+//! What our parsers must guarantee for any bytes. Each target takes any bytes, and panics if a guarantee is broken. `fuzz/run`
+//! searches for such bytes, guided by coverage; `api/tests/fuzz` replays the known inputs in seconds.
 mod edge;
 mod files;
 mod input;
 mod time;
 
-/// What takes any bytes, and panics when a promise is broken.
+/// A function that takes any bytes, and panics if a guarantee is broken.
 pub type Target = fn(&[u8]);
 
 /// All targets, by name.
@@ -21,10 +21,10 @@ pub const ALL: &[(&str, Target)] = &[
     ("recurrence", time::recurrence),
 ];
 
-/// Those whose code catches the panics of libraries.
+/// The targets whose code catches the panics of libraries.
 pub const CATCHES: &[&str] = &["examen"];
 
-/// Takes the next number off `data`; 0 when it is short.
+/// Takes the next 8 bytes (or what is left) off `data` as a little-endian number; 0 if it is empty.
 fn number(data: &mut &[u8]) -> u64 {
     let (taken, rest) = data.split_at(data.len().min(8));
     *data = rest;

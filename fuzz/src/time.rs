@@ -1,4 +1,4 @@
-//! When things come due: cron expressions, visits that come round.
+//! Due dates: cron expressions, and recurring visits.
 use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
 use erp_core::{
     local::{self, Zone},
@@ -8,7 +8,7 @@ use erp_core::{
 
 use super::{byte, number};
 
-/// An instant of the years `from..to`.
+/// An instant in the years `from..to`.
 fn instant(data: &mut &[u8], from: i32, to: i32) -> DateTime<Utc> {
     let start = |year| {
         chrono::NaiveDate::from_ymd_opt(year, 1, 1).unwrap().and_hms_opt(0, 0, 0).unwrap().and_utc()
@@ -30,8 +30,8 @@ fn zone(data: &mut &[u8]) -> Zone {
     local::zone(names[usize::from(byte(data)) % names.len()]).unwrap()
 }
 
-/// What the API takes for a cron expression has ticks that go forward, each later than what it was asked after, and the same
-/// when asked again between them.
+/// The ticks of a cron expression that the API accepts go forward: each is later than the instant it was asked for, and is the
+/// same when asked for from an instant in between.
 pub fn cron(mut data: &[u8]) {
     let (after, zone) = (instant(&mut data, 1990, 2110), zone(&mut data));
     let Ok(text) = std::str::from_utf8(data) else { return };
@@ -51,12 +51,12 @@ pub fn cron(mut data: &[u8]) {
     }
 }
 
-/// A visit comes round later than it was, after now when it is held now, and its deadline is not yet over.
+/// The next visit is later than this one; after a visit held now, the next is after now; the deadline has not passed.
 pub fn recurrence(mut data: &[u8]) {
     use FrequencePlanning::{Annuel, Hebdomadaire, Journalier, Mensuel, Semestriel, Trimestriel};
     let all = [Journalier, Hebdomadaire, Mensuel, Trimestriel, Semestriel, Annuel];
     let frequence = all[usize::from(byte(&mut data)) % all.len()];
-    // What `DateTime` takes from a request, and a now from one period before it to forty after: each is counted.
+    // A date that a request may have, and a now from one period before it to forty after: `after_visit` steps through each.
     let first = Echeance::at(instant(&mut data, 1900, 3000));
     let period = match frequence {
         Journalier => 1,

@@ -1,13 +1,14 @@
-//! Much work in small transactions: none holds its locks for long, and what is done stays done when the rest fails.
+//! Repeats a step in small transactions: none holds its locks for long, and what has committed stays when a later step
+//! fails.
 use erp_core::{Result, Tx};
 use futures_util::future::BoxFuture;
 
 use crate::work::Work;
 
-/// Rows that one transaction takes when each of them tells people something.
+/// Rows per transaction where each row notifies people.
 const BATCH: usize = 50;
 
-/// [`batches_of`] fifty.
+/// [`batches_of`] 50 rows.
 pub(crate) async fn batches(
     work: &Work,
     step: impl for<'t> Fn(&'t mut Tx<'static>, i64) -> BoxFuture<'t, Result<usize>> + Send + Sync,
@@ -15,8 +16,8 @@ pub(crate) async fn batches(
     batches_of(work, BATCH, step).await
 }
 
-/// Repeats `step`, each time in a transaction of its own, until it finds nothing left to do; how much it did in all.
-/// `step` gets `limit` and gives how many rows it did; what it did it must not find again.
+/// Repeats `step`, each time in a transaction of its own, until it handles fewer rows than `limit`; returns the total.
+/// `step` gets `limit` and returns how many rows it handled; it must not find those rows again.
 pub(crate) async fn batches_of(
     work: &Work,
     limit: usize,

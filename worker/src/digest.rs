@@ -1,4 +1,4 @@
-//! The state of the day, by mail.
+//! The daily digest: the state of the day, by mail.
 use chrono::{DateTime, NaiveDate, Utc};
 use erp_core::{
     Result, Tx,
@@ -17,7 +17,8 @@ use erp_core::{
 
 use crate::{emails::renderer, work::Work};
 
-/// Opens one mail for each person in charge; none when there is nothing to say, or it is no morning any more.
+/// Opens one mail for each person in charge who wants the digest; none when there is nothing to report, or the morning is
+/// over.
 pub(crate) async fn send_all(work: Work, job: Point) -> Result<()> {
     let now = work.clock.now();
     if !digest::is_fresh(job.tick, now) {
@@ -33,7 +34,7 @@ pub(crate) async fn send_all(work: Work, job: Point) -> Result<()> {
     Ok(())
 }
 
-/// A job of the release before.
+/// A job type of the release before.
 pub(crate) async fn send(work: Work, job: SendDigest) -> Result<()> {
     let now = work.clock.now();
     let mut tx = work.begin().await?;
@@ -41,8 +42,8 @@ pub(crate) async fn send(work: Work, job: SendDigest) -> Result<()> {
     tx.commit().await
 }
 
-/// The digest of a day for one person, as things stand at `now`; `None`: it is another day, there is nothing to say, or that
-/// person does not want it any more.
+/// The digest of the day `jour` for one person, as things stand at `now`. `None` when it is another day, when there is
+/// nothing to report, or when that person is disabled or does not want it any more.
 pub(crate) async fn mail(
     work: &Work,
     tx: &mut Tx<'_>,

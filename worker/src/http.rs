@@ -13,17 +13,17 @@ use erp_core::{Ctx, Schema, local, migrate, scrape};
 use serde_json::json;
 use tokio::{net::TcpListener, time::timeout};
 
-/// For the database to answer.
+/// How long the database may take to answer.
 const LIMIT: Duration = Duration::from_secs(2);
 
-/// Takes the port.
+/// Listens on `address`; the error says what to do when it is not free.
 pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| {
         format!("WORKER_BIND_ADDR: {address} is not free; several workers on one machine need a port each (0 finds one)")
     })
 }
 
-/// Serves `/live`, `/ready` and `/metrics` for ever.
+/// Serves `/live`, `/ready` and `/metrics` until the process ends.
 pub async fn serve(listener: TcpListener, ctx: Ctx) -> std::io::Result<()> {
     let router = Router::new()
         .route("/live", get(|| async { Json(json!({ "status": "ok" })) }))
@@ -33,7 +33,7 @@ pub async fn serve(listener: TcpListener, ctx: Ctx) -> std::io::Result<()> {
     axum::serve(listener, router).await
 }
 
-/// Whether jobs can be taken: the database answers, and has at least the schema of this version.
+/// Whether this worker can claim jobs (200 or 503): the database answers, and has at least the schema of this version.
 async fn ready(State(ctx): State<Ctx>) -> Response {
     let schema = timeout(LIMIT, migrate::schema(&ctx.pool)).await;
     let (status, database, schema) = match schema {

@@ -1,4 +1,4 @@
-//! Tells of deadlines that have passed, and of what nobody takes up.
+//! Alerts about deadlines that have passed, and about interventions that have had no technicien for too long.
 use erp_core::{
     Result,
     interventions::{

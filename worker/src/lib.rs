@@ -41,18 +41,19 @@ pub use runner::StopError;
 /// How this process runs jobs.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Names this process among its replicas, dead ones too: two processes never share a name.
+    /// The name of this process. No two processes share one, dead ones included.
     pub instance: String,
-    /// How long a job may wait that no notification announces: a retry, or one missed while reconnecting.
+    /// How long a job may wait that no notification announces: a retry, or one whose notification was missed while
+    /// reconnecting.
     pub poll: Duration,
-    /// Jobs running at SIGTERM get so long to end; others take up what does not.
+    /// How long a stop at SIGTERM may take. Jobs that do not end in time are handed back, and other processes run them.
     pub shutdown_timeout: Duration,
-    /// The `erp-worker` that decodes files: this very program, but where the jobs run in another.
+    /// The `erp-worker` program that decodes files: this program itself, unless the jobs run in another one (a test).
     pub decoder: PathBuf,
 }
 
 impl Settings {
-    /// What suits a real process.
+    /// The settings of a real process (not of a test).
     #[must_use]
     pub fn new(ctx: &Ctx) -> Self {
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
@@ -65,8 +66,8 @@ impl Settings {
     }
 }
 
-/// Every job of the system, one line each: one that core lists and that is missing here does not compile, nor does one that
-/// core does not list.
+/// The handler of every job type, one line each. A type that core lists and that is missing here does not compile, nor does
+/// one that core does not list.
 macro_rules! handlers {
     ($($job:ty => $handler:path),+ $(,)?) => {
         $(impl Handles<$job> for Runner {
@@ -89,13 +90,14 @@ handlers! {
     Unassigned => interventions::unassigned,
     Purge => maintenance::purge,
     Reconcile => reconcile::reconcile,
-    // Of the release before.
+    // Job types of the release before.
     SendEmail => emails::adopt,
     SendGroup => emails::send_group,
     SendDigest => digest::send,
 }
 
-/// Runs the schedules and the jobs until `stop` resolves and what runs has ended.
+/// Runs the jobs, and the schedules if this worker has them, until `stop` resolves and the running jobs have ended or
+/// [`Settings::shutdown_timeout`] is over.
 pub async fn run(
     ctx: &Ctx,
     settings: &Settings,
@@ -110,7 +112,7 @@ pub async fn run(
     }
 }
 
-/// Does jobs one by one when it is told to, without the queue: for simulations, where a year passes in a minute.
+/// Runs single jobs on request, without the queue: for simulations, where a year passes in a minute.
 pub struct ByHand(Runner);
 
 impl ByHand {
@@ -119,7 +121,7 @@ impl ByHand {
         Self(handle_all(Runner::new(ctx, &Settings::new(ctx))))
     }
 
-    /// Does the job of `queue` with this payload, by the clock of the context.
+    /// Runs the handler of `queue` with this payload, by the clock of the context.
     pub async fn perform(&self, queue: &str, payload: &[u8]) -> Result<Verdict, Error> {
         self.0.perform(queue, payload).await
     }

@@ -1,4 +1,4 @@
-//! `erp-worker`: runs the jobs. As many processes as one likes share the work. What a person reads in a terminal is French.
+//! `erp-worker`: runs the jobs. Any number of these processes share the work. Texts for a person at a terminal are French.
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -63,7 +63,7 @@ fn main() -> ExitCode {
     }
     let done = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
         let done = runtime.block_on(on_a_worker(run(config)));
-        // What still blocks a thread would hold up the end; its job has been handed back.
+        // A thread that is still blocked would delay the end; its job has been handed back.
         runtime.shutdown_background();
         done
     });
@@ -78,8 +78,8 @@ fn main() -> ExitCode {
     ended
 }
 
-/// The outcome of `work`, which runs on one of the threads that run tasks: from the thread that waits here each attempt would
-/// have to go to another and back.
+/// Runs `work` as a task on a thread of the runtime, and returns its outcome. On the thread of `block_on`, each attempt
+/// would be passed to another thread and back.
 async fn on_a_worker(
     work: impl Future<Output = anyhow::Result<()>> + Send + 'static,
 ) -> anyhow::Result<()> {
@@ -87,7 +87,8 @@ async fn on_a_worker(
     tokio::spawn(work).await?
 }
 
-/// Every few seconds, by whoever watches over a container: it logs nothing, and starts nothing.
+/// Asks the worker beside this process whether it lives. Whatever watches over a container calls this every few seconds, so
+/// it logs nothing and starts nothing.
 fn ask(runtime: std::io::Result<tokio::runtime::Runtime>) -> ExitCode {
     let config = match Config::or_faults() {
         Ok(config) => config,
@@ -103,12 +104,12 @@ fn ask(runtime: std::io::Result<tokio::runtime::Runtime>) -> ExitCode {
     }
 }
 
-/// Faults of the settings are among what the doctor finds: it starts without them.
+/// Runs the doctor. It also starts with faulty settings, because it reports their faults.
 fn examine(runtime: std::io::Result<tokio::runtime::Runtime>) -> ExitCode {
     match runtime {
         Ok(runtime) => {
             let healthy = runtime.block_on(doctor::examine(Config::from_env()));
-            // A check that was given up may still hold a thread.
+            // A check that timed out may still hold a thread.
             runtime.shutdown_background();
             if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
@@ -119,7 +120,7 @@ fn examine(runtime: std::io::Result<tokio::runtime::Runtime>) -> ExitCode {
     }
 }
 
-/// Says what it did on the terminal: there is no log without settings.
+/// Writes all mails to `folder`. Reports on the terminal: there is no log without settings.
 fn preview_mails(folder: &Path) -> ExitCode {
     match preview::write(folder) {
         Ok(count) => {
@@ -140,7 +141,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
     tracing::info!(instance = settings.instance, address = %port.local_addr()?, "running");
     tokio::select! {
         done = erp_worker::run(&ctx, &settings, shutdown::requested()) => done?,
-        // It answers until the last job has ended.
+        // The port answers until the last job has ended.
         ended = http::serve(port, ctx.clone()) => ended?,
     }
     tracing::info!("stopped");

@@ -1,4 +1,4 @@
-//! Removes what has had its time.
+//! The purge: removes rows and files that are kept no longer.
 use chrono::TimeDelta;
 use erp_core::{
     Result, audit, auth, documents, idempotence, notifications, operate, schedules::jobs::Purge,
@@ -7,22 +7,22 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 
 use crate::{batches::batches_of, work::Work};
 
-/// An upload that is under way has no row yet; none takes a day.
+/// Younger files stay: an upload under way has no row yet, and none takes a day.
 const DAY: TimeDelta = TimeDelta::days(1);
 
-/// What was told to whom: no event is that old.
+/// How long closed mails, and records of who was notified of what, are kept: no event is that old.
 const TOLD: TimeDelta = TimeDelta::days(400);
 
-/// Which files came together.
+/// How long it is kept which files were uploaded together.
 const LOTS: TimeDelta = TimeDelta::days(90);
 
-/// The bytes of mails that were sent.
+/// How long the bytes of mails that were sent are kept.
 const BODIES: TimeDelta = TimeDelta::days(30);
 
 /// Rows that one transaction removes.
 const BATCH: usize = 1000;
 
-/// Small steps, each complete in itself: interrupted, the next night goes on.
+/// Works in small steps, each complete in itself: after an interruption, the purge of the next night goes on.
 pub(crate) async fn purge(work: Work, _job: Purge) -> Result<()> {
     let now = work.clock.now();
     let old = now - TimeDelta::days(operate::DEAD_KEPT_DAYS);
@@ -36,7 +36,7 @@ pub(crate) async fn purge(work: Work, _job: Purge) -> Result<()> {
     let batches =
         batches_of(&work, BATCH, move |tx, n| Box::pin(operate::forget_batches(tx, old, n)))
             .await?;
-    // Of up to 500 files each.
+    // Each has up to 500 files.
     let lots = batches_of(&work, BATCH / 50, move |tx, n| {
         Box::pin(documents::lots::forget(tx, now - LOTS, n))
     })

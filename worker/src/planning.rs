@@ -1,4 +1,4 @@
-//! Opens visits when they are due, and announces those of tomorrow.
+//! Opens visits when they are due, and sends reminders of the visits and deadlines of tomorrow.
 use erp_core::{
     Error, Result, interventions,
     planning::{
@@ -9,11 +9,12 @@ use erp_core::{
 
 use crate::{batches, work::Work};
 
-/// Plannings that are looked up at once.
+/// Plannings that one query looks up.
 const BATCH: i64 = 200;
 
-/// One transaction a visit: whatever interrupts it, each visit is there with all that belongs to it, or not yet. One that
-/// cannot be opened does not hold up the others.
+/// Opens each visit in a transaction of its own: after an interruption, a visit is there with all that belongs to it, or
+/// not yet. A visit that cannot be opened does not hold up the others: the attempt fails after them (at once when something
+/// is unavailable, or the lease is lost).
 pub(crate) async fn generate(work: Work, _job: Generate) -> Result<()> {
     let now = work.clock.now();
     let (mut after, mut opened, mut broken) = (0, 0_usize, None);
@@ -23,7 +24,9 @@ pub(crate) async fn generate(work: Work, _job: Generate) -> Result<()> {
             after = id;
             match open(&work, id).await {
                 Ok(visit) => opened += usize::from(visit.is_some()),
-                Err(error) if error.is_unavailable() => return Err(error),
+                Err(error) if error.is_unavailable() || matches!(error, Error::LeaseLost) => {
+                    return Err(error);
+                }
                 Err(error) => {
                     tracing::error!(planning = id, error = format!("{error:#}"), "no visit");
                     broken = Some(error);

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::work::Work;
 
-/// Rows that are looked at and mended at once.
+/// Rows that are looked up and mended in one step.
 const BATCH: i64 = 200;
 
 /// What an attempt leaves for the next one.
@@ -17,13 +17,13 @@ const BATCH: i64 = 200;
 struct Checkpoint {
     /// The kinds that have been looked at to their end.
     done: Vec<String>,
-    /// Of the others, the last row that has been looked at.
+    /// Of the other kinds, the id of the last row that has been looked at.
     after: BTreeMap<String, i64>,
 }
 
-/// Each batch is mended and recorded in a transaction of its own, with how far it is: another attempt goes on where this one
-/// ended, and counts nothing twice. A kind that cannot be looked at does not hold up the others; the next attempt goes on with
-/// it.
+/// Mends and records each batch in a transaction of its own, together with how far it is: another attempt goes on where
+/// this one ended, and counts nothing twice. A kind that cannot be looked at does not hold up the others; the next attempt
+/// tries it again.
 pub(crate) async fn reconcile(work: Work, _job: Reconcile) -> Result<()> {
     let mut checkpoint: Checkpoint = work.checkpoint().unwrap_or_default();
     let mut broken = None;
@@ -48,7 +48,7 @@ pub(crate) async fn reconcile(work: Work, _job: Reconcile) -> Result<()> {
     broken.map_or(Ok(()), Err)
 }
 
-/// How much was found.
+/// Looks at the rows of `kind` after the checkpoint; returns how many did not agree with the jobs.
 async fn look_at(work: &Work, kind: Kind, checkpoint: &mut Checkpoint) -> Result<usize> {
     let now = work.clock.now();
     let run = work.lease.as_ref().map_or("", |lease| &lease.job_id);

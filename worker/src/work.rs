@@ -14,10 +14,11 @@ use sqlx::PgPool;
 
 use crate::documents::decoder::Decoders;
 
-/// The means of one attempt: those of a route, but that it writes under its lease. Cheap to clone.
+/// What a handler works with in one attempt: the same services as a route, but its transactions hold the lease of the
+/// attempt. Cheap to clone.
 #[derive(Clone)]
 pub struct Work {
-    /// For reading. What writes takes a [`Tx`], and only [`Work::begin`] makes one.
+    /// For reads only. Writes take a [`Tx`], which only [`Work::begin`] makes.
     pub(crate) pool: PgPool,
     pub(crate) clock: Clock,
     pub(crate) storage: Storage,
@@ -25,14 +26,14 @@ pub struct Work {
     pub(crate) keys: Arc<Keys>,
     pub(crate) config: Arc<Config>,
     pub(crate) decoders: Decoders,
-    /// Of this attempt; none of a job that is done by hand.
+    /// The lease of this attempt; `None` for a job that is run by hand.
     pub(crate) lease: Option<Lease>,
     ctx: Ctx,
     process: Process,
 }
 
 impl Work {
-    /// The means of the attempt that holds `lease`; without one, of a job that is done by hand and has no row.
+    /// The `Work` of the attempt that holds `lease`; without one, of a job that is run by hand and has no row.
     pub(crate) fn new(
         ctx: Ctx,
         lease: Option<apalis_hot::Lease>,
@@ -53,7 +54,7 @@ impl Work {
         }
     }
 
-    /// Begins a transaction that this attempt may still write in; `LeaseLost` if it may not.
+    /// Begins a transaction that holds the lease of this attempt; `LeaseLost` if the attempt has lost it.
     pub(crate) async fn begin(&self) -> Result<Tx<'static>> {
         match &self.lease {
             Some(lease) => lease.begin(&self.ctx).await,
@@ -61,12 +62,12 @@ impl Work {
         }
     }
 
-    /// Whether the attempt is to come to an end.
+    /// Whether the attempt has been asked to end.
     pub(crate) fn is_cancelled(&self) -> bool {
         self.lease.as_ref().is_some_and(|lease| lease.cancel.is_cancelled())
     }
 
-    /// Says that `done` of `all` steps are done, and what comes next, in French: whoever looks at the job reads it.
+    /// Records that `done` of `all` steps are done, and what comes next, in French: people who look at the job read it.
     pub(crate) async fn progress(&self, done: usize, all: usize, next: &str) -> Result<()> {
         let Some(lease) = &self.lease else { return Ok(()) };
         #[expect(clippy::cast_precision_loss, reason = "a handful of steps")]
@@ -74,12 +75,12 @@ impl Work {
         Ok(lease.progress(part, next).await?)
     }
 
-    /// What an attempt before this one has left: [`Work::save_checkpoint`].
+    /// What an earlier attempt has saved with [`Work::save_checkpoint`].
     pub(crate) fn checkpoint<T: DeserializeOwned>(&self) -> Option<T> {
         self.lease.as_ref()?.checkpoint()
     }
 
-    /// Leaves something small for the next attempt, together with what `tx` has written.
+    /// Saves something small for the next attempt; it commits together with what `tx` has written.
     pub(crate) async fn save_checkpoint<T: Serialize>(
         &self,
         tx: &mut Tx<'_>,
@@ -89,12 +90,12 @@ impl Work {
         Ok(lease.save_checkpoint(tx, state).await?)
     }
 
-    /// Says that `dependency` answers: jobs that wait for it go on.
+    /// Reports that `dependency` answers, so that jobs that wait for it go on.
     pub(crate) fn answered(&self, dependency: Dependency) {
         self.process.answered(dependency.as_str());
     }
 
-    /// Resolves when the attempt is to come to an end.
+    /// Resolves when the attempt is asked to end; never without a lease.
     pub(crate) async fn cancelled(&self) {
         match &self.lease {
             Some(lease) => lease.cancel.cancelled().await,

@@ -1,5 +1,5 @@
-//! A decoder as a process: what it cannot do, and what it makes of files that are honest, hostile or cut short.
-//! The names of the tests that only run in a process of their own begin with `inside`.
+//! Tests a decoder as a process: what it cannot do, and what it makes of files that are honest, hostile or cut short. The
+//! names of tests that run only in a process of their own begin with `inside`.
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -48,7 +48,7 @@ fn head(output: &Output) -> String {
     String::from_utf8_lossy(output.stdout.split(|byte| *byte == b'\n').next().unwrap()).into_owned()
 }
 
-/// Waits until a decoder has given up what it may not have.
+/// Waits until a decoder is confined; returns its status from `/proc`.
 fn until_confined(pid: u32) -> String {
     for _ in 0..2000 {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
@@ -76,7 +76,7 @@ fn a_decoder_is_confined_before_it_reads() {
     assert_eq!(limit("Max cpu time"), ["15", "16"]);
     let space: u64 = limit("Max address space")[0].parse().unwrap();
     assert!(space > 200 * MIB && space < 600 * MIB, "{space}");
-    // Three pipes, and what this test itself was given by whoever started it.
+    // Three pipes, and what this test process itself has inherited.
     let open = fs::read_dir(format!("/proc/{}/fd", child.id())).unwrap().map(|fd| fd.unwrap());
     let inherited = |fd: &fs::DirEntry| {
         let own = fs::read_link(PathBuf::from("/proc/self/fd").join(fd.file_name()));
@@ -187,7 +187,7 @@ fn a_hostile_file_gets_no_further_than_its_limits() {
         let need = Need::of(&bytes, kind).bytes.min(384 * MIB);
         let output = decode(extension, &bytes, need);
         let refused = head(&output).contains("Defect");
-        // Of a limit, by a signal; not because it was never begun.
+        // Ended by a limit, with a signal, and not because it could not begin.
         assert!(
             refused || output.status.signal().is_some(),
             "{name}: {} {}",
@@ -208,7 +208,7 @@ fn a_file_that_does_not_arrive_whole_is_nobody_s_fault() {
 
 #[test]
 fn a_decoder_does_not_outlive_whoever_started_it() {
-    // What a shell starts in the background has no input, unless it is given one under another number.
+    // A shell gives no input to what it starts in the background, unless under another descriptor.
     let script = r#"exec 3<&0; "$0" decode png 1000 200000000 15 <&3 & echo $!; wait"#;
     let mut shell = Command::new("sh")
         .args(["-c", script, PROGRAM])
@@ -219,7 +219,7 @@ fn a_decoder_does_not_outlive_whoever_started_it() {
     let pid = number(&mut shell);
     until_confined(pid);
     shell.kill().unwrap();
-    // Not by the end of its input, which stays open.
+    // Its input stays open: it does not end because of that.
     let _open = shell.stdin.take();
     shell.wait().unwrap();
     let gone = || {
@@ -235,7 +235,7 @@ fn a_decoder_does_not_outlive_whoever_started_it() {
     panic!("{pid} goes on");
 }
 
-/// The line that it has written.
+/// The number on the first line that the child has written.
 fn number(child: &mut Child) -> u32 {
     let mut line = String::new();
     for byte in std::io::BufReader::new(child.stdout.as_mut().unwrap()).bytes() {

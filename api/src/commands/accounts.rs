@@ -1,4 +1,4 @@
-//! `erp-api create-admin` and `erp-api seed`: the first people of a database.
+//! `erp-api create-admin` and `erp-api seed`: the first accounts of a database.
 use std::{
     io::{self, BufRead as _, IsTerminal as _},
     path::PathBuf,
@@ -45,7 +45,7 @@ pub async fn create_admin(config: Config, new: CreateAdmin) -> anyhow::Result<()
     let mut tx = ctx.begin().await?;
     let now = ctx.clock.now();
     let user = users::create(&mut tx, &new, &hash, now).await.map_err(in_french)?;
-    // By nobody who is signed in: whoever has this machine.
+    // The author is empty: no signed-in user does this, but someone with access to this machine.
     let auteur = Auteur::default();
     let entry =
         Entry::new(Acte::CompteCree, &auteur).on(Cible::Compte, &user.id).after(json!(user));
@@ -67,7 +67,7 @@ pub async fn seed(config: Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The faults of input one line each, named as the options are; of the others, the sentence.
+/// The text of an error in French: input faults one per line, under the names of the options; any other error as it is.
 fn in_french(error: Error) -> anyhow::Error {
     match error {
         Error::Invalid(faults) => {

@@ -1,4 +1,4 @@
-//! `erp-api audit`: whether what was written down is still what was written.
+//! `erp-api audit`: checks whether the rows of the audit are still as they were written.
 use anyhow::Context as _;
 use clap::Subcommand;
 use erp_core::{

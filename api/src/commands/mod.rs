@@ -1,4 +1,4 @@
-//! What `erp-api` does besides serving.
+//! The commands of `erp-api` besides serving.
 pub mod accounts;
 pub mod audit;
 pub mod keys;

@@ -1,4 +1,4 @@
-//! `erp-api migrate`: the schema up, down, and as it is.
+//! `erp-api migrate`: migrates the schema up or down, or shows its state.
 use anyhow::Context as _;
 use clap::Subcommand;
 use erp_core::{
@@ -29,7 +29,7 @@ pub enum Migrate {
 }
 
 pub async fn migrate(config: &Config, what: Option<Migrate>) -> anyhow::Result<()> {
-    // A pool of its own: building an index may take longer than any statement of a request.
+    // Not the pool of the API, whose statements have a time limit: building an index may take longer.
     let pool = PgPool::connect(config.database.url.reveal())
         .await
         .with_context(|| format!("la base {} ne répond pas", config.database.place()))?;
@@ -50,7 +50,7 @@ pub async fn migrate(config: &Config, what: Option<Migrate>) -> anyhow::Result<(
     }
 }
 
-/// Leaves the programs what they need, when their role is not this one.
+/// Grants the role of the programs the rights that they need, if it is another role than the one that migrates.
 async fn grant(pool: &PgPool, config: &Config) -> anyhow::Result<()> {
     match migrate::grant(pool, config).await? {
         Granted::OneRole => {}

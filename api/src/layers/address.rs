@@ -1,4 +1,4 @@
-//! Whose address a request comes from, behind proxies too.
+//! The address of the client of a request, also behind proxies.
 use std::net::{IpAddr, SocketAddr};
 
 use axum::{
@@ -10,7 +10,7 @@ use ipnet::IpNet;
 
 use crate::ApiError;
 
-/// The address of the client: that of the connection, or what the proxies of `TRUSTED_PROXIES` say of it.
+/// The address of the client: that of the connection, or the one that the proxies of `TRUSTED_PROXIES` report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddress(pub IpAddr);
 
@@ -20,20 +20,20 @@ impl FromRequestParts<Ctx> for ClientAddress {
     async fn from_request_parts(parts: &mut Parts, ctx: &Ctx) -> Result<Self, ApiError> {
         let ConnectInfo(peer) =
             ConnectInfo::<SocketAddr>::from_request_parts(parts, ctx).await.map_err(|_| {
-                // Only a server that was put together wrongly does not know its peers.
+                // Missing only if the server was set up without `ConnectInfo`.
                 ApiError::of_status(StatusCode::INTERNAL_SERVER_ERROR)
             })?;
         Ok(Self(client(peer.ip(), &parts.headers, &ctx.config.http.trusted_proxies)))
     }
 }
 
-/// Each proxy adds the address it was called from on the right, and anyone may write what they like on the left: the
-/// first from the right that is not a proxy of ours is the client.
+/// The address of the client: the first one from the right in `X-Forwarded-For` that is not in `trusted`, if `peer` is in it.
+/// Each proxy appends its caller's address on the right; what stands on the left may be forged by the client.
 pub fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let is_ours = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
     let mut client = peer.to_canonical();
     let values: Vec<_> = headers.get_all("x-forwarded-for").iter().collect();
-    // By bytes: what is no text on the left takes nothing from what our own proxy wrote on the right.
+    // Split as bytes: bytes on the left that are not text must not hide what our own proxy wrote on the right.
     let said = values.iter().rev().flat_map(|value| value.as_bytes().rsplit(|byte| *byte == b','));
     for said in said {
         let said = std::str::from_utf8(said).ok().and_then(|text| text.trim().parse().ok());
@@ -73,7 +73,7 @@ mod tests {
         assert_eq!(seen("10.1.1.1", &["1.2.3.4", "198.51.100.1"], &proxies), "198.51.100.1");
         assert_eq!(seen("10.1.1.1", &["unknown"], &proxies), "10.1.1.1");
         assert_eq!(seen("10.1.1.1", &["é, 198.51.100.1"], &proxies), "198.51.100.1");
-        // A client of an inner network is a client, whatever it writes, where the proxy alone is named.
+        // Where only the proxy is trusted, a client in the same network is a client, whatever it writes.
         let proxy = ["10.1.1.1/32"];
         assert_eq!(seen("10.1.1.1", &["1.2.3.4, 10.5.5.5"], &proxy), "10.5.5.5");
         assert_eq!(seen("10.1.1.1", &[], &proxies), "10.1.1.1");

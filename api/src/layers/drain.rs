@@ -1,7 +1,7 @@
-//! Lets a client finish sending a body that its answer did not need.
+//! Lets a client that is refused finish sending its body.
 //!
-//! A server that answers and closes while bytes still arrive makes the kernel reset the connection, and the
-//! client often loses the answer (413, 401…) with it. nginx calls the cure `lingering_close`.
+//! If a server answers and closes while bytes still arrive, the kernel resets the connection, and the client often loses
+//! the answer (413, 401…). nginx has the same remedy, `lingering_close`.
 use std::{
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
@@ -22,8 +22,8 @@ use http_body_util::BodyExt as _;
 /// How long a refused client may go on sending.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Reads (and forgets) what is left of a body after the answer is known: up to twice the size of an upload, for five
-/// seconds at most.
+/// After a 4xx, reads and discards the rest of the body before the answer is sent: up to twice the size of an upload, for
+/// five seconds at most.
 pub async fn drain(State(ctx): State<Ctx>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     if body.is_end_stream() {
@@ -49,7 +49,7 @@ async fn discard(mut body: Shared, mut bytes: u64) {
     }
 }
 
-/// A body of which the layer keeps a second end.
+/// A body that the handler and this layer share: the layer reads what the handler has left.
 #[derive(Clone)]
 struct Shared(Arc<Mutex<Body>>);
 

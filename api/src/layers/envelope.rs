@@ -1,4 +1,4 @@
-//! Around every request: its id, its log line, and the one shape of errors.
+//! Gives every request its id and its log line, and every error the same shape.
 use std::time::Instant;
 
 use axum::{
@@ -19,20 +19,20 @@ use crate::ApiError;
 
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// What is known of a request before it is read.
+/// What is known of a request from its headers.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestInfo {
     pub request_id: Uuid,
     pub lang: Lang,
 }
 
-/// Put into the extensions of a failed response that says more than the envelope can.
+/// Marks (in its extensions) a failed response that keeps its own body, since it says more than the envelope can.
 #[derive(Debug, Clone, Copy)]
 pub struct OwnBody;
 
-/// Gives the request its id (taken over from `X-Request-ID` when that is a UUID) for answers, logs and jobs; logs one line when
-/// it is answered, but for a probe that succeeds; and turns every error into `{"detail", "code", "request_id"}` in the
-/// reader's language.
+/// Gives the request its id (that of `X-Request-ID`, if it is a UUID) for answers, logs and jobs; logs one line when it is
+/// answered, for a probe that succeeds only at debug level; and turns every error (but a 416 and an [`OwnBody`]) into
+/// `{"detail", "code", "request_id"}` in the reader's language.
 pub async fn envelope(mut request: Request, next: Next) -> Response {
     let info = RequestInfo {
         request_id: request_id(request.headers()).unwrap_or_else(Uuid::now_v7),
@@ -47,7 +47,7 @@ pub async fn envelope(mut request: Request, next: Next) -> Response {
 
 async fn answer(request: Request, next: Next, info: RequestInfo) -> Response {
     let (started, method) = (Instant::now(), request.method().clone());
-    // The path as routed, so that ids and tokens in it do not make every line different.
+    // The matched route, so that ids and tokens in the path do not make every line different.
     let path = request
         .extensions()
         .get::<MatchedPath>()
@@ -69,13 +69,13 @@ async fn answer(request: Request, next: Next, info: RequestInfo) -> Response {
     response
 }
 
-/// What machines ask every few seconds: worth a line when it goes wrong.
+/// Whether machines ask for this path every few seconds, so that only a failure is worth a log line.
 fn is_probe(path: &str) -> bool {
     let path = path.strip_prefix("/api/v1").unwrap_or(path);
     matches!(path, "/health" | "/live" | "/ready" | "/metrics")
 }
 
-/// Gives a failed response the body of the contract; what is not an error stays as it is.
+/// Gives a failed response the body of the contract. A success, a redirection, a 416 and an [`OwnBody`] stay as they are.
 fn with_envelope(response: Response, info: RequestInfo) -> Response {
     let status = response.status();
     let has_its_own = response.extensions().get::<OwnBody>().is_some();

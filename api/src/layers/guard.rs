@@ -1,11 +1,11 @@
-//! Lets a request through to its handler when [`crate::rbac`] allows it.
+//! Passes a request on to its handler if [`crate::rbac`] and the rate limits allow it.
 use axum::{
     extract::{FromRequestParts as _, MatchedPath, Request, State},
     http::{HeaderMap, header, request::Parts},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
-use erp_core::{Ctx, Error, Result, Text, auth, limits::Caller};
+use erp_core::{Code, Ctx, Error, Result, Text, auth, limits::Caller};
 
 use crate::{
     ApiError,
@@ -14,8 +14,8 @@ use crate::{
     rbac::{self, Access},
 };
 
-/// Finds out who calls, refuses what the table of roles or the limits of requests do not allow, and hands the caller on
-/// to the handler.
+/// Authenticates the caller, refuses requests that the rate limits or the table of roles do not allow, and puts the caller
+/// into the extensions for the handler.
 pub async fn guard(State(ctx): State<Ctx>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let address = match ClientAddress::from_request_parts(&mut parts, &ctx).await {
@@ -34,7 +34,7 @@ pub async fn guard(State(ctx): State<Ctx>, request: Request, next: Next) -> Resp
     }
 }
 
-/// Counts the request against its limit.
+/// Counts the request against the limit of its caller. `TooMany` beyond it.
 fn count(
     ctx: &Ctx,
     request: &Parts,
@@ -43,7 +43,7 @@ fn count(
 ) -> Result<()> {
     let limits = &ctx.config.http;
     let (caller, limit) = match (path(request), user) {
-        // Probes come as they like, and a page may show a hundred photos: files are cached, and cost no work.
+        // Not counted: probes, and files, since a page may show a hundred photos, which are cached and cost no work.
         ("" | "/health" | "/live" | "/ready" | "/metrics" | "/static/uploads/{file}", _) => {
             return Ok(());
         }
@@ -56,7 +56,7 @@ fn count(
     ctx.limits.count(caller, limit, ctx.clock.now())
 }
 
-/// The path as routed, below `/api/v1` or the root.
+/// The matched route, without `/api/v1` and a final slash.
 fn path(request: &Parts) -> &str {
     let path = request.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
     path.strip_prefix("/api/v1").unwrap_or(path).trim_end_matches('/')
@@ -64,7 +64,7 @@ fn path(request: &Parts) -> &str {
 
 async fn caller(ctx: &Ctx, request: &Parts) -> Result<Option<CurrentUser>> {
     let path = request.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
-    // A method that the path does not have is answered 405 further in; it has no handler to protect.
+    // A method that the route does not have is answered 405 by the inner router: there is no handler to protect.
     let Some(access) = rbac::access(&request.method, path) else { return Ok(None) };
     match access {
         Access::Anyone => Ok(None),
@@ -82,7 +82,7 @@ async fn caller(ctx: &Ctx, request: &Parts) -> Result<Option<CurrentUser>> {
     }
 }
 
-/// Lets those alone through who are signed in, where there is no route of the table.
+/// Lets only signed-in users through; for routes that are not in the table of roles.
 pub async fn signed_in(State(ctx): State<Ctx>, request: Request, next: Next) -> Response {
     match required(&ctx, request.headers()).await {
         Ok(_) => next.run(request).await,
@@ -90,10 +90,10 @@ pub async fn signed_in(State(ctx): State<Ctx>, request: Request, next: Next) -> 
     }
 }
 
-/// The 401 of somebody who says nothing of who they are.
+/// The 401 for a request without a token.
 pub fn anonymous() -> Error {
     Error::Unauthenticated {
-        code: "non_authentifie",
+        code: Code::NonAuthentifie,
         text: Text::new("Connectez-vous pour continuer.", "Sign in to continue."),
     }
 }
@@ -103,7 +103,7 @@ async fn required(ctx: &Ctx, headers: &HeaderMap) -> Result<CurrentUser> {
     Ok(auth::caller(ctx, token).await?.into())
 }
 
-/// A caller without a token is nobody; one with a bad token is refused all the same.
+/// The caller, or `None` without a bearer token. A bad token is refused even where none is needed.
 async fn optional(ctx: &Ctx, headers: &HeaderMap) -> Result<Option<CurrentUser>> {
     match bearer(headers) {
         Some(_) => required(ctx, headers).await.map(Some),

@@ -1,4 +1,4 @@
-//! A bound on the head of a request, and what every answer says to browsers and caches.
+//! A bound on the headers of a request, and default headers of answers for browsers and caches.
 use axum::{
     extract::Request,
     http::{HeaderName, HeaderValue, StatusCode, header},
@@ -10,10 +10,10 @@ use crate::ApiError;
 
 /// Ten times what browsers and proxies send.
 const MOST_HEADERS: usize = 200;
-/// Bytes of all names and values; nginx allows 32 KiB as well.
+/// The most bytes of all names and values together; nginx allows 32 KiB as well.
 const MOST_BYTES: usize = 32 * 1024;
 
-/// Refuses requests with more headers than anyone needs: 431.
+/// Refuses requests with more headers, or larger ones, than any client needs: 431.
 pub async fn limit_headers(request: Request, next: Next) -> Response {
     let headers = request.headers();
     let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
@@ -23,8 +23,8 @@ pub async fn limit_headers(request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-/// What an answer says that does not say it itself: nobody keeps it, and no browser takes it for a page. Files, calendars and
-/// the pages of the documentation have their own.
+/// Default headers of an answer: no cache keeps it, and no browser renders it as a page. Files, calendars and the pages of
+/// the documentation have headers of their own.
 const UNLESS_SAID: [(HeaderName, HeaderValue); 3] = [
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     (
@@ -34,8 +34,7 @@ const UNLESS_SAID: [(HeaderName, HeaderValue); 3] = [
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
 ];
 
-/// Adds to an answer what it does not say itself of the cache and of what a browser may do with it. An error has these whatever
-/// its handler had begun to say.
+/// Adds the default headers to an answer that does not have them. On an error they replace the handler's own.
 pub async fn unless_said(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let failed = response.status().is_client_error() || response.status().is_server_error();

@@ -9,12 +9,13 @@ use axum::{
 };
 use erp_core::metrics;
 
-/// By method, route and status: what has no route is not counted, for anybody can invent a million of those.
+/// Observes the duration of a request by method, route and status. It applies to routes only, since a client could invent any
+/// number of other paths, each a new time series.
 pub async fn measure(route: MatchedPath, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let method = request.method().clone();
     let response = next.run(request).await;
-    // A method that the route does not have is anybody's invention, too.
+    // A client could also invent any number of methods that the route does not have.
     if response.status() == StatusCode::METHOD_NOT_ALLOWED {
         return response;
     }

@@ -1,4 +1,4 @@
-//! What every request passes: its identity and envelope, who may do what, and a polite end for refused uploads.
+//! The layers around the routes: request id and envelope, access, limits, metrics, and a clean end for refused uploads.
 mod address;
 mod drain;
 mod envelope;

@@ -1,4 +1,4 @@
-//! What comes before and after the handler of a POST.
+//! The layer around the handler of a POST: reads its `Idempotency-Key`, answers repeats, and checks how the handler answered.
 use std::sync::Arc;
 
 use axum::{
@@ -17,7 +17,7 @@ use crate::{
     rbac,
 };
 
-/// Answers a POST that was answered before, and hands any other on to its handler as [`Once`].
+/// Answers a POST that was answered before with the kept answer, and hands any other to its handler with a [`Once`].
 pub async fn layer(State(ctx): State<Ctx>, request: Request, next: Next) -> Response {
     let Some(path) = path(&request) else { return next.run(request).await };
     let response = match begin(&ctx, &path, request).await {
@@ -35,7 +35,7 @@ pub async fn layer(State(ctx): State<Ctx>, request: Request, next: Next) -> Resp
     response
 }
 
-/// The path of a POST that takes a key, as routed below `/api/v1` or the root.
+/// The route of a POST that takes a key, without `/api/v1`. `None` for any other request.
 fn path(request: &Request) -> Option<String> {
     let path = request.extensions().get::<MatchedPath>()?.as_str();
     let known = *request.method() == Method::POST && rbac::access(&Method::POST, path).is_some();
@@ -44,7 +44,7 @@ fn path(request: &Request) -> Option<String> {
     (known && !excepted).then(|| path.to_owned())
 }
 
-/// POSTs whose handlers read a file as it comes, and call [`Once::tell`].
+/// POSTs whose handlers read a file as a stream, and call [`Once::tell`].
 const STREAMED: [&str; 2] = ["/documents", "/documents/upload"];
 
 enum Begun {
@@ -68,7 +68,7 @@ async fn begin(ctx: &Ctx, path: &str, request: Request) -> Result<Begun, ApiErro
         .and(parts.uri.path().as_bytes())
         .and(parts.uri.query().unwrap_or_default().as_bytes());
 
-    // A file is as large as it likes, and its boundary is another one each time: the handler tells what was in it.
+    // A file may be large, and the multipart boundary differs each time: the handler tells the content instead of the bytes.
     if STREAMED.contains(&path) && content_type(&parts.headers) == "multipart/form-data" {
         let named = Named { demande, empreinte, kept, streamed: true };
         parts.extensions.insert(Once(Some(Arc::new(named))));
@@ -83,7 +83,7 @@ async fn begin(ctx: &Ctx, path: &str, request: Request) -> Result<Begun, ApiErro
     Ok(Begun::New(Request::from_parts(parts, Body::from(bytes))))
 }
 
-/// The name that the request gives itself. 422 for one that is none, or several.
+/// The key in the request's header, if there is one. 422 for a malformed key, or for several.
 fn key(headers: &HeaderMap) -> Result<Option<String>> {
     let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(value) = values.next() else { return Ok(None) };

@@ -1,9 +1,9 @@
-//! `Idempotency-Key`: a POST that names itself has its effect once, however often it is sent (the words are those of the IETF
+//! `Idempotency-Key`: a POST that carries a key has its effect once, however often it is sent (the terms are those of the IETF
 //! draft *The Idempotency-Key HTTP Header Field*).
 //!
-//! A handler of a POST takes a [`Once`], begins its transaction by it and answers by the [`Effect`] that it gets: the answer is
-//! kept in that transaction. The [`layer()`] answers repeats, and notices a handler that commits in another way. [`EXCEPTIONS`]
-//! are the routes without.
+//! A handler of a POST takes a [`Once`], begins its transaction with it, and answers through the [`Effect`] that it gets: the answer
+//! is kept in that transaction. The [`layer()`] answers repeats, and reports a handler that succeeds in another way. [`EXCEPTIONS`]
+//! lists the routes that take no key.
 mod layer;
 
 use std::{
@@ -19,7 +19,7 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use erp_core::{
-    Ctx, Error, Result, Text, Tx,
+    Code, Ctx, Error, Result, Text, Tx,
     idempotence::{Demande, MOST_BYTES, Reponse},
     input::Fault,
     keys::{Fingerprint, Liens},
@@ -32,10 +32,10 @@ pub use layer::layer;
 use crate::ApiError;
 
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// `true` on an answer that was given before.
+/// `true` on a kept answer that is sent again.
 pub const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
-/// POSTs that take no key, and why none is needed. What they answer with is never stored.
+/// POSTs that take no key, and why they need none. Their answers are never stored.
 pub const EXCEPTIONS: &[(&str, &str)] = &[
     (
         "/auth/token",
@@ -61,7 +61,7 @@ pub const EXCEPTIONS: &[(&str, &str)] = &[
     ("/desabonnement", "has no user; who has left the list leaves it again"),
 ];
 
-/// What a POST is known by, when it named itself.
+/// The identity of a POST that carries a key; empty for one without.
 #[derive(Debug, Clone, Default)]
 pub struct Once(Option<Arc<Named>>);
 
@@ -69,9 +69,9 @@ pub struct Once(Option<Arc<Named>>);
 struct Named {
     demande: Demande,
     empreinte: Fingerprint,
-    /// The answer that was given before to a request of this name; not compared with this one yet.
+    /// The kept answer to an earlier request with this key. Whether that was the same request is not checked yet.
     kept: Option<Reponse>,
-    /// Whether the body goes to the handler as it comes, which then tells what was in it.
+    /// Whether the handler reads the body as a stream, and must call [`Once::tell`] before [`Once::begin`].
     streamed: bool,
 }
 
@@ -83,15 +83,15 @@ impl<S: Send + Sync> FromRequestParts<S> for Once {
     }
 }
 
-/// What a streamed request turned out to be.
+/// What [`Once::tell`] found out about a streamed request.
 pub enum Told {
     New(Once),
-    /// One that was answered before: this is the answer.
+    /// The request was answered before, with this answer.
     Again(Response),
 }
 
 impl Once {
-    /// Begins the transaction of the effect. 409 while the same request is being dealt with.
+    /// Begins the transaction of the effect. 409 if a request with the same key is under way, or has just been answered.
     pub async fn begin(&self, ctx: &Ctx) -> Result<Effect> {
         let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
         if let Some(named) = &self.0 {
@@ -103,15 +103,15 @@ impl Once {
         Ok(Effect { tx, once: self.clone(), now })
     }
 
-    /// Whether a request of this name was answered before: then what is true now (a quota, a row that is gone) is no
-    /// reason to refuse it.
+    /// Whether a request with this key was answered before. Such a request must not be refused for the present state (a quota,
+    /// a row that is gone).
     #[must_use]
     pub fn is_known(&self) -> bool {
         self.0.as_ref().is_some_and(|named| named.kept.is_some())
     }
 
-    /// Tells what was in a body that was streamed, in an order that is always the same. 422 when a request of this name had
-    /// something else in it.
+    /// Adds the content of a streamed body, always in the same order, to what the request is compared by. 422 if the key was used
+    /// for other content; 409 if the answer was too large to be kept.
     pub fn tell(self, ctx: &Ctx, content: &[&str]) -> Result<Told, ApiError> {
         let Some(named) = self.0 else { return Ok(Told::New(self)) };
         let mut named = Arc::unwrap_or_clone(named);
@@ -125,14 +125,14 @@ impl Once {
         }
     }
 
-    /// The answer to a request that asked for no effect. It is not kept.
+    /// The 200 for a request that asked for no effect (a preview). The answer is not kept.
     pub fn without_effect(&self, body: &impl Serialize) -> Result<Response, ApiError> {
         Ok(answered(StatusCode::OK, Some(json(body)?)))
     }
 }
 
 impl Named {
-    /// The answer `kept`, if it is one to this very request.
+    /// The kept answer as a response. 422 if it belongs to another request, 409 if its body was too large to be kept.
     fn replay(&self, ctx: &Ctx, kept: &Reponse) -> Result<Response, ApiError> {
         if !self.empreinte.is(&kept.empreinte) {
             return Err(fault(
@@ -150,12 +150,12 @@ impl Named {
         Ok(response)
     }
 
-    /// Whether its answer has addresses in it that open files: these are secrets.
+    /// Whether its answer contains signed addresses, which open files and are therefore secrets.
     fn has_signatures(&self) -> bool {
         self.demande.route.starts_with("POST /documents")
     }
 
-    /// The body as it is stored: without secrets.
+    /// The body as it is stored: without the signatures.
     fn closed(&self, body: &str) -> Result<String> {
         if !self.has_signatures() {
             return Ok(body.to_owned());
@@ -165,7 +165,7 @@ impl Named {
         Ok(body.to_string())
     }
 
-    /// The stored body as it is answered.
+    /// The stored body as it is sent: with new signatures.
     fn opened(&self, ctx: &Ctx, body: String) -> Result<String> {
         if !self.has_signatures() {
             return Ok(body);
@@ -176,7 +176,8 @@ impl Named {
     }
 }
 
-/// The transaction of what a POST does. It ends with the answer: dropped before, nothing has happened, and the key is free.
+/// The transaction of what a POST does, committed together with the answer. Dropped without an answer, it changes nothing and
+/// the key stays free.
 pub struct Effect {
     tx: Tx<'static>,
     once: Once,
@@ -184,7 +185,7 @@ pub struct Effect {
 }
 
 impl Effect {
-    /// Makes the effect durable, and with it the answer.
+    /// Commits the effect together with the answer.
     pub async fn answer(
         self,
         status: StatusCode,
@@ -193,7 +194,7 @@ impl Effect {
         self.end(status, Some(json(body)?)).await
     }
 
-    /// The same, of an answer without a body.
+    /// The same, for an answer without a body.
     pub async fn answer_empty(self, status: StatusCode) -> Result<Response, ApiError> {
         self.end(status, None).await
     }
@@ -228,7 +229,7 @@ impl DerefMut for Effect {
     }
 }
 
-/// In the extensions of an answer that an [`Effect`] or a [`Once`] gave.
+/// Marks (in its extensions) a response that was made by an [`Effect`] or a [`Once`].
 #[derive(Clone, Copy)]
 struct Answered;
 
@@ -252,7 +253,7 @@ fn fault(kind: &'static str, fr: &str, en: &str) -> Error {
 
 fn not_kept() -> Error {
     Error::conflict(
-        "reponse_non_gardee",
+        Code::ReponseNonGardee,
         "Cette demande a bien eu son effet ; sa réponse était trop grande pour être gardée : relisez ce qu'elle a changé.",
         "This request has had its effect; its answer was too large to be kept: read again what it changed.",
     )

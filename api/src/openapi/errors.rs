@@ -1,9 +1,10 @@
-//! How requests fail, in the words of the document.
+//! The error responses in the document.
+use erp_core::Code;
 use serde_json::{Value, json};
 
 const REQUEST_ID: &str = "0199c3a4-7c1e-7d2a-9b6f-2f6c1d0a9e84";
 
-/// `Erreur` and `ErreurDeValidation`.
+/// Adds `Erreur`, `ErreurDeVersion` and `ErreurDeValidation`.
 pub fn add_schemas(schemas: &mut Value) {
     let (code, request_id) = (
         json!({ "type": "string", "pattern": "^[a-z0-9_]+$", "description": "Stable, for programs." }),
@@ -70,9 +71,8 @@ pub fn add_schemas(schemas: &mut Value) {
     });
 }
 
-/// The answer `status` with one of `codes` (separated by commas).
-pub fn response(status: u16, codes: &str) -> Value {
-    let code = codes.split(',').next().unwrap_or_default().trim();
+/// The response `status` with one of `codes`, of which the first is in the example.
+pub fn response(status: u16, codes: &[Code]) -> Value {
     let (schema, detail) = match status {
         422 => {
             let fault = json!({ "loc": ["body", "nom"], "msg": "Ce champ est obligatoire.", "type": "missing" });
@@ -81,12 +81,12 @@ pub fn response(status: u16, codes: &str) -> Value {
         412 => ("ErreurDeVersion", json!(sentence(status))),
         _ => ("Erreur", json!(sentence(status))),
     };
-    let listed: Vec<String> = codes.split(',').map(|code| format!("`{}`", code.trim())).collect();
+    let listed: Vec<String> = codes.iter().map(|code| format!("`{code}`")).collect();
     let mut response = json!({
         "description": format!("{} Code: {}.", meaning(status), listed.join(", ")),
         "content": { "application/json": {
             "schema": { "$ref": format!("#/components/schemas/{schema}") },
-            "example": { "detail": detail, "code": code, "request_id": REQUEST_ID },
+            "example": { "detail": detail, "code": codes.first(), "request_id": REQUEST_ID },
         } },
     });
     if status == 412 {

@@ -1,7 +1,8 @@
-//! Examples of every body and answer, made from the schemas and one list of believable values.
+//! Examples of every body and answer, made from the schemas and one list of plausible values.
 use serde_json::{Map, Value, json};
 
-/// What a field of that name may well hold. A field with an enumeration shows its first value, others a plain one.
+/// An example value for a field of that name. A plain enumeration shows its first value instead; a field that is not listed
+/// here shows a plain value of its type.
 fn known(field: &str) -> Option<Value> {
     Some(match field {
         "access_token" => json!(
@@ -126,7 +127,7 @@ fn of(schema: &Value, field: &str, schemas: &Value) -> Value {
     if let Some(name) = schema["$ref"].as_str().and_then(|path| path.rsplit('/').next()) {
         return of(&schemas[name], field, schemas);
     }
-    // Several schemas at once: the fields of all.
+    // `allOf`: the fields of all its schemas.
     if let Some(all) = schema["allOf"].as_array() {
         let parts = all.iter().map(|part| of(part, field, schemas));
         let fields = parts.filter_map(|part| part.as_object().cloned()).flatten();

@@ -1,9 +1,12 @@
 //! The request headers that many operations take.
+use erp_core::Code;
 use serde_json::{Value, json};
+
+use super::refus;
 
 use crate::{if_match, once::EXCEPTIONS};
 
-/// Tells of `Idempotency-Key` at a POST that takes one.
+/// Documents `Idempotency-Key` at a POST that takes one.
 pub fn add_idempotency(path: &str, method: &str, operation: &mut Value) {
     let path = path.strip_prefix("/api/v1").unwrap_or(path);
     if method != "post" || EXCEPTIONS.iter().any(|(excepted, _)| *excepted == path) {
@@ -16,7 +19,7 @@ pub fn add_idempotency(path: &str, method: &str, operation: &mut Value) {
         "schema": { "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$" },
     });
     push(&mut operation["parameters"], key);
-    add_code(&mut operation["responses"], "409", "requete_en_cours, reponse_non_gardee");
+    refus::add(&mut operation["responses"], 409, &[Code::RequeteEnCours, Code::ReponseNonGardee]);
     let replayed = json!({
         "description": "`true` when this answer was given before; else absent.",
         "schema": { "type": "boolean", "const": true },
@@ -28,7 +31,7 @@ pub fn add_idempotency(path: &str, method: &str, operation: &mut Value) {
     }
 }
 
-/// Tells of `If-Match` at an edit that knows versions.
+/// Documents `If-Match` at an edit (PUT, PATCH) that checks versions.
 pub fn add_if_match(path: &str, method: &str, operation: &mut Value) {
     let path = path.strip_prefix("/api/v1").unwrap_or(path);
     if !["put", "patch"].contains(&method) || if_match::is_excepted(&method.to_uppercase(), path) {
@@ -42,14 +45,14 @@ pub fn add_if_match(path: &str, method: &str, operation: &mut Value) {
         "example": "\"3\"",
     });
     push(&mut operation["parameters"], condition);
-    add_code(&mut operation["responses"], "412", "version_perimee");
-    add_code(&mut operation["responses"], "428", "version_requise");
+    refus::add(&mut operation["responses"], 412, &[Code::VersionPerimee]);
+    refus::add(&mut operation["responses"], 428, &[Code::VersionRequise]);
 }
 
 /// `*`, or a list of entity tags.
 const TAGS: &str = r#"^(\*|(W/)?"[!#-~]*"(, ?(W/)?"[!#-~]*")*)$"#;
 
-/// Tells of the `ETag` of an answer that is one row with a version.
+/// Documents the `ETag` of an answer that is one row with a version.
 pub fn add_etag(operation: &mut Value, schemas: &Value) {
     let tag = json!({
         "description": "The `version` of the row, in quotes: what `If-Match` takes.",
@@ -62,7 +65,7 @@ pub fn add_etag(operation: &mut Value, schemas: &Value) {
     }
 }
 
-/// Whether what a schema describes has a version.
+/// Whether the objects of a schema have a version.
 fn has_version(schema: &Value, schemas: &Value) -> bool {
     let name = schema["$ref"].as_str().and_then(|path| path.rsplit('/').next());
     let schema = name.map_or(schema, |name| &schemas[name]);
@@ -71,16 +74,10 @@ fn has_version(schema: &Value, schemas: &Value) -> bool {
         || parts.is_some_and(|parts| parts.iter().any(|part| has_version(part, schemas)))
 }
 
-/// Adds to a list that need not be there.
+/// Adds an item to a list, which is created if it is absent.
 fn push(list: &mut Value, item: Value) {
     match list.as_array_mut() {
         Some(list) => list.push(item),
         None => *list = json!([item]),
     }
-}
-
-/// Adds codes to those that the handler names of `status`.
-fn add_code(responses: &mut Value, status: &str, codes: &str) {
-    let named = responses[status]["description"].as_str().map(|named| format!("{named}, {codes}"));
-    responses[status] = json!({ "description": named.unwrap_or_else(|| codes.to_owned()) });
 }

@@ -1,4 +1,4 @@
-//! What a query may hold, as its own parser tells it. (Bodies do the same by [`erp_core::described`].)
+//! The parameters of a query, as described by its own parser. (Bodies do the same by [`erp_core::input::object_schema`].)
 use erp_core::input::{Described, Input, Source, describe, typed};
 use utoipa::{
     IntoParams,

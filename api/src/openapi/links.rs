@@ -1,7 +1,7 @@
-//! What can be done with what was just created.
+//! Links from a response that creates a row to the operations on that row.
 use serde_json::{Map, Value, json};
 
-/// Links every creation to the operations on the row that it answers with.
+/// Links every creation to the operations on the row in its answer.
 pub fn add(document: &mut Value) {
     let Some(paths) = document["paths"].as_object_mut() else { return };
     let mut links: Vec<(String, Map<String, Value>)> = Vec::new();
@@ -12,7 +12,7 @@ pub fn add(document: &mut Value) {
         };
         let operations = item.as_object().into_iter().flatten();
         let linked = operations.filter_map(|(method, operation)| {
-            // The documents of an intervention, by its id.
+            // This operation lists the documents of an intervention: its `{id}` is that of the intervention.
             let of_another = collection.ends_with("/documents") && method == "get";
             let id =
                 if of_another { "$response.body#/intervention_id" } else { "$response.body#/id" };

@@ -1,7 +1,7 @@
 //! The OpenAPI 3.1 document, generated from the routes, and the pages that show it.
 //!
-//! Each part has one source: paths and answers are annotations of the handlers, what a request may hold is told by the
-//! parsers ([`inputs`]), who may call is the table of roles ([`crate::rbac`]), and what holds for all routes (errors,
+//! Each part has one source: paths and answers come from annotations of the handlers, the fields of requests from their
+//! parsers ([`inputs`]), who may call from the table of roles ([`crate::rbac`]); what all routes have in common (errors,
 //! headers, examples) is added here.
 mod errors;
 mod examples;
@@ -10,6 +10,7 @@ mod inputs;
 mod links;
 mod operations;
 mod pages;
+mod refus;
 
 use axum::{
     Json, Router,
@@ -23,13 +24,14 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::openapi::{OpenApi, OpenApiBuilder};
 
 use crate::layers;
+pub use refus::Refus;
 
-/// The document, under whose `paths` are the routes below `/api/v1` alone.
+/// The document of `routes`. It has them below `/api/v1` only, although the API serves them at the root, too.
 pub fn document(routes: OpenApi) -> Value {
     let document = OpenApiBuilder::new().build().nest("/api/v1", routes);
     let mut document = serde_json::to_value(document).unwrap_or_default();
     describe(&mut document);
-    // The root of the API, whose slash nobody needs.
+    // The root of the API is documented without its final slash.
     if let Some(paths) = document["paths"].as_object_mut()
         && let Some(root) = paths.remove("/api/v1/")
     {
@@ -44,7 +46,7 @@ pub fn document(routes: OpenApi) -> Value {
     document
 }
 
-/// What is one of several named types may be several: a whole account is an overview of it, too.
+/// Turns `oneOf` named types into `anyOf`: a value may match several of them (a whole account also matches an overview of it).
 fn loosen(schemas: &mut Value) {
     for schema in schemas.as_object_mut().into_iter().flat_map(|all| all.values_mut()) {
         let Some(schema) = schema.as_object_mut() else { continue };
@@ -59,8 +61,8 @@ fn loosen(schemas: &mut Value) {
     }
 }
 
-/// `/openapi.json` (and `/openapi.generated.json`, the old backend's name for what the code gives), `/docs` and `/redoc`; with
-/// `DOCS_PUBLIC=false` for those who are signed in, and kept by no cache.
+/// The routes `/openapi.json` (also `/openapi.generated.json`, the old backend's name for the generated document), `/docs` and
+/// `/redoc`. With `DOCS_PUBLIC=false` only signed-in users may read them, and no cache keeps them.
 pub fn pages(document: Value, ctx: &Ctx) -> Router<Ctx> {
     let json = Json(document);
     let document = get(move || async move { json });

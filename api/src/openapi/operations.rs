@@ -1,12 +1,12 @@
-//! What holds for many operations at once: who may call them, how they fail, what is in their headers.
+//! Parts that many operations have in common: who may call them, how they fail, and their headers.
 use axum::http::Method;
-use erp_core::users::UserRole;
+use erp_core::{Code, users::UserRole};
 use serde_json::{Value, json};
 
-use super::{errors, headers};
+use super::{headers, refus};
 use crate::rbac::{self, Access};
 
-/// Completes every operation of `document`.
+/// Adds the common parts to every operation of `document`.
 pub fn complete(document: &mut Value) {
     let schemas = document["components"]["schemas"].clone();
     let paths = document["paths"].as_object_mut();
@@ -41,7 +41,7 @@ fn complete_one(path: &str, method: &str, operation: &mut Value, access: Access)
     add_headers(operation);
 }
 
-/// Who may call, as one reads it.
+/// Who may call, as a phrase for the description.
 fn who(access: Access) -> String {
     match access {
         Access::Anyone => "everybody, without a token".to_owned(),
@@ -83,7 +83,7 @@ fn bound_ids(operation: &mut Value) {
     }
 }
 
-/// A form comes in either encoding, and JSON is taken for it too.
+/// Documents a form in both of its encodings and as JSON, which is accepted as well.
 fn spread_forms(operation: &mut Value) {
     const FORM: &str = "application/x-www-form-urlencoded";
     if let Some(content) =
@@ -95,7 +95,7 @@ fn spread_forms(operation: &mut Value) {
     }
 }
 
-/// A body that need not be there is absent then, not null.
+/// An optional JSON body may be absent, but not null: keeps the schema that is not null.
 fn leave_out_null(operation: &mut Value) {
     let schema = operation.pointer_mut("/requestBody/content/application~1json/schema");
     if let Some(schema) = schema
@@ -111,51 +111,54 @@ fn add_errors(path: &str, tag: &str, operation: &mut Value, access: Access) {
     let has_input = has_body
         || operation.get("parameters").and_then(Value::as_array).is_some_and(|p| !p.is_empty());
     let Some(responses) = operation["responses"].as_object_mut() else { return };
-    // What the handler says of itself: of a good answer nothing, where its body says it all; of a refusal its codes.
-    for (status, response) in responses.iter_mut() {
+    for response in responses.values_mut() {
         if response["description"].as_str().unwrap_or_default().is_empty() {
             response["description"] = json!("Done.");
         }
-        if let Ok(status @ 400..) = status.parse::<u16>()
-            && response.get("content").is_none()
-            && status != 416
-        {
-            *response =
-                errors::response(status, response["description"].as_str().unwrap_or_default());
-        }
     }
-    let mut add = |status: u16, codes: &str| {
-        responses.entry(status.to_string()).or_insert_with(|| errors::response(status, codes));
+    // Where a route says nothing itself.
+    let mut add = |status: u16, codes: &[Code]| {
+        let responses = &mut operation["responses"];
+        if responses.get(status.to_string()).is_none() {
+            refus::add(responses, status, codes);
+        }
     };
     if !matches!(access, Access::Anyone) {
-        let liens = if path.contains("{file}") { ", lien_invalide, lien_expire" } else { "" };
-        let codes = "non_authentifie, jeton_invalide, jeton_expire, session_terminee";
-        add(401, &format!("{codes}{liens}"));
-        add(
-            403,
-            if matches!(access, Access::Roles(_)) {
-                "action_interdite, compte_desactive"
-            } else {
-                "compte_desactive"
-            },
-        );
+        let mut codes = vec![
+            Code::NonAuthentifie,
+            Code::JetonInvalide,
+            Code::JetonExpire,
+            Code::SessionTerminee,
+        ];
+        if path.contains("{file}") {
+            codes.extend([Code::LienInvalide, Code::LienExpire]);
+        }
+        add(401, &codes);
+        if matches!(access, Access::Roles(_)) {
+            add(403, &[Code::ActionInterdite, Code::CompteDesactive]);
+        } else {
+            add(403, &[Code::CompteDesactive]);
+        }
     }
     if path.contains("{file}") {
-        add(404, "fichier_introuvable");
+        add(404, &[Code::FichierIntrouvable]);
     } else if has_input {
-        add(422, "donnees_invalides");
+        add(422, &[Code::DonneesInvalides]);
     }
     if has_body {
-        add(413, "corps_trop_grand");
-        add(415, "type_de_contenu_refuse");
+        add(413, &[Code::CorpsTropGrand]);
+        add(415, &[Code::TypeDeContenuRefuse]);
     }
     if tag == "service" {
-        add(431, "entetes_trop_grands");
+        add(431, &[Code::EntetesTropGrands]);
     } else {
         if !path.contains("{file}") {
-            add(429, "trop_de_requetes");
+            add(429, &[Code::TropDeRequetes]);
         }
-        add(503, "service_indisponible");
+        add(503, &[Code::ServiceIndisponible]);
+    }
+    for (status, response) in operation["responses"].as_object_mut().into_iter().flatten() {
+        refus::write(status, response);
     }
 }
 

@@ -1,4 +1,4 @@
-//! The pages that show the document: Swagger UI and ReDoc, with every asset served from here.
+//! The pages that show the document: Swagger UI and ReDoc, with every asset served by this program.
 use std::{borrow::Cow, sync::Arc};
 
 use axum::{
@@ -31,7 +31,7 @@ const REDOC_PAGE: &str = r#"<!doctype html>
 </html>
 "#;
 
-/// Nothing is fetched from, or told to, anyone else, whatever the bundles would like.
+/// The pages fetch from and send to this server only, whatever the bundles attempt.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self' 'unsafe-inline'; \
     style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; worker-src 'self' blob:; \
     frame-ancestors 'none'; base-uri 'self'; form-action 'self'";
@@ -73,7 +73,7 @@ fn swagger(file: &str, config: &Arc<Config<'static>>) -> Response {
     if file.is_empty()
         && let Ok(page) = std::str::from_utf8(&bytes)
     {
-        // The page is the same with and without a slash at the end, and so must be what it names.
+        // The page is served with and without a slash at the end: its relative links must lead to the same addresses from both.
         bytes = Cow::Owned(page.replacen("<head>", "<head><base href=\"/docs/\">", 1).into_bytes());
     }
     asset(&found.content_type, found.gzpipped, bytes)
@@ -83,7 +83,7 @@ fn asset(content_type: &str, gzipped: bool, bytes: Cow<'static, [u8]>) -> Respon
     const HEADERS: [(HeaderName, HeaderValue); 3] = [
         (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY)),
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-        // They change with the program alone.
+        // The assets change only with the program.
         (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600")),
     ];
     let encoding = gzipped.then_some([(header::CONTENT_ENCODING, "gzip")]);

@@ -1,9 +1,10 @@
 //! Signing in and out.
 use axum::{Json, extract::State, http::StatusCode};
 use erp_core::{
-    Ctx, Error, Noun, accounts,
+    Code, Ctx, Error, Noun, accounts,
     audit::{Acte, Cible, Entry},
     auth::{self, Motif, SessionOut, TokenResponse},
+    error::codes,
     input::Input,
     users::{self, GivenPassword, Password, UserOut},
 };
@@ -15,6 +16,7 @@ use crate::{
     extract::{Auteur, CurrentUser, Form, Name, Origin},
     if_match::Tagged,
     layers::ClientAddress,
+    openapi::Refus,
 };
 
 /// Its line in the OpenAPI document.
@@ -51,9 +53,9 @@ struct TokenForm {
     request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, body = TokenResponse),
-        (status = 401, description = "identifiants_incorrects"),
-        (status = 403, description = "compte_desactive, client_inactif"),
-        (status = 429, description = "trop_de_requetes"),
+        Refus<401, codes::IdentifiantsIncorrects>,
+        Refus<403, (codes::CompteDesactive, codes::ClientInactif)>,
+        Refus<429, codes::TropDeRequetes>,
     ),
 )]
 async fn token(
@@ -78,9 +80,9 @@ struct LoginForm {
     request_body(content = LoginForm, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, body = TokenResponse),
-        (status = 401, description = "identifiants_incorrects"),
-        (status = 403, description = "compte_desactive, client_inactif"),
-        (status = 429, description = "trop_de_requetes"),
+        Refus<401, codes::IdentifiantsIncorrects>,
+        Refus<403, (codes::CompteDesactive, codes::ClientInactif)>,
+        Refus<429, codes::TropDeRequetes>,
     ),
 )]
 async fn login(
@@ -120,8 +122,8 @@ struct RefreshForm {
     request_body(content = RefreshForm, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, body = TokenResponse),
-        (status = 401, description = "session_terminee"),
-        (status = 403, description = "client_inactif"),
+        Refus<401, codes::SessionTerminee>,
+        Refus<403, codes::ClientInactif>,
     ),
 )]
 async fn refresh(
@@ -198,7 +200,7 @@ async fn end_others(
     params(("id" = uuid::Uuid, Path)),
     responses(
         (status = 204),
-        (status = 404, description = "session_introuvable"),
+        Refus<404, codes::SessionIntrouvable>,
     ),
 )]
 async fn end_one(
@@ -242,7 +244,7 @@ struct ChangePasswordForm {
     request_body(content = ChangePasswordForm, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, body = Message),
-        (status = 400, description = "mot_de_passe_actuel_incorrect"),
+        Refus<400, codes::MotDePasseActuelIncorrect>,
     ),
 )]
 async fn change_password(
@@ -269,7 +271,7 @@ async fn change_password(
 
 fn wrong_current_password() -> Error {
     Error::refused(
-        "mot_de_passe_actuel_incorrect",
+        Code::MotDePasseActuelIncorrect,
         "Le mot de passe actuel est incorrect. Après cinq essais manqués, attendez cinq minutes.",
         "The current password is wrong. After five failed attempts wait for five minutes.",
     )

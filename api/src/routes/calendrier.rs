@@ -1,4 +1,4 @@
-//! Visits and deadlines for the calendar of a phone.
+//! Visits and deadlines as iCalendar, for the calendar of a phone.
 use axum::{
     Json,
     extract::State,
@@ -8,6 +8,7 @@ use axum::{
 use erp_core::{
     Ctx, Error, Result,
     calendrier::{self, Calendrier, CalendrierEtat, CalendrierOut},
+    error::codes,
     input::{Input, Line},
     techniciens,
     users::{self, UserRole},
@@ -17,6 +18,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     ApiError,
     extract::{CurrentUser, MaybeUser, Query, RowId},
+    openapi::Refus,
 };
 
 /// Its line in the OpenAPI document.
@@ -69,7 +71,7 @@ async fn revoke(user: CurrentUser, State(ctx): State<Ctx>) -> Result<StatusCode,
 #[derive(Input)]
 struct Secret(#[input(name = "jeton", as = Line<200>)] Option<String>);
 
-/// Who reads a calendar: by the secret in its address, or signed in like everywhere else.
+/// The reader of a calendar: the signed-in caller or, without one, the user that the secret in the address identifies.
 async fn reader(ctx: &Ctx, user: MaybeUser, secret: Secret) -> Result<CurrentUser> {
     match (user, secret) {
         (MaybeUser(Some(user)), _) => Ok(user),
@@ -86,7 +88,7 @@ async fn reader(ctx: &Ctx, user: MaybeUser, secret: Secret) -> Result<CurrentUse
     params(("jeton" = Option<String>, Query, description = "The secret of `POST /users/me/calendrier`; or a bearer token.")),
     responses(
         (status = 200, description = "The calendar.", content_type = "text/calendar", body = String),
-        (status = 401, description = "jeton_invalide"),
+        Refus<401, codes::JetonInvalide>,
     ),
 )]
 async fn of_plannings(
@@ -109,9 +111,9 @@ async fn of_plannings(
     ),
     responses(
         (status = 200, description = "The calendar.", content_type = "text/calendar", body = String),
-        (status = 401, description = "jeton_invalide"),
-        (status = 403, description = "action_interdite"),
-        (status = 404, description = "technicien_introuvable"),
+        Refus<401, codes::JetonInvalide>,
+        Refus<403, codes::ActionInterdite>,
+        Refus<404, codes::TechnicienIntrouvable>,
     ),
 )]
 async fn of_technicien(
@@ -134,7 +136,7 @@ fn ics(Calendrier(text): Calendrier) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/calendar; charset=utf-8"),
         (header::CACHE_CONTROL, "private, max-age=300"),
-        // The address has a secret in it.
+        // The address contains a secret.
         (header::REFERRER_POLICY, "no-referrer"),
     ];
     (headers, text).into_response()

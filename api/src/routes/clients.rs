@@ -3,6 +3,7 @@ use axum::{extract::State, http::StatusCode, response::Response};
 use erp_core::{
     Ctx,
     clients::{self, Client, ClientFields, ClientFilter, ClientPatch},
+    error::codes,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -12,6 +13,7 @@ use crate::{
     if_match::{IfMatch, Tagged},
     list::Here,
     once::Once,
+    openapi::Refus,
 };
 
 /// Its line in the OpenAPI document.
@@ -28,7 +30,7 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
     request_body = ClientFields,
     responses(
         (status = 201, body = Client),
-        (status = 409, description = "ice_deja_utilise"),
+        Refus<409, codes::IceDejaUtilise>,
     ),
 )]
 async fn create(
@@ -63,7 +65,7 @@ async fn list(
     params(("id" = i64, Path)),
     responses(
         (status = 200, body = Client),
-        (status = 404, description = "client_introuvable"),
+        Refus<404, codes::ClientIntrouvable>,
     ),
 )]
 async fn show(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Tagged<Client>, ApiError> {
@@ -77,8 +79,8 @@ async fn show(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Tagged<Client>
     request_body = ClientPatch,
     responses(
         (status = 200, body = Client),
-        (status = 404, description = "client_introuvable"),
-        (status = 409, description = "ice_deja_utilise"),
+        Refus<404, codes::ClientIntrouvable>,
+        Refus<409, codes::IceDejaUtilise>,
     ),
 )]
 async fn update(
@@ -89,7 +91,7 @@ async fn update(
 ) -> Result<Tagged<Client>, ApiError> {
     let mut tx = ctx.begin().await?;
     let old = clients::find_for_update(&mut tx, id).await?;
-    let client = if_match.judge(&old, clients::update(&mut tx, id, patch).await?)?;
+    let client = if_match.judge(&old, clients::update(&mut tx, old.clone(), patch).await?)?;
     tx.commit().await?;
     Ok(Tagged(client))
 }
@@ -100,8 +102,8 @@ async fn update(
     params(("id" = i64, Path)),
     responses(
         (status = 204),
-        (status = 404, description = "client_introuvable"),
-        (status = 409, description = "client_utilise"),
+        Refus<404, codes::ClientIntrouvable>,
+        Refus<409, codes::ClientUtilise>,
     ),
 )]
 async fn delete(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<StatusCode, ApiError> {

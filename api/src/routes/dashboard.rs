@@ -1,4 +1,4 @@
-//! The numbers of the day.
+//! Figures for the home page.
 use axum::{Json, extract::State};
 use erp_core::{
     Ctx,

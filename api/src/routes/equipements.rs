@@ -6,6 +6,7 @@ use erp_core::{
         self, Equipement, EquipementFields, EquipementFilter, EquipementHistorique,
         EquipementPatch, HistoriqueFilter, Reader,
     },
+    error::codes,
     scope::Scope,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -17,6 +18,7 @@ use crate::{
     if_match::{IfMatch, Tagged},
     list::Here,
     once::Once,
+    openapi::Refus,
 };
 
 /// Its line in the OpenAPI document.
@@ -35,8 +37,8 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
     request_body = EquipementFields,
     responses(
         (status = 200, body = Equipement),
-        (status = 400, description = "equipement_existe"),
-        (status = 404, description = "client_introuvable"),
+        Refus<400, codes::EquipementExiste>,
+        Refus<404, codes::ClientIntrouvable>,
     ),
 )]
 async fn create(
@@ -73,7 +75,7 @@ async fn list(
     params(("id" = i64, Path)),
     responses(
         (status = 200, body = Equipement),
-        (status = 404, description = "equipement_introuvable"),
+        Refus<404, codes::EquipementIntrouvable>,
     ),
 )]
 async fn show(
@@ -92,7 +94,7 @@ async fn show(
     params(("id" = i64, Path), Query<HistoriqueFilter>),
     responses(
         (status = 200, body = EquipementHistorique),
-        (status = 404, description = "equipement_introuvable"),
+        Refus<404, codes::EquipementIntrouvable>,
     ),
 )]
 async fn historique(
@@ -117,8 +119,8 @@ async fn historique(
     request_body = EquipementPatch,
     responses(
         (status = 200, body = Equipement),
-        (status = 400, description = "equipement_existe"),
-        (status = 404, description = "equipement_introuvable, client_introuvable"),
+        Refus<400, codes::EquipementExiste>,
+        Refus<404, (codes::EquipementIntrouvable, codes::ClientIntrouvable)>,
     ),
 )]
 async fn update(
@@ -129,7 +131,8 @@ async fn update(
 ) -> Result<Tagged<Equipement>, ApiError> {
     let mut tx = ctx.begin().await?;
     let old = equipements::find_for_update(&mut tx, id).await?;
-    let equipement = if_match.judge(&old, equipements::update(&mut tx, id, patch).await?)?;
+    let equipement =
+        if_match.judge(&old, equipements::update(&mut tx, old.clone(), patch).await?)?;
     tx.commit().await?;
     Ok(Tagged(equipement))
 }
@@ -140,8 +143,8 @@ async fn update(
     params(("id" = i64, Path)),
     responses(
         (status = 200, body = Detail),
-        (status = 404, description = "equipement_introuvable"),
-        (status = 409, description = "equipement_utilise"),
+        Refus<404, codes::EquipementIntrouvable>,
+        Refus<409, codes::EquipementUtilise>,
     ),
 )]
 async fn delete(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Json<Detail>, ApiError> {

@@ -1,8 +1,9 @@
-//! Interventions, their steps and their history.
+//! Interventions: their states, assignments, reports and history.
 use axum::{Json, extract::State, http::StatusCode, response::Response};
 use erp_core::{
     Ctx,
     charge::{self, Suggestion, SuggestionFilter},
+    error::codes,
     input::Input,
     interventions::{
         self, Affectation, CompteRendu, Intervention, InterventionCreate, InterventionFilter,
@@ -20,6 +21,7 @@ use crate::{
     if_match::{IfMatch, Tagged},
     list::Here,
     once::Once,
+    openapi::Refus,
 };
 
 /// Its line in the OpenAPI document.
@@ -44,8 +46,8 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
     request_body = InterventionCreate,
     responses(
         (status = 200, body = InterventionOut),
-        (status = 404, description = "equipement_introuvable, technicien_introuvable"),
-        (status = 409, description = "transition_interdite"),
+        Refus<404, (codes::EquipementIntrouvable, codes::TechnicienIntrouvable)>,
+        Refus<409, codes::TransitionInterdite>,
     ),
 )]
 async fn create(
@@ -102,7 +104,7 @@ async fn filter(
     params(("id" = i64, Path)),
     responses(
         (status = 200, body = InterventionOut),
-        (status = 404, description = "intervention_introuvable"),
+        Refus<404, codes::InterventionIntrouvable>,
     ),
 )]
 async fn show(
@@ -121,8 +123,8 @@ async fn show(
     request_body = InterventionUpdate,
     responses(
         (status = 200, body = InterventionOut),
-        (status = 404, description = "intervention_introuvable, equipement_introuvable, technicien_introuvable"),
-        (status = 409, description = "intervention_terminee, transition_interdite, deja_affectee, deja_sans_technicien"),
+        Refus<404, (codes::InterventionIntrouvable, codes::EquipementIntrouvable, codes::TechnicienIntrouvable)>,
+        Refus<409, (codes::InterventionTerminee, codes::TransitionInterdite, codes::DejaAffectee, codes::DejaSansTechnicien)>,
     ),
 )]
 async fn update(
@@ -147,10 +149,10 @@ async fn update(
     params(("id" = i64, Path), Query<StatutChange>),
     responses(
         (status = 200, body = InterventionOut),
-        (status = 400, description = "intervention_terminee"),
-        (status = 403, description = "action_interdite, compte_desactive, intervention_d_un_autre, technicien_sans_fiche"),
-        (status = 404, description = "intervention_introuvable"),
-        (status = 409, description = "transition_interdite"),
+        Refus<400, codes::InterventionTerminee>,
+        Refus<403, (codes::ActionInterdite, codes::CompteDesactive, codes::InterventionDUnAutre, codes::TechnicienSansFiche)>,
+        Refus<404, codes::InterventionIntrouvable>,
+        Refus<409, codes::TransitionInterdite>,
     ),
 )]
 async fn change_statut(
@@ -178,8 +180,8 @@ async fn change_statut(
     request_body = Affectation,
     responses(
         (status = 200, body = InterventionOut),
-        (status = 404, description = "intervention_introuvable, technicien_introuvable"),
-        (status = 409, description = "intervention_terminee, deja_affectee, deja_sans_technicien, transition_interdite"),
+        Refus<404, (codes::InterventionIntrouvable, codes::TechnicienIntrouvable)>,
+        Refus<409, (codes::InterventionTerminee, codes::DejaAffectee, codes::DejaSansTechnicien, codes::TransitionInterdite)>,
     ),
 )]
 async fn assign(
@@ -208,7 +210,7 @@ struct HistoriqueList(#[input(page = &["id", "statut", "horodatage"])] Page);
     params(("id" = i64, Path), Query<HistoriqueList>),
     responses(
         (status = 200, body = [HistoriqueOut]),
-        (status = 404, description = "intervention_introuvable"),
+        Refus<404, codes::InterventionIntrouvable>,
     ),
 )]
 async fn list_historique(
@@ -232,9 +234,9 @@ async fn list_historique(
     request_body = CompteRendu,
     responses(
         (status = 200, body = InterventionOut),
-        (status = 403, description = "action_interdite, compte_desactive, intervention_d_un_autre, intervention_sans_technicien, technicien_sans_fiche"),
-        (status = 404, description = "intervention_introuvable"),
-        (status = 409, description = "intervention_non_commencee, intervention_terminee, transition_interdite"),
+        Refus<403, (codes::ActionInterdite, codes::CompteDesactive, codes::InterventionDUnAutre, codes::InterventionSansTechnicien, codes::TechnicienSansFiche)>,
+        Refus<404, codes::InterventionIntrouvable>,
+        Refus<409, (codes::InterventionNonCommencee, codes::InterventionTerminee, codes::TransitionInterdite)>,
     ),
 )]
 async fn report(
@@ -260,7 +262,7 @@ async fn report(
     params(("id" = i64, Path), Query<SuggestionFilter>),
     responses(
         (status = 200, body = [Suggestion]),
-        (status = 404, description = "intervention_introuvable"),
+        Refus<404, codes::InterventionIntrouvable>,
     ),
 )]
 async fn suggest(

@@ -1,4 +1,4 @@
-//! Every route file, one line each, and the layers around them all.
+//! The router: merges the routers of all nouns, and wraps them in the layers.
 mod admin;
 mod auth;
 mod calendrier;
@@ -33,7 +33,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{if_match, layers, once, openapi};
 
-/// The most that JSON and forms may have, in bytes; uploads have a limit of their own.
+/// The most bytes of a body of JSON or of a form; uploads have a limit of their own.
 pub(crate) const BODY_LIMIT: usize = 1024 * 1024;
 
 macro_rules! nouns {
@@ -75,7 +75,7 @@ pub fn openapi_document() -> serde_json::Value {
 #[must_use]
 pub fn service(ctx: &Ctx) -> NormalizePath<Router> {
     let (router, described) = routes().split_for_parts();
-    // Inside the guard a request has its route, and that route's rule.
+    // Layers of the routes: they run once the route is known, since they look up its rules by it.
     let router = router
         .route_layer(from_fn_with_state(ctx.clone(), once::layer))
         .route_layer(from_fn_with_state(ctx.clone(), if_match::layer))

@@ -1,7 +1,8 @@
-//! What people are told.
+//! Notifications of users.
 use axum::{Json, extract::State, http::StatusCode, response::Response};
 use erp_core::{
     Ctx,
+    error::codes,
     notifications::{
         self, CountsOut, NewNotification, NotificationFilter, NotificationOut, OwnFilter,
     },
@@ -14,6 +15,7 @@ use crate::{
     extract::{CurrentUser, Json as Body, Query, RowId},
     list::Here,
     once::Once,
+    openapi::Refus,
 };
 
 /// Its line in the OpenAPI document.
@@ -36,7 +38,7 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
     request_body = NewNotification,
     responses(
         (status = 201, body = NotificationOut),
-        (status = 404, description = "utilisateur_introuvable, intervention_introuvable"),
+        Refus<404, (codes::UtilisateurIntrouvable, codes::InterventionIntrouvable)>,
     ),
 )]
 async fn create(
@@ -98,7 +100,7 @@ async fn counts(user: CurrentUser, State(ctx): State<Ctx>) -> Result<Json<Counts
     params(("user_id" = i64, Path), Query<OwnFilter>),
     responses(
         (status = 200, body = [NotificationOut]),
-        (status = 404, description = "utilisateur_introuvable"),
+        Refus<404, codes::UtilisateurIntrouvable>,
     ),
 )]
 async fn list_of_user(
@@ -118,7 +120,7 @@ async fn list_of_user(
     params(("id" = i64, Path)),
     responses(
         (status = 200, body = Message),
-        (status = 404, description = "notification_introuvable"),
+        Refus<404, codes::NotificationIntrouvable>,
     ),
 )]
 async fn mark_read(
@@ -138,7 +140,7 @@ async fn mark_read(
     params(("id" = i64, Path)),
     responses(
         (status = 200, body = Detail),
-        (status = 404, description = "notification_introuvable"),
+        Refus<404, codes::NotificationIntrouvable>,
     ),
 )]
 async fn delete(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Json<Detail>, ApiError> {

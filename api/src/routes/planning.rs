@@ -9,6 +9,7 @@ use axum::{
 use chrono::{DateTime, Utc};
 use erp_core::{
     Ctx,
+    error::codes,
     input::{Input, Whole},
     planning::{self, NouvelleDate, Planning, PlanningCreate, PlanningFilter, PlanningPatch},
 };
@@ -20,6 +21,7 @@ use crate::{
     if_match::{IfMatch, Tagged},
     list::Here,
     once::Once,
+    openapi::Refus,
 };
 
 /// Its line in the OpenAPI document.
@@ -39,7 +41,7 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
     request_body = PlanningCreate,
     responses(
         (status = 201, body = Planning),
-        (status = 404, description = "equipement_introuvable"),
+        Refus<404, codes::EquipementIntrouvable>,
     ),
 )]
 async fn create(
@@ -76,7 +78,7 @@ async fn list(
     params(("id" = i64, Path)),
     responses(
         (status = 200, body = Planning),
-        (status = 404, description = "planning_introuvable"),
+        Refus<404, codes::PlanningIntrouvable>,
     ),
 )]
 async fn show(
@@ -87,7 +89,7 @@ async fn show(
     Ok(Tagged(planning::find(&ctx.pool, id, user.scope()).await?))
 }
 
-/// How many dates to foresee: 1 to 100, 12 when nobody says.
+/// How many dates to foresee: 1 to 100, 12 by default.
 #[derive(Input)]
 struct Foresight(#[input(name = "n", as = Whole<1, 100>, or = Whole(12))] usize);
 
@@ -98,7 +100,7 @@ struct Foresight(#[input(name = "n", as = Whole<1, 100>, or = Whole(12))] usize)
     params(("id" = i64, Path), Query<Foresight>),
     responses(
         (status = 200, body = [DateTime<Utc>]),
-        (status = 404, description = "planning_introuvable"),
+        Refus<404, codes::PlanningIntrouvable>,
     ),
 )]
 async fn apercu(
@@ -118,7 +120,7 @@ async fn apercu(
     request_body = PlanningPatch,
     responses(
         (status = 200, body = Planning),
-        (status = 404, description = "planning_introuvable"),
+        Refus<404, codes::PlanningIntrouvable>,
     ),
 )]
 async fn update(
@@ -134,7 +136,7 @@ async fn update(
     Ok(Tagged(planning))
 }
 
-/// In the query (`?nouvelle_date=…`) or, when it is not there, in a JSON body.
+/// The new date, from the query (`?nouvelle_date=…`) or, if it is absent there, from a JSON body.
 struct QueryOrBody(NouvelleDate);
 
 impl<S: Send + Sync> FromRequest<S> for QueryOrBody {
@@ -157,7 +159,7 @@ impl<S: Send + Sync> FromRequest<S> for QueryOrBody {
     request_body(content = Option<NouvelleDate>),
     responses(
         (status = 200, body = Planning),
-        (status = 404, description = "planning_introuvable"),
+        Refus<404, codes::PlanningIntrouvable>,
     ),
 )]
 async fn move_on(
@@ -179,7 +181,7 @@ async fn move_on(
     params(("id" = i64, Path)),
     responses(
         (status = 204),
-        (status = 404, description = "planning_introuvable"),
+        Refus<404, codes::PlanningIntrouvable>,
     ),
 )]
 async fn delete(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<StatusCode, ApiError> {

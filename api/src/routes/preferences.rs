@@ -1,4 +1,4 @@
-//! What the caller wants to be told by e-mail, and the link in each digest that ends them.
+//! What the caller wants to be told by e-mail, and the link in each digest that unsubscribes from digests.
 use axum::{
     extract::State,
     http::{StatusCode, header},
@@ -6,6 +6,7 @@ use axum::{
 };
 use erp_core::{
     Ctx, Error, Lang, auth,
+    error::codes,
     input::{Input, Line},
     preferences::{self, Preferences, PreferencesPatch},
     users,
@@ -16,6 +17,7 @@ use crate::{
     ApiError,
     extract::{CurrentUser, Json as Body, Query},
     if_match::{IfMatch, Tagged},
+    openapi::Refus,
 };
 
 pub(super) fn router() -> OpenApiRouter<Ctx> {
@@ -67,7 +69,7 @@ impl Link {
     params(Query<Link>),
     responses(
         (status = 200, description = "A page with a button.", content_type = "text/html", body = String),
-        (status = 401, description = "jeton_invalide, jeton_expire"),
+        Refus<401, (codes::JetonInvalide, codes::JetonExpire)>,
     ),
 )]
 async fn ask(State(ctx): State<Ctx>, Query(link): Query<Link>) -> Result<Response, ApiError> {
@@ -86,7 +88,7 @@ async fn ask(State(ctx): State<Ctx>, Query(link): Query<Link>) -> Result<Respons
     params(Query<Link>),
     responses(
         (status = 200, content_type = "text/html", body = String),
-        (status = 401, description = "jeton_invalide, jeton_expire"),
+        Refus<401, (codes::JetonInvalide, codes::JetonExpire)>,
     ),
 )]
 async fn unsubscribe(
@@ -111,7 +113,7 @@ async fn unsubscribe(
     Ok(page(langue, title, text))
 }
 
-/// A small page that needs nothing else.
+/// A small page without any other resource.
 fn page(langue: Lang, title: &str, content: &str) -> Response {
     let page = format!(
         r#"<!doctype html><html lang="{langue}"><meta charset="utf-8">
@@ -122,7 +124,7 @@ margin:4rem auto;padding:0 1rem}}button{{font:inherit;padding:.7rem 1.5rem}}</st
     let policy = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'";
     let headers = [
         (header::CONTENT_SECURITY_POLICY, policy),
-        // The address has a secret in it.
+        // The address contains a secret.
         (header::REFERRER_POLICY, "no-referrer"),
         (header::CACHE_CONTROL, "no-store"),
     ];

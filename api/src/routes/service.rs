@@ -1,4 +1,4 @@
-//! The service itself: what it is, whether it lives, whether it is ready.
+//! The service itself: its name and version, probes and metrics.
 use axum::{
     Extension, Json,
     extract::State,
@@ -89,7 +89,7 @@ async fn ready(State(ctx): State<Ctx>) -> impl IntoResponse {
     let good = schema.as_ref().is_ok_and(|schema| schema.is_enough()) && storage.is_ok();
     let (database, schema) = match schema {
         Ok(Schema::Current) => ("ok", "ok"),
-        // While an upgrade rolls, the replicas of before still serve.
+        // During a rolling upgrade the replicas of the previous version still serve.
         Ok(Schema::Newer) => ("ok", "ok (plus récent)"),
         Ok(Schema::Behind) => ("ok", "migrations manquantes"),
         Err(_) => ("indisponible", "inconnu"),

@@ -3,6 +3,7 @@ use axum::{Json, extract::State, http::StatusCode, response::Response};
 use erp_core::{
     Ctx,
     charge::{self, ChargeOut},
+    error::codes,
     input::Input,
     interventions,
     page::Page,
@@ -18,6 +19,7 @@ use crate::{
     if_match::{IfMatch, Tagged},
     list::Here,
     once::Once,
+    openapi::Refus,
 };
 
 /// Its line in the OpenAPI document.
@@ -37,9 +39,9 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
     request_body = TechnicienCreate,
     responses(
         (status = 200, body = TechnicienOut),
-        (status = 400, description = "role_incompatible"),
-        (status = 404, description = "utilisateur_introuvable, competence_introuvable"),
-        (status = 409, description = "technicien_existe"),
+        Refus<400, codes::RoleIncompatible>,
+        Refus<404, (codes::UtilisateurIntrouvable, codes::CompetenceIntrouvable)>,
+        Refus<409, codes::TechnicienExiste>,
     ),
 )]
 async fn create(
@@ -80,7 +82,7 @@ async fn list(
     params(("id" = i64, Path)),
     responses(
         (status = 200, body = TechnicienOut),
-        (status = 404, description = "technicien_introuvable"),
+        Refus<404, codes::TechnicienIntrouvable>,
     ),
 )]
 async fn show(
@@ -98,7 +100,7 @@ async fn show(
     params(("id" = i64, Path)),
     responses(
         (status = 200, body = ChargeOut),
-        (status = 404, description = "technicien_introuvable"),
+        Refus<404, codes::TechnicienIntrouvable>,
     ),
 )]
 async fn charge(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Json<ChargeOut>, ApiError> {
@@ -112,7 +114,7 @@ async fn charge(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Json<ChargeO
     request_body = TechnicienUpdate,
     responses(
         (status = 200, body = TechnicienOut),
-        (status = 404, description = "technicien_introuvable, competence_introuvable"),
+        Refus<404, (codes::TechnicienIntrouvable, codes::CompetenceIntrouvable)>,
     ),
 )]
 async fn update(
@@ -134,7 +136,7 @@ async fn update(
     params(("id" = i64, Path)),
     responses(
         (status = 204),
-        (status = 404, description = "technicien_introuvable"),
+        Refus<404, codes::TechnicienIntrouvable>,
     ),
 )]
 async fn delete(
@@ -154,7 +156,7 @@ async fn delete(
     request_body = CompetenceCreate,
     responses(
         (status = 200, body = Competence),
-        (status = 400, description = "competence_existe"),
+        Refus<400, codes::CompetenceExiste>,
     ),
 )]
 async fn create_competence(

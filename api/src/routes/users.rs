@@ -1,4 +1,4 @@
-//! Accounts, for admins; and one's own.
+//! Accounts: all of them for admins (a list of them for responsables), and the caller's own.
 use std::net::IpAddr;
 
 use axum::{Json, extract::State, http::StatusCode, response::Response};
@@ -6,6 +6,7 @@ use erp_core::{
     Ctx, Result, accounts,
     audit::{Acte, Cible, Entry},
     auth::{self, Motif},
+    error::codes,
     input::Input,
     page::Page,
     users::{
@@ -23,6 +24,7 @@ use crate::{
     layers::ClientAddress,
     list::Here,
     once::Once,
+    openapi::Refus,
 };
 
 /// Its line in the OpenAPI document.
@@ -45,8 +47,8 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
     request_body = UserCreate,
     responses(
         (status = 201, body = UserOut),
-        (status = 404, description = "client_introuvable"),
-        (status = 409, description = "email_deja_utilise, nom_utilisateur_deja_utilise"),
+        Refus<404, codes::ClientIntrouvable>,
+        Refus<409, (codes::EmailDejaUtilise, codes::NomUtilisateurDejaUtilise)>,
     ),
 )]
 async fn create(
@@ -96,7 +98,7 @@ async fn list(
     params(("id" = i64, Path)),
     responses(
         (status = 200, body = UserOut),
-        (status = 404, description = "utilisateur_introuvable"),
+        Refus<404, codes::UtilisateurIntrouvable>,
     ),
 )]
 async fn show(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Tagged<UserOut>, ApiError> {
@@ -131,7 +133,7 @@ async fn update(
     Body(edit): Body<UserUpdate>,
 ) -> Result<Tagged<UserOut>, ApiError> {
     let session = user.session()?;
-    // The one never without the other.
+    // A new password without the current one is refused as input; a current one alone changes nothing.
     let password = match edit.password.zip(edit.current_password) {
         Some((new, current)) => Some(confirmed(&ctx, user.id, new, current, address).await?),
         None => None,
@@ -152,7 +154,7 @@ async fn update(
     Ok(Tagged(user))
 }
 
-/// The account whose present password was confirmed, and the hash of the new one.
+/// Checks the new password, confirms the current one, and returns the account and the hash of the new password.
 async fn confirmed(
     ctx: &Ctx,
     id: i64,
@@ -173,8 +175,8 @@ async fn confirmed(
     params(("id" = i64, Path)),
     responses(
         (status = 204),
-        (status = 404, description = "utilisateur_introuvable"),
-        (status = 409, description = "desactivation_de_soi"),
+        Refus<404, codes::UtilisateurIntrouvable>,
+        Refus<409, codes::DesactivationDeSoi>,
     ),
 )]
 async fn disable(
@@ -197,7 +199,7 @@ async fn disable(
     params(("id" = i64, Path)),
     responses(
         (status = 200, body = UserOut),
-        (status = 404, description = "utilisateur_introuvable"),
+        Refus<404, codes::UtilisateurIntrouvable>,
     ),
 )]
 async fn activate(
@@ -219,7 +221,7 @@ async fn activate(
     params(("id" = i64, Path)),
     responses(
         (status = 204),
-        (status = 404, description = "utilisateur_introuvable"),
+        Refus<404, codes::UtilisateurIntrouvable>,
     ),
 )]
 async fn end_sessions(

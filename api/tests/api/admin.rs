@@ -1,4 +1,4 @@
-//! What operators see and mend without SQL.
+//! What operators can see and repair without SQL.
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::support::{App, User};
 
 impl App {
-    /// A notification to `to`, whose mail waits to be sent.
+    /// Creates a notification to `to`, whose mail waits to be sent.
     pub async fn notify(&self, boss: &User, to: &User) -> Value {
         let intervention_id = self.intervention(boss).await;
         let new = json!({
@@ -22,7 +22,7 @@ impl App {
         answer.body
     }
 
-    /// The one job of this type.
+    /// The only job of this type.
     pub async fn job_of(&self, admin: &User, type_: &str) -> Value {
         let list = self.get(admin, &format!("/admin/jobs?type={type_}")).await.expect(200);
         assert_eq!(list.as_array().unwrap().len(), 1, "{list}");
@@ -44,6 +44,7 @@ impl App {
 #[tokio::test]
 async fn a_job_tells_what_became_of_it_and_who_caused_it() {
     let mut app = App::new().await;
+    app.leaves_jobs();
     let (admin, boss) = (app.user(UserRole::Admin).await, app.user(UserRole::Responsable).await);
     app.notify(&boss, &boss).await;
     app.stop_smtp().await;
@@ -293,7 +294,7 @@ async fn the_purge_removes_what_has_had_its_time_and_nothing_else() {
         .expect(201);
     app.run_jobs().await;
     let kept = app.stored_files();
-    // A worker or an API that was killed between the file and its row.
+    // As left by a worker or an API that was killed between the file and its row.
     let stray = format!("{}.jpg", uuid::Uuid::new_v4());
     std::fs::write(app.files.path().join(&stray), b"nobody's").unwrap();
     std::fs::write(app.files.path().join(".gitkeep"), b"").unwrap();
@@ -350,7 +351,7 @@ async fn of_the_ticks_that_were_missed_one_is_run_and_an_edit_loses_none() {
         .execute(&app.ctx.pool)
         .await
         .unwrap();
-    // Of another version: nobody here knows what to do about it.
+    // A schedule of another version: this version does not know its job.
     sqlx::query!(
         "insert into schedules (name, cron, timezone, next_run_at) values ('autre.version', '* * * * *', 'UTC', now())"
     )

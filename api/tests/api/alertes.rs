@@ -1,4 +1,4 @@
-//! Alerts: of what nobody takes up, and of deadlines that have passed.
+//! Alerts: interventions that nobody takes up, and missed deadlines.
 use erp_core::{Clock, users::UserRole};
 use serde_json::{Value, json};
 
@@ -147,7 +147,7 @@ async fn a_deadline_that_passes_is_told_of_once_to_who_works_and_who_answers_for
     }
     assert_eq!(plant.see(id).await["en_retard"], true);
 
-    // A new deadline is another matter: what was told of the old one is settled.
+    // With a new deadline, the notifications of the old one count as read.
     let path = format!("/interventions/{id}");
     let moved = json!({"date_limite": "2026-11-27T13:00:00Z"});
     app.put(boss, &path, moved).await.expect(200);
@@ -155,7 +155,7 @@ async fn a_deadline_that_passes_is_told_of_once_to_who_works_and_who_answers_for
     assert_eq!(count["unread"], 0);
     plant.at("2026-11-27T13:15:00Z", "interventions.retard").await;
     assert_eq!(app.told(boss).await.len(), 2);
-    // And a third within the day waits for the next one.
+    // A third missed deadline within a day is notified the next day.
     app.put(boss, &path, json!({"date_limite": "2026-11-27T13:20:00Z"})).await.expect(200);
     plant.at("2026-11-27T13:30:00Z", "interventions.retard").await;
     assert_eq!(app.told(boss).await.len(), 2, "at most once a day");
@@ -183,7 +183,7 @@ async fn who_had_an_intervention_is_not_held_against_those_who_have_it_next() {
         (&seen["sla_echeance"], &seen["sla_respecte"]),
         (&json!("2026-11-24T10:00:00Z"), &json!(true))
     );
-    // What the first was told is settled, and its mail, which had not left, does not leave.
+    // The notification of the first technicien counts as read, and its mail, which had not left, is not sent.
     let told = app.get(&first, "/notifications/user/me").await.expect(200);
     assert_eq!((&told[0]["read"], &told[0]["canal"]), (&json!(true), &json!("log")));
 

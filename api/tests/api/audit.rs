@@ -1,4 +1,4 @@
-//! Who did what: written with what it records, and impossible to change unseen.
+//! The audit: written in the transaction of what it records, and any later change is detected.
 use chrono::TimeDelta;
 use erp_core::{
     Clock,
@@ -17,7 +17,7 @@ async fn login(app: &App, name: &str, password: &str) -> u16 {
     app.send(request).await.status.as_u16()
 }
 
-/// What the audit says with these filters, the oldest first.
+/// The rows of the audit that match these filters, oldest first.
 async fn lines(app: &App, admin: &User, filters: &str) -> Vec<Value> {
     let list = app.get(admin, &format!("/admin/audit?limit=200{filters}")).await.expect(200);
     let mut lines = list.as_array().unwrap().clone();
@@ -34,7 +34,7 @@ async fn verified(app: &App) -> Verification {
     audit::verify(&mut app.ctx.pool.acquire().await.unwrap()).await.unwrap()
 }
 
-/// What somebody does who has the database and no scruples.
+/// Changes the audit as somebody with full access to the database could: without its triggers.
 async fn tamper(app: &App, statement: &str) {
     let statement =
         format!("begin; set local session_replication_role = replica; {statement}; commit");
@@ -98,7 +98,7 @@ async fn what_admins_and_users_do_is_written_down_with_who_and_from_where() {
     assert_eq!(lines[0]["apres"]["count"], 0);
     assert_eq!(lines[0]["apres"]["filter"]["state"], "dead");
 
-    // No secret is in it.
+    // The audit contains no secret.
     let all = sqlx::query_scalar::<_, String>(
         "select coalesce(string_agg(a::text, ' '), '') from audit a",
     );
@@ -183,7 +183,7 @@ async fn rows_are_only_added_and_whoever_does_otherwise_is_found_out() {
     assert!(matches!(found[..], [Broken::End { expected: 7, found: 6, .. }]), "{found:?}");
     tamper(&app, restore).await;
 
-    // A row put in between two others, which are moved on by one.
+    // A row inserted between two others; the later numbers move up by one.
     let last = ids[3];
     let insert = format!(
         "update audit set numero = 90 + numero where id > {last};
@@ -212,7 +212,7 @@ async fn rows_are_only_added_and_whoever_does_otherwise_is_found_out() {
 
 #[tokio::test]
 async fn whole_days_go_when_they_have_had_their_time_and_their_last_hash_stays() {
-    // Long past its time (AUDIT_DAYS) by the clock of the database, too.
+    // Older than AUDIT_DAYS by the clock of the database, too.
     let start = Clock::default().now() - TimeDelta::days(740);
     let app = App::at(Clock::stopped_at(start), &[]).await;
     let admin = app.user(UserRole::Admin).await;
@@ -234,7 +234,7 @@ async fn whole_days_go_when_they_have_had_their_time_and_their_last_hash_stays()
     assert_eq!((verdict.days, verdict.pruned, verdict.rows), (2, 2, 2));
     assert_eq!(verdict.broken, []);
 
-    // A day in between that is taken out shows in the one after it.
+    // The removal of a day in between is detected in the next day.
     login(&app, &admin.username, PASSWORD).await;
     app.ctx.clock.set(start + TimeDelta::days(4));
     login(&app, &admin.username, PASSWORD).await;
@@ -260,7 +260,7 @@ async fn what_is_younger_than_the_database_keeps_stays_whatever_the_program_asks
         gone
     };
     assert_eq!(prune().await, 0);
-    // As `erp-api migrate` does it with AUDIT_DAYS=365.
+    // As `erp-api migrate` does with AUDIT_DAYS=365.
     let garde = "update audit_garde set jours = 365";
     sqlx::raw_sql(garde).execute(&app.ctx.pool).await.unwrap();
     assert_eq!(prune().await, 1);

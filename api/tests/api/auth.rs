@@ -1,4 +1,4 @@
-//! Signing in, staying in, and being shut out.
+//! Signing in, staying signed in, and being locked out.
 use chrono::TimeDelta;
 use erp_core::{
     Clock,
@@ -48,7 +48,7 @@ async fn an_unknown_account_and_a_wrong_password_are_answered_alike() {
     unknown.expect_error(401, "identifiants_incorrects");
 }
 
-/// The body of an answer, but for what every request has of its own.
+/// Status and body of an answer, without the id of the request.
 fn said(answer: &Answer) -> Value {
     let mut body = answer.body.clone();
     body["request_id"] = Value::Null;
@@ -64,7 +64,7 @@ async fn five_failures_lock_the_account_by_name_and_by_address_and_nobody_sees_i
     for name in [&user.email, &user.username, &user.email.to_uppercase(), &user.email] {
         assert_eq!(said(&login(&app, name, "pas le bon").await), wrong);
     }
-    // The right password is not looked at, whatever is typed; and an account that does not exist is answered alike.
+    // The right password is not checked, whatever login is typed; an account that does not exist gets the same answer.
     for name in [&user.username, &user.email, &format!(" {} ", user.username), "personne"] {
         assert_eq!(said(&login(&app, name, PASSWORD).await), wrong, "{name}");
     }
@@ -77,7 +77,7 @@ async fn five_failures_lock_the_account_by_name_and_by_address_and_nobody_sees_i
     login(&app, &user.username, PASSWORD).await.expect(200);
 }
 
-/// How many attempts with `login` had their password looked at.
+/// How many attempts with `login` had their password checked and failed.
 async fn judged(app: &App, login: &str) -> i32 {
     let query =
         "select coalesce(max(echecs), 0) from login_failures where compte = $1 and adresse = '*'";
@@ -95,7 +95,7 @@ async fn of_guesses_made_all_at_once_five_are_looked_at_and_the_right_one_among_
             (0..20).map(|n| login(&app, &user.username, if n == 19 { PASSWORD } else { "non" }));
         let answers = futures_util::future::join_all(guesses).await;
         if answers.iter().any(|answer| answer.status == 503) {
-            continue; // a machine that has other things to do sends some of them away
+            continue; // a busy machine refuses some of them
         }
         rounds += 1;
         if rounds > 5 {
@@ -103,7 +103,7 @@ async fn of_guesses_made_all_at_once_five_are_looked_at_and_the_right_one_among_
         }
         let right = answers.iter().filter(|answer| answer.status == 200).count();
         if right == 1 {
-            continue; // it was among the five, and what was counted is forgotten
+            continue; // the right password was among the five, and the count was reset
         }
         assert_eq!(judged(&app, &user.username).await, 5, "round {round}");
         let wrong = said(&answers[0]);
@@ -134,7 +134,7 @@ async fn a_home_with_ipv6_is_one_address_and_others_are_slowed_but_not_locked_ou
     for n in 1..=7 {
         from(&format!("192.0.2.{n}"), "pas le bon").await.expect(401);
     }
-    // What was not looked at does not count; the thirteenth waits for a moment, and is let in.
+    // An attempt that was not checked does not count; the thirteenth is delayed, and succeeds.
     assert_eq!(judged(&app, &user.username).await, 12);
     from("2001:db8:0:8::1", PASSWORD).await.expect(200);
 }
@@ -267,11 +267,11 @@ async fn tokens_that_are_not_ours_or_not_whole_are_refused() {
 
 #[tokio::test]
 async fn the_api_answers_while_passwords_are_scored() {
-    // One: all tests of this program share the turns, and wait for one no longer than the API's users do.
+    // One: all tests of this process share the slots for scoring, and wait for one no longer than users of the API do.
     const PASSWORDS: usize = 1;
     let app = App::new().await;
     let user = app.user(UserRole::Technicien).await;
-    // What is dear to score: as long as a password may be, and every character of it stands for several.
+    // Expensive to score: as long as a password may be, and each character can stand for several others.
     let leet = "4@8({[<369&#!1/|0$5+7%2".chars().cycle().take(128).collect::<String>();
     let waiting = std::cell::Cell::new(PASSWORDS);
     let scored = futures_util::future::join_all((0..PASSWORDS).map(async |_| {
@@ -281,7 +281,7 @@ async fn the_api_answers_while_passwords_are_scored() {
         waiting.set(waiting.get() - 1);
         assert!([400, 422, 503].contains(&answer.status.as_u16()), "{}", answer.body);
     }));
-    // On the one thread that serves here, each of them would hold up whatever comes after it.
+    // The server has one thread here, so scoring on it would delay all later requests.
     let mut between = 0;
     let asked = async {
         while waiting.get() > 0 {

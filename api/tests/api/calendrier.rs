@@ -1,5 +1,5 @@
-//! Calendars by an address with a secret: what they show, to whom, and until when. `.ci/contract` reads them with a
-//! library from elsewhere.
+//! Calendars at an address that contains a secret: what they show, to whom, and until when. `.ci/contract` reads them with an
+//! independent library.
 use erp_core::{Clock, users::UserRole};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ async fn read(app: &App, url: &Value) -> String {
         assert_eq!(text.matches(once).count(), 1, "{once} in {text}");
     }
     assert!(!text.replace("\r\n", "").contains(['\r', '\n']), "{text}");
-    // In UTC: a phone needs to know nothing of Morocco's clocks.
+    // In UTC, so that a phone needs no time zone rules of Morocco.
     assert!(!text.contains("TZID"), "{text}");
     let mut times =
         text.split("\r\n").filter(|l| l.starts_with("DTSTART") || l.starts_with("DTEND"));
@@ -74,7 +74,7 @@ async fn visits_and_interventions_are_in_the_calendar_of_a_phone_until_the_addre
     assert!(own.contains("SUMMARY:Fuite\\; à la\\, garniture BEGIN:VALARM - Pompe"), "{own}");
     assert!(!own.contains("\r\nBEGIN:VALARM"));
 
-    // Another address ends the first; revoked, there is none.
+    // A new address invalidates the first; after the revocation none works.
     let again = app.post(&worker, "/users/me/calendrier", json!({})).await.expect(201);
     let gone = async |made: &Value| {
         let path =
@@ -119,7 +119,7 @@ async fn a_calendar_shows_nobody_what_they_may_not_see() {
     app.put(&boss, &machine, json!({"client_id": client["id"]})).await.expect(200);
     assert_eq!(read(&app, &made["planning_url"]).await.matches("BEGIN:VEVENT").count(), 1);
 
-    // The secret opens calendars and nothing else, and ends with the account.
+    // The secret gives access to calendars only, and ends with the account.
     let jeton = made["jeton"].as_str().unwrap();
     let elsewhere = app.request(Method::GET, "/api/v1/planning").bearer_auth(jeton);
     app.send(elsewhere).await.expect_error(401, "jeton_invalide");

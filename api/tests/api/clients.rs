@@ -1,4 +1,4 @@
-//! The companies served, from their first day to their removal.
+//! Clients, from their creation to their removal.
 use erp_core::users::UserRole;
 use reqwest::Method;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Heads of requests that nobody needs, and connections that do not end by themselves.
+//! Oversized or invalid heads of requests, and connections that do not end by themselves.
 use std::time::Duration;
 
 use tokio::{
@@ -9,7 +9,7 @@ use tokio::{
 
 use crate::support::App;
 
-/// Sends `head` as it is; all that comes back until the connection ends.
+/// Sends `head` unchanged, and returns everything received until the connection ends.
 async fn raw(app: &App, head: &str) -> String {
     let mut socket = TcpStream::connect(app.url.trim_start_matches("http://")).await.unwrap();
     socket.write_all(head.as_bytes()).await.unwrap();
@@ -36,7 +36,7 @@ async fn a_flood_of_headers_is_a_431_in_the_envelope() {
         assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
         assert!(answer.contains(r#""code":"entetes_trop_grands""#), "{answer}");
     }
-    // So large that it is not read to its end: the connection may break under it, and the server lives.
+    // Too large to be read to its end: the connection may break, but the server stays up.
     let mut socket = TcpStream::connect(app.url.trim_start_matches("http://")).await.unwrap();
     let _ =
         socket.write_all(request(&format!("Cookie: {}\r\n", "x".repeat(900_000))).as_bytes()).await;

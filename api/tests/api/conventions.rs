@@ -1,4 +1,4 @@
-//! What holds for every route: addresses, the envelope, languages, lists.
+//! The conventions of all routes: addresses, the envelope of errors, languages, lists.
 use erp_core::users::UserRole;
 use reqwest::Method;
 use serde_json::json;

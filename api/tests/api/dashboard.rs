@@ -1,11 +1,11 @@
-//! The numbers of the day, counted on what people did.
+//! The figures of the dashboard, for known interventions.
 use chrono::{DateTime, Datelike as _, Months, TimeDelta, Utc};
 use erp_core::{Clock, local, users::UserRole};
 use serde_json::{Value, json};
 
 use crate::support::{App, User};
 
-/// The system in the last minutes of a year, or in the first of the next: in Morocco it is 00:40.
+/// The system at the turn of a year: still the old year in UTC, but 00:40 of the new one in Morocco.
 async fn app() -> App {
     App::at(Clock::stopped_at("2026-12-31T23:40:00Z".parse().unwrap()), &[]).await
 }
@@ -14,7 +14,7 @@ async fn stats(app: &App, user: &User) -> Value {
     app.get(user, "/dashboard/stats").await.expect(200)
 }
 
-/// Moves the opening and the closing of an intervention, which happen now in all other respects.
+/// Overwrites the times of opening and closing of an intervention, which otherwise are now.
 async fn happened(app: &App, id: i64, opened: DateTime<Utc>, closed: Option<DateTime<Utc>>) {
     sqlx::query!(
         "update interventions set date_creation = $2, date_cloture = $3 where id = $1",
@@ -27,7 +27,7 @@ async fn happened(app: &App, id: i64, opened: DateTime<Utc>, closed: Option<Date
     .unwrap();
 }
 
-/// The month in Morocco, `ago` months before that of `now`.
+/// The month in Morocco, `ago` months before the month of `now`, as `YYYY-MM`.
 fn month(now: DateTime<Utc>, ago: u32) -> String {
     let first = local::day_of(now).with_day(1).unwrap();
     (first - Months::new(ago)).format("%Y-%m").to_string()
@@ -136,8 +136,8 @@ async fn months_are_those_of_morocco_and_begin_there_at_midnight() {
     let boss = app.user(UserRole::Responsable).await;
     let now = app.ctx.clock.now();
     let second = TimeDelta::seconds(1);
-    // Opened before the window and closed on its first instant; opened on that instant and closed at the end of that
-    // month; opened and closed before it.
+    // Opened before the window and closed at its first instant; opened at that instant and closed at the end of that
+    // month; opened and closed before the window; opened and closed inside it.
     for (opened, closed) in [
         (begin(now, 5) - second, begin(now, 5)),
         (begin(now, 5), begin(now, 4) - second),

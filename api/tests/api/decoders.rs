@@ -1,4 +1,4 @@
-//! Decoders that hang or are killed: scripts in their place, which are given a file as the true ones are.
+//! Decoders that hang or are killed. Scripts replace the real decoder, and get a file in the same way.
 use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, time::Duration};
 
 use erp_core::users::UserRole;
@@ -7,7 +7,7 @@ use erp_worker::Settings;
 
 use crate::support::App;
 
-/// A program in `folder` that runs `script`.
+/// Writes an executable to `folder` that runs `script`, and returns its path.
 fn program(folder: &tempfile::TempDir, script: &str) -> PathBuf {
     let path = folder.path().join("decoder");
     fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
@@ -24,7 +24,7 @@ async fn a_decoder_that_hangs_is_killed_and_its_place_is_free_again() {
     let pids = folder.path().join("pids");
     let hang = format!("echo $$ >>{}; exec sleep 600", pids.display());
     let settings = Settings { decoder: program(&folder, &hang), ..app.settings().await };
-    // More than there are places.
+    // More files than decoders may run at once.
     let mut documents = Vec::new();
     for n in 0..3 {
         let photo = samples::jpeg(320, 240, n);
@@ -47,7 +47,7 @@ async fn a_decoder_that_hangs_is_killed_and_its_place_is_free_again() {
     assert_eq!(app.document(&boss, &sound).await["status"], "ready");
 }
 
-/// Want of memory, of the machine and not of the file.
+/// For example because the machine, not this file, ran out of memory.
 #[tokio::test]
 async fn a_file_whose_decoder_was_killed_from_outside_is_tried_again() {
     let app = App::new().await;

@@ -1,4 +1,4 @@
-//! What people outside are not told: users of a client of the staff, and strangers of the API.
+//! What outsiders do not learn: users of a client about the staff, and strangers about the API.
 use erp_api::rbac::TABLE;
 use erp_core::users::UserRole;
 use erp_dev::samples;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{App, User};
 
-/// Every answer that a user of a client gets, with all that they may name.
+/// Path, status and body of the answer of every GET route to `user`, with these ids in the paths.
 async fn every_answer(app: &App, user: &User, ids: &[(&str, i64)]) -> Vec<(String, u16, String)> {
     let mut answers = Vec::new();
     for (_, path, _) in TABLE.iter().filter(|(method, ..)| *method == Method::GET) {
@@ -57,7 +57,7 @@ async fn users_of_a_client_see_of_staff_the_name_and_the_function() {
     for (path, _, text) in &answers {
         for staff in [&admin, &boss, &technicien] {
             for secret in [&staff.email, &staff.username] {
-                // The full names of these tests have the username's number apart.
+                // In these tests a full name does not contain the username, so the search is not ambiguous.
                 assert!(!text.contains(secret.as_str()), "{path} names {secret}: {text}");
             }
         }
@@ -85,7 +85,7 @@ async fn users_of_a_client_see_of_staff_the_name_and_the_function() {
     assert_eq!(first["user"]["fonction"], "responsable", "an admin is one more, from outside");
     assert!(name(&first["user"]).starts_with("Salma"));
 
-    // Among each other, staff see what they did.
+    // Staff see the accounts of each other.
     let seen = app.get(&technicien, &format!("/techniciens/{technicien_id}")).await.expect(200);
     assert_eq!(seen["user"]["email"], technicien.email);
     let lines = app.get(&boss, &format!("/interventions/{id}/historique")).await.expect(200);

@@ -1,4 +1,4 @@
-//! The state of the day, by mail, on working mornings.
+//! The daily digest, which is mailed on working mornings.
 use erp_core::{Clock, users::UserRole};
 use reqwest::Method;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! A file from the phone to the screen.
+//! Documents: from the upload to the download of the previews.
 use erp_core::users::UserRole;
 use erp_dev::samples;
 use reqwest::Method;
@@ -48,7 +48,7 @@ async fn a_photo_becomes_viewable_upright_and_without_its_place() {
         let answer = fetch(&app, ready[path].as_str().unwrap(), &[]).await;
         assert_eq!(answer.status(), 200, "{path}");
         let bytes = answer.bytes().await.unwrap();
-        // The original keeps its pixels, and of its EXIF how it is to be turned.
+        // The original keeps its pixels, and only the orientation of its EXIF.
         assert_eq!(contains(&bytes, b"Exif"), path == "url", "{path}");
         assert!(!contains(&bytes, b"GPS"), "{path} has metadata");
         let picture = upright(&bytes);
@@ -63,7 +63,7 @@ async fn a_photo_becomes_viewable_upright_and_without_its_place() {
 
 use sha2::Digest as _;
 
-/// A picture as viewers show it.
+/// The picture as viewers show it: rotated by its EXIF orientation.
 fn upright(bytes: &[u8]) -> image::DynamicImage {
     let reader =
         image::ImageReader::new(std::io::Cursor::new(bytes)).with_guessed_format().unwrap();

@@ -1,4 +1,4 @@
-//! The whole path of a mail: row and job in one transaction, rendered, sent, and the truth about it.
+//! The whole path of a mail: row and job in one transaction, rendering, transmission, and the recorded outcome.
 use erp_core::users::UserRole;
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ async fn notification(app: &App, boss: &User, to: &User) -> Value {
     notification_of(app, boss, to, "information").await
 }
 
-/// One that somebody has to act on.
+/// A notification of a type that somebody has to act on.
 async fn urgent(app: &App, boss: &User, to: &User) -> Value {
     notification_of(app, boss, to, "alerte").await
 }
@@ -95,7 +95,7 @@ async fn mails_made_during_an_outage_arrive_once_each_when_it_is_over() {
         (app.user(UserRole::Responsable).await, app.user(UserRole::Technicien).await);
     app.stop_smtp().await;
     let mut made = Vec::new();
-    // Fewer than open the breaker, which is forgotten between: each is tried each time (`outages` has the rest).
+    // Too few failures to open the breaker, whose count is reset in between: each mail is tried each time (`outages` tests the rest).
     for _ in 0..4 {
         made.push(notification(&app, &boss, &reader).await);
     }
@@ -129,6 +129,7 @@ async fn mails_made_during_an_outage_arrive_once_each_when_it_is_over() {
 #[tokio::test]
 async fn an_address_that_the_server_refuses_for_good_is_given_up_and_says_why() {
     let app = App::new().await;
+    app.leaves_jobs();
     let boss = app.user(UserRole::Responsable).await;
     let nobody =
         app.user_with(UserRole::Technicien, json!({"email": "refuse.nadia@mif.example"})).await;
@@ -141,12 +142,12 @@ async fn an_address_that_the_server_refuses_for_good_is_given_up_and_says_why() 
     assert_eq!((queue.as_str(), state.as_str()), ("emails", "dead"));
 }
 
-/// All jobs that have ended run again.
+/// Makes all jobs that have ended ready again.
 const AGAIN: &str = "with gone as (delete from queue.ended returning *)
     insert into queue.jobs (id, queue, run_at, attempts, max_attempts, key, metadata, payload)
     select id, queue, now(), attempts, max_attempts, key, metadata, payload from gone";
 
-/// Leaves all mails as a worker leaves them that dies between the server's acceptance and the record of it.
+/// Leaves all mails as after the death of a worker between the server's acceptance and the record of it.
 async fn die_after_the_dot(app: &App) {
     for leaves in [
         "update notifications set statut = 'en_file', date_envoi = null where canal = 'email'",
@@ -169,7 +170,7 @@ async fn a_mail_sent_again_after_a_crash_is_the_same_mail() {
     let mails = app.mails();
     let [first, second] = mails.as_slice() else { panic!("{} mails", mails.len()) };
     assert_eq!((&first.message_id, &first.raw), (&second.message_id, &second.raw));
-    // And one that is recorded is not sent again.
+    // A mail that is recorded as sent is not sent again.
     sqlx::raw_sql(AGAIN).execute(&app.ctx.pool).await.unwrap();
     app.run_jobs().await;
     assert_eq!(app.mails().len(), 2);
@@ -233,6 +234,7 @@ async fn a_mail_in_doubt_is_kept_or_sent_again_by_what_it_says() {
 #[tokio::test]
 async fn a_mail_that_is_refused_can_be_sent_again_and_again() {
     let app = App::new().await;
+    app.leaves_jobs();
     let (boss, admin) = (app.user(UserRole::Responsable).await, app.user(UserRole::Admin).await);
     let nobody =
         app.user_with(UserRole::Technicien, json!({"email": "refuse.nadia@mif.example"})).await;
@@ -297,7 +299,7 @@ async fn the_jobs_of_the_release_before_are_done_and_can_be_called_off() {
     let reader = app.user(UserRole::Technicien).await;
     let (sent, cancelled) =
         (urgent(&app, &boss, &reader).await, urgent(&app, &boss, &reader).await);
-    // As that release leaves it: a job a notification, and no mail yet.
+    // As that release leaves it: one job for each notification, and no mail yet.
     for statement in [
         "delete from queue.jobs",
         "delete from envois",
@@ -334,7 +336,7 @@ async fn a_mail_that_is_called_off_while_it_is_sent_stays_in_doubt() {
     app.post(&admin, &cancel, json!({})).await.expect(200);
     app.run_jobs().await;
     assert_eq!(as_it_is(&app, &boss, &made["id"]).await["statut"], "incertaine");
-    // Later notifications of the same person are not held up by it.
+    // The uncertain mail does not block later notifications of the same person.
     let later = urgent(&app, &boss, &reader).await;
     app.run_jobs().await;
     assert_eq!(as_it_is(&app, &boss, &later["id"]).await["statut"], "envoyee");
@@ -343,6 +345,7 @@ async fn a_mail_that_is_called_off_while_it_is_sent_stays_in_doubt() {
 #[tokio::test]
 async fn a_deleted_notification_is_not_mailed_and_a_disabled_reader_neither() {
     let app = App::new().await;
+    app.leaves_jobs();
     let (boss, admin) = (app.user(UserRole::Responsable).await, app.user(UserRole::Admin).await);
     let (gone, disabled) =
         (app.user(UserRole::Technicien).await, app.user(UserRole::Technicien).await);
@@ -359,7 +362,7 @@ async fn a_deleted_notification_is_not_mailed_and_a_disabled_reader_neither() {
 
 #[tokio::test]
 async fn a_mail_server_that_does_not_answer_stops_no_document() {
-    // It takes connections and says nothing.
+    // It accepts connections (in the backlog) and sends nothing.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port().to_string();
     let app = App::with(&[
@@ -383,7 +386,7 @@ async fn a_mail_server_that_does_not_answer_stops_no_document() {
     };
     let settings = app.settings().await;
     Box::pin(erp_worker::run(&app.ctx, &settings, ready)).await.unwrap();
-    // And what a stop finds under way is handed back, at no cost.
+    // A mail that is under way when the worker stops is handed back, and costs no attempt.
     let mails = app.jobs().await.into_iter().filter(|(queue, ..)| queue == "emails");
     assert!(mails.into_iter().all(|(_, state, attempts)| (state == "ready" || state == "scheduled") && attempts == 0));
 }

@@ -1,4 +1,4 @@
-//! What multipart wraps around a file is bounded like the file, and an upload comes in its time.
+//! The multipart envelope of a file has limits, as the file has; an upload has a limit of time.
 use std::time::Duration;
 
 use erp_core::users::UserRole;
@@ -10,13 +10,13 @@ use crate::support::{Answer, App, PASSWORD, User};
 
 const FORM: &str = "multipart/form-data; boundary=B";
 
-/// A body without a length, in pieces of `size` bytes.
+/// A body without a content length, in pieces of `size` bytes.
 fn pieces(bytes: &[u8], size: usize) -> Body {
     let pieces: Vec<_> = bytes.chunks(size).map(|c| Ok::<_, std::io::Error>(c.to_vec())).collect();
     Body::wrap_stream(futures_util::stream::iter(pieces))
 }
 
-/// A part with `head` among its headers.
+/// A part whose headers contain `head`.
 fn part(name: &str, head: &str, content: &[u8]) -> Vec<u8> {
     let mut part =
         format!("--B\r\ncontent-disposition: form-data; {name}\r\n{head}\r\n").into_bytes();
@@ -29,7 +29,7 @@ fn file(head: &str, content: &[u8]) -> Vec<u8> {
     [part("name=\"file\"; filename=\"a.txt\"", head, content), b"--B--\r\n".to_vec()].concat()
 }
 
-/// A header of so many bytes, its end included.
+/// A header line of `bytes` bytes, including its CRLF.
 fn header(bytes: usize) -> String {
     format!("x-long: {}\r\n", "y".repeat(bytes - 10))
 }
@@ -71,10 +71,10 @@ async fn the_head_of_a_part_has_eight_kibibytes() {
         assert_eq!(answer.body["detail"][0]["type"], "multipart_invalid", "{}", answer.body);
         answer.expect_error(422, "donnees_invalides");
     }
-    // Behind another part, and all in one piece: not a byte of it waits to be counted.
+    // Behind another part, and all in one piece: the limit holds although the parser gets everything at once.
     let two = [part("name=\"autre\"", "", b"x"), file(&header(9_000), b"bonjour")].concat();
     site.send(&two, 1_000_000).await.expect_error(422, "donnees_invalides");
-    // And no more parts than a form has.
+    // More parts than are allowed.
     let many = [part("name=\"autre\"", "", b"x").repeat(40), file("", b"bonjour")].concat();
     site.send(&many, 1_000_000).await.expect_error(422, "donnees_invalides");
     let boundary = format!("multipart/form-data; boundary={}", "B".repeat(1000));
@@ -83,6 +83,9 @@ async fn the_head_of_a_part_has_eight_kibibytes() {
     site.app.send(long).await.expect_error(422, "donnees_invalides");
     site.expect_nothing_stored().await;
     site.send(&file(&header(8_000), b"bonjour"), 1000).await.expect(201);
+    // As many as are allowed.
+    let all = [part("name=\"autre\"", "", b"x").repeat(31), file("", b"bonjour")].concat();
+    site.send(&all, 1_000_000).await.expect(201);
 }
 
 #[tokio::test]
@@ -99,7 +102,7 @@ async fn a_body_ends_at_the_size_of_a_file_and_its_wrapping_whatever_it_is_made_
     let answer = site.send(&preamble, 1000).await;
     assert!(matches!(answer.status.as_u16(), 413 | 422), "{}", answer.body);
     site.expect_nothing_stored().await;
-    // A field before the file is passed over, as before.
+    // A field before the file is skipped.
     site.send(&with(50_000, 90_000), 1000).await.expect(201);
 }
 
@@ -108,7 +111,7 @@ async fn a_file_arrives_whole_however_it_is_cut_and_whatever_it_resembles() {
     let site = Site::new("10485760").await;
     let content = b"a;b\r\n--B\r\r\n--\r\n-\r\n--C--\r\n\r\n--b\n--B\r\n".repeat(40);
     let content = [&content[..content.len() - 2], b"\r", b"\r\n--"].concat();
-    // Nothing of it is the boundary itself, which stands alone on its line.
+    // The content must not contain the boundary itself.
     let content = String::from_utf8(content).unwrap().replace("\r\n--B", "\r\n--A").into_bytes();
     let sha256 = erp_core::secret::hex(&sha2::Sha256::digest(&content));
     for size in [1, 2, 3, 7, 64, 1_000_000] {
@@ -138,7 +141,7 @@ async fn forms_have_the_same_bounds() {
     login(&large, 10_000).await.expect_error(413, "corps_trop_grand");
 }
 
-/// A byte now and then kept a place for as long as one liked.
+/// A body of a few bytes at a time must not keep a connection open without end.
 #[tokio::test]
 async fn an_upload_that_trickles_is_ended() {
     let site = Site::new("10485760").await;

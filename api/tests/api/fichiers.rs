@@ -1,4 +1,4 @@
-//! Who may read a file: whoever has an address that is signed, until its end, or a token of somebody who may see the document.
+//! Who may read a file: anybody with a signed address, until it expires, and anybody with a token of a user who may see the document.
 use chrono::{DateTime, TimeDelta, Utc};
 use erp_core::{Clock, users::UserRole};
 use erp_dev::samples;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{App, User};
 
-/// A document that is ready, of the client of the second; the third is of another client.
+/// A responsable, a user of the document's client, a user of another client, and the document, which is ready.
 async fn scene(app: &App) -> (User, User, User, Value) {
     let boss = app.user(UserRole::Responsable).await;
     let of_client = async |nom: &str| {
@@ -69,12 +69,12 @@ async fn a_plain_address_opens_nothing_without_a_token_of_somebody_who_may_read(
         let part = app.request(Method::GET, url).header("range", "bytes=0-3").send().await.unwrap();
         assert_eq!((part.status().as_u16(), part.bytes().await.unwrap().len()), (206, 4));
     }
-    // Of one file, not of another.
+    // A signature is for one file only.
     let query = ready["url"].as_str().unwrap().split_once('?').unwrap().1;
     let other = format!("/{}?{query}", ready["thumbnail_path"].as_str().unwrap());
     let answer = app.send(app.request(Method::GET, &other)).await;
     answer.expect_error(401, "lien_invalide");
-    // What there is not looks the same to who may read nothing.
+    // Without rights, a missing file looks the same as an existing one.
     let absent = "/static/uploads/00000000-0000-4000-8000-000000000000.png";
     app.send(app.request(Method::GET, absent)).await.expect_error(401, "non_authentifie");
     let signed = format!("{absent}?{query}");
@@ -87,7 +87,7 @@ async fn a_signed_address_ends_within_the_hour_and_caches_with_it() {
     let app = App::at(Clock::stopped_at(start), &[]).await;
     let (boss, _, _, ready) = scene(&app).await;
     let url = ready["url"].as_str().unwrap();
-    // At 8:12 addresses end at 9:10.
+    // Addresses issued at 8:12 expire at 9:10.
     let fresh = get(&app, url, None).await;
     assert_eq!(header(&fresh, "cache-control"), "private, max-age=3420, immutable");
     assert_eq!(header(&fresh, "x-accel-expires"), "60");
@@ -123,7 +123,7 @@ async fn plain_addresses_are_open_only_where_the_operator_says_so() {
 #[tokio::test]
 async fn a_day_of_uploads_is_bounded_even_when_they_come_at_once() {
     let start: DateTime<Utc> = "2026-11-26T12:00:00Z".parse().unwrap();
-    // Whatever rules of the clock in Morocco are in force.
+    // Read from the answers, so that the test does not depend on the rules of Morocco's time zone.
     let mut midnight = start;
     let app = App::at(
         Clock::stopped_at(start),
@@ -146,7 +146,7 @@ async fn a_day_of_uploads_is_bounded_even_when_they_come_at_once() {
     }
     assert_eq!(app.stored_files().len(), 3);
     assert_eq!(app.get(&boss, "/documents").await.header("x-total-count"), "3");
-    // What still fits is taken, to the last byte; the day of another is another's.
+    // Files are accepted up to the last byte of the quota; each user has a quota of their own.
     app.upload(&boss, intervention, "b.txt", text(1024 * 1024 - 900_000)).await.expect(201);
     app.upload(&boss, intervention, "c.txt", text(1))
         .await

@@ -1,4 +1,4 @@
-//! Requests that are sent again: one effect, and the same answer.
+//! Repeated requests with an `Idempotency-Key`: one effect, and the same answer.
 use erp_core::{Clock, users::UserRole};
 use futures_util::future::{Either, join_all, select};
 use reqwest::{Method, RequestBuilder, multipart};
@@ -32,7 +32,7 @@ async fn count(app: &App, path: &str, user: &User) -> i64 {
     app.get(user, path).await.header("x-total-count").parse().unwrap()
 }
 
-/// The type of the one fault of a 422.
+/// The type of the only fault of a 422 about the key.
 #[track_caller]
 fn fault(answer: Answer) -> String {
     let body = answer.expect(422);
@@ -47,7 +47,7 @@ async fn a_request_sent_again_gets_the_answer_of_the_first_time() {
         (app.user(UserRole::Responsable).await, app.user(UserRole::Responsable).await);
     let first = post(&app, &boss, "/clients", KEY, &client("OCP Jorf")).await;
     assert_eq!((first.status.as_u16(), first.header("idempotency-replayed")), (201, ""));
-    // At the root and with a slash it is the same route.
+    // The address at the root, or with a slash at its end, is the same route.
     let again = app.request(Method::POST, "/clients/").bearer_auth(&boss.token);
     let again = again.header("idempotency-key", KEY).json(&client("OCP Jorf"));
     let again = app.send(again).await;
@@ -57,14 +57,14 @@ async fn a_request_sent_again_gets_the_answer_of_the_first_time() {
     assert_ne!(again.header("x-request-id"), first.header("x-request-id"));
     assert_eq!(count(&app, "/clients", &boss).await, 1);
 
-    // Somebody else's key, another route's key, and no key at all name other requests.
+    // The same key of another user or on another route, and no key at all, mean another request.
     post(&app, &other, "/clients", KEY, &client("OCP Jorf")).await.expect(201);
     post(&app, &boss, "/techniciens/competences", KEY, &json!({"nom": "Soudure"}))
         .await
         .expect(200);
     app.post(&boss, "/clients", client("OCP Jorf")).await.expect(201);
     assert_eq!(count(&app, "/clients", &boss).await, 3);
-    // An answer without a body.
+    // A key is accepted by a route that answers without a body; this request fails.
     let admin = app.user(UserRole::Admin).await;
     let answer = post(&app, &admin, "/admin/emails/987654/renvoyer", KEY, &json!({})).await;
     answer.expect_error(404, "envoi_introuvable");
@@ -82,7 +82,7 @@ async fn a_key_is_for_one_request_alone() {
     assert_eq!(fault(other), "idempotency_key_reused");
     assert_eq!(count(&app, "/clients", &boss).await, 1);
 
-    // One route, two rows.
+    // The same route for two rows.
     let first = app.upload(&boss, id, "a.txt", b"un".to_vec()).await.expect(201)["id"].clone();
     let second = app.upload(&boss, id, "b.txt", b"deux".to_vec()).await.expect(201)["id"].clone();
     let reprocess = |id: &Value| format!("/documents/{id}/reprocess");
@@ -107,7 +107,7 @@ async fn a_key_is_1_to_255_visible_characters() {
     for good in ["\"8e03978e\"", "~", &"x".repeat(255)] {
         post(&app, &boss, "/clients", good, &client("OCP")).await.expect(201);
     }
-    // Elsewhere it means nothing.
+    // Other methods ignore the header.
     let get = app.request(Method::GET, "/clients").bearer_auth(&boss.token);
     app.send(get.header("idempotency-key", "é")).await.expect(200);
 }
@@ -124,7 +124,7 @@ async fn what_failed_leaves_its_key_free() {
         .expect_error(422, "donnees_invalides");
     post(&app, &boss, path, KEY, &new(987_654)).await.expect_error(404, "equipement_introuvable");
 
-    // A commit that fails takes the answer back with the effect.
+    // A failed commit rolls the kept answer back with the effect.
     let run = async |sql: &'static str| {
         sqlx::raw_sql(sql).execute(&app.ctx.pool).await.unwrap();
     };
@@ -175,14 +175,14 @@ async fn while_one_is_under_way_the_other_is_told_so_and_one_that_is_cut_off_lea
     let post = || Box::pin(post(&app, &boss, "/clients", KEY, &LOCKED));
     let mut lock = app.ctx.pool.begin().await.unwrap();
     sqlx::raw_sql("lock table clients in exclusive mode").execute(&mut *lock).await.unwrap();
-    // Whichever of the two is first waits for the table; the other does not.
+    // The first of the two waits for the table lock; the second is refused at once.
     let waiting = match select(post(), post()).await {
         Either::Left((answer, waiting)) | Either::Right((answer, waiting)) => {
             answer.expect_error(409, "requete_en_cours");
             waiting
         }
     };
-    // The client of the one that waits hangs up, and the server forgets what it was about to do.
+    // The client of the waiting request disconnects, and the server abandons the request.
     drop(waiting);
     lock.commit().await.unwrap();
     let answer = loop {
@@ -230,7 +230,7 @@ async fn an_upload_is_known_by_its_file() {
     let bytes = "a".repeat(1024 * 1024).into_bytes();
     let first = upload(&app, &boss, id, "note.txt", &bytes, KEY).await.expect(201);
     let files = app.stored_files();
-    // The quota is used up: of this very upload.
+    // The quota is used up, by this very upload; the repeat is answered all the same.
     let again = upload(&app, &boss, id, "note.txt", &bytes, KEY).await;
     assert_eq!(again.header("idempotency-replayed"), "true");
     let again = again.expect(201);
@@ -246,7 +246,7 @@ async fn an_upload_is_known_by_its_file() {
         .await
         .expect_error(429, "quota_depots_atteint");
 
-    // Together with the row even the repeat of its upload is answered, not done again.
+    // After the document is deleted, the repeat still gets the kept answer, and has no effect.
     app.delete(&boss, &format!("/documents/{}", first["id"])).await.expect(200);
     assert_eq!(
         upload(&app, &boss, id, "note.txt", &bytes, KEY).await.expect(201)["id"],
@@ -267,7 +267,7 @@ async fn no_secret_is_kept() {
     let made = post(&app, &admin, "/users", KEY, &user).await.expect(201);
     assert_eq!(post(&app, &admin, "/users", KEY, &user).await.expect(201), made);
     upload(&app, &admin, id, "note.txt", b"note", KEY).await.expect(201);
-    // A secret is answered once: with the same key there is another one.
+    // An answer with a secret is not kept: the same key gives another secret.
     let secret = async || {
         let answer = post(&app, &admin, "/users/me/calendrier", KEY, &json!({})).await;
         assert_eq!(answer.header("idempotency-replayed"), "");
@@ -302,7 +302,7 @@ async fn an_answer_that_is_too_large_is_not_kept_but_its_effect_is_not_doubled()
     let path = "/admin/jobs/grande/retry";
     post(&app, &admin, path, KEY, &json!({})).await.expect(200);
     post(&app, &admin, path, KEY, &json!({})).await.expect_error(409, "reponse_non_gardee");
-    // What changes nothing is not kept either: it may be asked again, and answered otherwise.
+    // A request without an effect is not kept either: a repeat is answered anew.
     let preview = "/admin/jobs/cancel?type=emails&preview=true";
     for _ in 0..2 {
         let answer = post(&app, &admin, preview, KEY, &json!({})).await;
@@ -321,7 +321,7 @@ fn every_post_takes_a_key_or_says_why_not() {
         let takes_one = parameters.iter().any(|parameter| parameter["name"] == "Idempotency-Key");
         let excepted = erp_api::once::EXCEPTIONS.iter().find(|(excepted, _)| excepted == path);
         assert_ne!(takes_one, excepted.is_some(), "POST {path}");
-        // A key belongs to a user.
+        // A key belongs to a user, so a route for everyone takes none.
         assert!(excepted.is_some() || *access != erp_api::rbac::Access::Anyone, "POST {path}");
     }
     for (excepted, reason) in erp_api::once::EXCEPTIONS {

@@ -1,4 +1,4 @@
-//! The life of an intervention, its history, and two people at once.
+//! The steps of an intervention, its history, and concurrent changes by two people.
 use erp_core::users::UserRole;
 use futures_util::{FutureExt, future::join_all};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! How many requests one caller may make.
+//! The limits of requests of one caller.
 use erp_core::{
     Clock, Error,
     limits::{Caller, Limits},
@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::support::{App, PASSWORD};
 
-/// Within one minute, however slow the test.
+/// A stopped clock, so that a slow test stays within one minute.
 fn stopped() -> Clock {
     Clock::stopped_at(Clock::default().now())
 }
@@ -27,7 +27,7 @@ async fn each_user_has_its_limit_and_probes_are_never_refused() {
     refused.expect_error(429, "trop_de_requetes");
     app.get(&other, "/auth/me").await.expect(200);
 
-    // Without a good token the address counts, and so do the attempts of those who guess tokens.
+    // Without a valid token requests are counted by address, those with a guessed token too.
     for _ in 0..3 {
         app.send(app.request(Method::GET, "/users")).await.expect(401);
     }
@@ -81,7 +81,7 @@ async fn replicas_share_their_counts() {
         }
         replica.exchange(pool, now).await.unwrap();
     }
-    // One more at the most: what the other replica had not told yet.
+    // One more at the most: a request that the other replica had not yet reported.
     assert!((10..=11).contains(&served), "{served} of 10");
     for replica in &replicas {
         replica.count(caller, 10, now + chrono::TimeDelta::minutes(1)).unwrap();

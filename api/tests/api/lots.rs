@@ -1,4 +1,4 @@
-//! Files that come one by one and belong together.
+//! Lots: files that are uploaded one by one and belong together.
 use erp_core::users::UserRole;
 use erp_dev::samples;
 use reqwest::{Method, multipart};
@@ -46,7 +46,7 @@ fn photo() -> Vec<u8> {
     samples::jpeg_with_gps(64, 48, 1)
 }
 
-/// Its head is that of a picture, and nothing follows.
+/// A photo of which only the first 200 bytes are there.
 fn broken_photo() -> Vec<u8> {
     photo()[..200].to_vec()
 }
@@ -76,7 +76,7 @@ async fn forty_photos_of_one_visit_are_told_of_once() {
     assert_eq!(app.heard(&technicien).await, [json!(said)]);
     assert_eq!(app.heard(&boss).await, Vec::<Value>::new());
 
-    // Closed again, and when its hour is over, it tells nothing twice.
+    // Neither closing it again nor the end of its hour sends a second notification.
     assert_eq!(app.close_lot(&technicien, &lot).await.expect(200), closed);
     app.skip_backoff().await;
     app.run_jobs().await;
@@ -130,7 +130,7 @@ async fn a_lot_is_of_one_person_and_one_intervention() {
     app.close_lot(&colleague, &lot).await.expect_error(404, "lot_introuvable");
     assert_eq!(app.lot(&boss, &lot).await["prets"], json!(0));
     assert_eq!(app.stored_files(), Vec::<String>::new());
-    // Whoever runs the plant may close what a phone left open.
+    // A responsable may close the lot of another user.
     app.close_lot(&boss, &lot).await.expect(200);
 }
 
@@ -155,7 +155,7 @@ async fn a_photo_that_is_processed_again_is_waited_for() {
     let lot = app.open_lot(&technicien, intervention).await;
     let photo = app.add(&technicien, &lot, "1.jpg", photo()).await.expect(201);
     app.run_jobs().await;
-    // A responsable has it processed again, and its job has not run when the lot comes to its end.
+    // A responsable has the photo processed again, and that job has not run when the lot is closed.
     let path = format!("/documents/{}/reprocess", photo["id"]);
     app.post(&boss, &path, json!({})).await.expect(202);
     let later = "update queue.jobs set run_at = now() + interval '1 hour' where queue = 'documents.process'";

@@ -1,4 +1,4 @@
-//! Stories that enter by HTTP and end in what the user sees: reply, mail, row, file.
+//! Tests that send HTTP requests and check what the user sees: response, mail, row, file.
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,

@@ -1,4 +1,4 @@
-//! Users, techniciens, equipment, notifications: the plain nouns, each from creation to removal.
+//! Users, techniciens, equipment and notifications, each from creation to removal.
 use erp_core::users::UserRole;
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! The OpenAPI document says what the code does.
+//! The OpenAPI document agrees with the code.
 use std::collections::{BTreeSet, HashSet};
 
 use serde_json::Value;

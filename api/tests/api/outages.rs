@@ -1,4 +1,4 @@
-//! What is outside is away, for long: nothing is lost, nobody storms it, and all goes on when it is back.
+//! Long outages of outside services: nothing is lost, attempts are limited, and all work resumes when the service is back.
 use std::time::Duration;
 
 use apalis_hot::breaker;
@@ -16,7 +16,7 @@ use crate::{
     support::{App, User},
 };
 
-/// Attempts that may be under way in three workers when a breaker opens, and the failures that open it.
+/// The attempts that may be under way in three workers when a breaker opens, plus the failures that open it.
 const BEFORE_IT_OPENS: usize = 3 * 4 + breaker::OPENS_AFTER as usize;
 
 async fn with_relay(settings: &[(&str, &str)]) -> (Relay, App) {
@@ -26,7 +26,7 @@ async fn with_relay(settings: &[(&str, &str)]) -> (Relay, App) {
     (relay, App::with(&settings).await)
 }
 
-/// `count` mails to a reader of their own, waiting to be sent.
+/// Creates `count` mails to one new reader, which wait to be sent.
 async fn mails(app: &App, count: usize) {
     let (boss, reader) =
         (app.user(UserRole::Responsable).await, app.user(UserRole::Technicien).await);
@@ -44,7 +44,7 @@ async fn mails(app: &App, count: usize) {
     }
 }
 
-/// Looks again until it is so.
+/// Polls `so` every 20 ms until it is true.
 async fn until(what: &str, mut so: impl AsyncFnMut() -> bool) {
     for _ in 0..30_000 {
         if so().await {
@@ -55,12 +55,12 @@ async fn until(what: &str, mut so: impl AsyncFnMut() -> bool) {
     panic!("not within ten minutes: {what}");
 }
 
-/// Runs `workers` workers while `story` goes on.
+/// Runs `workers` workers until `story` ends.
 async fn workers(app: &App, workers: usize, story: impl Future<Output = ()>) {
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let settings = app.settings().await;
     let run = |_| {
-        // Each with a name of its own.
+        // Each worker has a name of its own.
         let instance = Settings::new(&app.ctx).instance;
         let (settings, mut stopped) = (Settings { instance, ..settings.clone() }, stopped.clone());
         let ctx = app.ctx.clone();
@@ -103,7 +103,7 @@ async fn one_worker_at_a_time_asks_a_relay_that_is_away_and_all_mails_leave_when
     relay.set_away(true);
     workers(&app, 3, async {
         until("open", async || smtp_breaker(&app, &admin).await["open"] == true).await;
-        // Those that were under way when it opened.
+        // The attempts that were under way when the breaker opened have ended.
         until("quiet", async || relay.open() == 0).await;
         relay.forget_most_open();
         until("three probes", async || {
@@ -116,7 +116,7 @@ async fn one_worker_at_a_time_asks_a_relay_that_is_away_and_all_mails_leave_when
         assert!(now["last_error"].as_str().unwrap().contains("421"), "{now}");
         let probes = usize::try_from(now["probes"].as_u64().unwrap()).unwrap();
         let (connections, tried) = (relay.connections(), count(&app, "history is not null or not live").await);
-        // One more may be under way.
+        // One more attempt may be under way.
         assert!(connections <= BEFORE_IT_OPENS + probes + 1, "{connections} connections: {now}");
         assert!(usize::try_from(tried).unwrap() <= BEFORE_IT_OPENS + probes, "{tried} jobs tried");
         let metrics = app.request(reqwest::Method::GET, "/metrics").send().await.unwrap();
@@ -124,7 +124,7 @@ async fn one_worker_at_a_time_asks_a_relay_that_is_away_and_all_mails_leave_when
         assert!(metrics.contains("erp_breaker_open{dependency=\"smtp\"} 1"), "{metrics}");
         assert!(metrics.contains("erp_breaker_open{dependency=\"storage\"} 0"), "{metrics}");
 
-        // Whoever has failed would wait for an hour; the rest has not been tried.
+        // Jobs that have failed would wait for an hour; the others have not been tried.
         execute(
             &app,
             "update queue.jobs set run_at = now() + interval '1 hour' where error is not null and lock_by is null",
@@ -154,7 +154,7 @@ async fn a_mail_that_cannot_leave_for_thirty_hours_dies_after_24_and_can_be_sent
         app.run_jobs().await;
         let dead = count(&app, "state = 'dead'").await == 1;
         died_after = died_after.or(dead.then_some(hour));
-        // Six hours go by.
+        // As if six hours had passed.
         execute(&app, "update queue.jobs set outage_since = outage_since - interval '6 hours'")
             .await;
     }
@@ -169,7 +169,7 @@ async fn a_mail_that_cannot_leave_for_thirty_hours_dies_after_24_and_can_be_sent
     relay.set_away(false);
     let path = format!("/admin/jobs/{}/retry", dead["id"].as_str().unwrap());
     app.post(&admin, &path, json!({})).await.expect(200);
-    // More than once where this machine is so slow that a step of SMTP takes too long.
+    // More than one run is needed where this machine is so slow that a step of SMTP takes too long.
     until("sent", async || {
         execute(&app, "update queue.breakers set probe_at = '-infinity'").await;
         app.skip_backoff().await;
@@ -187,7 +187,7 @@ async fn a_photo_outlives_a_storage_that_is_away_for_longer_than_a_job_has_attem
     let boss = app.user(UserRole::Responsable).await;
     let id = app.intervention(&boss).await;
     let photo = app.upload(&boss, id, "pompe.jpg", samples::jpeg(640, 480, 3)).await.expect(201);
-    // Where the folder was is something that holds no files.
+    // A file in the place of the folder: nothing can be stored there.
     let (folder, aside) = (app.files.path().to_owned(), tempfile::tempdir().unwrap());
     std::fs::rename(&folder, aside.path().join("files")).unwrap();
     std::fs::write(&folder, "").unwrap();
@@ -218,7 +218,7 @@ async fn a_photo_outlives_a_storage_that_is_away_for_longer_than_a_job_has_attem
     assert_eq!(ready["status"], "ready", "{ready}");
 }
 
-/// Takes the probe as a worker does that is killed then.
+/// Claims the probe for a worker that is dead, as if it had been killed then.
 async fn die_with_the_probe(app: &App) {
     for _ in 0..breaker::OPENS_AFTER {
         breaker::failed(&app.ctx.pool, "smtp", "away", None).await.unwrap();
@@ -266,7 +266,7 @@ async fn failures_with_an_answer_between_them_open_nothing() {
     assert!(breaker::answered(&app.ctx.pool, "storage", &[]).await.unwrap().is_some());
 }
 
-// --- Limits over all workers ---
+// --- Limits of all workers together ---
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_workers_together_keep_the_pace() {
@@ -280,7 +280,7 @@ async fn three_workers_together_keep_the_pace() {
     .await;
     let begun = relay.begun();
     assert_eq!(begun.len(), MAILS);
-    // Two a second: in any five seconds ten, and one more; one again because this machine may be late with one.
+    // Two a second: in any five seconds ten, plus one at the edge; plus one more because this machine may be late.
     for from in &begun {
         let within = begun
             .iter()
@@ -346,7 +346,7 @@ async fn the_place_of_a_worker_that_was_killed_is_free_when_it_has_been_silent()
     workers(&app, 1, async {
         until("they wait", async || count(&app, "state = 'running'").await == 3).await;
         assert_eq!(relay.connections(), 0);
-        // It is heard of no more.
+        // From now on the dead worker is silent.
         execute(&app, "update queue.workers set last_seen = now() where id = 'dead'").await;
         until("all accepted", async || relay.accepted() == 3).await;
     })

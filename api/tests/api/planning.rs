@@ -1,4 +1,4 @@
-//! Preventive maintenance: dates that follow the calendar, and who sees them.
+//! Plannings of preventive maintenance: dates that follow the calendar, and who sees them.
 use chrono::{DateTime, Months, TimeDelta, Utc};
 use erp_core::{Clock, local, users::UserRole};
 use reqwest::Method;
@@ -11,7 +11,7 @@ async fn app() -> App {
     App::at(Clock::stopped_at("2026-11-24T09:00:00Z".parse().unwrap()), &[]).await
 }
 
-/// A monthly planning of a machine of its own, with `fields`.
+/// A new planning of a new machine: monthly, with `fields`.
 async fn plan(app: &App, boss: &User, fields: Value) -> Value {
     let mut new = json!({"frequence": "mensuel", "equipement_id": app.equipement(boss).await});
     new.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
@@ -98,10 +98,10 @@ async fn a_planning_without_a_date_begins_a_period_after_the_last_visit_or_now()
     let boss = app.user(UserRole::Responsable).await;
     let last = json!({"derniere_date": "2027-08-31T09:00:00Z", "frequence": "semestrielle"});
     let made = plan(&app, &boss, last).await;
-    // In Ramadan 2028 Morocco is on UTC: 10:00 on the wall, as in August.
+    // In Ramadan 2028 Morocco is on UTC: 10:00 local time, as in August.
     assert_eq!(made["prochaine_date"], "2028-02-29T10:00:00Z", "{made}");
 
-    // Counted on the wall; an hour more where the clocks go forward just then.
+    // Computed in local time; one hour later if the clocks go forward just then.
     let local = local::wall;
     let before = local(app.ctx.clock.now());
     let made = plan(&app, &boss, json!({})).await;
@@ -119,7 +119,7 @@ async fn the_31st_comes_back_after_february() {
     let path = format!("/planning/{}/dates", made["id"]);
     let step = async |date: &str| app.patch(&boss, &path, json!({"nouvelle_date": date})).await;
     step("2027-02-28T09:00:00Z").await.expect(200);
-    // An edit that sends the date back as it was changes nothing about it.
+    // An edit that sends the date unchanged keeps the stored day of the month.
     let same = json!({"prochaine_date": "2027-02-28T09:00:00Z", "commentaire": "Rien à signaler"});
     app.put(&boss, &format!("/planning/{}", made["id"]), same).await.expect(200);
     let jour = sqlx::query_scalar!("select jour from plannings").fetch_one(&app.ctx.pool);

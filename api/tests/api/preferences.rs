@@ -1,4 +1,4 @@
-//! What people want to be told by e-mail, and when; and many things told in one mail.
+//! Preferences for mails: which types, and when; and notifications that are grouped into one mail.
 use erp_core::{Clock, users::UserRole};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -56,10 +56,10 @@ async fn preferences_are_read_changed_in_part_and_checked() {
     }
     let unknown = app.put(&boss, PATH, json!({"emails": {"telegramme": true}})).await.expect(200);
     assert_eq!(unknown, edited, "what is not known is ignored");
-    // The digest alone, and not that either.
+    // With `digest_seulement`, the digest cannot be switched off too.
     let nothing = json!({"emails": {"digest": false}});
     app.put(&boss, PATH, nothing).await.expect_error(422, "donnees_invalides");
-    // A technicien gets no digest: this would be nothing at all.
+    // A technicien gets no digest, so `digest_seulement` would mean no mail at all.
     let only = json!({"digest_seulement": true});
     app.put(&worker, PATH, only).await.expect_error(422, "donnees_invalides");
     assert_eq!(app.get(&boss, PATH).await.expect(200), edited, "a refusal changes nothing");
@@ -83,13 +83,13 @@ async fn what_is_not_wanted_by_mail_is_in_the_application_all_the_same() {
     assert_eq!(count, json!({"unread": 3, "total": 3}));
 }
 
-/// An application whose mails gather, at a time that stands still.
+/// An application that groups mails, with a stopped clock.
 async fn gathering(now: &str) -> App {
     let clock = Clock::stopped_at(now.parse().unwrap());
     App::at(clock, &[("EMAILS_GROUP_SECONDS", "600")]).await
 }
 
-/// Seconds until the mail that gathers leaves.
+/// Seconds until the open mail leaves.
 async fn leaves_in(app: &App) -> i64 {
     let due = sqlx::query_scalar!(
         r#"
@@ -165,6 +165,7 @@ async fn in_quiet_hours_no_mail_leaves() {
 #[tokio::test]
 async fn a_gathered_mail_that_fails_is_tried_again_and_one_that_is_refused_says_why() {
     let mut app = gathering("2026-11-24T09:00:00Z").await;
+    app.leaves_jobs();
     let (boss, reader) = (
         app.user(UserRole::Responsable).await,
         app.user_with(UserRole::Technicien, json!({"email": "refuse.salma@mif.example"})).await,
@@ -239,7 +240,7 @@ async fn a_mail_that_would_leave_in_quiet_hours_waits_for_their_end() {
     let wait = leaves_in(&app).await;
     let expected = 11 * 3600 + 32 * 60;
     assert!((expected - 10..=expected).contains(&wait), "20:05 is 07:30: {wait}");
-    // And one whose time has come while the server was away looks at the clock again.
+    // A mail that becomes due in quiet hours (its job runs early here) is postponed again.
     app.set_clock("2026-11-24T21:00:00Z");
     send().await;
     assert_eq!(app.mails().len(), 1, "22:00");

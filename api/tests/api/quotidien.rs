@@ -1,11 +1,11 @@
-//! Daily work: the report of a technicien, the past of a machine, who has how much to do, and whom to send.
+//! Daily work: the report of a technicien, the history of a machine, the workload of a technicien, and suggestions of whom to send.
 use erp_core::{Clock, users::UserRole};
 use erp_dev::samples;
 use serde_json::{Value, json};
 
 use crate::support::{App, User};
 
-/// An intervention that is theirs.
+/// A new intervention, assigned to the technicien; its id.
 async fn assigned(app: &App, boss: &User, technicien_id: i64) -> i64 {
     let id = app.intervention(boss).await;
     let to = json!({"technicien_id": technicien_id});
@@ -43,7 +43,7 @@ async fn a_technicien_writes_the_report_and_closes_with_it() {
     let lines = remarks(&app, &boss, id).await;
     assert_eq!(lines.last().unwrap(), &("en_cours".to_owned(), "Compte rendu".to_owned()));
 
-    // The same again, as a phone does that saw no answer, leaves no line.
+    // A repeat, as by a phone that got no response, adds no line.
     app.put(&technicien, &path, report).await.expect(200);
     assert_eq!(remarks(&app, &boss, id).await, lines);
 
@@ -60,9 +60,9 @@ async fn a_technicien_writes_the_report_and_closes_with_it() {
     app.run_jobs().await;
     assert!(app.told(&boss).await.contains(&"cloture".to_owned()), "who opened it was told");
 
-    // What was forgotten is added until it is archived.
+    // Until it is archived, the report can be completed.
     app.put(&technicien, &path, json!({"satisfaction": 5})).await.expect(200);
-    // The whole of it again, as a phone does that saw no answer; what says something else closes nothing a second time.
+    // A full repeat, as by a phone that got no response, is accepted; a different report cannot close it a second time.
     let lines = remarks(&app, &boss, id).await;
     let again = json!({"satisfaction": 5, "recommandations": null, "statut": "cloturee"});
     assert_eq!(app.put(&technicien, &path, again).await.expect(200)["statut"], "cloturee");
@@ -120,7 +120,7 @@ async fn a_report_is_written_by_whose_it_is_and_is_what_it_should_be() {
         "temps_deplacement",
     ];
     assert_eq!(named, all);
-    // A quick repair is reported and closed at once.
+    // A quick repair is reported and closed in one request.
     let closed =
         app.put(&boss, &free, json!({"cout_pieces": 900, "statut": "cloturee"})).await.expect(200);
     assert_eq!((&closed["statut"], &closed["cout_reel"]), (&json!("cloturee"), &json!(900)));
@@ -134,6 +134,7 @@ async fn a_report_is_written_by_whose_it_is_and_is_what_it_should_be() {
 #[tokio::test]
 async fn the_past_of_a_machine_is_told_to_those_who_may_see_it() {
     let app = App::at(Clock::stopped_at("2026-12-30T10:00:00Z".parse().unwrap()), &[]).await;
+    app.leaves_jobs();
     let (admin, boss) = (app.user(UserRole::Admin).await, app.user(UserRole::Responsable).await);
     let client =
         app.post(&boss, "/clients", json!({"nom_entreprise": "Conserverie"})).await.expect(201);
@@ -157,7 +158,7 @@ async fn the_past_of_a_machine_is_told_to_those_who_may_see_it() {
         json!({"frequence": "mensuel", "equipement_id": machine, "prochaine_date": "2027-01-04"});
     app.post(&boss, "/planning", plan).await.expect(201);
     app.run_schedule(&admin, "planning.generate").await;
-    // Signed in on that day.
+    // Created now, so that the session starts on the new date.
     let other = app.user(UserRole::Responsable).await;
     let photo = app.upload(&other, ids[0], "a.png", samples::png(64, 48, 1)).await.expect(201);
     app.intervention(&boss).await;
@@ -257,7 +258,7 @@ async fn those_who_can_and_have_time_are_suggested_first() {
         }
         ids.push(id);
     }
-    // Neither who is gone nor whose account is disabled.
+    // Neither a deleted technicien nor one whose account is disabled is suggested.
     let (_, gone) = app.technicien().await;
     app.delete(&boss, &format!("/techniciens/{gone}")).await.expect(204);
     let (disabled, _) = app.technicien().await;

@@ -1,4 +1,4 @@
-//! The table of roles, walked from outside: every route with every role and with nobody.
+//! The table of roles, tested by requests: every route with every role, and without a token.
 use erp_api::rbac::{Access, TABLE};
 use erp_core::users::UserRole;
 use reqwest::Method;

@@ -1,4 +1,4 @@
-//! Searching, sorting and naming as French does.
+//! Search, order and uniqueness of names by the rules of French.
 use erp_core::users::UserRole;
 use serde_json::{Value, json};
 
@@ -39,7 +39,7 @@ async fn words_are_found_in_any_order_without_regard_to_case_and_accents() {
         ("fum_e", false),
         ("fumee vidange", false),
         ("fe", true),
-        ("ee", false), // one or two letters begin a word
+        ("ee", false), // one or two letters match only where a word begins
         ("%", false),
     ] {
         let query: String =
@@ -48,7 +48,7 @@ async fn words_are_found_in_any_order_without_regard_to_case_and_accents() {
         let ids: Vec<_> = rows.as_array().unwrap().iter().map(|row| &row["id"]).collect();
         assert_eq!(ids, if found { vec![&titled] } else { vec![] }, "{q}");
     }
-    // What is edited is found by its new words alone.
+    // After an edit only the new words are found.
     app.put(&boss, &format!("/interventions/{titled}"), json!({"titre": "Étanchéité"}))
         .await
         .expect(200);
@@ -124,7 +124,7 @@ async fn what_a_person_would_call_the_same_name_is_taken() {
             .await
             .expect_error(400, "equipement_existe");
     }
-    // Its own name may be written otherwise.
+    // A machine may change the case and accents of its own name.
     app.put(&boss, &format!("/equipements/{id}"), json!({"nom": "Echangeur à Plaques"}))
         .await
         .expect(200);

@@ -1,10 +1,10 @@
-//! Rows that lost their jobs are found at night, and set going again.
+//! The nightly reconciler finds rows that have lost their jobs, and enqueues new ones.
 use erp_core::users::UserRole;
 use serde_json::json;
 
 use crate::support::App;
 
-/// What was found and mended of `finding` when the reconciler last looked.
+/// How many of `finding` the reconciler's last run found, and how many it repaired.
 async fn found(app: &App, finding: &str) -> (i32, i32) {
     let all = erp_core::reconcile::findings(&app.ctx.pool).await.unwrap();
     let one = all.iter().find(|f| f.finding == finding).unwrap_or_else(|| panic!("{all:?}"));
@@ -25,7 +25,7 @@ async fn rows_without_a_job_are_found_at_night_and_set_going() {
     }
     let document =
         app.upload(&boss, id, "p.jpg", erp_dev::samples::jpeg(320, 240, 1)).await.expect(201);
-    // What nothing of ours does: the jobs are gone, one mail is lost, and another was given up while its notification waits.
+    // Damage from outside: the jobs are gone, one mail is lost, and another was given up while its notification waits.
     for harm in [
         "delete from queue.jobs",
         "update envois set part_le = now() - interval '2 hours'",
@@ -90,7 +90,7 @@ async fn another_attempt_goes_on_where_one_ended() {
         "delete from queue.jobs",
         "update envois set part_le = now() - interval '2 hours'",
         "update documents set date_upload = now() - interval '2 hours'",
-        // Nobody can read what it says: the documents and the last kind cannot be looked at.
+        // A payload that cannot be read: the checks of documents and of the last kind fail.
         r"insert into queue.jobs (id, queue, run_at, created_at, max_attempts, payload)
             values ('0', 'documents.process', now() + interval '1 day', now() - interval '2 hours', 1, '\xff')",
     ] {
@@ -107,7 +107,7 @@ async fn another_attempt_goes_on_where_one_ended() {
         "{jobs}"
     );
 
-    // A mail that lost its job since is for the next night.
+    // A mail that loses its job after the checkpoint is left to the next night.
     app.notify(&boss, &boss).await;
     for change in [
         "delete from queue.jobs where queue in ('emails', 'documents.process')",

@@ -92,7 +92,7 @@ async fn what_only_decoding_shows_fails_with_a_reason_in_french() {
     }
 }
 
-/// A name with a path in it is a name.
+/// A file name that contains a path is stored as a plain text.
 #[tokio::test]
 async fn a_path_in_the_name_stays_data() {
     let app = App::new().await;
@@ -123,7 +123,7 @@ async fn an_upload_that_breaks_off_leaves_neither_row_nor_file() {
         stream.write_all(head.as_bytes()).await.unwrap();
         stream.write_all(&vec![b'x'; sent]).await.unwrap();
         stream.flush().await.unwrap();
-        // Until the server has taken something of it, or it would prove nothing.
+        // Gives the server time to read a part of it: otherwise the test would prove nothing.
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         drop(stream);
     }
@@ -138,7 +138,7 @@ async fn an_upload_that_breaks_off_leaves_neither_row_nor_file() {
     assert!(app.jobs().await.is_empty());
 }
 
-/// Sent without its length, in chunks: reading stops at the limit, and the answer arrives.
+/// A chunked body without a content length: the server stops reading at the limit, and its answer arrives.
 #[tokio::test]
 async fn a_body_without_a_length_is_stopped_at_the_limit() {
     let app = App::with(&[("MAX_UPLOAD_BYTES", "100000")]).await;

@@ -1,4 +1,4 @@
-//! A mail server that counts, and is away when the test says so: what it saw is what a real one would have had to bear.
+//! A mail server that counts connections and mails, and is unavailable when the test says so.
 use std::{
     collections::HashSet,
     sync::{
@@ -59,12 +59,12 @@ impl Relay {
         Self { port, seen, server }
     }
 
-    /// Away: it takes connections, and after a while sends them away.
+    /// Sets whether it is away: it then accepts connections, and answers 421 after a while.
     pub fn set_away(&self, away: bool) {
         self.seen.away.store(away, SeqCst);
     }
 
-    /// Connections that were ever begun.
+    /// How many connections were opened so far.
     pub fn connections(&self) -> usize {
         self.seen.connections.load(SeqCst)
     }
@@ -82,12 +82,12 @@ impl Relay {
         self.seen.most_open.store(0, SeqCst);
     }
 
-    /// When each body was begun, in order.
+    /// When each body began to arrive, in order.
     pub fn begun(&self) -> Vec<Instant> {
         self.seen.begun.lock().unwrap().clone()
     }
 
-    /// Different mails that were accepted.
+    /// How many mails were accepted, by different `Message-ID`.
     pub fn accepted(&self) -> usize {
         self.seen.ids.lock().unwrap().len()
     }
@@ -96,7 +96,7 @@ impl Relay {
 async fn talk(stream: TcpStream, seen: &Seen) -> std::io::Result<()> {
     let mut stream = BufReader::new(stream);
     if seen.away.load(SeqCst) {
-        // Long enough that two who come together are seen together.
+        // Long enough that two concurrent connections are counted as such.
         tokio::time::sleep(Duration::from_millis(200)).await;
         return stream.write_all(b"421 4.3.2 en maintenance\r\n").await;
     }

@@ -1,4 +1,4 @@
-//! The main job with the bytes in a bucket instead of a folder.
+//! Upload, processing and download with an S3 bucket instead of a folder.
 use erp_core::users::UserRole;
 use erp_dev::samples;
 use reqwest::Method;
@@ -19,7 +19,7 @@ async fn files_live_in_a_bucket_from_upload_to_removal() {
     .await;
     let boss = app.user(UserRole::Responsable).await;
     let intervention = app.intervention(&boss).await;
-    // More than one part of a multipart upload, and less.
+    // One file of several parts of a multipart upload, and one of less than a part.
     let text = b"0123456789abcde\n".repeat(400_000);
     let papers = app.upload(&boss, intervention, "releve.txt", text.clone()).await.expect(201);
     let photo = app

@@ -1,4 +1,4 @@
-//! A session: where it is seen, and what ends it, at once and for good.
+//! Sessions: where they are listed, and what ends them, at once and permanently.
 use chrono::TimeDelta;
 use erp_core::{Clock, auth, users::UserRole};
 use futures_util::future::join;
@@ -45,21 +45,21 @@ async fn change_password(app: &App, by: &User, new: &str) -> Answer {
     app.send(request.bearer_auth(&by.token).form(&form)).await
 }
 
-/// The rights that these answers gave, if they gave any.
+/// The tokens of those answers that gave some.
 fn given(answers: &[&Answer]) -> Vec<Tokens> {
     let given = answers.iter().filter(|answer| answer.status == 200);
     given.map(|answer| Tokens::of(&answer.body)).collect()
 }
 
-/// Neither token of `tokens` opens anything.
+/// Whether neither of the two tokens is accepted any more.
 async fn is_over(app: &App, tokens: &Tokens) -> bool {
     let me = app.get(&tokens.access, "/auth/me").await;
     let again = refresh(app, tokens).await;
     [me, again].iter().all(|answer| [401, 403].contains(&answer.status.as_u16()))
 }
 
-/// Three hundred rounds: whatever a refresh and a sign-in do at the very moment of a logout, a change of password or
-/// a disabling, nothing that they gave outlives it.
+/// Three times `ROUNDS` rounds: no token from a refresh or a sign-in that runs concurrently with a logout, a change of password
+/// or the disabling of the account is accepted afterwards.
 #[tokio::test]
 async fn no_session_outlives_what_should_have_ended_it() {
     const ROUNDS: usize = 100;
@@ -183,7 +183,7 @@ async fn a_refresh_token_works_once_and_for_ten_seconds_more_gives_the_same_agai
     let app = App::at(Clock::stopped_at(Clock::default().now()), &[]).await;
     let user = app.user(UserRole::Responsable).await;
     let first = sign_in(&app, &user).await;
-    // Two tabs at once, and a third whose answer was lost.
+    // Two tabs at once, and a third request after a lost answer.
     let (a, b) = join(refresh(&app, &first), refresh(&app, &first)).await;
     let (a, b) = (Tokens::of(&a.expect(200)), Tokens::of(&b.expect(200)));
     let now = app.ctx.clock.now();
@@ -194,7 +194,7 @@ async fn a_refresh_token_works_once_and_for_ten_seconds_more_gives_the_same_agai
         app.get(&tokens.access, "/auth/me").await.expect(200);
     }
 
-    // Later it is somebody else's copy: the whole session ends, and only that.
+    // Later it counts as a stolen copy: the whole session ends, and only that one.
     let other = sign_in(&app, &user).await;
     app.ctx.clock.set(now + TimeDelta::seconds(11));
     refresh(&app, &first).await.expect_error(401, "session_terminee");
@@ -229,7 +229,7 @@ async fn a_session_ends_without_use_and_at_last_in_any_case() {
     app.ctx.clock.set(start + TimeDelta::days(30));
     refresh(&app, &idle).await.expect_error(401, "session_terminee");
 
-    // Half an hour before the end of the whole an access token is good for half an hour.
+    // Half an hour before the end of the session an access token is valid for half an hour.
     app.ctx.clock.set(start + TimeDelta::days(40) - TimeDelta::minutes(30));
     let last = refresh(&app, &busy).await.expect(200);
     assert_eq!(last["expires_in"], 1800);
@@ -299,7 +299,7 @@ async fn the_purge_keeps_the_row_of_a_session_for_a_month_after_its_end() {
     assert_eq!(rows().await, 0);
 }
 
-/// Signs in as a program that calls itself `agent`, at `address`.
+/// Signs in with this `User-Agent`, from this address.
 async fn sign_in_from(app: &App, user: &User, agent: &str, address: &str) -> Answer {
     let form = [("username", user.username.as_str()), ("password", PASSWORD)];
     let request = app.request(Method::POST, "/auth/login").form(&form);
@@ -310,7 +310,7 @@ const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 
 
 #[tokio::test]
 async fn a_first_sign_in_from_a_new_device_is_told_at_once_and_at_night_and_only_then() {
-    // Two in the morning, in the quiet hours of both; and mails of notifications gather.
+    // 02:00 UTC, in the quiet hours of both users; mails of notifications are grouped.
     let clock = Clock::stopped_at("2026-11-26T02:00:00Z".parse().unwrap());
     let settings = [("TRUSTED_PROXIES", "127.0.0.1"), ("EMAILS_GROUP_SECONDS", "600")];
     let app = App::at(clock, &settings).await;
@@ -323,21 +323,21 @@ async fn a_first_sign_in_from_a_new_device_is_told_at_once_and_at_night_and_only
     let english = json!({"langue": "en"});
     app.put(&other, "/users/update", english).await.expect(200);
 
-    // The very first of an account; the same; its next version at the next address of the network.
+    // The first sign-in of an account; the same device; a newer version at another address of the network.
     let updated = FIREFOX.replace("145.0", "146.0.1");
     for (agent, address) in
         [(FIREFOX, "192.0.2.7"), (FIREFOX, "192.0.2.7"), (&updated, "192.0.2.99")]
     {
         sign_in_from(&app, &user, agent, address).await.expect(200);
     }
-    // What is refused is no sign-in.
+    // A failed attempt is no sign-in.
     let wrong = app.request(Method::POST, "/auth/login");
     let wrong = wrong.form(&[("username", user.username.as_str()), ("password", "pas le bon")]);
     app.send(wrong.header("x-forwarded-for", "203.0.113.9")).await.expect(401);
     app.run_jobs().await;
     assert!(app.mails().is_empty());
 
-    // Another network, another program; and for somebody else all of it is new again.
+    // Another network, then another program; each user has devices of their own.
     sign_in_from(&app, &user, FIREFOX, "203.0.113.9").await.expect(200);
     sign_in_from(&app, &user, "curl/8.14.1", "2001:db8:1:2::7").await.expect(200);
     sign_in_from(&app, &user, "curl/8.15.0", "2001:db8:1:2::8").await.expect(200);
@@ -364,7 +364,7 @@ async fn a_first_sign_in_from_a_new_device_is_told_at_once_and_at_night_and_only
     let english = with("198.51.100.1");
     assert_eq!(english.to, [other.email.as_str()]);
     assert!(english.text.as_deref().unwrap().contains("Change your password at once"));
-    // They are mails as all others, to operators.
+    // Operators see them like all other mails.
     let admin = app.user(UserRole::Admin).await;
     let listed = app.get(&admin, "/admin/emails").await.expect(200);
     assert!(listed.as_array().unwrap().iter().all(|mail| mail["statut"] == "envoyee"), "{listed}");
@@ -374,7 +374,7 @@ async fn a_first_sign_in_from_a_new_device_is_told_at_once_and_at_night_and_only
     let mut tx = app.ctx.begin().await.unwrap();
     auth::purge(&mut tx, app.ctx.clock.now(), 1000).await.unwrap();
     tx.commit().await.unwrap();
-    // But the last one of an account stays: who signs in to an account that slept for a year is told of.
+    // But the last device of an account stays, so that a new device is noticed after a year without sign-ins.
     let one_each = "select count(*) > 0 and count(*) = count(distinct user_id) from appareils";
     let one_each: bool = sqlx::query_scalar(one_each).fetch_one(&app.ctx.pool).await.unwrap();
     assert!(one_each);
@@ -414,7 +414,7 @@ async fn a_new_password_is_told_in_the_transaction_that_sets_it_by_either_route(
     }
     assert!(mails.iter().any(|mail| mail.text.as_deref().unwrap().contains("203.0.113.9")));
 
-    // Whose account was disabled before it left is not told, and its job is done.
+    // If the account is disabled before the mail leaves, it is cancelled, and its job is done.
     let admin = app.user(UserRole::Admin).await;
     let back = Tokens::of(&login(&app, &user.username, PASSWORD).await.expect(200)).access;
     change_password(&app, &back, OTHER).await.expect(200);

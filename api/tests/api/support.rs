@@ -29,7 +29,7 @@ use tokio::{
 /// The password of every user of a test.
 pub const PASSWORD: &str = "atlas pompe quai 4";
 
-/// A user, and a token of theirs.
+/// A user, and an access token.
 #[derive(Clone)]
 pub struct User {
     pub id: i64,
@@ -45,7 +45,7 @@ pub struct App {
     pub files: tempfile::TempDir,
     pub smtp_port: u16,
     sink: Option<MailSink>,
-    /// Keeps the port of a mail server that is away: nobody answers there, and no other test gets it.
+    /// Reserves the port of a stopped mail server: nothing listens there, and no other test gets it.
     kept_port: Option<TcpSocket>,
     mails: tempfile::TempDir,
     server: JoinHandle<()>,
@@ -101,7 +101,7 @@ impl Answer {
         self.body
     }
 
-    /// The error that was meant, in the envelope of the contract.
+    /// Asserts this status and code, in the envelope of errors.
     #[track_caller]
     pub fn expect_error(self, status: u16, code: &str) {
         assert_eq!((self.status.as_u16(), self.code()), (status, code), "{}", self.body);
@@ -119,12 +119,12 @@ impl App {
         Self::with(&[]).await
     }
 
-    /// With settings of its own.
+    /// A system with these settings.
     pub async fn with(settings: &[(&str, &str)]) -> Self {
         Self::at(Clock::default(), settings).await
     }
 
-    /// With settings and a clock of its own.
+    /// A system with this clock and these settings.
     pub async fn at(clock: Clock, settings: &[(&str, &str)]) -> Self {
         let (db, files, mails) = (TestDb::new().await, tempdir(), tempdir());
         let sink = MailSink::start(([127, 0, 0, 1], 0), mails.path()).unwrap();
@@ -163,7 +163,7 @@ impl App {
         let service = erp_api::service(&ctx);
         let never = std::future::pending();
         let server = tokio::spawn(erp_api::serve(listener, service, never, Duration::ZERO));
-        // reqwest is built without a TLS provider of its own; a second call changes nothing.
+        // reqwest is built without a TLS provider; a second call has no effect.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let smtp_port = sink.smtp_port();
@@ -188,7 +188,7 @@ impl App {
         self.user_with(role, json!({})).await
     }
 
-    /// The same with fields of its own.
+    /// As [`Self::user`], with these fields in place of its own.
     pub async fn user_with(&self, role: UserRole, fields: Value) -> User {
         static HASH: OnceCell<PasswordHash> = OnceCell::const_new();
         static N: LazyLock<std::sync::atomic::AtomicU32> = LazyLock::new(Default::default);
@@ -215,7 +215,7 @@ impl App {
         User { id: user.id, username: user.username, email: user.email, token }
     }
 
-    /// A user who is a technicien, and the id as such.
+    /// A new user who is a technicien, and the id of the technicien.
     pub async fn technicien(&self) -> (User, i64) {
         let (user, boss) =
             (self.user(UserRole::Technicien).await, self.user(UserRole::Responsable).await);
@@ -223,14 +223,14 @@ impl App {
         (user, made["id"].as_i64().unwrap())
     }
 
-    /// A machine with a name of its own.
+    /// A new machine with a unique name; its id.
     pub async fn equipement(&self, boss: &User) -> i64 {
         let nom = format!("Pompe centrifuge {}", uuid::Uuid::new_v4());
         let new = json!({"nom": nom, "type": "Pompe", "localisation": "Jorf Lasfar"});
         self.post(boss, "/equipements", new).await.expect(200)["id"].as_i64().unwrap()
     }
 
-    /// An open intervention on a machine of its own.
+    /// A new open intervention on a new machine; its id.
     pub async fn intervention(&self, boss: &User) -> i64 {
         let new = json!({
             "titre": "Fuite à la garniture", "type": "corrective", "equipement_id": self.equipement(boss).await,
@@ -249,7 +249,7 @@ impl App {
         Answer { status, headers, body: serde_json::from_slice(&body).unwrap_or(Value::Null) }
     }
 
-    /// Sends under `/api/v1`, as `user`.
+    /// Sends a request to `path` below `/api/v1`, as `user`.
     pub async fn call(
         &self,
         user: &User,
@@ -266,7 +266,7 @@ impl App {
             self.send(request).await
         };
         let answer = send(&user.token).await;
-        // Where a test moves its clock on by days, people sign in again.
+        // A test that moves its clock by days needs a new token.
         if answer.code() == "jeton_expire" {
             send(&self.token(user.id).await).await
         } else {
@@ -326,7 +326,7 @@ impl App {
         self.send(self.request(Method::POST, &path).bearer_auth(&user.token).multipart(form)).await
     }
 
-    /// The document as it is now.
+    /// The current state of the document, null if there is none.
     pub async fn document(&self, user: &User, document: &Value) -> Value {
         let path = format!("/documents/{}", document["intervention_id"]);
         let list = self.get(user, &path).await.expect(200);
@@ -334,12 +334,12 @@ impl App {
         list.as_array().unwrap().iter().find(same).cloned().unwrap_or(Value::Null)
     }
 
-    /// Runs a worker until no job may run now.
+    /// Runs a worker until no job is runnable.
     pub async fn run_jobs(&self) {
         self.run_jobs_with(self.settings().await).await;
     }
 
-    /// How workers run here: files are decoded by the true program, which the tests are not.
+    /// The settings of workers: files are decoded by the real `erp-worker`, which the test program is not.
     pub async fn settings(&self) -> Settings {
         static WORKER: OnceCell<std::path::PathBuf> = OnceCell::const_new();
         let built = || async { erp_dev::run::programs(None, false).await.unwrap().worker };
@@ -347,7 +347,7 @@ impl App {
         Settings { poll: Duration::from_millis(50), decoder, ..Settings::new(&self.ctx) }
     }
 
-    /// Runs a worker of one's own until no job may run now.
+    /// Runs a worker with these settings until no job is runnable.
     pub async fn run_jobs_with(&self, settings: Settings) {
         self.ran_jobs.store(true, Relaxed);
         let pool = self.ctx.pool.clone();
@@ -384,7 +384,7 @@ impl App {
         self.ctx.clock.set(now.parse().unwrap());
     }
 
-    /// Runs the job of a schedule, and what follows from it.
+    /// Runs the job of a schedule, and the jobs that follow from it; none may fail.
     pub async fn run_schedule(&self, admin: &User, name: &str) {
         let path = format!("/admin/schedules/{name}/run");
         self.post(admin, &path, json!({})).await.expect(202);
@@ -394,14 +394,14 @@ impl App {
         assert_eq!(dead.collect::<Vec<_>>(), []);
     }
 
-    /// The type and the intervention of each notification of `user`, oldest first.
+    /// The type of each notification of `user`, oldest first.
     pub async fn told(&self, user: &User) -> Vec<String> {
         let list = self.get(user, "/notifications/user/me?limit=200&sort=id").await.expect(200);
         let list = list.as_array().unwrap().iter();
         list.map(|n| n["type"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// Lets every job that waits for a later attempt run now.
+    /// Makes every job due that is not running.
     pub async fn skip_backoff(&self) {
         sqlx::query!(
             "update queue.jobs set run_at = now() - interval '1 second' where lock_by is null"
@@ -411,7 +411,7 @@ impl App {
         .unwrap();
     }
 
-    /// Lets no job that waits for a later attempt run soon.
+    /// Postpones every job that waits for another attempt by one hour.
     pub async fn hold_backoff(&self) {
         sqlx::query!(
             "update queue.jobs set run_at = now() + interval '1 hour' where error is not null and lock_by is null"
@@ -441,7 +441,7 @@ impl App {
         mails
     }
 
-    /// The mail server goes away.
+    /// Stops the mail server, and reserves its port.
     pub async fn stop_smtp(&mut self) {
         self.sink.take().unwrap().stop().await;
         let keep = || {
@@ -450,7 +450,7 @@ impl App {
             socket.bind(([127, 0, 0, 1], self.smtp_port).into())?;
             Ok::<_, std::io::Error>(socket)
         };
-        // A connection of anybody may have got the port for a moment.
+        // Another connection may use the port for a moment.
         for _ in 0..200 {
             match keep() {
                 Ok(socket) => return self.kept_port = Some(socket),
@@ -460,7 +460,7 @@ impl App {
         panic!("port {} is somebody else's", self.smtp_port);
     }
 
-    /// The mail server is back, on the same port, with the mails it had.
+    /// Starts the mail server again, on the same port, with its earlier mails.
     pub fn start_smtp(&mut self) {
         let address = ([127, 0, 0, 1], self.smtp_port);
         self.kept_port = None;

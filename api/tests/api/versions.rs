@@ -1,4 +1,4 @@
-//! Two people, or two devices, edit one row: nobody's work is overwritten unseen.
+//! Two people, or two devices, edit one row: no edit is overwritten unnoticed.
 use erp_core::users::UserRole;
 use futures_util::future::join_all;
 use reqwest::Method;
@@ -35,7 +35,7 @@ async fn read(app: &App, user: &User, path: &str) -> (Value, String) {
     (row, tag)
 }
 
-/// The differences that a 412 tells of: field, present value, value sent.
+/// The differences in a 412: field, current value, sent value.
 #[track_caller]
 fn differences(answer: &Answer) -> Vec<(String, Value, Value)> {
     assert_eq!(
@@ -66,7 +66,7 @@ async fn of_two_devices_the_stale_one_is_told_what_differs_and_the_one_that_repe
         let lines = app.get(&boss, &format!("{path}/historique")).await.expect(200);
         lines.as_array().unwrap().len()
     };
-    // Both have read the same.
+    // Both devices have read version 1.
     let (row, first) = read(&app, &boss, &path).await;
     assert_eq!(row["version"], 1);
     let edit = json!({"priorite": "urgente", "date_limite": "2026-12-01"});
@@ -74,14 +74,14 @@ async fn of_two_devices_the_stale_one_is_told_what_differs_and_the_one_that_repe
     let second = edited.header("etag").to_owned();
     assert_eq!(edited.expect(200)["version"], 2);
 
-    // The answer was lost, and the telephone sends it again: nothing more happens.
+    // The response was lost, and the phone repeats the request: no second effect.
     let lines = history().await;
     let again = put(&app, &boss, &path, &first, edit).await;
     assert_eq!(again.header("etag"), second);
     assert_eq!(again.expect(200)["version"], 2);
     assert_eq!(history().await, lines);
 
-    // The tablet still shows what was before.
+    // The tablet still has version 1.
     let edit = json!({"titre": "Fuite au joint", "priorite": "haute", "type": "corrective"});
     let stale = put(&app, &boss, &path, &first, edit.clone()).await;
     assert_eq!(
@@ -93,7 +93,7 @@ async fn of_two_devices_the_stale_one_is_told_what_differs_and_the_one_that_repe
     );
     assert_eq!(read(&app, &boss, &path).await.1, second, "nothing was changed");
     assert_eq!(history().await, lines);
-    // Its user has looked, and means it.
+    // Its user has compared, and sends the edit again with the current version.
     assert_eq!(put(&app, &boss, &path, &second, edit).await.expect(200)["version"], 3);
 }
 
@@ -119,7 +119,7 @@ async fn steps_know_versions_too() {
     );
     let stepped = send(&app, &technicien, Method::PATCH, &step, &[&second], &json!({})).await;
     assert_eq!(stepped.expect(200)["statut"], "en_cours");
-    // What the rules forbid is refused as before.
+    // What the business rules forbid is still refused.
     let again = send(&app, &technicien, Method::PATCH, &step, &[&second], &json!({})).await;
     again.expect_error(409, "transition_interdite");
 }
@@ -162,14 +162,14 @@ async fn everything_that_can_be_edited_has_a_version() {
         let edited = put(&app, &admin, &path, &first, edit.clone()).await;
         assert_eq!(edited.header("etag"), format!("\"{}\"", version + 1), "{path}");
         assert_eq!(edited.expect(200)[field], value, "{path}");
-        // The same again changes nothing, and so is no other version.
+        // A repeat changes nothing, so the version stays.
         assert_eq!(put(&app, &admin, &path, "*", edit).await.expect(200)["version"], version + 1);
         let stale = put(&app, &admin, &path, &first, json!({ field: null })).await;
         let differing = differences(&stale);
         assert_eq!(differing, [(field.to_owned(), value, Value::Null)], "{path}");
         assert_eq!(read(&app, &admin, &path).await.0["version"], version + 1);
     }
-    // Of a document what is said of it, and not what becomes of it.
+    // A new description of a document is a new version; the result of its processing is not.
     let id = app.intervention(&admin).await;
     let document = app.upload(&admin, id, "note.txt", b"note".to_vec()).await.expect(201);
     assert_eq!(document["version"], 1);
@@ -181,12 +181,12 @@ async fn everything_that_can_be_edited_has_a_version() {
     assert_eq!((edited.header("etag"), edited.status.as_u16()), ("\"2\"", 200));
     let stale = put(&app, &admin, &path, "\"1\"", json!({"description": "Après"})).await;
     assert_eq!(differences(&stale), [("description".to_owned(), json!("Avant"), json!("Après"))]);
-    // A list names versions.
+    // Lists contain the versions.
     for list in ["/clients", "/equipements", "/techniciens", "/planning", "/interventions"] {
         let rows = app.get(&admin, list).await.expect(200);
         assert!(rows[0]["version"].as_i64().unwrap() >= 1, "{list}: {rows}");
     }
-    // The skills of a technicien are part of it.
+    // A change of skills is an edit of the technicien.
     let path = format!("/techniciens/{technicien_id}");
     let (_, before) = read(&app, &admin, &path).await;
     let skilled = put(&app, &admin, &path, &before, json!({"competences_ids": [skill]})).await;
@@ -207,6 +207,7 @@ async fn planning_id(app: &App, user: &User) -> i64 {
 #[tokio::test]
 async fn an_account_and_a_schedule_have_versions_that_programs_do_not_raise() {
     let app = App::new().await;
+    app.leaves_jobs();
     let admin = app.user(UserRole::Admin).await;
     for path in ["/users/me", "/auth/me", &format!("/users/{}", admin.id)] {
         read(&app, &admin, path).await;
@@ -222,7 +223,7 @@ async fn an_account_and_a_schedule_have_versions_that_programs_do_not_raise() {
         differences(&stale),
         [("full_name".to_owned(), json!("Salma A."), json!("Salma B."))]
     );
-    // A password is an edit too, and is not told.
+    // A new password is an edit too; the 412 does not contain its value.
     let password = "un-autre-mot-de-passe-9";
     let edit = json!({"password": password, "current_password": crate::support::PASSWORD});
     let stale = put(&app, &admin, "/users/update", &first, edit.clone()).await;
@@ -286,7 +287,7 @@ async fn tags_are_compared_as_rfc_9110_says() {
     edit(&["*"], "Agadir").await.expect(200);
     edit(&["\"1\", \"2\""], "Berkane").await.expect(200);
     edit(&["\"x,y\"", "\"1\", W/\"3\""], "Casablanca").await.expect(200);
-    // A proxy that compresses makes a tag weak; one that is none of ours matches nothing.
+    // A weak tag (as of a proxy that compresses) counts as the strong one; a tag in another form matches nothing.
     for tags in [&["W/\"3\""][..], &["\"04\""], &["\"\""], &["\"5\"", "\"3\""]] {
         assert_eq!(differences(&edit(tags, "Dakhla").await).len(), 1, "{tags:?}");
     }
@@ -300,7 +301,7 @@ async fn tags_are_compared_as_rfc_9110_says() {
         .await
         .expect_error(404, "client_introuvable");
     assert_eq!(edit(&[], "Essaouira").await.expect(200)["version"], 5, "nobody must say");
-    // English, for who reads it.
+    // In English, if the request asks for it.
     let english = app.request(Method::PUT, &format!("/api/v1{path}")).bearer_auth(&boss.token);
     let english = english.header("if-match", "\"1\"").header("accept-language", "en");
     let answer = app.send(english.json(&json!({"ville": "Fès"}))).await;
@@ -318,7 +319,7 @@ async fn where_it_is_required_an_edit_without_a_version_is_refused() {
     assert_eq!(read(&app, &boss, &path).await.0["version"], 1);
     put(&app, &boss, &path, "\"1\"", json!({"titre": "Bruit"})).await.expect(200);
     put(&app, &boss, &path, "*", json!({"titre": "Fuite"})).await.expect(200);
-    // Who asks is told who they are first, and what is no edit needs none.
+    // The role is checked before the version, and the routes in `EXCEPTIONS` need no version.
     app.put(&app.user(UserRole::Client).await, &path, json!({}))
         .await
         .expect_error(403, "action_interdite");

@@ -1,4 +1,4 @@
-//! Visits that appear by themselves: when they are due, once each.
+//! Visits that the schedule opens: when they are due, and once each.
 use erp_core::{Clock, users::UserRole};
 use serde_json::{Value, json};
 
@@ -115,7 +115,7 @@ async fn ten_periods_behind_are_one_visit_and_what_rests_brings_none() {
     assert_eq!(visits[0]["planning_id"], behind["id"]);
     assert_eq!(plant.planning(&behind).await["prochaine_date"], "2026-11-30T09:00:00Z");
 
-    // What is taken up again is made up for, once.
+    // A planning that is active again makes up for its missed periods with one visit.
     let path = format!("/planning/{}", suspended["id"]);
     plant.app.put(&plant.boss, &path, json!({"statut": "actif"})).await.expect(200);
     plant.generate().await;
@@ -127,7 +127,7 @@ async fn a_due_date_that_has_its_visit_gets_no_second_one() {
     let plant = Plant::at("2026-11-24T09:00:00Z").await;
     let planning = plant.plan(json!({"prochaine_date": "2026-11-24T08:00:00Z"})).await;
     plant.generate().await;
-    // Somebody sets the date back to one that was served.
+    // A user sets the date back to one that has its visit.
     let path = format!("/planning/{}", planning["id"]);
     let back = json!({"prochaine_date": "2026-11-24T08:00:00Z"});
     plant.app.put(&plant.boss, &path, back).await.expect(200);

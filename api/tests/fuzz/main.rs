@@ -1,5 +1,5 @@
-//! A short run of the fuzz targets, the same each time: what is known to be of interest (`fuzz/graines`, and what the long runs
-//! have found), and what becomes of it when it is cut, bent and joined by a generator with a fixed seed.
+//! A short, deterministic run of the fuzz targets: the seeds (`fuzz/graines`, which also has the findings of long runs), and
+//! inputs made from them by a generator with a fixed seed, which cuts, changes and joins them.
 #![expect(clippy::unwrap_used, reason = "this is a test")]
 
 use std::{fs, path::PathBuf};
@@ -9,10 +9,10 @@ use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 #[path = "../../../fuzz/src/lib.rs"]
 mod targets;
 
-/// How many inputs are made of each target's seeds.
+/// How many inputs are generated from the seeds of each target.
 const BENT: u32 = 1000;
 
-/// The seeds of a target, in the order of their names: what is found goes there too, and stays.
+/// The seeds of a target, in the order of their names. Findings of long runs are added there, and kept.
 fn seeds(target: &str) -> Vec<Vec<u8>> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fuzz/graines").join(target);
     let mut paths: Vec<_> =
@@ -22,7 +22,7 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
     paths.iter().map(|path| fs::read(path).unwrap()).collect()
 }
 
-/// The next input: one or two seeds, cut, bent and joined.
+/// The next input: a seed after one to five random changes; a change may replace its end by the end of another seed.
 fn bent(random: &mut StdRng, seeds: &[Vec<u8>]) -> Vec<u8> {
     let pick = |random: &mut StdRng| seeds[random.random_range(0..seeds.len())].clone();
     let mut bytes = pick(random);
@@ -58,7 +58,7 @@ fn replay(name: &str) {
 
 macro_rules! replays {
     ($($name:ident),+) => {
-        /// Each target has a test, so that none is forgotten.
+        /// Every target has a test here.
         #[test]
         fn every_target_is_replayed() {
             let all: Vec<_> = targets::ALL.iter().map(|(name, _)| *name).collect();

@@ -1,8 +1,8 @@
-//! The queue beside its limit and its peers, on one Postgres that keeps every commit: what it takes in, what it gets done,
-//! how long a job waits.
+//! Compares the queue with its limit and its peers, on one durable Postgres: jobs enqueued and jobs done a second, and how
+//! long a job waits.
 //!
-//! Every side does nothing in its jobs. Ours are real `erp-worker` processes on `documents.delete` with no file to delete;
-//! the limit is plain sqlx on a table of three columns; graphile-worker and procrastinate run as their pages say.
+//! The jobs of every side do nothing. Ours run in real `erp-worker` processes on `documents.delete`, with no file to delete;
+//! the limit is plain sqlx on a table of three columns; graphile-worker and procrastinate run as their documentation says.
 #![expect(
     clippy::disallowed_methods,
     reason = "tables of others, that our schema does not have; and connections, not work that must happen"
@@ -20,24 +20,24 @@ use self::{peers::Peers, side::Side};
 
 const PROCESSES: [usize; 3] = [1, 2, 4];
 const FINISHED: i64 = 1_000_000;
-/// Jobs that are ready at once, where that is what is measured.
+/// Jobs that are ready at once in the part `many`.
 const MANY: i64 = 1_000_000;
-/// Of which the middle one counts.
+/// Rounds of a measurement; their median counts.
 const ROUNDS: usize = 3;
 /// How often the queue is filled and emptied while one snapshot is open.
 const SNAPSHOT_ROUNDS: usize = 5;
-/// Name, jobs, and the pause between two of them in ms.
+/// Name, number of jobs, and the pause between two of them in ms.
 const LOADS: [(&str, usize, u64); 2] = [("idle", 200, 25), ("500 a second", 5_000, 2)];
-/// Of each worker process; for ours and the peers alike.
+/// Jobs that each worker process runs at once, ours and the peers' alike.
 const CONCURRENCY: usize = 100;
-/// What can be measured alone.
+/// The parts that can be measured alone, by naming them as arguments.
 const PARTS: [&str; 3] = ["rest", "many", "snapshot"];
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Kind {
     Ours,
     Raw,
-    /// Nothing but the insert of one of our rows, by plain sqlx.
+    /// Only the insert of one of our rows, by plain sqlx.
     Row,
     Graphile(&'static str),
     Procrastinate,
@@ -88,16 +88,16 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What was measured, and the figure of each side that can do it.
+/// What was measured, and the figure of each side that supports it.
 type Table = Vec<(String, Vec<(Kind, f64)>)>;
 
-/// Whether this part is to be measured: each is, unless some are named ([`PARTS`]).
+/// Whether this part is to be measured: every part is, unless arguments name some of [`PARTS`].
 fn wants(part: &str) -> bool {
     let named: Vec<_> = std::env::args().filter(|arg| PARTS.contains(&arg.as_str())).collect();
     named.is_empty() || named.iter().any(|name| name == part)
 }
 
-/// The sides in turns: what else the machine does meets all alike.
+/// Measures the sides in turn, so that other load on the machine affects all alike.
 async fn measure(sides: &[Side], peers: &Peers) -> anyhow::Result<Table> {
     let mut table: Table = Vec::new();
     let mut keep = |what: String, figures: Vec<(Kind, Vec<f64>)>| {
@@ -133,7 +133,7 @@ async fn measure(sides: &[Side], peers: &Peers) -> anyhow::Result<Table> {
 
 type Keep<'a> = dyn FnMut(String, Vec<(Kind, Vec<f64>)>) + 'a;
 
-/// Enqueueing, jobs that wait already, and how long one waits.
+/// Measures the rate of enqueueing, the rate at which waiting jobs are done, and how long a job waits.
 async fn at_rest(sides: &[Side], peers: &Peers, keep: &mut Keep<'_>) -> anyhow::Result<()> {
     let mut rates: Vec<(Kind, Vec<f64>)> =
         sides.iter().map(|side| (side.kind, Vec::new())).collect();
@@ -168,7 +168,7 @@ async fn at_rest(sides: &[Side], peers: &Peers, keep: &mut Keep<'_>) -> anyhow::
     Ok(())
 }
 
-/// With a million ready, or a million in the ledger.
+/// Measures the rate at which jobs are done with a million ready and, of ours, with a million finished rows.
 async fn many_ready(quick: &[Side], peers: &Peers, keep: &mut Keep<'_>) -> anyhow::Result<()> {
     let mut rates = Vec::new();
     for side in quick {
@@ -196,7 +196,7 @@ fn quantile(sorted: &[f64], percent: usize) -> f64 {
 }
 
 impl Kind {
-    /// That wait to be done, so that each side has seconds to show what it can.
+    /// Jobs that are ready at the start of a run: enough that a run takes seconds on each side.
     fn jobs(self) -> i64 {
         match self {
             Self::Ours | Self::Raw | Self::Row | Self::Graphile("batched") => 200_000,

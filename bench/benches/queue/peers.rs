@@ -1,4 +1,4 @@
-//! The queues of others, as their pages say.
+//! The queues of others, set up as their documentation says.
 use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -35,6 +35,7 @@ impl Peers {
         Ok(Self { source, home })
     }
 
+    /// The program of a peer with its database; the mode and its arguments are to be added.
     pub fn command(&self, kind: Kind, url: &str) -> Command {
         let mut command = if kind == Kind::Procrastinate {
             let mut command = Command::new(self.home.join("venv/bin/python"));
@@ -49,6 +50,7 @@ impl Peers {
         command
     }
 
+    /// Runs the program of a peer to its end, and returns its output.
     pub fn run(&self, kind: Kind, url: &str, args: &[&str]) -> anyhow::Result<String> {
         let output = self.command(kind, url).args(args).stderr(Stdio::inherit()).output()?;
         ensure!(output.status.success(), "a peer failed: {args:?}");

@@ -1,4 +1,4 @@
-//! What is measured of a side.
+//! The measurements of a side.
 use std::{
     sync::atomic::Ordering::Relaxed,
     time::{Duration, Instant},
@@ -13,12 +13,12 @@ use crate::{
     side::{LANES, Side, put},
 };
 
-/// Longer than anything here takes.
+/// How long a run may take; longer than any here does.
 const LIMIT: Duration = Duration::from_mins(3);
 const ENQUEUED: u32 = 12_000;
 
 impl Side {
-    /// Jobs a second, each in a transaction of its own.
+    /// Jobs enqueued a second, each in a transaction of its own.
     pub async fn enqueue_rate(&self, kind: Kind, peers: &Peers) -> anyhow::Result<f64> {
         let count = ENQUEUED.to_string();
         match kind {
@@ -49,7 +49,7 @@ impl Side {
         Ok(rate)
     }
 
-    /// Jobs a second that `processes` get done of `jobs` that wait already.
+    /// Jobs a second that `processes` worker processes do, of `jobs` that wait already.
     pub async fn work_rate(
         &self,
         processes: usize,
@@ -61,7 +61,7 @@ impl Side {
         let workers = self.workers(processes, peers)?;
         let (first, begun) = self.begin(jobs).await?;
         let (mut left, mut until) = (first, begun);
-        // The last count that found jobs: how long before the next one the last of them was done is not known.
+        // Up to the last count that found jobs: when exactly the last job ended, between that count and the next, is not known.
         loop {
             ensure!(begun.elapsed() < LIMIT, "{}: {left} jobs left", self.name);
             let (count, at) = self.left_later().await?;
@@ -78,7 +78,7 @@ impl Side {
         Ok(f64::from(i32::try_from(first - left)?) / seconds)
     }
 
-    /// Waits until the first of `jobs` are done; how many are left then, and when that was.
+    /// Waits until some of `jobs` are done. Returns how many are left, and when they were counted.
     async fn begin(&self, jobs: i64) -> anyhow::Result<(i64, Instant)> {
         let started = Instant::now();
         loop {
@@ -90,7 +90,7 @@ impl Side {
         }
     }
 
-    /// Jobs a second, of so many that all are still far from done; counted twice in all.
+    /// Jobs a second with [`MANY`] ready, of which most are still left at the end; counted only at the start and the end.
     pub async fn rate_of_many(&self, peers: &Peers) -> anyhow::Result<f64> {
         self.fill(MANY).await?;
         let raw = (self.kind == Kind::Raw).then(|| RawWorkers::start(&self.url, 2));
@@ -104,8 +104,8 @@ impl Side {
         Ok(f64::from(i32::try_from(done)?) / seconds)
     }
 
-    /// What a backup does: one snapshot is open while the queue is filled and emptied again and again. The rates of the last
-    /// rounds, and how long jobs wait at the end of it.
+    /// Like a backup, keeps one snapshot open while the queue is filled and emptied again and again. Returns the rates of the last
+    /// rounds, and how long jobs wait at the end of that.
     pub async fn beside_a_snapshot(
         &self,
         peers: &Peers,
@@ -121,7 +121,7 @@ impl Side {
             rates.push(self.work_rate(2, self.kind.jobs(), peers).await?);
         }
         eprintln!("{}, beside a snapshot: {rates:.0?}", self.name);
-        // For two minutes: what is looked at once a minute is to be seen.
+        // Lasts two minutes, so that the effect of what happens once a minute shows.
         let (_, _, pause) = LOADS[1];
         let waits = self.waits(60_000, pause, peers).await?;
         snapshot.rollback().await?;
@@ -129,7 +129,7 @@ impl Side {
         Ok((rates.split_off(SNAPSHOT_ROUNDS - ROUNDS), waits))
     }
 
-    /// Sorted ms from enqueueing to the start of the job; none of the raw table, whose workers only poll.
+    /// The sorted times in ms from enqueueing to the start of the job. `None` for the raw table, whose workers only poll.
     pub async fn waits(
         &self,
         count: usize,
@@ -179,8 +179,8 @@ impl Side {
         Ok(Some(waits))
     }
 
-    /// The same a while later, and when that was: counting takes from what is measured, of a table full of rows that are gone
-    /// much more, and may have a twentieth of the time.
+    /// Waits, then counts the jobs that are left; also returns when the count began. Counting slows down what is measured, all the
+    /// more in a table full of dead rows, so the pause is twenty times as long as the count before.
     async fn left_later(&self) -> anyhow::Result<(i64, Instant)> {
         let pause = self.counted.load(Relaxed).max(5) * 20;
         tokio::time::sleep(Duration::from_millis(pause)).await;

@@ -11,7 +11,7 @@ use sqlx::postgres::PgPoolOptions;
 
 const BATCH: i64 = 100;
 
-/// What Postgres gives at the most: take a hundred, finish a hundred.
+/// The most that Postgres can do: threads that claim a hundred rows and then finish them, a statement each.
 pub struct RawWorkers(Vec<std::thread::JoinHandle<()>>, Arc<AtomicBool>);
 
 impl RawWorkers {

@@ -1,4 +1,4 @@
-//! A queue under measure, and its tables.
+//! A queue that is measured, and its tables.
 use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -17,17 +17,17 @@ use sqlx::{AssertSqlSafe, PgPool, postgres::PgPoolOptions};
 
 use crate::{CONCURRENCY, FINISHED, Kind, peers::Peers};
 
-/// That enqueue at once.
+/// Connections that enqueue at once.
 pub const LANES: u32 = 8;
 
-/// A queue under measure.
+/// A queue that is measured, in a database of its own.
 pub struct Side {
     pub name: &'static str,
     pub url: String,
     pub pool: PgPool,
     pub ctx: Ctx,
     pub kind: Kind,
-    /// Where latencies are written.
+    /// The file to which the workers of peers write latencies.
     pub file: PathBuf,
     /// Milliseconds that the last count of jobs took.
     pub counted: AtomicU64,
@@ -73,6 +73,7 @@ impl Side {
         Ok(Self { name, url, pool, ctx, kind, file, counted: AtomicU64::new(0) })
     }
 
+    /// Starts worker processes on this queue; none for the raw table, whose workers are threads of this program.
     pub fn workers(&self, processes: usize, peers: &Peers) -> anyhow::Result<Vec<Child>> {
         let start = |_| {
             let mut command = match self.kind {
@@ -93,6 +94,7 @@ impl Side {
         (0..processes).filter_map(start).collect()
     }
 
+    /// Adds `jobs` ready jobs, which do nothing.
     pub async fn fill(&self, jobs: i64) -> anyhow::Result<()> {
         let fill = match self.kind {
             Kind::Ours | Kind::Row => format!(
@@ -118,6 +120,7 @@ impl Side {
         Ok(())
     }
 
+    /// How many jobs have not ended.
     pub async fn left(&self) -> anyhow::Result<i64> {
         let left = match self.kind {
             Kind::Ours | Kind::Row => "select count(*) from queue.jobs",
@@ -130,6 +133,7 @@ impl Side {
         Ok(sqlx::query_scalar(left).fetch_one(&self.pool).await?)
     }
 
+    /// Removes all jobs, but not the rows of [`Self::fill_finished`].
     pub async fn empty(&self) -> anyhow::Result<()> {
         let empty = match self.kind {
             Kind::Ours | Kind::Row => {
@@ -150,6 +154,7 @@ impl Side {
         Ok(())
     }
 
+    /// Adds rows of finished jobs to our table of ended jobs.
     pub async fn fill_finished(&self) -> anyhow::Result<()> {
         let fill = format!(
             "insert into queue.ended (payload, id, queue, outcome, attempts, max_attempts, rescues, run_at, created_at, ended_at) \
@@ -184,7 +189,7 @@ pub async fn put(ctx: &Ctx, kind: Kind) -> anyhow::Result<()> {
     Ok(tx.commit().await?)
 }
 
-/// One of our workers, which has nothing but this queue.
+/// The command of one of our workers, which serves this queue only.
 fn ours(url: &str, near: &Path) -> Command {
     let target = std::env::current_exe().unwrap_or_default();
     let release = target.ancestors().nth(3).unwrap_or(Path::new("target")).join("release");

@@ -1,4 +1,4 @@
-//! What `#[input(…)]` says of a struct and of a field.
+//! Parses the `#[input(…)]` attributes of a struct and of its fields.
 use proc_macro2::TokenStream as Tokens;
 use quote::{format_ident, quote};
 use syn::{
@@ -6,13 +6,14 @@ use syn::{
     parse::ParseStream, punctuated::Punctuated,
 };
 
+/// `#[input(…)]` of a struct.
 #[derive(Default)]
 pub(crate) struct OfStruct {
     pub(crate) heavy: bool,
     pub(crate) patch: Option<Ident>,
-    /// The row that the patch is laid over.
+    /// The row type that the patch changes.
     pub(crate) of: Option<Type>,
-    /// The row that the struct itself is laid over.
+    /// The row type that the struct itself changes.
     pub(crate) changes: Option<Type>,
     pub(crate) checks: Vec<Check>,
 }
@@ -37,7 +38,7 @@ impl OfStruct {
     }
 }
 
-/// A rule over some of the fields: `rule(a, b)`.
+/// A validation rule over some of the fields: `rule(a, b)`.
 pub(crate) struct Check {
     rule: Path,
     fields: Punctuated<Ident, Token![,]>,
@@ -53,6 +54,7 @@ impl Parse for Check {
 }
 
 impl Check {
+    /// The statement that calls the rule with the fields as read.
     pub(crate) fn call(&self) -> Tokens {
         let Self { rule, fields } = self;
         let fields = fields.iter().map(|field| format_ident!("read_{field}"));
@@ -60,6 +62,7 @@ impl Check {
     }
 }
 
+/// `#[input(…)]` of a field.
 #[derive(Default)]
 pub(crate) struct OfField {
     pub(crate) name: Option<String>,
@@ -68,9 +71,17 @@ pub(crate) struct OfField {
     pub(crate) page: Option<Expr>,
     pub(crate) searching: Option<Ident>,
     pub(crate) apart: bool,
-    pub(crate) present: bool,
-    pub(crate) flatten: bool,
-    pub(crate) skip: bool,
+    pub(crate) way: Way,
+}
+
+/// How a field is read.
+#[derive(Default, PartialEq)]
+pub(crate) enum Way {
+    #[default]
+    ByType,
+    Present,
+    Flatten,
+    Skip,
 }
 
 impl OfField {
@@ -85,9 +96,9 @@ impl OfField {
                     "page" => found.page = Some(meta.value()?.parse()?),
                     "searching" => found.searching = Some(meta.value()?.parse()?),
                     "apart" => found.apart = true,
-                    "present" => found.present = true,
-                    "flatten" => found.flatten = true,
-                    "skip" => found.skip = true,
+                    "present" => found.way = Way::Present,
+                    "flatten" => found.way = Way::Flatten,
+                    "skip" => found.way = Way::Skip,
                     _ => {
                         let known = "name, as, or, page, searching, apart, present, flatten or skip is expected";
                         return Err(meta.error(known));
@@ -100,7 +111,7 @@ impl OfField {
     }
 }
 
-/// `as` is a keyword, which `require_ident` takes all the same.
+/// The name of a key. `require_ident` also accepts the keyword `as`.
 fn name(path: &Path) -> Result<String> {
     path.require_ident().map(ToString::to_string)
 }

@@ -1,4 +1,4 @@
-//! `#[derive(Columns)]`: the columns that a list reads are the fields of what it gives.
+//! `#[derive(Columns)]`: the columns of a statement, by the fields of the row type that it returns.
 use proc_macro2::TokenStream as Tokens;
 use quote::quote;
 use syn::{Attribute, Data, DeriveInput, Error, Field, LitStr, Result, spanned::Spanned as _};
@@ -25,7 +25,7 @@ pub(crate) fn expand(item: &DeriveInput) -> Result<Tokens> {
     })
 }
 
-/// What the column is called: as `sqlx::FromRow` looks for it.
+/// The name of the column, as `sqlx::FromRow` looks it up.
 fn name(field: &Field) -> Result<String> {
     if let Some(name) = said(&field.attrs, "sqlx", "rename")? {
         return Ok(name);

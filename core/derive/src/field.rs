@@ -1,11 +1,11 @@
-//! One field of a struct of input.
+//! One field of a struct that derives `Input`.
 use proc_macro2::TokenStream as Tokens;
 use quote::{format_ident, quote};
 use syn::{
     Error, GenericArgument, Ident, Member, PathArguments, Result, Type, spanned::Spanned as _,
 };
 
-use crate::attributes::OfField;
+use crate::attributes::{OfField, Way};
 
 pub(crate) struct Field {
     pub(crate) member: Member,
@@ -13,11 +13,11 @@ pub(crate) struct Field {
     pub(crate) docs: Vec<syn::Attribute>,
     pub(crate) ty: Type,
     pub(crate) said: OfField,
-    /// The variable that holds it while the others are read.
+    /// The variable that holds its value while the other fields are read.
     variable: Ident,
 }
 
-/// What a field's type says of it.
+/// Whether a field is required, optional or a patch, by its type; with the inner type.
 pub(crate) enum Shape<'a> {
     Always(&'a Type),
     Optional(&'a Type),
@@ -52,7 +52,7 @@ impl Field {
         }
     }
 
-    /// Its name in a request.
+    /// The name of the field in a request.
     pub(crate) fn name(&self) -> Result<String> {
         match (&self.said.name, &self.member) {
             (Some(name), _) => Ok(name.clone()),
@@ -61,7 +61,7 @@ impl Field {
         }
     }
 
-    /// The statement that reads it into its variable: `None` where it is at fault.
+    /// The statement that reads the field into its variable, which is `None` when the value is invalid.
     pub(crate) fn read(&self) -> Result<Tokens> {
         let Self { variable, ty, .. } = self;
         let value = self.value()?;
@@ -70,19 +70,20 @@ impl Field {
 
     fn value(&self) -> Result<Tokens> {
         let ty = &self.ty;
-        if self.said.skip {
-            return Ok(
-                quote! { ::core::option::Option::Some(::core::default::Default::default()) },
-            );
-        }
-        if self.said.flatten {
-            return Ok(quote! { <#ty as ::erp_core::input::Input>::read(fields) });
+        match self.said.way {
+            Way::Skip => {
+                return Ok(
+                    quote! { ::core::option::Option::Some(::core::default::Default::default()) },
+                );
+            }
+            Way::Flatten => return Ok(quote! { <#ty as ::erp_core::input::Input>::read(fields) }),
+            Way::Present | Way::ByType => {}
         }
         if let Some(sortable) = &self.said.page {
             return Ok(self.page(sortable));
         }
         let name = self.name()?;
-        let (inner, method, map) = match (self.shape(), self.said.present) {
+        let (inner, method, map) = match (self.shape(), self.said.way == Way::Present) {
             (Shape::Optional(inner), false) => (inner, quote!(optional), true),
             (Shape::Optional(inner), true) => (inner, quote!(present), true),
             (Shape::Patch(inner), false) => (inner, quote!(patch), true),
@@ -90,9 +91,10 @@ impl Field {
             (_, true) => return Err(Error::new(ty.span(), "`present` is for an `Option`")),
         };
         let read_as = self.said.read_as.as_ref().unwrap_or(inner);
-        let value = match &self.said.or {
-            Some(value) => quote! { fields.or::<#read_as>(#name, #value) },
-            None => quote! { fields.#method::<#read_as>(#name) },
+        let value = if let Some(value) = &self.said.or {
+            quote! { fields.or::<#read_as>(#name, #value) }
+        } else {
+            quote! { fields.#method::<#read_as>(#name) }
         };
         Ok(match (&self.said.read_as, map) {
             (None, _) => value,
@@ -111,14 +113,14 @@ impl Field {
         quote! { ::erp_core::page::Page::read(fields, #sortable) #searching }
     }
 
-    /// The member of the struct that is made in the end.
+    /// The initializer of the field in the struct that `read` returns.
     pub(crate) fn member(&self) -> Tokens {
         let Self { member, variable, .. } = self;
         quote! { #member: #variable? }
     }
 }
 
-/// `Name<T>`: the name and the type.
+/// The name and the argument of a type `Name<T>`.
 fn argument(ty: &Type) -> Option<(&Ident, &Type)> {
     let Type::Path(path) = ty else { return None };
     let last = path.path.segments.last()?;

@@ -1,7 +1,7 @@
-//! What a struct says once: `#[derive(Input)]` and `#[derive(Columns)]`.
+//! The derive macros `Input` and `Columns`.
 //!
-//! Of `Input` the fields are those of a request. From one declaration come the parser, which finds all the faults of a request, its schema in the OpenAPI document, and, where
-//! it is asked for, the type of an edit that changes some of the fields.
+//! `Input` is for the fields of a request. From one declaration it makes the parser, which finds all faults of a request, its
+//! schema in the OpenAPI document, and, on demand, the type of an edit that changes some of the fields.
 mod attributes;
 mod columns;
 mod field;
@@ -14,41 +14,44 @@ use syn::{Data, DeriveInput, Error, Fields, Result, parse_macro_input, spanned::
 
 use crate::{attributes::OfStruct, field::Field};
 
-/// Reads each field by its type, under its own name (a `_` at the end is left out: `type_` is `type`):
+/// Implements `Input`: reads each field by its type, under its own name (without a `_` at the end: `type_` is `type`):
 ///
 /// | type | |
 /// |---|---|
-/// | `T` | must be there |
+/// | `T` | required, unless it has an `or` |
 /// | `Option<T>` | may be absent or null |
-/// | `Patch<T>` | absent keeps what was, null clears it |
+/// | `Patch<T>` | absent keeps the old value, null clears it |
 ///
-/// A field may say more in `#[input(…)]`:
+/// Options of a field, in `#[input(…)]`:
 ///
-/// * `as = R`: read by the rules of `R` (an `Id`, a `Line<200>`), then made into the field's type by `From`;
-/// * `or = value`: the value where it is absent or null (of type `R` beside `as`);
-/// * `name = "…"`: its name, where that is not the field's;
-/// * `present`: an `Option<T>` that must be there, where null is a value too;
-/// * `page = SORTABLE`: a `Page` whose rows can be sorted by those fields; `searching = q`: field `q` is what is searched for;
-/// * `flatten`: the fields of another such type;
-/// * `skip`: not read; its `Default`.
+/// * `as = R`: parsed as an `R` (an `Id`, a `Line<200>`), then converted into the type of the field by `From`;
+/// * `or = value`: the value when the field is absent or null (an `R` beside `as`);
+/// * `name = "…"`: the name in the request, where it is not that of the field;
+/// * `present`: an `Option<T>` that must be there, but may be null;
+/// * `page = SORTABLE`: a `Page` whose rows can be sorted by those fields; `searching = q`: field `q` holds the search words;
+/// * `flatten`: the fields of another `Input`;
+/// * `skip`: not read; the `Default` of its type;
+/// * `apart`: beside `changes` on the struct, see there.
 ///
-/// And the struct:
+/// Options of the struct:
 ///
-/// * `patch = Name, of = Row`: makes the struct `Name`, with which an edit changes some of these fields: a field that always has a
-///   value is an `Option<T>` there, one that may be empty a `Patch<T>`. `Name::over(Row)` gives all fields as the edit leaves them;
-/// * `changes = Row`: the struct is itself an edit, of `Option`s and `Patch`es; `over(Row)` gives the row as it leaves it. A field that is
-///   `apart` changes nothing there: it is a step of its own;
-/// * `check = rule(a, b)`: calls `rule(&mut Fields, Option<&A>, Option<&B>)` after the fields are read, with `None` for one at fault;
-///   it adds the faults that it finds. Once for each rule;
-/// * `heavy`: reading it takes processor time worth speaking of.
+/// * `patch = Name, of = Row`: also makes the struct `Name`, an edit of some of these fields: a field that always has a value
+///   is an `Option<T>` there, one that may be empty a `Patch<T>`. `Name::over(Row)` returns all fields as they are after the
+///   edit. The options above but `as`, `name` and `or` do not go with it, nor do `check` and `heavy`;
+/// * `changes = Row`: the struct is itself an edit, of `Option`s and `Patch`es; `over(Row)` returns the row after the edit. It
+///   skips the fields that are `apart`: the caller applies those itself;
+/// * `check = rule(a, b)`: calls `rule(&mut Fields, Option<&A>, Option<&B>)` after the fields are read, with `None` for an
+///   invalid one; the rule adds the faults that it finds. May be given several times;
+/// * `heavy`: sets `Input::HEAVY`: reading it takes so much processor time that it is done off the async threads.
 #[proc_macro_derive(Input, attributes(input))]
 pub fn input(item: TokenStream) -> TokenStream {
     let item = parse_macro_input!(item as DeriveInput);
     expand(&item).unwrap_or_else(Error::into_compile_error).into()
 }
 
-/// Names the columns of a row by its fields, as `sqlx::FromRow` does (`#[sqlx(rename = "…")]`), for statements that are put together
-/// at run time. A field with `#[columns(beside = "e.nom")]` comes from a table that is joined: `e.nom as <field>`.
+/// Implements `Columns`: names the columns of a row by its fields, as `sqlx::FromRow` does (`#[sqlx(rename = "…")]`), for
+/// statements that are built at run time. A field with `#[columns(beside = "e.nom")]` comes from a joined table, as
+/// `e.nom as <field>`.
 #[proc_macro_derive(Columns, attributes(columns))]
 pub fn columns(item: TokenStream) -> TokenStream {
     let item = parse_macro_input!(item as DeriveInput);

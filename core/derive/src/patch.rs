@@ -1,14 +1,14 @@
-//! Edits: structs whose fields are laid over those of a row.
+//! Edits: structs whose fields change those of a row.
 use proc_macro2::TokenStream as Tokens;
 use quote::quote;
 use syn::{DeriveInput, Error, Result};
 
 use crate::{
-    attributes::OfStruct,
+    attributes::{OfStruct, Way},
     field::{Field, Shape},
 };
 
-/// The type of an edit that changes some of a struct's fields.
+/// Declares the type of the edit for `patch = Name, of = Row`; empty without them.
 pub(crate) fn declaration(
     item: &DeriveInput,
     of_struct: &OfStruct,
@@ -19,6 +19,9 @@ pub(crate) fn declaration(
         (Some(name), Some(row)) => (name, row),
         _ => return Err(Error::new(item.ident.span(), "`patch` and `of` come together")),
     };
+    if of_struct.heavy || !of_struct.checks.is_empty() {
+        return Err(Error::new(item.ident.span(), "an edit would forget `heavy` and `check`"));
+    }
     let (vis, all) = (&item.vis, &item.ident);
     let doc = format!("What an edit changes of [`{all}`].");
     let members = fields.iter().map(member).collect::<Result<Vec<_>>>()?;
@@ -29,7 +32,7 @@ pub(crate) fn declaration(
         #vis struct #name { #(#members),* }
 
         impl #name {
-            /// All fields, as this edit leaves those of `old`.
+            /// All fields, with the values of `old` where this edit changes nothing.
             #[must_use]
             #vis fn over(self, old: #row) -> #all {
                 #all { #(#over),* }
@@ -38,9 +41,12 @@ pub(crate) fn declaration(
     })
 }
 
-/// The field in the edit: what it may be, and by which rules it is read.
+/// The field in the edit: its type, and the rules by which it is read.
 fn member(field: &Field) -> Result<Tokens> {
     let Field { member, vis, docs, said, .. } = field;
+    if said.way != Way::ByType || said.page.is_some() {
+        return Err(Error::new_spanned(&field.ty, "a field of an edit is read by its type"));
+    }
     let name = field.name()?;
     let read_as = said.read_as.as_ref().map(|read_as| quote! { , as = #read_as });
     let ty = match field.shape() {
@@ -53,13 +59,14 @@ fn member(field: &Field) -> Result<Tokens> {
 
 fn over(field: &Field) -> Tokens {
     let member = &field.member;
-    match field.shape() {
-        Shape::Always(_) => quote! { #member: self.#member.unwrap_or(old.#member) },
-        _ => quote! { #member: self.#member.over(old.#member) },
+    if let Shape::Always(_) = field.shape() {
+        quote! { #member: self.#member.unwrap_or(old.#member) }
+    } else {
+        quote! { #member: self.#member.over(old.#member) }
     }
 }
 
-/// What a struct that is an edit makes of a row.
+/// Declares the method `over` of an edit for `changes = Row`; empty without it.
 pub(crate) fn changes(
     item: &DeriveInput,
     of_struct: &OfStruct,
@@ -71,7 +78,7 @@ pub(crate) fn changes(
     let changed = changed.map(change).collect::<Result<Vec<_>>>()?;
     Ok(quote! {
         impl #name {
-            /// What `old` becomes by this edit; what is a step of its own stays.
+            /// `old` as it is after this edit; fields that are `apart` are not applied.
             #[must_use]
             #vis fn over(self, old: #row) -> #row {
                 #row { #(#changed,)* ..old }

@@ -1,6 +1,6 @@
-//! Who did what, when, and on which row: written in the transaction of what it records, so that one is never there without the
-//! other. Rows are only added; each carries the hash of the one before it, so that a row that was changed, removed or put in
-//! afterwards shows (`erp-api audit verify`).
+//! The audit: who did what, when, and on which row. An entry is written in the transaction of the action, so that neither
+//! exists without the other. Rows are only added. Each carries the hash of the row before it, so that `erp-api audit verify`
+//! finds rows that were changed, removed or inserted afterwards.
 mod store;
 mod types;
 mod verify;
@@ -15,14 +15,14 @@ pub use verify::{Broken, Verification, verify};
 
 use crate::{Result, Tx, jobs};
 
-/// One thing that was done.
+/// An action to be recorded.
 #[derive(Debug)]
 pub struct Entry<'a> {
     pub acte: Acte,
     pub auteur: &'a Auteur,
-    /// What it was done to.
+    /// The kind and the id of what the action was done to.
     pub cible: Option<(Cible, String)>,
-    /// The fields that changed, as they were and as they are now. **Never a secret.**
+    /// The changed fields before the action, and in `apres` after it. **Never a secret.**
     pub avant: Option<Value>,
     pub apres: Option<Value>,
 }
@@ -33,7 +33,7 @@ impl<'a> Entry<'a> {
         Self { acte, auteur, cible: None, avant: None, apres: None }
     }
 
-    /// Done to `id` of `cible`.
+    /// Sets what the action was done to: `id`, of the kind `cible`.
     #[must_use]
     pub fn on(self, cible: Cible, id: &impl ToString) -> Self {
         Self { cible: Some((cible, id.to_string())), ..self }
@@ -49,14 +49,15 @@ impl<'a> Entry<'a> {
         Self { apres: Some(apres), ..self }
     }
 
-    /// Writes it down; it is there if, and only if, `tx` commits. Its place in the chain is found at the commit.
+    /// Writes the entry; it exists if, and only if, `tx` commits. The commit gives it its place in the chain.
     pub async fn record(self, tx: &mut PgConnection, now: DateTime<Utc>) -> Result<()> {
         store::insert(tx, &self, jobs::cause(), now).await
     }
 }
 
-/// Removes whole days that ended before `now - kept`, and keeps the last hash of each; gives how many rows. The database keeps
-/// those that are younger than what `erp-api migrate` last read as `AUDIT_DAYS`, by its own clock and whatever is asked here.
+/// Removes the rows of whole days that ended before `now - kept`, at most `limit` rows, and keeps the last hash of each day.
+/// Returns the number of rows. Whatever `kept` is, the database keeps, by its own clock, the days younger than the `AUDIT_DAYS`
+/// that `erp-api migrate` read last.
 pub async fn prune(
     tx: &mut Tx<'_>,
     kept: TimeDelta,

@@ -1,4 +1,4 @@
-//! SQL of `audit` and `audit_jours`, and nothing else. Chaining is done by a trigger when a transaction commits.
+//! SQL of `audit` and `audit_jours`, and nothing else. A trigger chains the rows when their transaction commits.
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{PgConnection, PgExecutor, PgPool, Postgres, QueryBuilder};
 use uuid::Uuid;
@@ -77,7 +77,7 @@ fn push_where(query: &mut QueryBuilder<Postgres>, filter: &AuditFilter) {
     }
 }
 
-/// By a function of the database that runs with the rights of its owner: the role of the programs may only add and read.
+/// Calls a function of the database that runs with the rights of its owner: the role of the programs may only insert and read.
 pub(super) async fn prune(
     db: impl PgExecutor<'_>,
     before: NaiveDate,

@@ -1,4 +1,4 @@
-//! What is written down, and what is asked of it.
+//! The types of the audit: its entries, and the filters of its lists.
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
@@ -55,7 +55,7 @@ enumeration! {
 }
 enumeration_field!(Cible);
 
-/// Who does something, and by what.
+/// Who performs an action, in which session, from which address.
 #[derive(Debug, Clone, Default)]
 pub struct Auteur {
     pub user_id: Option<i64>,
@@ -89,7 +89,7 @@ pub struct AuditOut {
 /// The fields that the audit can be sorted by.
 pub const SORTABLE: &[&str] = &["id"];
 
-/// Which lines.
+/// Which lines a list shows.
 #[derive(Debug, Clone, Default, Serialize, Input)]
 pub struct AuditFilter {
     #[input(as = Id)]

@@ -1,4 +1,4 @@
-//! Whether the audit is what was written.
+//! Checks that the rows of the audit are those that were written.
 use std::collections::HashSet;
 
 use chrono::NaiveDate;
@@ -8,30 +8,32 @@ use sqlx::PgConnection;
 
 use crate::Result;
 
-/// What was found.
+/// The result of a verification.
 #[derive(Debug, Default)]
 pub struct Verification {
-    /// Chains that are whole, and those of which by design only the last hash is left.
+    /// Days whose chain was followed row by row.
     pub days: u64,
+    /// Days whose rows were pruned: by design only their last hash is left.
     pub pruned: u64,
     pub rows: u64,
-    /// The end of the last chain. Nothing here shows that rows were cut off at the very end: a copy of this, kept elsewhere, does.
+    /// The day, number of rows and hash of the last chain. Nothing here shows that rows were cut off at the very end: a copy of
+    /// this value, kept elsewhere, does.
     pub last: Option<(NaiveDate, i64, Vec<u8>)>,
     pub broken: Vec<Broken>,
 }
 
-/// Where the audit is not what was written.
+/// A place where the audit differs from what was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Broken {
-    /// What this row says is not what was sealed.
+    /// The content of this row does not match its hash.
     Changed { jour: NaiveDate, id: i64 },
-    /// Between the row before and this one something was removed or put in.
+    /// Between the row before and this one, rows were removed or inserted.
     Gap { jour: NaiveDate, id: i64 },
     /// Rows are missing at the end of this day, or were added to it.
     End { jour: NaiveDate, expected: i64, found: i64 },
-    /// A row that no chain has.
+    /// A row that is in no chain.
     Unsealed { id: i64 },
-    /// A day that does not follow from the day before it that is there: one in between was removed.
+    /// A day that does not start from a hash of the day before it that is still there: a day in between was removed.
     Day { jour: NaiveDate },
     /// Rows of a day that has no chain.
     Orphans { jour: NaiveDate, rows: i64 },
@@ -45,8 +47,8 @@ struct Day {
     is_pruned: bool,
 }
 
-/// Reads the whole audit, on one connection and in one snapshot if that is in a transaction of `repeatable read`. What a row is
-/// hashed from is computed here, by none of the functions of the database.
+/// Reads the whole audit on one connection; in one snapshot if `db` is in a transaction of `repeatable read`. The text that a
+/// row's hash covers is built by this program's SQL, not by a function of the database.
 pub async fn verify(db: &mut PgConnection) -> Result<Verification> {
     let days = sqlx::query_as!(
         Day,
@@ -58,7 +60,8 @@ pub async fn verify(db: &mut PgConnection) -> Result<Verification> {
     .fetch_all(&mut *db)
     .await?;
     let mut verification = Verification::default();
-    // The hashes that the day before had: a day that began while that one still went on does not begin with the last.
+    // The hashes of the day before. A day whose first row committed before the last one of that day does not start from the
+    // last hash.
     let mut before: Option<(HashSet<Vec<u8>>, bool)> = None;
     for day in &days {
         match &before {
@@ -94,7 +97,7 @@ pub async fn verify(db: &mut PgConnection) -> Result<Verification> {
     Ok(verification)
 }
 
-/// Follows the chain of one day; the hashes in it.
+/// Follows the chain of one day; returns the hashes in it.
 async fn chain(
     db: &mut PgConnection,
     day: &Day,

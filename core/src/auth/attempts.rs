@@ -1,7 +1,7 @@
-//! Attempts to show that one knows a password, and what too many of them bring: SQL of `login_failures`, and its rules.
+//! Attempts to prove a password, and the limits on failed ones: SQL of `login_failures`, and its rules.
 //!
-//! An attempt is counted as a failure **before** its password is looked at, so that of many at once no more are judged than may
-//! fail; one that turns out well is taken back.
+//! An attempt is counted as a failure **before** its password is checked, so that of many concurrent ones no more are checked
+//! than may fail; one that succeeds is taken back.
 use std::{net::IpAddr, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -9,37 +9,39 @@ use sqlx::{PgExecutor, PgPool};
 
 use crate::{Result, limits};
 
-/// Failures of one account, or of a login that names none, from one network within [`WINDOW`] that lock the pair for [`LOCK`].
+/// So many failures within [`WINDOW`] of one account (or of a login that names none) from one network lock that pair for
+/// [`LOCK`].
 const MOST: i32 = 5;
 const WINDOW: TimeDelta = TimeDelta::minutes(15);
 const LOCK: TimeDelta = TimeDelta::minutes(5);
 
-/// From this many failures of one login within [`WINDOW`] on, whatever addresses they came from, each attempt waits.
+/// After so many failures of one login within [`WINDOW`], from any addresses, each further attempt waits.
 const SLOW_FROM: i32 = 10;
-/// How much longer for each failure more, and the longest wait: strangers make it slow, and lock nobody out.
+/// What each further failure adds to the wait, and the longest wait: strangers can slow a login down, but lock nobody out.
 const SLOWER: Duration = Duration::from_millis(200);
 const SLOWEST: Duration = Duration::from_secs(5);
 
-/// What `adresse` says in the row that counts over all addresses.
+/// The value of `adresse` in the row that counts over all addresses.
 const EVERYWHERE: &str = "*";
 
-/// An attempt that was counted.
+/// An attempt that was counted as a failure.
 pub(super) struct Attempt {
-    /// What it counts against: the account, whichever of its names was typed; a login that names none, as it was typed.
+    /// What it counts against: the account, whichever of its names was typed, or the login as typed, in lower case, if it names
+    /// none.
     account: String,
-    /// The login that is slowed: as it was typed, so that what is slow does not tell whether there is such an account.
+    /// The login that is slowed down: as typed, so that the wait does not tell whether there is such an account.
     login: String,
     adresse: String,
-    /// Whether the password may be looked at.
+    /// Whether the password may be checked.
     pub judged: bool,
-    /// Whether it is the last that may, before the account is locked for that network.
+    /// Whether it is the last attempt that may be checked before the account is locked for that network.
     pub is_last: bool,
-    /// How long to wait before that.
+    /// How long to wait before the password is checked.
     pub wait: Duration,
 }
 
 impl Attempt {
-    /// Counts an attempt for `login` as it was typed, or for the account that it names, from `address`.
+    /// Counts an attempt for `login` as typed, or for the `account` that it names, from `address`.
     pub(super) async fn begin(
         pool: &PgPool,
         login: &str,
@@ -56,13 +58,14 @@ impl Attempt {
         Ok(Self { account, login, adresse, judged, is_last, wait: wait(everywhere) })
     }
 
-    /// The password was right: what was counted against the account from there is forgotten.
+    /// The password was right: forgets the failures of the account from that network, and takes back this attempt over all
+    /// addresses.
     pub(super) async fn succeeded(self, pool: &PgPool) -> Result<()> {
         forget(pool, &self.account, &self.adresse).await?;
         give_back(pool, &self.login, EVERYWHERE).await
     }
 
-    /// The password was never looked at.
+    /// The password could not be checked: takes the attempt back, unless the account was locked.
     pub(super) async fn gave_up(self, pool: &PgPool) -> Result<()> {
         if !self.judged {
             return Ok(());
@@ -77,14 +80,14 @@ fn wait(failures: i32) -> Duration {
     SLOWER.saturating_mul(more).min(SLOWEST)
 }
 
-/// Counts an attempt; how many there are now in the window, [`MOST`] and one at the most.
+/// Counts an attempt; returns the number in the window, at most [`MOST`] plus one.
 async fn count(
     db: impl PgExecutor<'_>,
     account: &str,
     adresse: &str,
     now: DateTime<Utc>,
 ) -> Result<i32> {
-    // The count starts anew after the window, and after a lock that has been served; a lock is not made longer.
+    // The count starts anew after the window, and after a lock has ended; further attempts do not prolong a lock.
     Ok(sqlx::query_scalar!(
         r#"
             insert into login_failures as f (compte, adresse, echecs, premier_echec) values ($1, $2, 1, $3)
@@ -108,7 +111,7 @@ async fn count(
     .await?)
 }
 
-/// Adds `n` to the attempts of `login` over all addresses; how many there are now in the window.
+/// Adds `n` to the attempts of `login` over all addresses; returns their number in the window.
 async fn count_everywhere(
     db: impl PgExecutor<'_>,
     login: &str,
@@ -157,7 +160,7 @@ async fn give_back(db: impl PgExecutor<'_>, account: &str, adresse: &str) -> Res
     Ok(())
 }
 
-/// Removes up to `limit` counts that are a day old: no window and no lock lasts so long.
+/// Removes up to `limit` counts that began more than a day ago: no window and no lock lasts so long.
 pub(super) async fn purge(db: impl PgExecutor<'_>, now: DateTime<Utc>, limit: i64) -> Result<u64> {
     let gone = sqlx::query!(
         r#"

@@ -1,9 +1,9 @@
-//! What an account is signed in from, and what its owner is told of a first time.
+//! The devices that an account is signed in from, and the mail about a new one.
 //!
-//! There is no cookie here and no id of a device: what is compared is the kind of program (what it calls itself, without its
-//! version numbers: an update is no new device) together with the network (/24 or /64: the next address of the same network is
-//! none either). Somebody who signs in with the same phone from another network is told; whoever has stolen a password and
-//! sits elsewhere is seen, even with the same browser.
+//! There is no cookie and no id of a device. A device is the kind of program (what it calls itself, without version numbers: an
+//! update is no new device) together with the network (/24 or /64: another address of the same network is no new device
+//! either). The owner is told when the same phone signs in from another network, and when somebody with a stolen password signs
+//! in from elsewhere, even with the same browser.
 use std::net::IpAddr;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -15,11 +15,11 @@ use crate::{
     notifications::outgoing_mails::{self, Avis, Quoi},
 };
 
-/// A device that was not seen for so long is a new one.
+/// A device that was not seen for so long counts as new.
 const KEPT: TimeDelta = TimeDelta::days(365);
 
-/// Remembers where user `user_id` signs in from, and tells them if it is the first time from there. Nobody is told of the first
-/// sign-in of an account.
+/// Records the device that user `user_id` signs in from, and mails them if it is new. No mail is sent at the first sign-in of
+/// an account.
 pub(super) async fn signed_in(
     tx: &mut Tx<'_>,
     user_id: i64,
@@ -43,18 +43,18 @@ pub(super) async fn signed_in(
     outgoing_mails::open_avis(tx, user_id, &avis, now).await
 }
 
-/// Forgets devices that were not seen for [`KEPT`], up to `limit`; but the last one of an account, so that whoever signs in to
-/// one that slept for a year is told of.
+/// Forgets devices that were not seen for [`KEPT`], up to `limit`; but keeps the last one of each account, so that a sign-in
+/// from another device after a year is reported, too.
 pub(super) async fn purge(tx: &mut Tx<'_>, now: DateTime<Utc>, limit: i64) -> Result<u64> {
     store::purge_devices(tx, now - KEPT, limit).await
 }
 
-/// What a program calls itself, without the numbers of its versions.
+/// What a program calls itself, without version numbers.
 fn kind(program: &str) -> String {
     program.chars().filter(|c| !c.is_ascii_digit() && !matches!(c, '.' | '_')).collect()
 }
 
-/// The network that an address is one of.
+/// The network of an address: a /24 of IPv4, a /64 of IPv6.
 fn network(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(v4) => {
@@ -68,9 +68,10 @@ fn network(address: IpAddr) -> String {
     }
 }
 
-/// A program as people know it: "Firefox, Windows"; of one that is not among the known, the beginning of what it calls itself.
+/// The name of a program as people know it: "Firefox, Windows"; of an unknown one, the first 60 characters of what it calls
+/// itself.
 fn name(program: &str) -> String {
-    // In this order: each of them says that it is some of those after it, too.
+    // The order matters: each of these also claims to be some of those after it.
     const BROWSERS: [(&str, &str); 6] = [
         ("Edg", "Edge"),
         ("OPR/", "Opera"),

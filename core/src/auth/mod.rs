@@ -1,4 +1,4 @@
-//! Who is calling: signing in, sessions and their tokens, and what too many wrong passwords bring.
+//! Authentication: signing in, sessions and their tokens, and the limits on wrong passwords.
 mod attempts;
 mod device;
 mod refresh_token;
@@ -20,11 +20,11 @@ pub use token::{Claims, unsubscribe_token, unsubscribed_user};
 
 use sign_in::wrong_credentials;
 
-use crate::{Error, Noun, Result, Text, Tx, users::Account};
+use crate::{Code, Error, Noun, Result, Text, Tx, users::Account};
 
 impl Noun {
     pub const SESSION: Self = Self::new(
-        "session_introuvable",
+        Code::SessionIntrouvable,
         "Session introuvable, ou déjà terminée.",
         "Session not found, or over.",
     );
@@ -41,18 +41,18 @@ pub struct TokenResponse {
     pub expires_in: i64,
 }
 
-/// Who comes with an access token, by which session.
+/// The account and the session of a request with an access token.
 #[derive(Debug, Clone)]
 pub struct Caller {
     pub account: Account,
     pub session: Uuid,
 }
 
-/// The 403 of an account that is disabled, or whose client is.
+/// Refuses, with a 403, an account that is disabled, or whose client is.
 pub fn ensure_may_work(account: &Account) -> Result<()> {
     if !account.is_active {
         return Err(Error::Forbidden {
-            code: "compte_desactive",
+            code: Code::CompteDesactive,
             text: Text::new(
                 "Ce compte est désactivé : adressez-vous à un administrateur.",
                 "This account is disabled: contact an administrator.",
@@ -61,7 +61,7 @@ pub fn ensure_may_work(account: &Account) -> Result<()> {
     }
     if !account.client_actif {
         return Err(Error::Forbidden {
-            code: "client_inactif",
+            code: Code::ClientInactif,
             text: Text::new(
                 "L'accès de votre entreprise est suspendu : adressez-vous à votre interlocuteur habituel.",
                 "The access of your company is suspended: ask your usual contact.",
@@ -71,8 +71,8 @@ pub fn ensure_may_work(account: &Account) -> Result<()> {
     Ok(())
 }
 
-/// Removes sessions that have long been over, and forgets attempts and devices, at most `limit` of each. Gives the greatest of
-/// the counts: below `limit` there is nothing left.
+/// Removes old sessions, counts of attempts and devices, at most `limit` of each. Returns the greatest of the counts: when it
+/// is below `limit`, nothing is left to remove.
 pub async fn purge(tx: &mut Tx<'_>, now: DateTime<Utc>, limit: i64) -> Result<usize> {
     let sessions = sessions::purge(tx, now, limit).await?;
     let most = sessions.max(attempts::purge(&mut **tx, now, limit).await?);

@@ -1,11 +1,10 @@
-//! Refresh tokens: what a client keeps of its session, and what is stored of that.
+//! Refresh tokens: the text that a client keeps, and the hashes of it that are stored.
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::secret::{self, hex};
 
-/// A refresh token: what all of its session share (which finds the session, and which nobody else can know), and 256 bits of
-/// its own.
+/// A refresh token: a secret part that all tokens of one session share, by which the session is found, and 256 bits of its own.
 pub(super) struct RefreshToken(String);
 
 impl RefreshToken {
@@ -26,18 +25,18 @@ impl RefreshToken {
         self.0
     }
 
-    /// What is stored of the shared part.
+    /// The hash of the shared part, as stored.
     pub(super) fn famille(&self) -> Vec<u8> {
         secret::hash(&self.0[..Self::FAMILLE])
     }
 
-    /// What is stored of the whole.
+    /// The hash of the whole token, as stored.
     pub(super) fn hash(&self) -> Vec<u8> {
         secret::hash(&self.0)
     }
 
-    /// The token after this one. Whoever reads the database has `sel` and not this token, whoever stole this token has not `sel`:
-    /// only the two together give the next.
+    /// The next token. It takes both this token and `sel`: a reader of the database has only `sel`, a thief of this token only
+    /// the token.
     pub(super) fn successor(&self, sel: &[u8]) -> Self {
         let own = Sha256::new().chain_update(sel).chain_update(self.0.as_bytes()).finalize();
         Self(format!("{}{}", &self.0[..Self::FAMILLE], hex(&own)))

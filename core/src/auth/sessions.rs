@@ -1,7 +1,7 @@
-//! Sessions: one row a sign-in, read with the account at every request.
+//! Sessions: one row for each sign-in, read with the account at every request.
 //!
-//! **Nothing outlives what should have ended it.** Whoever opens, exchanges or ends a session locks the row of its account
-//! first ([`users::hold`]), and only then looks; so one of two that happen at once comes first, and the other sees it.
+//! **No session outlives what should have ended it.** Every function that opens, exchanges or ends a session first locks the
+//! row of its account ([`users::hold`]), and then reads: of two concurrent ones, the second sees what the first has done.
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use serde_json::json;
@@ -13,17 +13,18 @@ use super::{
     wrong_credentials,
 };
 use crate::{
-    Ctx, Error, Noun, Result, Text, Tx,
+    Code, Ctx, Error, Noun, Result, Text, Tx,
     audit::{Acte, Auteur, Cible, Entry},
     keys::Keys,
     users::{self, Account},
 };
 
-/// How long the refresh token before the present one still gives the present one: an answer that was lost, two tabs.
+/// How long after an exchange the previous token still gives the present one: the response may have been lost, or two tabs may
+/// have sent the same token.
 const GRACE: TimeDelta = TimeDelta::seconds(10);
-/// Sessions that a list shows: the ones used last.
+/// The most sessions that a list shows: those used last.
 const MOST_SHOWN: i64 = 100;
-/// How long the row of a session that is over is kept, for whoever looks into what happened.
+/// How long the row of a session is kept after its `expires_at`, for investigations.
 const KEPT: TimeDelta = TimeDelta::days(30);
 
 crate::enumeration! {
@@ -49,7 +50,7 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// `user_agent` is taken from a header, whatever is in it.
+    /// `user_agent` is the raw header: control characters are removed here, and the text is cut.
     #[must_use]
     pub fn new(adresse: std::net::IpAddr, user_agent: Option<&[u8]>) -> Self {
         let clean = |bytes| {
@@ -105,8 +106,8 @@ impl Session {
     }
 }
 
-/// Opens a session of `account`, as it was when its password was found to be right: the 401 of a wrong password if that has
-/// changed since.
+/// Opens a session of `account`, which is as read when its password was checked. The error is the 401 of a wrong password if
+/// the password has changed since.
 pub async fn open_session(
     tx: &mut Tx<'_>,
     keys: &Keys,
@@ -143,8 +144,9 @@ pub async fn open_session(
     answer(keys, &held, id, token, expires_at, now)
 }
 
-/// Exchanges a refresh token for new tokens. `None` when it is not good any more, and the one that was exchanged before ends
-/// its session, so **the caller commits in both cases**. Within `GRACE` the one exchanged last gives the same successor.
+/// Exchanges a refresh token for new tokens. Returns `None` when the token is not valid any more. A token that was exchanged
+/// before also ends its session, so **the caller commits in both cases**. Within `GRACE` the token exchanged last gives the
+/// same successor again.
 pub async fn refresh(
     tx: &mut Tx<'_>,
     keys: &Keys,
@@ -208,7 +210,7 @@ fn answer(
     })
 }
 
-/// Ends session `id` of user `user_id`; whether it was one of theirs that had not ended.
+/// Ends session `id` of user `user_id`; returns whether it was one of theirs that had not ended.
 pub async fn end_session(
     tx: &mut Tx<'_>,
     user_id: i64,
@@ -224,7 +226,7 @@ pub async fn end_session(
     Ok(lives)
 }
 
-/// Ends all sessions of user `user_id` but `keep`.
+/// Ends all sessions of user `user_id` except `keep`.
 pub async fn end_sessions(
     tx: &mut Tx<'_>,
     user_id: i64,
@@ -236,7 +238,8 @@ pub async fn end_sessions(
     store::revoke_all(tx, user_id, keep, motif, now).await
 }
 
-/// The sessions of user `user_id` that have not ended, those used last first, at most a hundred.
+/// The sessions of user `user_id` that have not ended, at most a hundred, those used last first. `present` is that of the
+/// request.
 pub async fn sessions(
     pool: &PgPool,
     user_id: i64,
@@ -246,7 +249,7 @@ pub async fn sessions(
     store::list(pool, user_id, present.unwrap_or_default(), MOST_SHOWN, now).await
 }
 
-/// Who comes with an access token, if both the session and the account may still be used.
+/// The account and the session of an access token; a 401 if the session has ended, a 403 if the account may not be used.
 pub async fn caller(ctx: &Ctx, access_token: &str) -> Result<Caller> {
     let now = ctx.clock.now();
     let claims = ctx.keys.verify(access_token, now)?;
@@ -257,8 +260,8 @@ pub async fn caller(ctx: &Ctx, access_token: &str) -> Result<Caller> {
     if lives { Ok(Caller { account, session: claims.sid }) } else { Err(session_ended()) }
 }
 
-/// The account of a session that makes something that lasts (a password, the secret of a calendar), which no request that was
-/// overtaken by the end of its session may leave behind. Nobody ends the session until the transaction ends.
+/// The account of `session`. No other transaction can end the session until this one ends. For requests that create something
+/// lasting (a password, the secret of a calendar), so that nothing is created after the session has ended.
 pub async fn hold_session(
     tx: &mut Tx<'_>,
     user_id: i64,
@@ -273,11 +276,11 @@ pub async fn hold_session(
     }
 }
 
-/// The 401 of a session that is over, and of a refresh token that opens none.
+/// The 401 of a session that has ended, and of a refresh token that is not valid.
 #[must_use]
 pub fn session_ended() -> Error {
     Error::Unauthenticated {
-        code: "session_terminee",
+        code: Code::SessionTerminee,
         text: Text::new(
             "Votre session n'est plus valable : reconnectez-vous.",
             "Your session is no longer valid: sign in again.",
@@ -285,7 +288,7 @@ pub fn session_ended() -> Error {
     }
 }
 
-/// Removes sessions that have been over for [`KEPT`], and refresh tokens of versions before; up to `limit` of each.
+/// Removes sessions that expired [`KEPT`] ago, and expired refresh tokens of earlier versions; up to `limit` of each.
 pub(super) async fn purge(tx: &mut Tx<'_>, now: DateTime<Utc>, limit: i64) -> Result<u64> {
     let sessions = store::purge_sessions(&mut **tx, now - KEPT, limit).await?;
     Ok(sessions.max(store::purge_tokens(&mut **tx, now, limit).await?))

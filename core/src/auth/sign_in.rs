@@ -1,20 +1,20 @@
 //! Names and passwords.
 //!
-//! A wrong password, an account that does not exist and one that is locked are answered alike, in code, text and time: who
-//! guesses learns nothing, not even that the right password was among the guesses that were not looked at.
+//! A wrong password, an account that does not exist and one that is locked get the same response, in code, text and time:
+//! somebody who guesses learns nothing, not even that one of the guesses that were not checked was right.
 use std::net::IpAddr;
 
 use serde_json::json;
 
 use super::{attempts::Attempt, ensure_may_work};
 use crate::{
-    Ctx, Error, Result, Text,
+    Code, Ctx, Error, Result, Text,
     audit::{Acte, Auteur, Cible, Entry},
     users::{self, Account, Password, Verified},
 };
 
-/// Checks a name (or e-mail address) and password coming from `address`. What is counted and written down of it is so at once,
-/// outside any transaction: it is true whatever becomes of the request.
+/// Checks a name (or e-mail address) and password that come from `address`. Its counts and audit entries are written at once,
+/// outside any transaction: they stay, whether the request succeeds or not.
 pub async fn authenticate(
     ctx: &Ctx,
     login: &str,
@@ -32,7 +32,7 @@ pub async fn authenticate(
     Ok(account)
 }
 
-/// The account of user `id`, if `password` is its own. A wrong one counts like one of a sign-in, and locks like it.
+/// The account of user `id`, or `None` if `password` is not its own. A wrong one counts, and locks, like one at sign-in.
 pub async fn confirm_password(
     ctx: &Ctx,
     id: i64,
@@ -44,11 +44,11 @@ pub async fn confirm_password(
     judge(ctx, who, password).await
 }
 
-/// Who says that a password is theirs.
+/// A claim to know the password of an account.
 struct Who<'a> {
     login: &'a str,
     account: Option<Account>,
-    /// What is written down if it is not.
+    /// What is recorded when the password is refused.
     acte: Acte,
     address: IpAddr,
 }
@@ -88,7 +88,7 @@ async fn judge(ctx: &Ctx, who: Who<'_>, password: Password) -> Result<Option<Acc
     }
 }
 
-/// Writes down that somebody was refused, and why. What was typed is not: it may be a password in the wrong field.
+/// Records a refusal and its reason; not what was typed: it may be a password in the wrong field.
 async fn refused(
     ctx: &Ctx,
     acte: Acte,
@@ -108,10 +108,10 @@ async fn refused(
     entry.record(&mut connection, ctx.clock.now()).await
 }
 
-/// The 401 of a sign-in, whatever was wrong.
+/// The 401 of a sign-in, the same whatever was wrong.
 pub(super) fn wrong_credentials() -> Error {
     Error::Unauthenticated {
-        code: "identifiants_incorrects",
+        code: Code::IdentifiantsIncorrects,
         text: Text::new(
             "Identifiant ou mot de passe incorrect. Après cinq essais manqués, attendez cinq minutes : d'ici là, même le bon \
              mot de passe est refusé.",

@@ -1,4 +1,4 @@
-//! SQL of `sessions`, and of what versions before left in `refresh_tokens`; nothing else.
+//! SQL of `sessions` and `appareils`, and of the `refresh_tokens` that earlier versions left; nothing else.
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor, PgPool};
 use uuid::Uuid;
@@ -46,7 +46,7 @@ pub(super) async fn insert(
     Ok(())
 }
 
-/// Whose session it is, without a lock: that of the account comes first.
+/// The user of a session, read without a lock: the row of the account is locked before that of the session.
 pub(super) async fn owner(db: &mut PgConnection, famille: &[u8]) -> Result<Option<i64>> {
     Ok(sqlx::query_scalar!("select user_id from sessions where famille = $1", famille)
         .fetch_optional(db)
@@ -96,7 +96,7 @@ pub(super) async fn exchange(
     Ok(())
 }
 
-/// Whether session `id` is one of user `user_id` that has not ended.
+/// Whether session `id` belongs to user `user_id` and has not ended.
 pub(super) async fn lives(
     tx: &mut PgConnection,
     id: Uuid,
@@ -177,7 +177,8 @@ pub(super) async fn list(
     .await?)
 }
 
-/// Account `user_id`, and whether session `sid` is one of its and lives: one statement, at every request.
+/// Account `user_id`, and whether session `sid` belongs to it and has not ended: one statement, because it runs at every
+/// request.
 pub(super) async fn find_caller(
     db: impl PgExecutor<'_>,
     sid: Uuid,
@@ -216,7 +217,7 @@ pub(super) async fn find_caller(
     }))
 }
 
-/// Removes up to `limit` sessions that nobody could use since `before`.
+/// Removes up to `limit` sessions that expired before `before`.
 pub(super) async fn purge_sessions(
     db: impl PgExecutor<'_>,
     before: DateTime<Utc>,
@@ -235,7 +236,7 @@ pub(super) async fn purge_sessions(
     Ok(gone.rows_affected())
 }
 
-/// Removes up to `limit` refresh tokens of versions before that have expired.
+/// Removes up to `limit` expired refresh tokens of earlier versions.
 pub(super) async fn purge_tokens(
     db: impl PgExecutor<'_>,
     now: DateTime<Utc>,
@@ -254,7 +255,7 @@ pub(super) async fn purge_tokens(
     Ok(gone.rows_affected())
 }
 
-/// Whether anything is remembered of where user `user_id` signed in from.
+/// Whether any device of user `user_id` is known.
 pub(super) async fn has_devices(tx: &mut PgConnection, user_id: i64) -> Result<bool> {
     let found = sqlx::query_scalar!(
         r#"select exists (select from appareils where user_id = $1) as "it!""#,
@@ -263,7 +264,7 @@ pub(super) async fn has_devices(tx: &mut PgConnection, user_id: i64) -> Result<b
     Ok(found.fetch_one(tx).await?)
 }
 
-/// Remembers a device; whether it was not known.
+/// Records that a device was seen; returns whether it is new.
 pub(super) async fn see_device(
     tx: &mut PgConnection,
     user_id: i64,

@@ -1,15 +1,15 @@
-//! Access tokens: signed JWTs that name the account and its role.
+//! Access tokens: signed JWTs that name the account and its role; and the tokens of the links in digests.
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    Error, Result, Text,
+    Code, Error, Result, Text,
     keys::{Keys, Kind, invalid},
     users::{Account, UserRole},
 };
 
-/// What an access token says.
+/// The claims of an access token.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Claims {
     /// The e-mail address.
@@ -20,9 +20,9 @@ pub struct Claims {
     pub iat: i64,
     pub exp: i64,
     pub jti: Uuid,
-    /// The session that it belongs to, and ends with.
+    /// The session of the token: once it has ended, the token is refused.
     pub sid: Uuid,
-    /// `users.token_version` when it was made: programs of the version before compare it, as long as they run beside this one.
+    /// `users.token_version` when it was made: programs of the previous version compare it, while they run beside this one.
     #[serde(default)]
     pub ver: i32,
 }
@@ -48,7 +48,7 @@ impl Keys {
         self.sign(Kind::Access, &claims)
     }
 
-    /// The claims of `token`, if it is ours, an access token, and has not expired.
+    /// The claims of `token`, if one of our keys has signed it, it is an access token, and it has not expired.
     #[doc(hidden)]
     pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Claims> {
         let claims: Claims = self.read(Kind::Access, token)?;
@@ -56,7 +56,7 @@ impl Keys {
     }
 }
 
-/// What the link in a digest says.
+/// The claims of the link in a digest.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Unsubscribe {
     sub: String,
@@ -66,16 +66,17 @@ struct Unsubscribe {
 
 const UNSUBSCRIBE: &str = "desabonnement";
 
-/// A token that ends the digests of a user, and does nothing else. It is good for a year: mails are kept.
+/// A token that ends the digests of a user, and does nothing else. It is valid for a year, because mails are kept.
 ///
-/// Its key must live as long: after a rotation it is good while the previous key is still there, and a second rotation within
-/// the year ends it. Whoever follows a dead link is asked to sign in, where the digest is turned off as well.
+/// Its key must be kept as long: after one rotation it is valid while the previous key is configured, and a second rotation
+/// within the year ends it. A link that is no longer valid asks the user to sign in, where the digest can be turned off as
+/// well.
 pub fn unsubscribe_token(keys: &Keys, user_id: i64, now: DateTime<Utc>) -> Result<String> {
     let exp = (now + TimeDelta::days(365)).timestamp();
     keys.sign(Kind::Unsubscribe, &Unsubscribe { sub: UNSUBSCRIBE.to_owned(), user_id, exp })
 }
 
-/// Whose digests `token` ends.
+/// The user whose digests `token` ends.
 pub fn unsubscribed_user(keys: &Keys, token: &str, now: DateTime<Utc>) -> Result<i64> {
     let said: Unsubscribe = keys.read(Kind::Unsubscribe, token)?;
     if said.sub != UNSUBSCRIBE {
@@ -86,7 +87,7 @@ pub fn unsubscribed_user(keys: &Keys, token: &str, now: DateTime<Utc>) -> Result
 
 fn expired() -> Error {
     Error::Unauthenticated {
-        code: "jeton_expire",
+        code: Code::JetonExpire,
         text: Text::new(
             "Votre session a expiré : reconnectez-vous.",
             "Your session has expired: sign in again.",
@@ -154,7 +155,7 @@ mod tests {
         assert!(keys.verify(&link, now()).is_err());
         assert!(unsubscribed_user(&keys, &token(&keys), now()).is_err());
 
-        // The right claims under the other name are not enough either.
+        // The right claims under the other `typ` are refused, too.
         let claims: Claims = keys.read(Kind::Access, &token(&keys)).unwrap();
         let disguised = keys.sign(Kind::Unsubscribe, &claims).unwrap();
         assert!(keys.verify(&disguised, now()).is_err());
@@ -188,7 +189,7 @@ mod tests {
         other.secret_key = Secret::new("another key of thirty-two letters");
         assert!(ours.verify(&token(&Keys::new(&other).unwrap()), now()).is_err());
 
-        // `alg: none`, the oldest trick: {"alg":"none"} . claims . nothing
+        // A token without a signature: {"alg":"none"} . claims . nothing
         let good = token(&ours);
         let claims = good.split('.').nth(1).unwrap();
         assert!(ours.verify(&format!("eyJhbGciOiJub25lIn0.{claims}."), now()).is_err());

@@ -1,5 +1,5 @@
-//! Visits and deadlines in the calendar of a phone, by an address with a secret of its owner's in it: what reads it has
-//! no other way to sign in. The secret opens these calendars and nothing else, and can be revoked.
+//! Visits and deadlines in the calendar of a phone. The address of a calendar contains a secret of its owner: a calendar
+//! program has no other way to sign in. The secret gives access to these calendars and nothing else, and can be revoked.
 mod render;
 mod store;
 
@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 pub use render::{Calendrier, of_plannings, of_technicien};
 
-use crate::{Ctx, Error, Result, Text, Tx, auth, secret, techniciens, users};
+use crate::{Code, Ctx, Error, Result, Text, Tx, auth, secret, techniciens, users};
 
 /// The addresses of somebody's calendars. They are shown once: only their owner keeps them.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
@@ -30,8 +30,8 @@ pub struct CalendrierEtat {
     pub created_at: Option<DateTime<Utc>>,
 }
 
-/// Gives user `user_id` new addresses; those given before are worthless from now on. `session` is the one that asks, whose end
-/// leaves none behind.
+/// Gives user `user_id` new addresses, and ends those given before. `session` is the session of the request: a 401 if it has
+/// ended.
 pub async fn renew(
     ctx: &Ctx,
     tx: &mut Tx<'_>,
@@ -51,7 +51,7 @@ pub async fn renew(
     })
 }
 
-/// Makes the addresses of user `user_id` worthless.
+/// Ends the addresses of user `user_id`.
 pub async fn revoke(tx: &mut Tx<'_>, user_id: i64) -> Result<()> {
     store::delete(tx, user_id).await
 }
@@ -62,7 +62,7 @@ pub async fn etat(pool: &PgPool, user_id: i64) -> Result<CalendrierEtat> {
     Ok(CalendrierEtat { actif: created_at.is_some(), created_at })
 }
 
-/// The owner of an address, whose account must be active, and whose client.
+/// The owner of an address; a 401 if the secret is unknown or the account disabled, a 403 if its client is.
 pub async fn owner(pool: &PgPool, jeton: &str) -> Result<users::Account> {
     let found = match store::owner(pool, &secret::hash(jeton)).await? {
         Some(id) => users::find_account(pool, id).await?,
@@ -70,7 +70,7 @@ pub async fn owner(pool: &PgPool, jeton: &str) -> Result<users::Account> {
     };
     let account =
         found.filter(|account| account.is_active).ok_or_else(|| Error::Unauthenticated {
-            code: "jeton_invalide",
+            code: Code::JetonInvalide,
             text: Text::new(
                 "Ce lien d'agenda n'est plus valable : créez-en un nouveau dans vos paramètres.",
                 "This calendar link is no longer valid: make a new one in your settings.",

@@ -1,6 +1,6 @@
-//! What a calendar holds, as iCalendar (RFC 5545). Times are UTC, which every program shows in its own zone. Visits are
-//! single events, not a rule: no rule of the format says "the 31st, else the last day", and a phone would reckon a rule by
-//! its own idea of Morocco's clocks.
+//! The content of a calendar, as iCalendar (RFC 5545). Times are UTC, which every program shows in its own zone. Visits are
+//! single events, not a recurrence rule: no rule of the format says "the 31st, else the last day", and a phone would apply a
+//! rule by its own data on the clock in Morocco.
 use chrono::{DateTime, TimeDelta, Utc};
 use icalendar::{Calendar, Component as _, Event, EventLike as _};
 
@@ -16,10 +16,10 @@ use crate::{
 
 /// How far ahead visits are shown.
 const HORIZON: TimeDelta = TimeDelta::days(92);
-/// Rows that are read for one calendar, and events that it has.
+/// The most rows that are read for one calendar, and the most visits in it.
 const MOST_ROWS: i64 = 1000;
 const MOST: usize = 2000;
-/// A visit has no duration of its own.
+/// The length of a visit in the calendar: visits have no duration of their own.
 const VISIT: TimeDelta = TimeDelta::hours(1);
 
 /// A calendar, as text.
@@ -30,7 +30,7 @@ pub struct Calendrier(pub String);
 pub async fn of_plannings(ctx: &Ctx, scope: Scope, lang: Lang) -> Result<Calendrier> {
     let now = ctx.clock.now();
     let rows = planning::calendar(&ctx.pool, scope, MOST_ROWS).await?;
-    // All of them in the order of time, and then cut: a daily one does not push out a yearly one.
+    // All visits are sorted by time, and then cut: those of a daily planning do not push out those of a yearly one.
     let mut visits = Vec::new();
     for row in &rows {
         let dates = row.planning.dates(now).take_while(|date| *date < now + HORIZON);
@@ -54,7 +54,7 @@ pub async fn of_plannings(ctx: &Ctx, scope: Scope, lang: Lang) -> Result<Calendr
     Ok(calendar(name, events.collect()))
 }
 
-/// The interventions of a technicien that are not over, each until its deadline.
+/// The interventions of a technicien that have a deadline and are not over, each as an event that ends at its deadline.
 pub async fn of_technicien(ctx: &Ctx, technicien_id: i64, lang: Lang) -> Result<Calendrier> {
     let now = ctx.clock.now();
     let rows = interventions::calendar(&ctx.pool, technicien_id, MOST_ROWS).await?;
@@ -74,7 +74,7 @@ pub async fn of_technicien(ctx: &Ctx, technicien_id: i64, lang: Lang) -> Result<
     Ok(calendar(name, events.collect()))
 }
 
-/// An event whose name stays the same from one reading to the next, so that it moves and does not double.
+/// An event whose UID is the same at each reading, so that programs move it instead of adding it again.
 fn event(ctx: &Ctx, name: &str, now: DateTime<Utc>) -> Event {
     let mut event = Event::new();
     event.uid(&format!("{name}@{}", ctx.mailer.domain())).timestamp(now);
@@ -82,7 +82,7 @@ fn event(ctx: &Ctx, name: &str, now: DateTime<Utc>) -> Event {
 }
 
 fn calendar(name: &str, events: Vec<Event>) -> Calendrier {
-    // What `Calendar::new` says of itself is the crate's.
+    // `Calendar::new` would set properties of the crate.
     let mut calendar = Calendar::empty();
     calendar.append_property(("VERSION", "2.0"));
     calendar.append_property(("PRODID", "-//MIF Maroc//ERP//FR"));

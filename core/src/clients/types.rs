@@ -1,4 +1,4 @@
-//! What a client is on the wire and in the program.
+//! The types of clients, on the wire and in the program.
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -63,7 +63,7 @@ pub const SORTABLE: &[&str] = &[
     "date_creation",
 ];
 
-/// The Moroccan company id: 15 digits. The spaces that group them on paper are left out.
+/// The Moroccan company id: 15 digits. The spaces that group them on paper are removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ice(pub String);
 
@@ -87,8 +87,8 @@ impl Field for Ice {
     }
 }
 
-/// A number that can be called, as its owner writes it: 6 to 15 digits ([E.164] has no more), perhaps a `+` before
-/// them, and what people put between them.
+/// A phone number as its owner writes it: 6 to 15 digits ([E.164] has no more), an optional `+` before them, and the separators
+/// that people put between them.
 ///
 /// [E.164]: https://www.itu.int/rec/T-REC-E.164
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,7 +116,7 @@ impl Field for Telephone {
     }
 }
 
-/// All fields of a client but its id and its age.
+/// All fields of a client that a request sets: not its id, creation date and version.
 #[derive(Debug, Clone, Input)]
 #[input(patch = ClientPatch, of = Client)]
 pub struct ClientFields {
@@ -144,7 +144,7 @@ pub struct ClientFields {
 #[derive(Debug, Clone, Input)]
 pub struct ClientFilter {
     pub type_client: Option<TypeClient>,
-    /// In any case.
+    /// In any case, with or without accents.
     pub ville: Option<String>,
     pub niveau_service: Option<NiveauService>,
     pub is_active: Option<bool>,

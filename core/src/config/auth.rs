@@ -6,7 +6,7 @@ use super::{
     env::{Env, Secret},
 };
 
-/// `ALGORITHM` of access tokens.
+/// `ALGORITHM`: how tokens are signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JwtAlgorithm {
     Hs256,
@@ -18,21 +18,21 @@ pub enum JwtAlgorithm {
 pub struct AuthConfig {
     /// `SECRET_KEY`: at least 32 characters outside `ENVIRONMENT=dev`.
     pub secret_key: Secret,
-    /// `SECRET_KEY_PREVIOUS`: checks the tokens that it signed before the key was rotated, and signs none. A second key
-    /// that is put here ahead of a rotation lets replicas that restart one by one know each other's tokens.
+    /// `SECRET_KEY_PREVIOUS`: checks the tokens that it signed before the key was rotated, and signs none. With the next key
+    /// set here ahead of a rotation, replicas that restart one by one accept each other's tokens.
     pub previous_secret_key: Option<Secret>,
     pub algorithm: JwtAlgorithm,
     /// `JWT_PRIVATE_KEY_FILE`: PEM, for RS256 and EdDSA.
     pub private_key_file: Option<PathBuf>,
-    /// `JWT_PREVIOUS_KEY_FILE`: PEM, private as it was; what `SECRET_KEY_PREVIOUS` is to HS256. Absent or empty: none.
+    /// `JWT_PREVIOUS_KEY_FILE`: the previous private key (PEM); what `SECRET_KEY_PREVIOUS` is to HS256. Absent or empty: none.
     pub previous_key_file: Option<PathBuf>,
     /// `ACCESS_TOKEN_EXPIRE_MINUTES`
     pub access_token_minutes: i64,
-    /// `REFRESH_TOKEN_EXPIRE_DAYS`: a session that nobody uses for so long ends.
+    /// `REFRESH_TOKEN_EXPIRE_DAYS`: a session that is not used for so long ends.
     pub refresh_token_days: i64,
     /// `SESSION_MAX_DAYS` (90): a session ends after so long, however much it is used.
     pub session_days: i64,
-    /// `AUDIT_DAYS` (730): who did what is kept for so long, in whole days.
+    /// `AUDIT_DAYS` (730): how long the audit is kept, in whole days.
     pub audit_days: i64,
 }
 
@@ -100,7 +100,7 @@ impl AuthConfig {
         Secret::new(key)
     }
 
-    /// It makes tokens good like the one that signs, so it is held to the same.
+    /// Tokens that it signed are accepted, so it must meet the same rules as the key that signs.
     fn previous_secret_key(env: &mut Env, environment: Environment) -> Option<Secret> {
         let key = env.passing_secret("SECRET_KEY_PREVIOUS").unwrap_or_default()?;
         Self::check(env, "SECRET_KEY_PREVIOUS", &key, environment);
@@ -108,7 +108,7 @@ impl AuthConfig {
     }
 
     fn check(env: &mut Env, name: &'static str, key: &str, environment: Environment) {
-        /// Keys that stand in examples of this backend and of the one before it.
+        /// Keys from the examples of this backend and of the one before it.
         const KNOWN: [&str; 4] = ["changeme", "secret", "your-secret-key", "supersecret"];
         let weak = key.len() < 32 || KNOWN.iter().any(|k| key.to_ascii_lowercase().starts_with(k));
         if weak && environment != Environment::Dev {

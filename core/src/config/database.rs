@@ -1,20 +1,21 @@
 //! Where the database is.
 use std::{fmt, str::FromStr as _, time::Duration};
 
-use sqlx::{ConnectOptions as _, postgres::PgConnectOptions};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use sqlx::postgres::PgConnectOptions;
 
 use super::env::{Env, Secret};
 
 #[derive(Clone)]
 pub struct DatabaseConfig {
-    /// `DATABASE_URL`, or made from `POSTGRES_USER/PASSWORD/DB/HOST/PORT`. Most have the password in it.
+    /// `DATABASE_URL`, or made from `POSTGRES_USER/PASSWORD/DB/HOST/PORT`. It usually contains the password.
     pub url: Secret,
     /// `DATABASE_MAX_CONNECTIONS` of this process (10).
     pub max_connections: u32,
-    /// `DATABASE_STATEMENT_SECONDS`: what one statement may take (10); the server ends it then.
+    /// `DATABASE_STATEMENT_SECONDS` (10): the server ends a statement that takes longer.
     pub statement_limit: Duration,
-    /// `DATABASE_APP_ROLE`: the role of the API and the workers, where it is not the one that owns the schema. `erp-api migrate`
-    /// gives it the rights that they need.
+    /// `DATABASE_APP_ROLE`: the role of the API and the workers, if it is not the owner of the schema. `erp-api migrate` grants
+    /// it the rights that they need.
     pub app_role: Option<String>,
 }
 
@@ -82,12 +83,9 @@ impl DatabaseConfig {
         let host = env.text("POSTGRES_HOST").unwrap_or_else(|| "localhost".to_owned());
         let port: u16 = env.parse("POSTGRES_PORT", 5432, |p| *p > 0, "un port", "5432");
         let Ok(password) = env.secret("POSTGRES_PASSWORD") else { return String::new() };
-        let options = PgConnectOptions::new_without_pgpass();
-        let options = options.host(&host).port(port).username(&user).database(&database);
-        let options = match password {
-            Some(password) => options.password(&password),
-            None => options,
-        };
-        options.to_url_lossy().into()
+        let escape = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let (user, database) = (escape(&user), escape(&database));
+        let password = password.map(|p| format!(":{}", escape(&p))).unwrap_or_default();
+        format!("postgres://{user}{password}@{host}:{port}/{database}")
     }
 }

@@ -1,13 +1,13 @@
-//! What the processes that decode uploaded files may take.
+//! The limits of the processes that decode uploaded files.
 use std::time::Duration;
 
 use super::env::Env;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DecoderConfig {
-    /// `DECODER_MEMORY_MB` (384): address space of all of them at once, and the most that one gets.
+    /// `DECODER_MEMORY_MB` (384): address space of all these processes together, and the most that one gets.
     pub memory_mib: u32,
-    /// `DECODER_CPU_SECONDS` (15): processor time for one file; thrice as much by the clock.
+    /// `DECODER_CPU_SECONDS` (15): processor time for one file; three times as much by the clock.
     pub processor_time: Duration,
 }
 
@@ -20,7 +20,7 @@ impl DecoderConfig {
             "un nombre de Mio de 128 à 65536",
             "384",
         );
-        // The job ends after two minutes, and one may wait for another: thrice this, twice, and the storage.
+        // An attempt ends after two minutes, and may wait for another one to end: six times this at most, plus the storage.
         let seconds = env.parse(
             "DECODER_CPU_SECONDS",
             15,

@@ -1,4 +1,4 @@
-//! Reading variables, and collecting what is wrong with them.
+//! Reads variables, and collects the faults in them.
 use std::{
     borrow::Cow,
     collections::{HashMap, HashSet},
@@ -8,8 +8,8 @@ use std::{
 
 use super::sources::{Source, Sources};
 
-/// Secrets that may come by file: `<NAME>_FILE` names one whose trimmed content is the value. An environment is seen by
-/// whoever may list processes or inspect a container; a file by who may read it.
+/// Secrets that may be given by file: `<NAME>_FILE` names a file whose trimmed content is the value. Everybody who may list
+/// processes or inspect a container sees an environment; a file is seen only by those who may read it.
 pub const BY_FILE: [&str; 7] = [
     "SECRET_KEY",
     "SECRET_KEY_PREVIOUS",
@@ -20,7 +20,7 @@ pub const BY_FILE: [&str; 7] = [
     "SENTRY_DSN",
 ];
 
-/// One variable that stops start-up.
+/// A variable whose fault prevents the start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettingFault {
     pub name: Cow<'static, str>,
@@ -34,7 +34,7 @@ impl std::fmt::Display for SettingFault {
     }
 }
 
-/// A value that is never shown.
+/// A value that `Debug` does not show.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -44,7 +44,7 @@ impl Secret {
         Self(value.into())
     }
 
-    /// The value, for whoever must use it.
+    /// The value itself.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
@@ -57,7 +57,7 @@ impl std::fmt::Debug for Secret {
     }
 }
 
-/// A setting whose fault has been noted: there is nothing more to say of it.
+/// A setting whose fault has been recorded already.
 #[derive(Debug)]
 pub(super) struct Faulty;
 
@@ -65,14 +65,14 @@ pub(super) struct Faulty;
 #[derive(Debug)]
 pub struct Env {
     values: HashMap<String, String>,
-    /// Which of them `.env` has brought.
+    /// The names of those that come from `.env`.
     dotenv: HashSet<String>,
     faults: Vec<SettingFault>,
     sources: Sources,
 }
 
-/// What is wrong with `.env`, whose lines are `lines` as far as they can be read; that there is none is right. The line at
-/// fault is not repeated, it may be a secret: the one before it is named.
+/// The fault of `.env`, whose lines are `lines` as far as they can be parsed; a missing file is none. The line at fault may be
+/// a secret, so it is not repeated: the variable before it is named.
 fn dotenv_fault(
     error: &dotenvy::Error,
     lines: impl Iterator<Item = dotenvy::Result<(String, String)>>,
@@ -134,7 +134,7 @@ impl Env {
         self.secret_where(name, |_| false)
     }
 
-    /// The same for one that comes and goes: as long as its file is absent or empty there is none.
+    /// The same for a secret that is optional: while its file is absent or empty there is none.
     pub(super) fn passing_secret(&mut self, name: &'static str) -> Result<Option<String>, Faulty> {
         self.secret_where(name, |content| match content {
             Ok(text) => text.trim().is_empty(),
@@ -208,7 +208,7 @@ impl Env {
         }
     }
 
-    /// One of the named values, in any case.
+    /// One of the named values, in any case, or `default` when unset; any other value is a fault.
     pub(super) fn one_of<T: Copy>(
         &mut self,
         name: &'static str,
@@ -224,7 +224,7 @@ impl Env {
         default
     }
 
-    /// Where all that was looked for came from, or the faults.
+    /// Where each setting that was read came from, or the faults.
     pub(super) fn finish(self) -> Result<Sources, Vec<SettingFault>> {
         if self.faults.is_empty() { Ok(self.sources) } else { Err(self.faults) }
     }

@@ -9,16 +9,16 @@ use super::env::Env;
 pub struct HttpConfig {
     /// `BIND_ADDR` (0.0.0.0:8000)
     pub bind_addr: SocketAddr,
-    /// `PUBLIC_URL` (`FRONTEND_URL`), without a slash at its end: where the world reaches this API, for links in mails and
+    /// `PUBLIC_URL` (`FRONTEND_URL`), without a slash at its end: the public address of this API, for links in mails and
     /// calendars. By default the frontend's proxy serves both.
     pub public_url: String,
     /// `CORS_ALLOW_ORIGINS`: separated by commas, with or without the brackets and quotes of a JSON list.
     pub cors_origins: Vec<String>,
     /// `PUBLIC_EQUIPEMENTS`: equipment is readable without a token, as in the old backend.
     pub public_equipements: bool,
-    /// `REQUIRE_IF_MATCH`: an edit must say which version it was made from; by default it may.
+    /// `REQUIRE_IF_MATCH`: an edit must say which version it was made from; by default this is optional.
     pub require_if_match: bool,
-    /// `DOCS_PUBLIC` (true): the documentation of the API is for everybody, not for those alone who are signed in.
+    /// `DOCS_PUBLIC` (true): everybody may read the documentation of the API, and not only users who are signed in.
     pub docs_public: bool,
     /// `RATE_LIMIT_PER_MINUTE` (300): requests of one user, or of one address without a token; 0 is no limit.
     pub rate_limit_per_minute: u32,
@@ -93,7 +93,7 @@ impl HttpConfig {
         let networks: Result<Vec<IpNet>, _> =
             text.split(',').map(|item| network(item.trim())).collect();
         let fault = match networks {
-            // Whoever is trusted may write any address: nobody then knows who calls.
+            // A trusted proxy may send any address: if all are trusted, the address of a client is unknown.
             Ok(networks) if networks.iter().any(|network| network.prefix_len() == 0) => {
                 format!("« {text} » est le monde entier : nommez les mandataires")
             }
@@ -107,7 +107,7 @@ impl HttpConfig {
     }
 }
 
-/// The items of a JSON list, whose quotes may be gone (`.env` and shells take them), or of one separated by commas.
+/// The items of a JSON list, with or without its quotes (`.env` and shells remove them), or of one separated by commas.
 fn list(text: &str) -> Vec<String> {
     let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     let item = |item: &str| item.trim().trim_matches(['"', '\'']).trim_end_matches('/').to_owned();

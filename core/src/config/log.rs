@@ -18,9 +18,9 @@ pub struct LogConfig {
     pub format: LogFormat,
     /// `OTEL_EXPORTER_OTLP_ENDPOINT`: where traces go, over HTTP; unset: nowhere.
     pub otlp_endpoint: Option<String>,
-    /// What the errors are said to come from.
+    /// The environment that errors are reported with.
     pub environment: &'static str,
-    /// `SENTRY_DSN`: where errors go as well; unset: into the log alone. It has a key in it.
+    /// `SENTRY_DSN`: where errors are sent, besides the log; unset: nowhere. It contains a key.
     pub sentry_dsn: Option<Secret>,
 }
 

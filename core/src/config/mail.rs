@@ -1,4 +1,4 @@
-//! How mails leave, and what they link to.
+//! How mails are sent, and what they link to.
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -9,34 +9,34 @@ use crate::mailer::{SmtpConfig, SmtpTls};
 
 #[derive(Debug, Clone)]
 pub struct MailConfig {
-    /// `SMTP_HOST` (localhost), `SMTP_PORT` (25, 587 or 465 after `SMTP_TLS`), `SMTP_USER`, `SMTP_PASSWORD`,
-    /// `SMTP_TLS`, `EMAILS_FROM_EMAIL`, `EMAILS_FROM_NAME`, `SMTP_TIMEOUT_SECONDS`, `SMTP_DOT_TIMEOUT_SECONDS`,
-    /// `EMAILS_TRANSMISSIONS`, `EMAILS_IDEMPOTENCY_HEADER`.
+    /// `SMTP_HOST` (localhost), `SMTP_PORT` (25, 587 or 465, by `SMTP_TLS`), `SMTP_USER`, `SMTP_PASSWORD`, `SMTP_TLS`,
+    /// `EMAILS_FROM_EMAIL`, `EMAILS_FROM_NAME`, `SMTP_TIMEOUT_SECONDS`, `SMTP_DOT_TIMEOUT_SECONDS`, `EMAILS_TRANSMISSIONS`,
+    /// `EMAILS_IDEMPOTENCY_HEADER`.
     pub smtp: SmtpConfig,
     /// `FRONTEND_URL`, without a slash at its end: where links in mails lead.
     pub frontend_url: String,
-    /// `EMAILS_GROUP_SECONDS` (600): what comes to a person within so long is one mail; 0: each its own, at once.
+    /// `EMAILS_GROUP_SECONDS` (600): what a person is told within so long is one mail; 0: one mail each, at once.
     pub group: TimeDelta,
     /// `EMAILS_INCERTAINS` (`par_type`)
     pub in_doubt: InDoubt,
-    /// `SMTP_MAX_PER_MINUTE` (0: none): transmissions that all workers together begin in a minute.
+    /// `SMTP_MAX_PER_MINUTE` (0: no limit): transmissions that all workers together begin in a minute.
     pub per_minute: Option<u32>,
-    /// `SMTP_MAX_CONNECTIONS` (0: none): connections that all workers together have open.
+    /// `SMTP_MAX_CONNECTIONS` (0: no limit): connections that all workers together have open.
     pub connections: Option<u32>,
 }
 
-/// What becomes of a mail that the server may have accepted, or not.
+/// What happens to a mail of which nobody knows whether the server has accepted it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InDoubt {
     /// `renvoyer`: it is sent again, under the same Message-ID.
     Resend,
     /// `garder`: it becomes `incertaine`; an admin may send it again.
     Keep,
-    /// `par_type`: what somebody has to act on is sent again, information and digests are kept.
+    /// `par_type`: a mail that asks for an action or concerns the account is sent again; information and digests are kept.
     ByType,
 }
 
-/// The headers that a mail has anyway.
+/// The headers that mails have already: `EMAILS_IDEMPOTENCY_HEADER` can be none of them.
 const OWN_HEADERS: &[&str] = &[
     "From",
     "To",

@@ -25,7 +25,7 @@ impl Default for Sla {
 
 const EXAMPLE: &str = "urgente=2,haute=24,normale=72,basse=168";
 
-/// `SLA_HOURS`: hours by priority, separated by commas; a priority that is not named keeps its target of the contract.
+/// `SLA_HOURS`: hours by priority, separated by commas; a priority that is not named keeps the default of the contract.
 pub(super) fn read(env: &mut Env) -> Sla {
     let mut sla = Sla::default();
     let Some(text) = env.text("SLA_HOURS") else { return sla };

@@ -1,4 +1,4 @@
-//! Where each setting came from, for `check-config` and for whoever changes a secret where it is kept.
+//! Where each setting came from, for `check-config`, and for programs that replace a secret in its file.
 use std::{
     collections::BTreeMap,
     fmt,
@@ -8,7 +8,7 @@ use std::{
 /// What gave a setting its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// Nothing: the default holds.
+    /// Nothing: the default applies.
     Default,
     Environment,
     /// `.env` of the working directory.
@@ -28,7 +28,7 @@ impl fmt::Display for Source {
     }
 }
 
-/// Every setting that was looked for: what may be shown of it, and its source. Secrets are never in it.
+/// Every setting that was read: its source, and what may be shown of it, which is never a secret.
 #[derive(Debug, Clone, Default)]
 pub struct Sources(BTreeMap<&'static str, (Source, String)>);
 
@@ -46,7 +46,7 @@ impl Sources {
         }
     }
 
-    /// How many were given, rather than left to their defaults.
+    /// How many were given, and not left to their defaults.
     #[must_use]
     pub fn given(&self) -> usize {
         self.0.values().filter(|(source, _)| *source != Source::Default).count()

@@ -21,7 +21,7 @@ pub struct UploadConfig {
     pub max_bytes: u64,
     /// `UPLOAD_QUOTA_MB` (2048): MiB that one user may upload in a day; 0 is no limit.
     pub quota_mib: u32,
-    /// `PUBLIC_UPLOADS`: whoever has the plain address of a file reads it, as in the old backend.
+    /// `PUBLIC_UPLOADS`: everybody can read a file by its plain address, as in the old backend.
     pub public: bool,
 }
 

@@ -1,4 +1,4 @@
-//! How a worker works.
+//! The settings of a worker.
 use std::{net::SocketAddr, time::Duration};
 
 use super::env::{Env, SettingFault};
@@ -9,7 +9,7 @@ pub struct WorkerConfig {
     pub concurrency: Option<usize>,
     /// `WORKER_QUEUES`: the queues that this process serves, separated by commas; unset: all.
     pub queues: Option<Vec<String>>,
-    /// `WORKER_RESCUE_SECONDS`: the jobs of a worker that has been silent for so long go to others (25).
+    /// `WORKER_RESCUE_SECONDS` (25): the jobs of a worker that has been silent for so long go to others.
     pub rescue_after: Duration,
     /// `ENABLE_SCHEDULER` (true): this process takes part in scheduling.
     pub scheduler: bool,
@@ -63,7 +63,8 @@ impl WorkerConfig {
         }
     }
 
-    /// What is wrong with `WORKER_QUEUES`, where the queues are `known`: a worker without a queue of that name would wait for ever.
+    /// The faults of `WORKER_QUEUES`, where the queues are `known`: a worker that serves an unknown queue would never get a
+    /// job.
     #[must_use]
     pub fn faults_of_queues(&self, known: &[&str]) -> Vec<SettingFault> {
         let unknown = |queue: &&String| !known.contains(&queue.as_str());

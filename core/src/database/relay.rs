@@ -1,13 +1,13 @@
 //! Carries the bytes between sqlx and Postgres, inside this process, and ends a connection whose other end has vanished.
 //!
-//! Why it is ours: sqlx 0.9 sets no option of its TCP sockets, gives no way to one, and takes no connector; it can be told of a
-//! Unix socket, which is where this listens. The cost is two copies and two wake-ups a statement
+//! Why it is our own: sqlx 0.9 sets no option of its TCP sockets, gives no access to them, and accepts no connector; but it can
+//! connect to a Unix socket, and this listens on one. The cost is two copies and two wake-ups for each statement
 //! (`dev/tests/connections.rs`, `what_the_relay_costs`).
 //!
-//! Three limits, whatever is asked over the connection and whoever has stopped waiting for it:
+//! Three limits hold for every statement, also when its caller has stopped waiting:
 //! * the host does not acknowledge what was sent, or a probe, for [`VANISHED`]: TCP ends the connection (packets are dropped);
-//! * the server sends nothing for `silence` after something was asked: the connection is cut (a process that hangs, a proxy whose
-//!   other side is gone). It is the longest that a statement may take;
+//! * the server sends nothing for `silence` after a request: the connection is cut (a process that hangs, a proxy whose other
+//!   side is gone). `silence` is the longest that a statement may take;
 //! * a connection is not made within [`CONNECT`].
 use std::{
     io,
@@ -32,30 +32,30 @@ use tokio::{
 };
 use uuid::Uuid;
 
-/// For what was sent to be acknowledged.
+/// The longest wait for an acknowledgement of what was sent.
 const VANISHED: Duration = Duration::from_secs(8);
-/// A connection on which nothing happens is probed after [`PROBE_AFTER`], then every [`PROBE_EVERY`].
+/// A connection without traffic is probed after [`PROBE_AFTER`], then every [`PROBE_EVERY`].
 const PROBE_AFTER: Duration = Duration::from_secs(3);
 const PROBE_EVERY: Duration = Duration::from_secs(2);
 const PROBES: u32 = 3;
-/// For a connection to be made, to any of the host's addresses.
+/// The longest time to connect, to any of the host's addresses.
 const CONNECT: Duration = Duration::from_secs(4);
-/// For one of them: the next may be that of a host that lives.
+/// The longest time for one of them: the next may be that of a host that is up.
 const CONNECT_ONE: Duration = Duration::from_millis(1500);
-/// Between two tries while the server refuses: it is being started.
+/// The pause between two attempts, for instance while the server is being started and refuses connections.
 const AGAIN: Duration = Duration::from_millis(100);
-/// How often a connection is looked at.
+/// How often a connection is checked for silence.
 const LOOK: Duration = Duration::from_secs(1);
 const BUFFER: usize = 16 * 1024;
 
-/// Where connections lead.
+/// The server that connections lead to.
 struct Target {
     host: String,
     port: u16,
     silence: Duration,
 }
 
-/// Whether `options` lead to a host: a Unix socket needs no relay.
+/// Whether `options` name a host: a Unix socket needs no relay.
 pub(super) fn can_carry(options: &PgConnectOptions) -> bool {
     options.get_socket().is_none() && !options.get_host().starts_with('/')
 }
@@ -66,7 +66,7 @@ pub(super) fn connect_lazily(
     options: PgConnectOptions,
     silence: Duration,
 ) -> io::Result<PgPool> {
-    // A name without a file: it is gone with the process, and needs no folder that can be written.
+    // An abstract socket, without a file: it ends with the process, and needs no writable folder.
     let folder = format!("\0erp-{}", Uuid::new_v4().simple());
     let path = format!("{}/.s.PGSQL.{}", &folder[1..], options.get_port());
     let address = std_unix::SocketAddr::from_abstract_name(path)?;
@@ -74,7 +74,7 @@ pub(super) fn connect_lazily(
     listener.set_nonblocking(true)?;
     let listener = UnixListener::from_std(listener)?;
     let target = Target {
-        // As in a URL, where an IPv6 address stands in brackets.
+        // As in a URL, an IPv6 address may be in brackets.
         host: options.get_host().trim_matches(['[', ']']).to_owned(),
         port: options.get_port(),
         silence,
@@ -98,7 +98,7 @@ async fn serve(listener: UnixListener, target: Arc<Target>) {
                 tokio::spawn(async move { carry(inside, &target).await });
             }
             Ok(_) => tracing::warn!("a connection of another process was refused"),
-            // Out of file descriptors, most likely: connections that end will free some.
+            // Most likely out of file descriptors: connections that end will free some.
             Err(error) => {
                 tracing::warn!(%error, "no connection to the database can be made");
                 tokio::time::sleep(AGAIN).await;
@@ -107,7 +107,7 @@ async fn serve(listener: UnixListener, target: Arc<Target>) {
     }
 }
 
-/// Others on this machine have their own way to the database.
+/// Whether the peer is this process: other processes of this machine have to connect to the database themselves.
 fn is_ours(inside: &UnixStream) -> bool {
     let pid = inside.peer_cred().ok().and_then(|peer| peer.pid());
     pid.and_then(|pid| u32::try_from(pid).ok()) == Some(std::process::id())
@@ -136,7 +136,7 @@ async fn carry(inside: UnixStream, target: &Target) {
     }
 }
 
-/// Asks for the addresses each time: a name that leads to a new primary is followed at once.
+/// Resolves the name each time, so that a name that leads to a new primary is followed at once.
 async fn connect(target: &Target) -> io::Result<TcpStream> {
     loop {
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
@@ -164,12 +164,12 @@ fn with_options(outside: TcpStream) -> io::Result<TcpStream> {
     Ok(outside)
 }
 
-/// Until one side ends. An error of the kind `TimedOut` when the server has not answered for `silence`.
+/// Copies bytes until one side ends. An error of the kind `TimedOut` when the server has not answered for `silence`.
 async fn pump(mut inside: UnixStream, mut outside: TcpStream, silence: Duration) -> io::Result<()> {
     let asked = Asked::new();
     let (mut from_sqlx, mut to_sqlx) = inside.split();
     let (mut from_server, mut to_server) = outside.split();
-    // Each direction on its own: neither waits for the other to be read.
+    // The two directions are independent: neither waits for the other.
     let up = async {
         let mut buffer = vec![0; BUFFER];
         loop {
@@ -205,7 +205,7 @@ async fn pump(mut inside: UnixStream, mut outside: TcpStream, silence: Duration)
 /// Since when the server has owed an answer.
 struct Asked {
     start: Instant,
-    /// Milliseconds after `start`, plus one; 0: it owes none.
+    /// Milliseconds after `start`, plus one; 0: no answer is owed.
     since: AtomicU64,
 }
 
@@ -218,7 +218,7 @@ impl Asked {
         u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1
     }
 
-    /// What is sent while an answer is owed changes nothing: a ping behind a statement that hangs hangs with it.
+    /// Starts the time, unless an answer is owed already: a ping sent behind a statement that hangs does not restart it.
     fn begin(&self) {
         let _ = self.since.compare_exchange(0, self.now(), Relaxed, Relaxed);
     }

@@ -1,4 +1,4 @@
-//! What the worker does in the morning.
+//! The jobs of the daily digest.
 use std::time::Duration;
 
 use chrono::NaiveDate;
@@ -11,7 +11,7 @@ scheduled! {
     Point = "digest.quotidien", attempts 8, limit Duration::from_mins(5)
 }
 
-/// A job of the release before: it sends one person the state of a day. Nothing enqueues it any more.
+/// A job type of the previous release: it sends one person the state of a day. Nothing enqueues it any more.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SendDigest {
     pub user_id: i64,

@@ -1,4 +1,4 @@
-//! The state of the day, for those in charge: what is open, late, due, without a technicien, and which visits come.
+//! The state of the day, for those in charge: open, late, due and unassigned interventions, and the next visits.
 pub mod jobs;
 mod store;
 
@@ -9,10 +9,10 @@ pub use store::{Ligne, Visite};
 
 use crate::{Result, Tx, local, notifications::outgoing_mails, preferences};
 
-/// Lines that a section of a digest shows; a mail that one reads has no more.
+/// The most lines in a section of a digest: people do not read longer mails.
 const LINES: i64 = 10;
 
-/// The first few of something, and how many there are.
+/// The first rows of a list, and the length of the whole list.
 #[derive(Debug, Clone)]
 pub struct Section<T> {
     pub total: i64,
@@ -20,7 +20,7 @@ pub struct Section<T> {
 }
 
 impl<T> Section<T> {
-    /// Of rows that each know how many there are.
+    /// Makes a section of rows that each carry the total.
     fn of(lignes: Vec<T>, total: impl Fn(&T) -> i64) -> Self {
         Self { total: lignes.first().map_or(0, total), lignes }
     }
@@ -62,17 +62,17 @@ pub async fn point(db: &mut PgConnection, now: DateTime<Utc>) -> Result<EtatDuJo
     })
 }
 
-/// A tick that nobody saw for so long is no morning any more.
+/// A digest whose job runs so long after its tick is not sent: it is no longer morning.
 const MORNING: TimeDelta = TimeDelta::hours(4);
 
-/// Whether a digest that came due at `tick` is still worth sending at `now`.
+/// Whether a digest that came due at `tick` is still worth sending at `now`; without a tick it is.
 #[must_use]
 pub fn is_fresh(tick: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
     tick.is_none_or(|tick| now - tick < MORNING && local::day_of(tick) == local::day_of(now))
 }
 
-/// Opens the digest of the day for everybody in charge who wants it, to leave at the end of their quiet hours. How many are
-/// in charge; each person gets one a day, however often this is done.
+/// Opens the digest of the day for everybody in charge who wants it, to be sent at the end of their quiet hours. Returns how
+/// many they are; each person gets one a day, however often this is called.
 pub async fn send_all(tx: &mut Tx<'_>, now: DateTime<Utc>) -> Result<usize> {
     let readers = store::readers(&mut **tx).await?;
     for &user_id in &readers {
@@ -81,7 +81,7 @@ pub async fn send_all(tx: &mut Tx<'_>, now: DateTime<Utc>) -> Result<usize> {
     Ok(readers.len())
 }
 
-/// Opens the digest of `jour` for one person, unless that person has had it.
+/// Opens the digest of `jour` for one person, unless it has been opened for that person before.
 pub async fn open(
     tx: &mut Tx<'_>,
     user_id: i64,

@@ -1,4 +1,4 @@
-//! The questions that a digest asks.
+//! The queries of a digest.
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor};
 
@@ -40,7 +40,7 @@ pub(super) async fn count_open(db: &mut PgConnection) -> Result<i64> {
     .await?)
 }
 
-/// Past their deadline at `now`, the oldest first.
+/// Open interventions past their deadline at `now`, the earliest deadline first.
 pub(super) async fn late(
     db: &mut PgConnection,
     now: DateTime<Utc>,
@@ -49,7 +49,7 @@ pub(super) async fn late(
     between(db, None, now, limit).await
 }
 
-/// With a deadline in `from..to`.
+/// Open interventions with a deadline in `from..to`.
 pub(super) async fn due(
     db: &mut PgConnection,
     from: DateTime<Utc>,
@@ -87,7 +87,7 @@ async fn between(
     Ok(Section::of(lignes, |ligne| ligne.total))
 }
 
-/// Without a technicien: the urgent ones first, then those that have waited longest.
+/// Open interventions without a technicien: the urgent ones first, then by priority, then those that have waited longest.
 pub(super) async fn unassigned(db: &mut PgConnection, limit: i64) -> Result<Section<Ligne>> {
     let lignes = sqlx::query_as!(
         Ligne,
@@ -107,7 +107,7 @@ pub(super) async fn unassigned(db: &mut PgConnection, limit: i64) -> Result<Sect
     Ok(Section::of(lignes, |ligne| ligne.total))
 }
 
-/// The visits of active plannings in `from..to`, the next of each.
+/// The next visit of each active planning, if it is in `from..to`.
 pub(super) async fn visites(
     db: &mut PgConnection,
     from: DateTime<Utc>,
@@ -133,7 +133,8 @@ pub(super) async fn visites(
     Ok(Section::of(lignes, |ligne| ligne.total))
 }
 
-/// Whom it goes to: the responsables (where there is none, the admins), and admins who want nothing else by mail.
+/// The ids of the recipients: the responsables (where there is none, the admins), and admins who want no other mail; without
+/// those who refuse digests.
 pub(super) async fn readers(db: impl PgExecutor<'_>) -> Result<Vec<i64>> {
     Ok(sqlx::query_scalar!(
         r#"

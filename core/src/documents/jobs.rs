@@ -1,4 +1,4 @@
-//! What the worker does with documents.
+//! The jobs of documents.
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -14,8 +14,8 @@ use crate::{
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ProcessDocument {
     pub document_id: i64,
-    /// What storage may hold of it: a worker that dies over a document that is being removed leaves files that no row
-    /// names any more.
+    /// The keys of all files that storage may hold for it: a worker that dies while the document is being removed leaves files
+    /// that no row names any more.
     #[serde(default)]
     pub keys: Vec<String>,
 }
@@ -30,9 +30,9 @@ impl Job for ProcessDocument {
     const QUEUE: &'static str = "documents.process";
     const NEEDS: &[Dependency] = &[Dependency::Storage];
     const TIMEOUT: Duration = Duration::from_mins(2);
-    /// Each takes a core; what they take of memory has a budget of its own.
+    /// Each attempt takes a core; memory has a budget of its own.
     const CONCURRENCY: usize = 2;
-    /// As many files are in memory; more would wait for a place within their time limit.
+    /// So many files are in memory at once; more attempts would wait for a place within their time limit.
     const MOST_AT_ONCE: usize = 2;
     const MAX_BACKOFF: Duration = Duration::from_mins(10);
 
@@ -42,10 +42,10 @@ impl Job for ProcessDocument {
         super::fail(tx, self.document_id, reason).await
     }
 
-    /// A document may have been removed, and its files with it, before the attempt wrote its own.
+    /// Removes the files of this attempt if the document was removed, with its files, before the attempt wrote them.
     async fn undo(&self, tx: &mut Tx<'_>) -> Result<()> {
         if super::store::exists(&mut **tx, self.document_id).await? {
-            // Whoever removes it from now on removes what was written, too.
+            // When the document is removed later, these files are removed with it.
             return Ok(());
         }
         enqueue(tx, &DeleteFiles { keys: self.keys.clone() }).await

@@ -22,15 +22,17 @@ pub use types::{
     StatutDocument,
 };
 
-use crate::{Error, Noun, Result, Text, Tx, error::OnConstraint as _, jobs::enqueue, scope::Reach};
+use crate::{
+    Code, Error, Noun, Result, Text, Tx, error::OnConstraint as _, jobs::enqueue, scope::Reach,
+};
 
 impl Noun {
     pub const DOCUMENT: Self =
-        Self::new("document_introuvable", "Document introuvable.", "Document not found.");
+        Self::new(Code::DocumentIntrouvable, "Document introuvable.", "Document not found.");
 }
 
-/// Records a file that is already in storage, and enqueues its processing; `TooMany` when whoever brings it has brought
-/// `quota_mib` today (0: no limit); of its lot, what [`lots::ensure_open`] says.
+/// Records a file that is already in storage, and enqueues its processing. `TooMany` if it would take the uploads of its user
+/// today above `quota_mib` (0: no limit). For a lot, also the errors of [`lots::ensure_open`].
 pub async fn receive(
     tx: &mut Tx<'_>,
     new: &NewDocument,
@@ -49,29 +51,29 @@ pub async fn receive(
     Ok(document)
 }
 
-/// Changes what is said of a document. One out of `reach` is a 403.
+/// Changes the description of `document`, which was read by [`find_for_update`] in this transaction. `Forbidden` if it is out of `reach`.
 pub async fn update(
     tx: &mut Tx<'_>,
-    id: i64,
+    document: Document,
     edit: DocumentUpdate,
     reach: Reach,
 ) -> Result<Document> {
-    let document = store::find_for_update(tx, id).await?;
     if !reach.covers(document.depose_par) {
         return Err(Error::Forbidden {
-            code: "document_d_un_autre",
+            code: Code::DocumentDUnAutre,
             text: Text::new(
                 "Ce document a été déposé par quelqu'un d'autre : demandez à un responsable de le modifier.",
                 "This document was uploaded by somebody else: ask a manager to change it.",
             ),
         });
     }
+    let id = document.id;
     let description = edit.description.over(document.description);
     store::set_description(tx, id, description.as_deref()).await?;
     store::find(&mut **tx, id).await
 }
 
-/// Has a document processed again, from its original.
+/// Enqueues the processing of a document again, from its original file.
 pub async fn reprocess(tx: &mut Tx<'_>, id: i64) -> Result<Document> {
     store::set_pending(tx, id).await?;
     let document = store::find(&mut **tx, id).await?;
@@ -79,19 +81,19 @@ pub async fn reprocess(tx: &mut Tx<'_>, id: i64) -> Result<Document> {
     Ok(document)
 }
 
-/// Removes a document, and gives what it was; its files follow, by a job.
+/// Removes a document, and returns it; a job removes its files.
 pub async fn delete(tx: &mut Tx<'_>, id: i64) -> Result<Document> {
     let document = store::delete(tx, id).await?;
     enqueue(tx, &jobs::DeleteFiles { keys: document.keys().to_vec() }).await?;
     Ok(document)
 }
 
-/// Marks a document as being processed, and returns it; `None` when it has come to its end already.
+/// Marks a document as being processed, and returns it; `None` when it is ready already.
 pub async fn begin_processing(tx: &mut Tx<'_>, id: i64) -> Result<Option<Document>> {
     let document = store::find_for_update(tx, id).await?;
     match document.status {
         StatutDocument::Ready => Ok(None),
-        // Failed too: an operator has its job run again.
+        // After a failure, too: an operator may have its job run again.
         StatutDocument::Pending | StatutDocument::Processing | StatutDocument::Failed => {
             store::set_processing(tx, id).await?;
             Ok(Some(document))
@@ -99,17 +101,18 @@ pub async fn begin_processing(tx: &mut Tx<'_>, id: i64) -> Result<Option<Documen
     }
 }
 
-/// Marks a document ready to be served, with what was learned of it; false when it is gone.
+/// Marks a document as ready to be served, with the results of its processing; false when the document is gone.
 pub async fn make_ready(tx: &mut Tx<'_>, id: i64, prepared: &Prepared) -> Result<bool> {
     store::set_ready(tx, id, prepared).await
 }
 
-/// Marks a document as failed, with the reason that its reader sees. One that is ready stays ready.
+/// Marks a document as failed, with the reason that users see. A document that is ready stays ready.
 pub async fn fail(tx: &mut Tx<'_>, id: i64, reason: &str) -> Result<()> {
     store::set_failed(tx, id, reason).await
 }
 
-/// Which of the stored files `keys` belong to no document, nor to anything else that this version knows.
+/// Which of the stored files `keys` belong to no document. A key that does not begin with a UUID is not one of a document, and
+/// is left out.
 pub async fn without_row(db: impl PgExecutor<'_>, keys: &[String]) -> Result<Vec<String>> {
     let fichier = |key: &str| key.get(..36).and_then(|start| Uuid::try_parse(start).ok());
     let named: Vec<_> = keys.iter().filter_map(|key| fichier(key)).collect();

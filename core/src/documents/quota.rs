@@ -1,10 +1,10 @@
-//! How much one user may upload in a day, of the clock in Morocco.
+//! How much one user may upload in a day, by the clock in Morocco.
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use sqlx::PgExecutor;
 
-use crate::{Error, Result, Text, Tx, local};
+use crate::{Code, Error, Result, Text, Tx, local};
 
-/// Refuses a user whose day is full, before anything is read of what they send. `count` has the last word.
+/// Refuses a user who has reached the quota of the day, before anything of the upload is read. The final check is in `count`.
 pub async fn ensure_quota(
     db: impl PgExecutor<'_>,
     user_id: i64,
@@ -28,8 +28,8 @@ pub async fn ensure_quota(
     }
 }
 
-/// Counts an upload of `octets`, unless it is more than the day has room for. The row is locked until `tx` ends: of uploads
-/// that come at once each sees what the others have taken.
+/// Counts an upload of `octets`; `TooMany` if it would exceed the quota of the day. The row is locked until `tx` ends, so that
+/// each of several concurrent uploads sees what the others have taken.
 pub(super) async fn count(
     tx: &mut Tx<'_>,
     user_id: i64,
@@ -38,7 +38,7 @@ pub(super) async fn count(
     now: DateTime<Utc>,
 ) -> Result<()> {
     let jour = local::day_of(now);
-    // Counted without a limit, too: one that is set later in the day knows what came before it.
+    // Uploads are counted without a limit, too, so that a limit set later in the day includes them.
     let limit = if quota_mib == 0 { i64::MAX } else { bytes(quota_mib) };
     let counted = sqlx::query_scalar!(
         r#"
@@ -68,11 +68,13 @@ fn bytes(mib: u32) -> i64 {
 fn exceeded(quota_mib: u32, jour: NaiveDate, now: DateTime<Utc>) -> Error {
     let left = (local::start_of(jour + Days::new(1)) - now).num_seconds();
     Error::TooMany {
-        code: "quota_depots_atteint",
+        code: Code::QuotaDepotsAtteint,
         text: Text::new(
-            format!("Vous avez déposé {quota_mib} Mio aujourd'hui, le maximum : revenez demain."),
             format!(
-                "You have uploaded {quota_mib} MiB today, the most allowed: come back tomorrow."
+                "Ce fichier dépasserait les {quota_mib} Mio que vous pouvez déposer par jour : revenez demain."
+            ),
+            format!(
+                "This file would exceed the {quota_mib} MiB that you can upload in a day: come back tomorrow."
             ),
         ),
         retry_after_seconds: u64::try_from(left).unwrap_or_default() + 1,

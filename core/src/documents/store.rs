@@ -10,7 +10,7 @@ use crate::{
     users::UserRole,
 };
 
-/// `query_as!` of documents, with what those who brought them are called.
+/// `query_as!` of documents, with the name and role of the user who uploaded each.
 macro_rules! query_documents {
     ($rest:literal, $argument:expr) => {
         sqlx::query_as!(
@@ -39,7 +39,7 @@ pub async fn find_by_fichier(db: impl PgExecutor<'_>, fichier: Uuid) -> Result<D
 
 /// The document `id`, locked until the transaction ends.
 pub async fn find_for_update(tx: &mut PgConnection, id: i64) -> Result<Document> {
-    // Who brought it never changes to somebody else: one statement locks it and joins them.
+    // A document never changes to another uploader, so that one statement can lock it and join the user.
     let found = query_documents!("where d.id = $1 for update of d", id).fetch_optional(tx).await?;
     found.ok_or(Error::NotFound(Noun::DOCUMENT))
 }
@@ -171,7 +171,7 @@ pub(super) async fn set_failed(tx: &mut PgConnection, id: i64, reason: &str) -> 
     Ok(())
 }
 
-/// Takes back [`set_failed`]; nothing happens to one that is gone, or failed no longer.
+/// Undoes [`set_failed`]; does nothing if the document is gone, or is not failed any more.
 pub(super) async fn set_pending_again(tx: &mut PgConnection, id: i64) -> Result<()> {
     sqlx::query!(
         "update documents set status = 'pending', error = null where id = $1 and status = 'failed'",

@@ -1,4 +1,4 @@
-//! What a document is on the wire and in the program.
+//! The types of documents, on the wire and in the program.
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use uuid::Uuid;
@@ -22,7 +22,7 @@ enumeration! {
     }
 }
 
-/// The folder of the paths that the frontend sees; the storage's keys are what follows it.
+/// The folder in the paths that the frontend sees; the rest of a path is the key in storage.
 const FOLDER: &str = "static/uploads";
 
 /// One row of `documents`.
@@ -46,9 +46,9 @@ pub struct Document {
     pub has_previews: bool,
     pub error: Option<String>,
     pub version: i64,
-    /// The user who brought it; `None`: nobody knows any more.
+    /// The user who uploaded it; `None` when not known any more.
     pub depose_par: Option<i64>,
-    /// Beside the row: what that user is called, and is.
+    /// From the joined row of `users`: the name of that user, and in `depose_par_role` the role.
     #[columns(beside = "u.full_name")]
     pub depose_par_nom: Option<String>,
     #[columns(beside = "u.role")]
@@ -112,7 +112,7 @@ pub enum DeposePar {
     Nom(NomEtFonction),
 }
 
-/// What processing learned of a document.
+/// The results of processing a document.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Prepared {
     /// Pixels, of the upright picture.
@@ -165,7 +165,7 @@ pub struct DocumentOut {
 versioned!(DocumentOut);
 
 impl Document {
-    /// Who brought it, for a reader who is staff or not.
+    /// Who uploaded it, as staff or (`outside`) a user of a client sees it.
     fn depose_par(&self, outside: bool) -> Option<DeposePar> {
         let (id, full_name) = (self.depose_par?, self.depose_par_nom.clone()?);
         Some(if outside {
@@ -176,8 +176,8 @@ impl Document {
         })
     }
 
-    /// The document as it is shown at `now` to somebody who may read it: the addresses in it open its files. `outside`: to a
-    /// user of a client.
+    /// The document as shown at `now` to somebody who may read it: the signed URLs in it give access to its files. `outside`:
+    /// shown to a user of a client.
     #[must_use]
     pub fn shown(self, liens: &Liens, outside: bool, now: DateTime<Utc>) -> DocumentOut {
         let path = |key: &str| format!("{FOLDER}/{key}");

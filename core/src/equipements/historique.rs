@@ -16,7 +16,7 @@ use crate::{
     scope::Scope,
 };
 
-/// Years that costs are told of, with this one.
+/// The number of years for which costs are given, the current one included.
 const YEARS: i32 = 20;
 
 /// How many rows of each kind are shown.
@@ -67,7 +67,7 @@ pub struct CoutsAnnee {
     pub cout_reel_mad: String,
 }
 
-/// Who looks at the past of a machine, and when.
+/// What the history is shown by: the scope of the reader, the keys of links, the targets, and the time of the request.
 #[derive(Debug, Clone, Copy)]
 pub struct Reader<'a> {
     pub scope: Scope,
@@ -76,7 +76,7 @@ pub struct Reader<'a> {
     pub now: DateTime<Utc>,
 }
 
-/// The past of machine `id`, as `reader` may see it.
+/// The history of machine `id`, as `reader` may see it. `NotFound` when the machine is outside the reader's scope.
 pub async fn historique(
     pool: &PgPool,
     id: i64,
@@ -123,7 +123,7 @@ async fn couts(pool: &PgPool, id: i64, now: DateTime<Utc>) -> Result<Vec<CoutsAn
     )
     .fetch_all(pool)
     .await?;
-    // Place 0 is before all years.
+    // `width_bucket` gives 0 for dates before the first of these years.
     let rows = rows.into_iter().filter(|row| row.place > 0);
     let couts = rows.map(|row| {
         let cout_reel = row.cout_pieces.saturating_add(row.cout_main_oeuvre);

@@ -3,7 +3,7 @@ mod historique;
 mod store;
 mod types;
 
-use crate::{Error, Noun, Result, Tx, error::OnConstraint as _, scope::Scope};
+use crate::{Code, Error, Noun, Result, Tx, error::OnConstraint as _, scope::Scope};
 
 pub use historique::{
     CoutsAnnee, EquipementHistorique, HistoriqueFilter, Reader, Totaux, historique,
@@ -16,7 +16,7 @@ pub use types::{
 
 impl Noun {
     pub const EQUIPEMENT: Self =
-        Self::new("equipement_introuvable", "Équipement introuvable.", "Equipment not found.");
+        Self::new(Code::EquipementIntrouvable, "Équipement introuvable.", "Equipment not found.");
 }
 
 /// Records a machine. Its name is unique, without regard to case and accents.
@@ -25,18 +25,22 @@ pub async fn create(tx: &mut Tx<'_>, new: &EquipementFields) -> Result<Equipemen
     store::find(&mut **tx, id, Scope::All).await
 }
 
-/// Changes the fields that `patch` names.
-pub async fn update(tx: &mut Tx<'_>, id: i64, patch: EquipementPatch) -> Result<Equipement> {
-    let old = store::find_for_update(tx, id).await?;
+/// Changes the fields of `old` that `patch` names; `old` was read by [`find_for_update`] in this transaction.
+pub async fn update(
+    tx: &mut Tx<'_>,
+    old: Equipement,
+    patch: EquipementPatch,
+) -> Result<Equipement> {
+    let id = old.id;
     refused_by_constraints(store::update(tx, id, &patch.over(old)).await)?;
     store::find(&mut **tx, id, Scope::All).await
 }
 
-/// Removes a machine that no intervention refers to.
+/// Removes a machine. 409 when an intervention refers to it.
 pub async fn delete(tx: &mut Tx<'_>, id: i64) -> Result<()> {
     store::delete(tx, id).await.on_constraint("interventions_equipement_id_fkey", || {
         Error::conflict(
-            "equipement_utilise",
+            Code::EquipementUtilise,
             "Cet équipement a des interventions : passez-le plutôt au statut « retire ».",
             "This equipment has interventions: set its status to \"retire\" instead.",
         )
@@ -46,7 +50,7 @@ pub async fn delete(tx: &mut Tx<'_>, id: i64) -> Result<()> {
 fn refused_by_constraints<T>(result: sqlx::Result<T>) -> Result<T> {
     let name_taken = || {
         Error::refused(
-            "equipement_existe",
+            Code::EquipementExiste,
             "Un équipement porte déjà ce nom : choisissez-en un autre.",
             "An equipment already has this name: choose another one.",
         )

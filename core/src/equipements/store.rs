@@ -37,14 +37,14 @@ pub async fn find(db: impl PgExecutor<'_>, id: i64, scope: Scope) -> Result<Equi
     .ok_or(Error::NotFound(Noun::EQUIPEMENT))
 }
 
-/// The machines of `filter` in `scope`.
+/// The machines that match `filter`, within `scope`.
 pub async fn list(
     pool: &PgPool,
     filter: &EquipementFilter,
     scope: Scope,
 ) -> Result<Listed<Equipement>> {
     page::list(pool, "equipements", SORTABLE, &filter.page, |query| {
-        push_where(query, filter, scope)
+        push_where(query, filter, scope);
     })
     .await
 }

@@ -1,4 +1,4 @@
-//! What an equipment is on the wire and in the program.
+//! The types of an equipment: its row, which is also its JSON, its input, and the filter of its list.
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -114,7 +114,7 @@ impl Field for Days {
     }
 }
 
-/// All fields of a machine but its id.
+/// All fields of a machine but its id and its version.
 #[derive(Debug, Clone, Input)]
 #[input(patch = EquipementPatch, of = Equipement)]
 pub struct EquipementFields {
@@ -151,7 +151,7 @@ pub struct EquipementFilter {
     pub criticite: Option<CriticiteEquipement>,
     #[input(as = Id)]
     pub client_id: Option<i64>,
-    /// Part of the name, the place, the serial number, the make or the model.
+    /// Words to look for in the name, the place, the serial number, the make and the model.
     pub q: Option<String>,
     #[input(page = SORTABLE, searching = q)]
     pub page: Page,

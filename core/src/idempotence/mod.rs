@@ -1,6 +1,6 @@
-//! Requests that are sent again because their answer was lost. A request that names itself by a key has its effect once: its
-//! answer is written in the transaction of the effect, and a repeat gets that answer. What failed changed nothing and is not
-//! written, so that its key is free.
+//! Requests that are repeated because their response was lost. A request with a key has its effect once: its response is stored
+//! in the transaction of the effect, and a repeat gets that response. A request that failed changed nothing and is not stored,
+//! so its key stays free.
 //!
 //! The words are those of the IETF draft *The Idempotency-Key HTTP Header Field*.
 mod store;
@@ -9,21 +9,21 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest as _, Sha256};
 use sqlx::PgExecutor;
 
-use crate::{Error, Result, Tx};
+use crate::{Code, Error, Result, Tx};
 
 /// How long an answer is kept.
 pub const KEPT: TimeDelta = TimeDelta::hours(24);
 
-/// The most bytes of an answer that are kept.
+/// The largest body of a response that is kept, in bytes.
 pub const MOST_BYTES: usize = 256 * 1024;
 
-/// Which request: two are the same if who asks, the route and the key are.
+/// The identity of a request: two requests are the same if their user, route and key are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Demande {
     pub user_id: i64,
     /// `POST /interventions`: method and route, with `{id}` where a path has an id.
     pub route: String,
-    /// As the client named it: 1 to 255 visible ASCII characters.
+    /// The key, as the client sent it: 1 to 255 visible ASCII characters.
     pub cle: String,
 }
 
@@ -34,12 +34,12 @@ pub struct Reponse {
     pub empreinte: Vec<u8>,
     /// The HTTP status.
     pub statut: u16,
-    /// JSON, or nothing; `None`: it was larger than [`MOST_BYTES`].
+    /// The body: JSON, or empty. `None` if it was larger than [`MOST_BYTES`].
     pub corps: Option<String>,
 }
 
 impl Demande {
-    /// The answer that was given to this request in the last [`KEPT`].
+    /// The response that was given to this request within the last [`KEPT`], if there is one.
     pub async fn answered(
         &self,
         db: impl PgExecutor<'_>,
@@ -48,24 +48,24 @@ impl Demande {
         store::find(db, self, now - KEPT).await
     }
 
-    /// Makes sure that until `tx` ends nobody else does what this request asks for. 409 when somebody does, or has just done.
+    /// Locks this request until `tx` ends. 409 when another transaction holds the lock, or when the request has been answered.
     pub async fn hold(&self, tx: &mut Tx<'_>, now: DateTime<Utc>) -> Result<()> {
         if !store::try_lock(tx, self.lock()).await? {
             return Err(under_way());
         }
-        // Who looked before the lock may have looked before the other's commit.
+        // The caller looked for a response before taking the lock, perhaps before the commit of a concurrent request.
         match self.answered(&mut **tx, now).await? {
             Some(_) => Err(under_way()),
             None => Ok(()),
         }
     }
 
-    /// Keeps the answer, if `tx` commits. For a request that `tx` holds.
+    /// Stores the response, if `tx` commits. `tx` must hold the request ([`Self::hold`]).
     pub async fn keep(&self, tx: &mut Tx<'_>, reponse: &Reponse, now: DateTime<Utc>) -> Result<()> {
         store::put(tx, self, reponse, now).await
     }
 
-    /// The number of the advisory lock. Two requests with one number would only make one of them wait for its retry.
+    /// The number of the advisory lock. When two concurrent requests have the same number, one of them gets a 409, and retries.
     fn lock(&self) -> i64 {
         let Self { user_id, route, cle } = self;
         let text = format!("erp-mif idempotence\n{user_id}\n{route}\n{cle}");
@@ -74,7 +74,7 @@ impl Demande {
     }
 }
 
-/// Forgets answers that were kept for [`KEPT`], at most `limit`; gives how many.
+/// Removes responses that were kept for [`KEPT`], at most `limit`; returns how many.
 pub async fn prune(tx: &mut Tx<'_>, now: DateTime<Utc>, limit: i64) -> Result<usize> {
     let gone = store::prune(tx, now - KEPT, limit).await?;
     Ok(usize::try_from(gone).unwrap_or(usize::MAX))
@@ -82,7 +82,7 @@ pub async fn prune(tx: &mut Tx<'_>, now: DateTime<Utc>, limit: i64) -> Result<us
 
 fn under_way() -> Error {
     Error::conflict(
-        "requete_en_cours",
+        Code::RequeteEnCours,
         "Cette demande est déjà en cours : renvoyez-la dans un instant avec la même clé, vous aurez sa réponse.",
         "This request is being dealt with: send it again in a moment with the same key to get its answer.",
     )

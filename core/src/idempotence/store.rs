@@ -28,13 +28,13 @@ pub(super) async fn find(
     }))
 }
 
-/// Takes the advisory lock `number` until the transaction ends, if nobody has it.
+/// Takes the advisory lock `number` until the transaction ends, unless another one has it; returns whether it was taken.
 pub(super) async fn try_lock(tx: &mut PgConnection, number: i64) -> Result<bool> {
     let taken = sqlx::query_scalar!(r#"select pg_try_advisory_xact_lock($1) as "taken!""#, number);
     Ok(taken.fetch_one(tx).await?)
 }
 
-/// Writes the answer to `demande`, over one that has had its time.
+/// Writes the response to `demande`, over an expired one if there is one.
 pub(super) async fn put(
     tx: &mut PgConnection,
     demande: &Demande,
@@ -61,7 +61,7 @@ pub(super) async fn put(
     Ok(())
 }
 
-/// Removes answers from before `before`, at most `limit`.
+/// Removes responses from before `before`, at most `limit`; returns how many.
 pub(super) async fn prune(tx: &mut PgConnection, before: DateTime<Utc>, limit: i64) -> Result<u64> {
     let gone = sqlx::query!(
         r#"

@@ -1,14 +1,15 @@
-//! What a type of input accepts, told by the very code that reads it: the documentation cannot say anything else.
+//! Describes what a type of input accepts by running the code that reads it, so that the documentation cannot differ from the
+//! code.
 use serde_json::{Map, Value, json};
 use utoipa::openapi::{RefOr, Schema};
 
 use super::{Field, Fields, Input, Source};
 
-/// One field that an [`Input`] looks at.
+/// One field that an [`Input`] reads.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Described {
     pub name: String,
-    /// Whether it must be there.
+    /// Whether it must be present.
     pub required: bool,
     /// Whether it may be null.
     pub nullable: bool,
@@ -16,7 +17,7 @@ pub struct Described {
     pub schema: Value,
 }
 
-/// The fields that `T` reads from `source`, in its order.
+/// The fields that `T` reads from `source`, in the order in which it reads them.
 #[must_use]
 pub fn describe<T: Input>(source: Source) -> Vec<Described> {
     let mut fields = Fields::describing(source);
@@ -57,14 +58,14 @@ pub fn object_schema<T: Input>() -> RefOr<Schema> {
 /// A JSON schema in the types of `utoipa`.
 ///
 /// # Panics
-/// On what is no JSON schema: a fault of this program, which its first start shows.
+/// If `schema` is no JSON schema: a fault of this program, which its first start shows.
 #[must_use]
 #[expect(clippy::expect_used, reason = "at start-up, on schemas that are part of this program")]
 pub fn typed(schema: Value) -> RefOr<Schema> {
     RefOr::T(serde_json::from_value(schema).expect("a JSON schema"))
 }
 
-/// An empty field of a form or a query is an absent one.
+/// Adds the empty text to `schema`: an empty field of a form or a query counts as absent.
 pub(super) fn or_empty(mut schema: Value) -> Value {
     let empty = json!({ "type": "string", "maxLength": 0 });
     if let Some(choices) = schema["anyOf"].as_array_mut() {

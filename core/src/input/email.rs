@@ -18,7 +18,7 @@ impl Field for Email {
         };
         let text = text_of(String::read(value)?.trim(), 3, 254)?;
         let address: lettre::Address = text.parse().map_err(|_| wrong())?;
-        // A domain without a dot is right for a mail server, and a slip of the keyboard for everyone else.
+        // A mail server accepts a domain without a dot, but from a person it is a typing error.
         if address.domain().contains('.') { Ok(Self(text)) } else { Err(wrong()) }
     }
 

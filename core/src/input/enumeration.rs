@@ -48,7 +48,7 @@ macro_rules! enumeration {
             }
         }
 
-        // Derived, it would have the names of the variants: utoipa does not see through `$text`.
+        // A derived schema would have the names of the variants: utoipa does not resolve `$text`.
         impl utoipa::PartialSchema for $name {
             fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
                 $crate::input::typed($crate::input::one_of_schema(Self::TEXTS))
@@ -65,7 +65,7 @@ macro_rules! enumeration {
     };
 }
 
-/// Makes an enumeration readable from input, taken literally.
+/// Makes an enumeration readable from input: exactly one of its texts.
 #[macro_export]
 macro_rules! enumeration_field {
     ($name:ident) => {

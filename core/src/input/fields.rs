@@ -27,11 +27,11 @@ impl Source {
 pub struct Fields {
     source: Source,
     values: Map<String, Value>,
-    /// A form or a query: everything is text, and an empty value is an absent one, since that is what a browser sends
-    /// for an empty input.
+    /// Whether this is a form or a query: every value is text, and an empty one counts as absent, since that is what a browser
+    /// sends for an empty input.
     source_is_text: bool,
     faults: Vec<Fault>,
-    /// Nothing is read, and what would be is written down here: see [`super::describe()`].
+    /// If present, no value is read: the fields that are asked for are recorded here. See [`super::describe()`].
     described: Option<Vec<Described>>,
 }
 
@@ -48,14 +48,14 @@ impl Fields {
         }
     }
 
-    /// The pairs of a form or a query; of a name given twice the last counts.
+    /// The pairs of a form or a query; the last counts when a name is given twice.
     #[must_use]
     pub fn pairs(source: Source, pairs: impl IntoIterator<Item = (String, String)>) -> Self {
         let values = pairs.into_iter().map(|(k, v)| (k, Value::String(v))).collect();
         Self { source, values, source_is_text: true, faults: Vec::new(), described: None }
     }
 
-    /// No fields at all: whoever reads them is only watched.
+    /// No values: only records which fields are asked for.
     pub(super) fn describing(source: Source) -> Self {
         let values = Map::new();
         Self {
@@ -71,7 +71,7 @@ impl Fields {
         self.described.unwrap_or_default()
     }
 
-    /// Says of the field described last that its values are these texts.
+    /// Restricts the schema of the field described last to these texts. Does nothing unless fields are being described.
     pub fn limit_to(&mut self, texts: impl IntoIterator<Item = String>) {
         if let Some(last) = self.described.as_mut().and_then(|described| described.last_mut()) {
             let texts: Vec<String> = texts.into_iter().collect();
@@ -79,7 +79,7 @@ impl Fields {
         }
     }
 
-    /// Reads a whole `T`.
+    /// Reads a `T`; the error has all the faults.
     pub fn parse<T: Input>(mut self) -> Result<T> {
         match T::read(&mut self) {
             Some(value) if self.faults.is_empty() => Ok(value),
@@ -99,7 +99,7 @@ impl Fields {
         self.faults.push(Fault { loc, msg: wrong.msg, kind: wrong.kind });
     }
 
-    /// The value of a field that must be there.
+    /// The value of a field that must be present; `None` tells of a fault.
     pub fn required<T: Field>(&mut self, name: &str) -> Option<T> {
         if let Some(described) = &mut self.described {
             described.push(Described::new::<T>(name, self.source, true));
@@ -113,7 +113,7 @@ impl Fields {
         }
     }
 
-    /// The value of a field that must be there, where null is a value too.
+    /// The value of a field that must be present, but may be null; the outer `None` tells of a fault.
     pub fn present<T: Field>(&mut self, name: &str) -> Option<Option<T>> {
         if let Some(described) = &mut self.described {
             let told = Described::new::<T>(name, self.source, true);
@@ -147,7 +147,7 @@ impl Fields {
         Some(self.optional(name)?.unwrap_or(default))
     }
 
-    /// What an edit does with a field: absent keeps it, null clears it.
+    /// What an edit does with a field: absent keeps it, null clears it; `None` tells of a fault.
     pub fn patch<T: Field>(&mut self, name: &str) -> Option<Patch<T>> {
         if let Some(described) = &mut self.described {
             described.push(Described::new::<T>(name, self.source, false));

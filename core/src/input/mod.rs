@@ -1,8 +1,9 @@
-//! Parsing at the edge: fields of a body, a form or a query become typed values,
-//! and **all** the faults of one request are found, not just the first.
+//! Parsing of requests: the fields of a body, a form or a query become typed values, and **all** the faults of one request are
+//! found, not just the first.
 //!
-//! serde stops at its first error; the crates that do not (`eserde`) read JSON only, and none tells the OpenAPI document what it accepts
-//! (`deserr`). Here the same few lines serve JSON, both form encodings and queries, speak both languages, and describe themselves.
+//! serde stops at its first error. Of the crates that do not, `eserde` reads JSON only, and neither it nor `deserr` can
+//! describe what it accepts in the OpenAPI document. Here the same few lines serve JSON, both form encodings and queries,
+//! report faults in both languages, and describe what they accept.
 mod describe;
 mod email;
 mod enumeration;
@@ -24,7 +25,7 @@ pub use self::{
 };
 use crate::Text;
 
-/// One fault, in the shape that FastAPI made known: where, what, and a stable type.
+/// One fault, in the shape of FastAPI's errors: where it is, what it is, and a stable type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// `["body", "email"]`
@@ -55,10 +56,10 @@ impl Wrong {
 
 /// A value that can be read from one field.
 pub trait Field: Sized {
-    /// Reads a JSON value, which is never null and means what its type says: `"3"` is no number.
+    /// Reads a JSON value, which is never null. Its JSON type counts: `"3"` is no number.
     fn read(value: &Value) -> Result<Self, Wrong>;
 
-    /// Reads what a form or a query says, where everything is text.
+    /// Reads a value of a form or a query, which is always text.
     fn read_text(text: &str) -> Result<Self, Wrong> {
         Self::read(&Value::String(text.to_owned()))
     }
@@ -67,18 +68,18 @@ pub trait Field: Sized {
     #[must_use]
     fn schema() -> Value;
 
-    /// What [`Field::read_text`] accepts, where that is more.
+    /// What [`Field::read_text`] accepts, where that is more than [`Field::read`] does.
     #[must_use]
     fn text_schema() -> Value {
         Self::schema()
     }
 }
 
-/// A type that is made from the fields of a request; derived ([`macro@Input`]), so that each field is said once.
+/// A type that is made from the fields of a request; derived ([`macro@Input`]), so that each field is declared once.
 pub trait Input: Sized {
-    /// Whether reading it takes processor time worth speaking of: then it is read off the async threads.
+    /// Whether reading it takes noticeable processor time: if so, it is read outside the async threads.
     const HEAVY: bool = false;
 
-    /// Reads itself, leaving every fault in `fields`; `None` when there is any.
+    /// Reads the value, and records every fault in `fields`; `None` when there is one.
     fn read(fields: &mut Fields) -> Option<Self>;
 }

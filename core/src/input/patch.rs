@@ -9,7 +9,7 @@ pub enum Patch<T> {
 }
 
 impl<T> Patch<T> {
-    /// The new value of a field that may be empty.
+    /// The value that the edit leaves in a field that may be empty.
     pub fn over(self, old: Option<T>) -> Option<T> {
         match self {
             Self::Keep => old,

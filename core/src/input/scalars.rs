@@ -16,7 +16,7 @@ impl Field for String {
                 "Input should be a valid string",
             ));
         };
-        // PostgreSQL has no NUL in text.
+        // PostgreSQL cannot store NUL in a text.
         if s.contains('\0') {
             return Err(Wrong::new(
                 "string_nul",
@@ -32,7 +32,7 @@ impl Field for String {
     }
 }
 
-/// A regular expression of texts without NUL.
+/// A regular expression that matches texts without NUL.
 pub(crate) const NO_NUL: &str = r"^[^\u0000]*$";
 
 /// `s` if it has `min..=max` characters.
@@ -57,7 +57,7 @@ pub fn text_of(s: &str, min: usize, max: usize) -> Result<String, Wrong> {
     Ok(s.to_owned())
 }
 
-/// Types that are one text, made into it: what `#[input(as = …)]` asks for.
+/// Implements `From` into `String` for types that hold one text, as `#[input(as = …)]` requires.
 macro_rules! texts {
     ($($name:ident),+) => {$(
         impl From<$name> for String {
@@ -124,20 +124,22 @@ pub struct Whole<const MIN: i64, const MAX: i64>(pub i64);
 /// The id of a row.
 pub type Id = Whole<1, { i64::MAX }>;
 
-/// A duration in minutes: 0 to a leap year.
+/// A duration in minutes: 0 to the length of a leap year.
 pub type Minutes = Whole<0, { 366 * 24 * 60 }>;
 
-/// Centimes of MAD: to ten thousand million dirhams.
+/// Centimes of MAD: up to ten thousand million dirhams.
 pub type Centimes = Whole<0, 1_000_000_000_000>;
 
-/// A range that does not fit the integer is no program.
+/// Implements `From<Whole>` for integers. A range that does not fit the integer does not compile.
 macro_rules! fits {
     ($($integer:ident),+) => {$(
         impl<const MIN: i64, const MAX: i64> From<Whole<MIN, MAX>> for $integer {
             #[expect(clippy::allow_attributes, reason = "not every cast narrows")]
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "see the assertion")]
             fn from(whole: Whole<MIN, MAX>) -> Self {
-                const { assert!(MIN >= $integer::MIN as i64 && ($integer::MAX as u64) >= MAX as u64) };
+                const {
+                    assert!(MIN as i128 >= $integer::MIN as i128 && MAX as i128 <= $integer::MAX as i128);
+                };
                 whole.0 as Self
             }
         }
@@ -151,14 +153,14 @@ impl<const MIN: i64, const MAX: i64> Field for Whole<MIN, MAX> {
         Self::in_range(number.ok_or_else(not_an_int)?)
     }
 
-    /// Digits alone, after a minus at most: in an address or a form `1e3`, `+5` and `5.0` are no integers.
+    /// Accepts digits after an optional minus: in a URL or a form `1e3`, `+5` and `5.0` are no integers.
     fn read_text(text: &str) -> Result<Self, Wrong> {
         let text = text.trim();
         let digits = text.strip_prefix('-').unwrap_or(text);
         if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(not_an_int());
         }
-        // More digits than fit are beyond every range.
+        // A number with more digits than an `i64` holds is outside every range.
         match text.parse() {
             Ok(number) => Self::in_range(number),
             Err(_) if text.starts_with('-') => Err(Self::too_small()),
@@ -207,13 +209,22 @@ fn not_an_int() -> Wrong {
     Wrong::new("int_parsing", "Un nombre entier est attendu.", "Input should be a valid integer")
 }
 
+fn too_many_items() -> Wrong {
+    Wrong::new(
+        "too_long",
+        format!("Au plus {MAX_ITEMS} valeurs sont acceptées."),
+        format!("List should have at most {MAX_ITEMS} items"),
+    )
+}
+
 /// The most items that a list takes.
 const MAX_ITEMS: usize = 1000;
 
 impl<T: Field> Field for Vec<T> {
     fn read(value: &Value) -> Result<Self, Wrong> {
         match value {
-            Value::Array(items) if items.len() <= MAX_ITEMS => items.iter().map(T::read).collect(),
+            Value::Array(items) if items.len() > MAX_ITEMS => Err(too_many_items()),
+            Value::Array(items) => items.iter().map(T::read).collect(),
             _ => Err(Wrong::new(
                 "list_type",
                 "Une liste est attendue.",
@@ -222,9 +233,12 @@ impl<T: Field> Field for Vec<T> {
         }
     }
 
-    /// A form or a query has no lists: `1,2,3`.
+    /// Reads `1,2,3`, since a form or a query has no lists.
     fn read_text(text: &str) -> Result<Self, Wrong> {
-        text.split(',').take(MAX_ITEMS).map(|item| T::read_text(item.trim())).collect()
+        if text.split(',').nth(MAX_ITEMS).is_some() {
+            return Err(too_many_items());
+        }
+        text.split(',').map(|item| T::read_text(item.trim())).collect()
     }
 
     fn schema() -> Value {
@@ -287,5 +301,19 @@ impl Field for DateTime<Utc> {
 
     fn schema() -> Value {
         json!({ "type": "string", "format": "date-time", "pattern": r"^(19|2\d)\d\d-" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_that_is_too_long_is_a_fault_and_not_cut() {
+        let kind = |list: Result<Ids, Wrong>| list.map_or_else(|wrong| wrong.kind, |_| "");
+        let json = |n| Ids::read(&json!(vec![7; n]));
+        let text = |n| Ids::read_text(&vec!["7"; n].join(","));
+        assert_eq!((kind(json(1000)), kind(text(1000))), ("", ""));
+        assert_eq!((kind(json(1001)), kind(text(1001))), ("too_long", "too_long"));
     }
 }

@@ -3,7 +3,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Actor, Intervention, StatutIntervention, historique, over, steps, store};
 use crate::{
-    Error, Result, Text, Tx, enumeration, enumeration_field,
+    Code, Error, Result, Text, Tx, enumeration, enumeration_field,
     input::{Centimes, Input, Minutes, Patch, Whole},
     scope::Scope,
 };
@@ -14,7 +14,7 @@ enumeration! {
 }
 enumeration_field!(Cloture);
 
-/// What a report says: a field that is absent keeps what was said before, null takes it back (a cost, which is never null, stays).
+/// The fields of a report: an absent field keeps its value, null clears it (except a cost, which is never null and stays).
 #[derive(Debug, Clone, Input)]
 #[input(changes = Intervention)]
 pub struct CompteRendu {
@@ -31,13 +31,14 @@ pub struct CompteRendu {
     cout_main_oeuvre: Option<i64>,
     #[input(as = Whole<1, 5>)]
     satisfaction: Patch<i16>,
-    /// Closes the intervention with it.
+    /// Closes the intervention with the report.
     #[input(apart)]
     statut: Option<Cloture>,
 }
 
-/// Notes the report of an intervention on which work has begun, until it is archived, and closes it when the report says so. A
-/// technicien reports on what is theirs alone.
+/// Writes the report of an intervention, and closes the intervention when the report says so. 409 when it is cancelled or
+/// archived, or when work has not begun and the report does not close it. A technicien may report only on interventions
+/// assigned to them.
 pub async fn report(
     tx: &mut Tx<'_>,
     id: i64,
@@ -62,7 +63,7 @@ pub async fn report(
         let remarque = Some("Compte rendu");
         historique::record(tx, id, new.statut, remarque, Some(by.user_id), now).await?;
     }
-    // Sent again, because the answer to the first time was lost: it is closed, and says so already.
+    // A repeat whose first response was lost: the intervention is closed already.
     if cloture && !(new == old && old.statut == Cloturee) {
         let remarque = Some("Clôturée avec le compte rendu");
         return steps::change_statut(tx, id, Cloturee, remarque, by, now).await;
@@ -70,19 +71,19 @@ pub async fn report(
     store::find(&mut **tx, id, Scope::All).await
 }
 
-/// The 403 of a technicien who reports on what is another's, or nobody's.
+/// 403 for a technicien who reports on an intervention that is assigned to another technicien, or to nobody.
 fn ensure_theirs(intervention: &Intervention, by: Actor) -> Result<()> {
     if by.technicien_id.is_none() || by.technicien_id == intervention.technicien_id {
         return Ok(());
     }
     let (code, fr, en) = match intervention.technicien_id {
         Some(_) => (
-            "intervention_d_un_autre",
+            Code::InterventionDUnAutre,
             "Cette intervention est affectée à un autre technicien.",
             "This intervention is assigned to another technician.",
         ),
         None => (
-            "intervention_sans_technicien",
+            Code::InterventionSansTechnicien,
             "Cette intervention n'est affectée à personne : prenez-la d'abord en charge.",
             "This intervention is assigned to nobody: take it up first.",
         ),
@@ -93,7 +94,7 @@ fn ensure_theirs(intervention: &Intervention, by: Actor) -> Result<()> {
 fn not_begun(intervention: &Intervention) -> Error {
     let statut = intervention.statut;
     Error::conflict(
-        "intervention_non_commencee",
+        Code::InterventionNonCommencee,
         format!(
             "L'intervention est « {statut} » : passez-la à « en_cours » avant d'écrire son compte rendu, ou clôturez-la avec lui."
         ),

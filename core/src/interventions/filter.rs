@@ -22,7 +22,7 @@ pub struct InterventionFilter {
     #[input(as = Id)]
     pub client_id: Option<i64>,
     pub en_retard: Option<bool>,
-    /// Words of the title or the description.
+    /// Words to look for in the title and the description.
     pub q: Option<String>,
     /// Opened at this time or later.
     pub date_from: Option<DateTime<Utc>>,
@@ -33,7 +33,7 @@ pub struct InterventionFilter {
 }
 
 impl InterventionFilter {
-    /// Appends the `where` clause; on machines in `scope` alone.
+    /// Appends the `where` clause, limited to machines in `scope`.
     pub(super) fn push_where(
         &self,
         query: &mut QueryBuilder<Postgres>,

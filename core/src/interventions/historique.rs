@@ -1,4 +1,4 @@
-//! The journal of an intervention: append-only, each line written in the transaction it tells of.
+//! The journal of an intervention: append-only, each line written in the transaction of the step that it records.
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::{FromRow, PgPool, QueryBuilder, Row as _, postgres::PgRow};
@@ -28,7 +28,7 @@ impl HistoriqueOut {
     }
 }
 
-/// Writes a line, and gives its id; `user_id` is null for what the system does by itself.
+/// Writes a line, and returns its id; `user_id` is `None` for what the system does by itself.
 pub async fn record(
     tx: &mut Tx<'_>,
     intervention_id: i64,
@@ -53,10 +53,10 @@ pub async fn record(
     .await?)
 }
 
-/// A line whose columns are renamed, beside those of its user.
+/// Reads a row that has the columns of the line, whose id is named `ligne_id`, and those of its user.
 impl FromRow<'_, PgRow> for HistoriqueOut {
     fn from_row(row: &PgRow) -> sqlx::Result<Self> {
-        // Null: the system wrote it, or somebody who is gone.
+        // Null: the system wrote the line, or its user was deleted.
         let user: Option<i64> = row.try_get("id")?;
         Ok(Self {
             id: row.try_get("ligne_id")?,

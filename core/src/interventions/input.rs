@@ -1,4 +1,4 @@
-//! What can be asked of an intervention.
+//! The input of the requests about interventions.
 use chrono::{DateTime, Utc};
 
 use super::{Intervention, InterventionType, PrioriteIntervention, StatutIntervention};
@@ -28,7 +28,7 @@ pub struct InterventionCreate {
     pub cout_estime: Option<i64>,
 }
 
-/// What an edit changes.
+/// The fields that an edit changes.
 #[derive(Debug, Clone, Input)]
 #[input(changes = Intervention)]
 pub struct InterventionUpdate {
@@ -65,7 +65,8 @@ pub struct StatutChange {
     pub remarque: Option<String>,
 }
 
-/// The body of an assignment: a technicien, or null for nobody. Absent is a fault: it would unassign by accident.
+/// The body of an assignment: a technicien, or null for nobody. An absent field is a fault, since it would unassign by
+/// accident.
 #[derive(Debug, Clone, Input)]
 pub struct Affectation {
     #[input(as = Id, present)]

@@ -1,4 +1,4 @@
-//! What the worker does with interventions by the clock.
+//! The scheduled jobs of interventions.
 use std::time::Duration;
 
 use crate::jobs::scheduled;

@@ -1,5 +1,5 @@
-//! Interventions: opened, assigned, worked on, closed. Every step leaves its line of historique and its
-//! notifications in the same transaction.
+//! Interventions: opened, assigned, worked on, closed. Every step writes its line of historique and its notifications in the
+//! transaction of the step.
 mod alertes;
 mod compte_rendu;
 mod filter;
@@ -32,7 +32,7 @@ pub use visite::NewVisite;
 pub(crate) use visite::open_for_planning;
 
 use crate::{
-    Error, Noun, Result, Tx,
+    Code, Error, Noun, Result, Tx,
     error::OnConstraint as _,
     notifications::{
         self,
@@ -44,7 +44,7 @@ use crate::{
 
 impl Noun {
     pub const INTERVENTION: Self = Self::new(
-        "intervention_introuvable",
+        Code::InterventionIntrouvable,
         "Intervention introuvable.",
         "Intervention not found.",
     );
@@ -57,7 +57,8 @@ pub struct Actor {
     pub technicien_id: Option<i64>,
 }
 
-/// Opens an intervention. With a technicien and no status it is `affectee`, and that technicien is told.
+/// Opens an intervention. With a technicien and no status it is `affectee`. The technicien is told, unless they open it
+/// themselves.
 pub async fn create(
     tx: &mut Tx<'_>,
     new: &InterventionCreate,
@@ -85,8 +86,8 @@ pub async fn create(
     Ok(intervention)
 }
 
-/// Edits an intervention that is not over. A technicien or a status among the fields goes through the same rules as
-/// the routes made for them.
+/// Edits an intervention; 409 when it is over. A new technicien or status among the fields obeys the same rules as in the
+/// routes for it.
 pub async fn update(
     tx: &mut Tx<'_>,
     id: i64,
@@ -108,7 +109,7 @@ pub async fn update(
             notifications::withdraw_alerts(tx, id, &[Retard, Rappel], now).await?;
         }
         if (new.priorite, new.urgence) != (old.priorite, old.urgence) {
-            // Another target: what was told of the old one is settled.
+            // The target has changed: alerts about the old one have lost their cause.
             notifications::withdraw_alerts(tx, id, &[Alerte], now).await?;
         }
         historique::record(tx, id, new.statut, Some("Modification"), Some(by.user_id), now).await?;
@@ -118,7 +119,7 @@ pub async fn update(
         steps::assign(tx, id, technicien, by, now).await?;
     }
     match statut {
-        // An assignment may have brought the status that was asked for.
+        // The assignment may have set the requested status already.
         Some(statut) if statut != store::find(&mut **tx, id, Scope::All).await?.statut => {
             steps::change_statut(tx, id, statut, None, by, now).await
         }
@@ -130,7 +131,7 @@ pub async fn update(
 fn over(intervention: &Intervention) -> Error {
     let statut = intervention.statut;
     Error::conflict(
-        "intervention_terminee",
+        Code::InterventionTerminee,
         format!("L'intervention est terminée (« {statut} ») et ne se modifie plus."),
         format!("The intervention is over (\"{statut}\") and cannot be changed any more."),
     )

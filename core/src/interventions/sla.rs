@@ -1,15 +1,15 @@
-//! How soon somebody must take up an intervention (contract, section 7): a target by priority, counted from its creation
-//! to the first time that somebody has it. Time spent `en_attente` does not count, nor, should it be taken from them
-//! again, the time in which somebody had it.
+//! How soon a technicien must take up an intervention (contract, section 7): a target by priority, counted from its creation
+//! until a technicien first has it or it is closed. Time spent `en_attente` does not count, nor, if it is unassigned again, the
+//! time in which a technicien had it.
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Intervention, PrioriteIntervention, StatutIntervention};
 use crate::config::Sla;
 
-/// The levels of escalation: how many times the target has passed when each is reached.
+/// The levels of escalation: each is reached when so many times the target has passed.
 pub const NIVEAUX: [i32; 3] = [1, 2, 4];
 
-/// The target of an intervention; one that is flagged urgent is `urgente`, and what is planned (`programmee`) has none.
+/// The target of an intervention: that of `urgente` if it is flagged urgent, otherwise by its priority; `programmee` has none.
 #[must_use]
 pub fn target(sla: &Sla, priorite: PrioriteIntervention, urgence: bool) -> Option<TimeDelta> {
     match priorite {
@@ -22,7 +22,7 @@ pub fn target(sla: &Sla, priorite: PrioriteIntervention, urgence: bool) -> Optio
     }
 }
 
-/// The level of escalation that is reached when `elapsed` of `target` has passed: 0 in time, then 1 to 3.
+/// The level of escalation after `elapsed`: 0 before `target`, then 1 to 3.
 #[must_use]
 pub fn niveau(elapsed: TimeDelta, target: TimeDelta) -> i16 {
     let reached = NIVEAUX.iter().filter(|&&times| elapsed >= target * times).count();
@@ -30,17 +30,17 @@ pub fn niveau(elapsed: TimeDelta, target: TimeDelta) -> i16 {
 }
 
 impl Intervention {
-    /// Whether the response clock stands still: somebody has it, it waits, or it is over.
+    /// Whether the response clock stands still: a technicien has the intervention, it is `en_attente`, or it is over.
     fn stands_still(&self) -> bool {
         self.technicien_id.is_some()
             || self.statut == StatutIntervention::EnAttente
             || self.statut.is_terminal()
     }
 
-    /// Stops or starts the response clock after a step that made this of `old`, and reads it when somebody takes the
-    /// intervention up for the first time.
+    /// Stops or starts the response clock after a step that changed `old` into this, and records what the clock shows when the
+    /// intervention is first taken up or closed.
     pub(super) fn keep_clock(&mut self, old: &Self, now: DateTime<Utc>) {
-        // One that stood still before there was a clock.
+        // The clock stood still already before this column existed.
         let since = match self.attente_depuis {
             None if old.stands_still() => Some(old.date_affectation.unwrap_or(now)),
             since => since,
@@ -62,20 +62,20 @@ impl Intervention {
         };
     }
 
-    /// What the response clock shows: how long nobody had it, but for the waiting.
+    /// What the response clock shows: the time since the creation, without the time in which the clock stood still.
     pub(super) fn elapsed(&self, now: DateTime<Utc>) -> TimeDelta {
         let still = self.attente_depuis.map_or_else(TimeDelta::zero, |since| now - since);
         let stood = TimeDelta::seconds(self.attente_secondes) + still.max(TimeDelta::zero());
         now - self.date_creation - stood
     }
 
-    /// When somebody took it up for the first time, and what the clock showed then.
+    /// When the intervention was first taken up, and what the clock showed then.
     fn answer(&self) -> Option<(DateTime<Utc>, TimeDelta)> {
         if let (Some(at), Some(seconds)) = (self.prise_en_charge_le, self.prise_en_charge_secondes)
         {
             return Some((at, TimeDelta::seconds(seconds)));
         }
-        // Of the time before there was a clock.
+        // A row from before the response clock existed.
         let at = match self.technicien_id {
             Some(_) => self.date_affectation.or(self.date_debut_travaux),
             None => self.date_cloture,
@@ -83,7 +83,7 @@ impl Intervention {
         at.map(|at| (at, at - self.date_creation))
     }
 
-    /// Until when somebody must take it up, or had to.
+    /// The time by which a technicien must take the intervention up, or had to.
     #[must_use]
     pub fn sla_echeance(&self, sla: &Sla, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let target = target(sla, self.priorite, self.urgence)?;
@@ -91,7 +91,8 @@ impl Intervention {
         Some(at + (target - elapsed))
     }
 
-    /// Whether somebody took it up in time; unknown while there is time, and of what was called off unanswered.
+    /// Whether the intervention was taken up in time. `None` without a target, while there is time left, and when it was called
+    /// off before anybody took it up.
     #[must_use]
     pub fn sla_respecte(&self, sla: &Sla, now: DateTime<Utc>) -> Option<bool> {
         let target = target(sla, self.priorite, self.urgence)?;
@@ -102,7 +103,7 @@ impl Intervention {
         }
     }
 
-    /// Whether nobody has it now.
+    /// Whether nobody has the intervention, and it is not over.
     pub(super) fn is_unanswered(&self) -> bool {
         self.technicien_id.is_none() && !self.statut.is_terminal()
     }
@@ -139,7 +140,7 @@ mod tests {
         assert_eq!([0, 119, 120, 239, 240, 479, 480, 9999].map(after), [0, 0, 1, 1, 2, 2, 3, 3]);
     }
 
-    /// What `change` makes of `one` at hour `hours`.
+    /// Applies `change` to `one` at hour `hours`.
     fn step(one: &mut Intervention, hours: i64, change: impl FnOnce(&mut Intervention)) {
         let old = one.clone();
         change(one);

@@ -1,5 +1,5 @@
 //! The life of an intervention: which step may follow which (contract, section 4).
-use crate::{Error, enumeration, enumeration_field};
+use crate::{Code, Error, enumeration, enumeration_field};
 
 enumeration! {
     StatutIntervention {
@@ -23,7 +23,7 @@ impl StatutIntervention {
         matches!(self, Cloturee | Annulee | Archivee)
     }
 
-    /// `Ok` when `next` may follow.
+    /// `Ok` when `next` may follow; otherwise 409, or 400 for another status once the work is over.
     pub fn may_become(self, next: Self) -> Result<(), Error> {
         match (self, next) {
             (Ouverte, Affectee | EnCours)
@@ -33,19 +33,19 @@ impl StatutIntervention {
             | (Ouverte | Affectee | EnCours | EnAttente, Cloturee | Annulee)
             | (Cloturee, Archivee) => Ok(()),
             (from, to) if from == to => Err(Error::conflict(
-                "transition_interdite",
+                Code::TransitionInterdite,
                 format!("L'intervention est déjà au statut « {to} »."),
                 format!("The intervention already has the status \"{to}\"."),
             )),
             (from, _) if from.is_terminal() => Err(Error::refused(
-                "intervention_terminee",
+                Code::InterventionTerminee,
                 format!(
                     "L'intervention est terminée (« {from} ») : ouvrez-en une nouvelle si le travail reprend."
                 ),
                 format!("The intervention is over (\"{from}\"): open a new one if work resumes."),
             )),
             (from, to) => Err(Error::conflict(
-                "transition_interdite",
+                Code::TransitionInterdite,
                 format!("Une intervention « {from} » ne peut pas passer à « {to} »."),
                 format!("An intervention cannot go from \"{from}\" to \"{to}\"."),
             )),
@@ -57,7 +57,7 @@ impl StatutIntervention {
 mod tests {
     use super::*;
 
-    /// Every pair, against the picture of the contract written down a second time.
+    /// Every pair, against a second copy of the contract's diagram.
     #[test]
     fn the_state_machine_is_that_of_the_contract() {
         let allowed = [
@@ -85,7 +85,9 @@ mod tests {
                 );
                 let code = match f.may_become(t) {
                     Ok(()) => "ok",
-                    Err(Error::Refused { code, .. } | Error::Conflict { code, .. }) => code,
+                    Err(Error::Refused { code, .. } | Error::Conflict { code, .. }) => {
+                        code.as_str()
+                    }
                     Err(other) => panic!("{other}"),
                 };
                 let expected = if allowed.contains(&format!("{from} {to}").as_str()) {

@@ -1,10 +1,10 @@
-//! The steps in the life of an intervention. Each locks the row first: of two people who step at once one is
-//! first, and the other meets the state that the first left.
+//! The steps in the life of an intervention. Each locks the row first: of two concurrent steps, the second sees the state that
+//! the first left.
 use chrono::{DateTime, Utc};
 
 use super::{Actor, Intervention, StatutIntervention, historique, over, store};
 use crate::{
-    Error, Result, Text, Tx,
+    Code, Error, Result, Text, Tx,
     notifications::{
         self, Annonce, Evenement,
         TypeNotification::{Affectation, Alerte, Rappel, Retard},
@@ -13,8 +13,8 @@ use crate::{
     techniciens, users,
 };
 
-/// Moves an intervention to `next`, if the rules allow it. A technicien moves what is theirs or free, and a free one
-/// that a technicien takes up becomes theirs.
+/// Moves an intervention to `next`, if the rules allow it. A technicien may move those that are theirs or unassigned; an
+/// unassigned one that they move to `affectee` or `en_cours` becomes theirs.
 pub async fn change_statut(
     tx: &mut Tx<'_>,
     id: i64,
@@ -29,7 +29,7 @@ pub async fn change_statut(
         && me != theirs
     {
         return Err(Error::Forbidden {
-            code: "intervention_d_un_autre",
+            code: Code::InterventionDUnAutre,
             text: Text::new(
                 "Cette intervention est affectée à un autre technicien.",
                 "This intervention is assigned to another technician.",
@@ -70,11 +70,11 @@ pub async fn change_statut(
     if next == StatutIntervention::Cloturee {
         tell_closed(tx, &intervention, line, now).await?;
     }
-    // With the name of whoever has it now.
+    // Read again, for the name of the current technicien.
     store::find(&mut **tx, id, Scope::All).await
 }
 
-/// Gives an intervention that is not over to a technicien, who is told, or (`None`) to nobody.
+/// Assigns an intervention to a technicien, who is told, or (`None`) to nobody. 409 when it is over, or is assigned so already.
 pub async fn assign(
     tx: &mut Tx<'_>,
     id: i64,
@@ -90,12 +90,12 @@ pub async fn assign(
     if intervention.technicien_id == technicien_id {
         return Err(match technicien_id {
             Some(_) => Error::conflict(
-                "deja_affectee",
+                Code::DejaAffectee,
                 "L'intervention est déjà affectée à ce technicien.",
                 "The intervention is already assigned to this technician.",
             ),
             None => Error::conflict(
-                "deja_sans_technicien",
+                Code::DejaSansTechnicien,
                 "L'intervention n'est affectée à personne.",
                 "The intervention is not assigned to anybody.",
             ),
@@ -118,8 +118,8 @@ pub async fn assign(
     store::find(&mut **tx, id, Scope::All).await
 }
 
-/// Removes a technicien, who stays known as the one who did past work. Their interventions in progress go back to nobody, each
-/// with its line of historique.
+/// Removes a technicien, whose name stays on past work. Their open interventions are unassigned, each with a line of
+/// historique.
 pub async fn remove_technicien(
     tx: &mut Tx<'_>,
     technicien_id: i64,
@@ -138,7 +138,7 @@ pub async fn remove_technicien(
     techniciens::delete_released(tx, technicien_id, now).await
 }
 
-/// Work that has begun keeps its status when its technicien changes.
+/// Sets the technicien, and the status with it: `ouverte` and `affectee` follow; work that has begun keeps its status.
 fn set_technicien(intervention: &mut Intervention, technicien_id: Option<i64>, now: DateTime<Utc>) {
     use StatutIntervention::{Affectee, Ouverte};
     intervention.technicien_id = technicien_id;
@@ -150,7 +150,7 @@ fn set_technicien(intervention: &mut Intervention, technicien_id: Option<i64>, n
     };
 }
 
-/// Writes what a step made of `old`: the response clock goes by it, and alerts that have lost their cause are settled.
+/// Writes `new`, which a step made of `old`. Updates the response clock, and withdraws alerts that have lost their cause.
 async fn save(
     tx: &mut Tx<'_>,
     old: &Intervention,
@@ -172,13 +172,14 @@ async fn save(
         notifications::withdraw_alerts(tx, new.id, &[Alerte], now).await?;
     }
     if old.technicien_id.is_some() && old.technicien_id != new.technicien_id {
-        // Who had it has it no more.
+        // The previous technicien does not have it any more.
         notifications::withdraw_alerts(tx, new.id, &[Affectation], now).await?;
     }
     Ok(())
 }
 
-/// Tells the technicien of an intervention that it is theirs since `line` of its historique, unless they took it themselves.
+/// Tells the technicien of an intervention that it is assigned to them by `line` of its historique, unless they took it
+/// themselves or it is over.
 pub(super) async fn tell_technicien(
     tx: &mut Tx<'_>,
     intervention: &Intervention,
@@ -193,7 +194,7 @@ pub(super) async fn tell_technicien(
     tell(tx, Evenement::Affectation, intervention, line, now).await
 }
 
-/// Tells those concerned that an intervention is closed since `line` of its historique.
+/// Tells those concerned that an intervention was closed by `line` of its historique.
 pub(super) async fn tell_closed(
     tx: &mut Tx<'_>,
     intervention: &Intervention,

@@ -12,13 +12,13 @@ use crate::{
     scope::Scope,
 };
 
-/// The rows that an intervention names.
+/// Joins the rows that an intervention refers to.
 const NAMED: &str = "join equipements e on e.id = page.equipement_id \
     left join clients c on c.id = e.client_id \
     left join techniciens t on t.id = page.technicien_id \
     left join users u on u.id = t.user_id";
 
-/// `query_as!` of interventions, with what those that they name are called.
+/// `query_as!` of interventions, with the names of the rows that they refer to.
 macro_rules! query_interventions {
     ($rest:literal, $($argument:expr),+ $(,)?) => {
         sqlx::query_as!(
@@ -55,7 +55,7 @@ pub async fn find(db: impl PgExecutor<'_>, id: i64, scope: Scope) -> Result<Inte
     .ok_or(Error::NotFound(Noun::INTERVENTION))
 }
 
-/// The interventions of `filter` on machines in `scope`.
+/// The interventions that match `filter`, on machines in `scope`.
 pub async fn list(
     pool: &PgPool,
     filter: &InterventionFilter,
@@ -68,7 +68,7 @@ pub async fn list(
     .await
 }
 
-/// The interventions on the machine `equipement_id` that a planning opened (`visites`), or that people did.
+/// The interventions on the machine `equipement_id` that a planning opened (`visites`), or those that people opened.
 pub async fn list_of_equipement(
     pool: &PgPool,
     equipement_id: i64,
@@ -77,7 +77,7 @@ pub async fn list_of_equipement(
 ) -> Result<Listed<Intervention>> {
     page::list_joined(pool, "interventions", NAMED, SORTABLE, page, |query| {
         query.push(" where equipement_id = ").push_bind(equipement_id);
-        // A planning that is removed leaves its visits their due date.
+        // The visits of a planning that was removed keep their due date.
         query.push(if visites { " and " } else { " and not " });
         query.push("(planning_id is not null or echeance is not null)");
     })
@@ -86,8 +86,8 @@ pub async fn list_of_equipement(
 
 /// The intervention `id`, locked until the transaction ends.
 pub async fn find_for_update(tx: &mut PgConnection, id: i64) -> Result<Intervention> {
-    // The lock first. A statement that waited for the lock would go on with the machine and the technicien that it saw before: of one
-    // that was given another meanwhile it would find nothing.
+    // The lock first, in a statement of its own. A statement with joins that waited for the lock would go on with the machine
+    // and the technicien that it read before: if the intervention was given another one meanwhile, it would find nothing.
     sqlx::query!("select id from interventions where id = $1 for update", id)
         .fetch_optional(&mut *tx)
         .await?;
@@ -99,7 +99,7 @@ pub(super) async fn open_of_technicien_for_update(
     tx: &mut PgConnection,
     technicien_id: i64,
 ) -> Result<Vec<Intervention>> {
-    // The lock first, as above.
+    // The lock first, as in `find_for_update`.
     let ids = sqlx::query_scalar!(
         r#"
             select id from interventions
@@ -159,7 +159,7 @@ pub(super) async fn insert(
     .await
 }
 
-/// Writes all that can change of `intervention`.
+/// Writes all columns of `intervention` that can change.
 pub(super) async fn save(tx: &mut PgConnection, intervention: &Intervention) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
@@ -205,7 +205,7 @@ pub(super) async fn save(tx: &mut PgConnection, intervention: &Intervention) -> 
     Ok(())
 }
 
-/// Opens the intervention of a visit; nothing when there is one for its due date.
+/// Opens the intervention of a visit. Returns `None` if its planning has one for that due date already.
 pub(super) async fn insert_visite(
     tx: &mut PgConnection,
     visite: &NewVisite,
@@ -244,7 +244,7 @@ pub struct CalendarRow {
     pub localisation: String,
 }
 
-/// The interventions of a technicien that are not over and have a deadline, the first ones first.
+/// The interventions of a technicien that are not over and have a deadline: up to `limit`, the earliest deadline first.
 pub async fn calendar(
     db: impl PgExecutor<'_>,
     technicien_id: i64,

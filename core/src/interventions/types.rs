@@ -1,4 +1,4 @@
-//! What an intervention is on the wire and in the program.
+//! The types of an intervention: its row, and what its readers see.
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
@@ -82,7 +82,7 @@ pub struct Intervention {
     /// How long it has stood still before.
     #[serde(skip)]
     pub(super) attente_secondes: i64,
-    // What those that it names are called, beside the row. A step that changes whom it names reads it anew.
+    // The names of the rows that it refers to, from joined tables. A step that changes a reference reads them again.
     #[serde(skip)]
     #[columns(beside = "e.nom")]
     pub(super) equipement_nom: String,

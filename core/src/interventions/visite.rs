@@ -8,7 +8,7 @@ use crate::{Result, Tx};
 #[derive(Debug, Clone)]
 pub struct NewVisite {
     pub planning_id: i64,
-    /// The due date; with the planning it names the visit.
+    /// The due date; with the planning it identifies the visit.
     pub echeance: DateTime<Utc>,
     pub equipement_id: i64,
     pub titre: String,

@@ -1,6 +1,6 @@
-//! The services outside that jobs need.
+//! The outside services that jobs need.
 
-/// A service outside that jobs need ([`super::Job::NEEDS`]).
+/// An outside service that jobs need ([`super::Job::NEEDS`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Dependency {
     /// The mail server.
@@ -12,7 +12,7 @@ pub enum Dependency {
 impl Dependency {
     pub const ALL: [Self; 2] = [Self::Smtp, Self::Storage];
 
-    /// As [`crate::Error::Unavailable`] and the metrics name it.
+    /// Its name in [`crate::Error::Unavailable`] and in the metrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

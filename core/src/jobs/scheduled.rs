@@ -1,13 +1,13 @@
-//! How the jobs that schedules enqueue are declared.
+//! Declares the jobs that schedules enqueue.
 
-/// Declares the job of a schedule, which is of the queue of its name. Each tick is one job, whose key it is; there is none
-/// when an operator asks for it.
+/// Declares the job of a schedule, on the queue of the same name. The tick is its key, so each tick is one job. A job that an
+/// operator asked for has no tick and no key.
 macro_rules! scheduled {
     ($(#[$meta:meta])* $name:ident = $queue:literal, attempts $attempts:literal, limit $limit:expr) => {
         $(#[$meta])*
         #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
         pub struct $name {
-            /// The tick that it is for; none when an operator asked for it.
+            /// The tick that it is for; `None` when an operator asked for it.
             pub tick: Option<chrono::DateTime<chrono::Utc>>,
         }
 

@@ -1,5 +1,5 @@
-//! The tables of the queue are the crate's own. What this system reads of them it reads through the two views that the crate
-//! keeps for that (`queue/README.md`).
+//! Only the crate of the queue names its tables. Everything else reads them through the two views that the crate provides
+//! (`queue/README.md`).
 use std::{fs, path::Path};
 
 use crate::sources::{files, root};
@@ -20,8 +20,8 @@ const TABLES: [&str; 12] = [
     "_migrations",
 ];
 
-/// The names in the schema `queue` that a text mentions as SQL does: whatever follows `queue.`, but for what follows a word, as
-/// in `job.queue.as_str()`.
+/// The names in the schema `queue` that a text mentions as SQL does: the words after `queue.`, unless a word or a dot precedes
+/// it, as in `job.queue.as_str()`.
 fn named(text: &str) -> Vec<&str> {
     const SCHEMA: &str = "queue.";
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -37,7 +37,7 @@ fn named(text: &str) -> Vec<&str> {
     found
 }
 
-/// Tests look at the tables, and break them; `sql.rs` and this file quote them.
+/// Whether `file` is a test, which may read the tables and damage them, or quotes them as `sql.rs` and this file do.
 fn is_test(file: &Path) -> bool {
     ["tests.rs", "tests", "sql.rs", "tables.rs"]
         .iter()

@@ -1,12 +1,12 @@
-//! What two requests are compared by.
+//! Fingerprints, by which two requests are compared.
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 
 use crate::{Result, config::AuthConfig};
 
-/// The keys of fingerprints: the one of now, and the one before it. A fingerprint is an HMAC-SHA256 and no plain hash, since a
-/// request may hold a password, which whoever reads the database could else guess. Its key is derived from the one that signs
-/// tokens, and rotates with it.
+/// The keys of fingerprints: the current one, and the one before it. A fingerprint is an HMAC-SHA256 and no plain hash, since a
+/// request may hold a password, which a reader of the database could guess from a plain hash. The key is derived from the one
+/// that signs tokens, and rotates with it.
 pub struct Fingerprints {
     signing: Hmac<Sha256>,
     previous: Option<Hmac<Sha256>>,
@@ -24,14 +24,14 @@ impl Fingerprints {
         Ok(Self { signing, previous })
     }
 
-    /// The fingerprint of nothing yet.
+    /// An empty fingerprint.
     #[must_use]
     pub fn begin(&self) -> Fingerprint {
         Fingerprint { signing: self.signing.clone(), previous: self.previous.clone() }
     }
 }
 
-/// The fingerprint of one request, which grows with its parts.
+/// The fingerprint of one request, built part by part.
 #[derive(Clone)]
 pub struct Fingerprint {
     signing: Hmac<Sha256>,
@@ -45,7 +45,7 @@ impl std::fmt::Debug for Fingerprint {
 }
 
 impl Fingerprint {
-    /// Adds a part. Where one ends is part of it: `ab`, `c` is not `a`, `bc`.
+    /// Adds a part. Its length counts too: `ab`, `c` is not `a`, `bc`.
     #[must_use]
     pub fn and(self, part: &[u8]) -> Self {
         let size = u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes();
@@ -53,7 +53,7 @@ impl Fingerprint {
         Self { signing: grown(self.signing), previous: self.previous.map(grown) }
     }
 
-    /// What is kept of it.
+    /// The bytes to store, made with the current key.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
         self.signing.clone().finalize().into_bytes().to_vec()

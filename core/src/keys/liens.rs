@@ -1,18 +1,18 @@
-//! Addresses of files that open them for a while to whoever has them: an `<img>` sends no token.
+//! Signed addresses of files, which open the files for a while without a token: an `<img>` sends none.
 //!
-//! A signature is an HMAC-SHA256 over the stored name and the end. Its key is derived from the one that signs tokens and is
-//! another one: neither signs for the other, and both rotate together.
+//! A signature is an HMAC-SHA256 over the stored name and the expiry time. Its key is derived from the one that signs tokens,
+//! and differs from it: neither signs for the other, and both rotate together.
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
 use hmac::{Hmac, Mac as _};
 use serde_json::Value;
 use sha2::Sha256;
 
-use crate::{Error, Result, Text, config::AuthConfig};
+use crate::{Code, Error, Result, Text, config::AuthConfig};
 
-/// How long a signed address lives, at the most.
+/// The longest time for which a signed address is valid.
 pub const LIFETIME: TimeDelta = TimeDelta::hours(1);
-/// Ends are multiples of it: within so long the address of a file stays the same, and caches know it again.
+/// Expiry times are multiples of this: the address of a file stays the same for so long, and caches recognise it.
 const ROUNDING_SECONDS: i64 = 600;
 /// The fields of a document that are signed.
 const SIGNED: [&str; 3] = ["url", "thumbnail_url", "preview_url"];
@@ -35,7 +35,7 @@ impl Liens {
         Ok(Self { signing, previous })
     }
 
-    /// `fin=…&signature=…`: the query that opens the file `name` for [`LIFETIME`] from `now`, less what rounding takes.
+    /// The query that opens the file `name`, `fin=…&signature=…`: for [`LIFETIME`] from `now`, less the rounding.
     #[must_use]
     pub fn sign(&self, name: &str, now: DateTime<Utc>) -> String {
         let now = now.timestamp();
@@ -45,7 +45,7 @@ impl Liens {
         format!("fin={fin}&signature={signature}")
     }
 
-    /// Takes the signatures out of the JSON of a document: they open files, and are not to be stored.
+    /// Removes the signatures from the JSON of a document: they open files, and must not be stored.
     pub fn unsign(document: &mut Value) {
         for field in SIGNED {
             if let Some(Value::String(url)) = document.get_mut(field) {
@@ -54,7 +54,8 @@ impl Liens {
         }
     }
 
-    /// Signs the addresses in a JSON that [`Self::unsign`] has been through, as [`crate::documents::Document::shown`] does at `now`.
+    /// Signs the addresses again in a JSON that [`Self::unsign`] was applied to, as [`crate::documents::Document::shown`] does
+    /// at `now`.
     pub fn sign_again(&self, document: &mut Value, now: DateTime<Utc>) {
         for field in SIGNED {
             if let Some(Value::String(url)) = document.get_mut(field)
@@ -65,8 +66,9 @@ impl Liens {
         }
     }
 
-    /// When the `query` that [`Self::sign`] made for the file `name` ends. It is taken only letter for letter as it was made:
-    /// a cache that keys by its parts and this check never mean two things.
+    /// Checks the `query` that [`Self::sign`] made for the file `name`, and returns its expiry time; 401 when it is invalid or
+    /// expired. It is accepted only exactly as it was made, so that this check and a cache that keys by its parts cannot
+    /// disagree.
     pub fn check(&self, name: &str, query: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>> {
         let (fin, signature) = query
             .strip_prefix("fin=")
@@ -89,13 +91,13 @@ impl Liens {
 }
 
 fn with_message(key: &Hmac<Sha256>, name: &str, fin: i64) -> Hmac<Sha256> {
-    // A stored name has no line feed in it.
+    // A stored name contains no line feed.
     key.clone().chain_update(format!("{name}\n{fin}").as_bytes())
 }
 
 fn invalid() -> Error {
     Error::Unauthenticated {
-        code: "lien_invalide",
+        code: Code::LienInvalide,
         text: Text::new(
             "Ce lien n'est pas valable : rouvrez le document dans l'application.",
             "This link is not valid: open the document again in the application.",
@@ -105,7 +107,7 @@ fn invalid() -> Error {
 
 fn expired() -> Error {
     Error::Unauthenticated {
-        code: "lien_expire",
+        code: Code::LienExpire,
         text: Text::new(
             "Ce lien a expiré : rouvrez le document dans l'application.",
             "This link has expired: open the document again in the application.",
@@ -152,8 +154,8 @@ mod tests {
             Err(Error::Unauthenticated { code, .. }) => code,
             other => panic!("{query}: {other:?}"),
         };
-        assert_eq!(code(NAME, &query, at("2026-11-26T09:00:00Z")), "lien_expire");
-        assert_eq!(code(&NAME.replace('0', "1"), &query, now), "lien_invalide");
+        assert_eq!(code(NAME, &query, at("2026-11-26T09:00:00Z")), Code::LienExpire);
+        assert_eq!(code(&NAME.replace('0', "1"), &query, now), Code::LienInvalide);
         let fin = at("2026-11-26T09:00:00Z").timestamp();
         let later = query.replace(&fin.to_string(), &(fin + 600).to_string());
         let (head, signature) = query.split_once("signature=").unwrap();
@@ -171,7 +173,7 @@ mod tests {
             "signature=".to_owned(),
             String::new(),
         ] {
-            assert_eq!(code(NAME, &altered, now), "lien_invalide", "{altered}");
+            assert_eq!(code(NAME, &altered, now), Code::LienInvalide, "{altered}");
         }
     }
 

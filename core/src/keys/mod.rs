@@ -1,7 +1,8 @@
-//! The keys of tokens, and those that are derived from them. Of tokens: one that signs, and until its tokens have died the one before it, which only checks.
+//! The keys of tokens, and those that are derived from them. One key signs tokens. The key before it only checks them, until
+//! its tokens have expired.
 //!
-//! A token names its key by `kid`, so that a rotation logs nobody out. One without (issued by versions that named none) is
-//! tried with both.
+//! A token names its key by `kid`, so that a rotation logs nobody out. A token without a `kid` (issued by earlier versions) is
+//! tried with both keys.
 mod fingerprints;
 mod liens;
 pub mod rotate;
@@ -23,13 +24,13 @@ pub use fingerprints::{Fingerprint, Fingerprints};
 pub use liens::{LIFETIME, Liens};
 
 use crate::{
-    Error, Result, Text,
+    Code, Error, Result, Text,
     config::{AuthConfig, JwtAlgorithm, Secret},
     secret,
 };
 
-/// What a token is for: `typ` in its header ([RFC 8725, 3.11](https://www.rfc-editor.org/rfc/rfc8725#section-3.11)). One kind
-/// never passes for another, whatever its claims.
+/// What a token is for: `typ` in its header ([RFC 8725, 3.11](https://www.rfc-editor.org/rfc/rfc8725#section-3.11)). A token of
+/// one kind is never accepted as another kind, whatever its claims.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// [RFC 9068](https://www.rfc-editor.org/rfc/rfc9068#section-2.1).
@@ -46,8 +47,8 @@ impl Kind {
         }
     }
 
-    /// Whether a token that calls itself `typ` is of this kind. Links in mails that versions before have sent are called `JWT`, as
-    /// their access tokens were; those are known by their `sub`, and their time ends on its own.
+    /// Whether a token with this `typ` is of this kind. In mails of earlier versions the links have `JWT`, as the access tokens
+    /// of those versions had; such links are recognised by their `sub`, and expire by themselves.
     pub(crate) fn is(self, typ: Option<&str>) -> bool {
         let typ = typ.unwrap_or_default();
         typ.eq_ignore_ascii_case(self.typ())
@@ -58,7 +59,7 @@ impl Kind {
 /// The keys that sign and check, and how long tokens live.
 pub struct Keys {
     signing: EncodingKey,
-    /// Those that check, by `kid`: the one that signs, and the one before it while there is one.
+    /// The keys that check, by `kid`: the one that signs, and the one before it while there is one.
     checking: Vec<(String, DecodingKey)>,
     header: Header,
     validation: Validation,
@@ -74,7 +75,7 @@ impl std::fmt::Debug for Keys {
 }
 
 impl Keys {
-    /// Reads the key files where the algorithm wants them.
+    /// Reads the key files, if the algorithm uses files.
     pub fn new(config: &AuthConfig) -> Result<Self> {
         let algorithm = algorithm(config.algorithm);
         let signing = signing(config)?;
@@ -84,7 +85,7 @@ impl Keys {
         let mut all = vec![(kid, check)];
         if let Some(previous) = previous(config)? {
             all.push(checking(&previous, algorithm)?);
-            // Between the two steps of a rotation both are the same.
+            // Between the two steps of a rotation both keys are the same.
             all.dedup_by(|a, b| a.0 == b.0);
         }
         let mut validation = Validation::new(algorithm);
@@ -123,7 +124,7 @@ impl Keys {
         Ok(jsonwebtoken::encode(&header, claims, &self.signing).map_err(anyhow::Error::from)?)
     }
 
-    /// What `token` says, if it is of this kind and one of these keys has signed it.
+    /// The claims of `token`, if it is of this kind and signed by one of these keys. Does not check the expiry.
     pub(crate) fn read<T: DeserializeOwned + Clone>(&self, kind: Kind, token: &str) -> Result<T> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| invalid())?;
         if !kind.is(header.typ.as_deref()) {
@@ -141,7 +142,7 @@ impl Keys {
 
 pub(crate) fn invalid() -> Error {
     Error::Unauthenticated {
-        code: "jeton_invalide",
+        code: Code::JetonInvalide,
         text: Text::new(
             "Jeton d'accès invalide : reconnectez-vous.",
             "Invalid access token: sign in again.",
@@ -167,7 +168,8 @@ fn signing(config: &AuthConfig) -> Result<EncodingKey> {
     Ok(from_pem(config.algorithm, &pem).with_context(name)?)
 }
 
-/// The key before the one that signs. Its file comes with the first rotation, and goes when its tokens have died.
+/// The key before the one that signs. Its file is absent before the first rotation, and may be absent or empty once its tokens
+/// have expired.
 fn previous(config: &AuthConfig) -> Result<Option<EncodingKey>> {
     if config.algorithm == JwtAlgorithm::Hs256 {
         let secret = config.previous_secret_key.as_ref();
@@ -190,7 +192,7 @@ fn roots(config: &AuthConfig) -> Result<(Secret, Option<Secret>)> {
         return Ok((config.secret_key.clone(), config.previous_secret_key.clone()));
     }
     let pem = |path: &Path| match fs::read_to_string(path) {
-        // Lines may end in another way on another machine.
+        // Line endings may differ between machines.
         Ok(pem) => Ok(Secret::new(pem.split_ascii_whitespace().collect::<String>())),
         Err(error) => {
             Err((error.kind(), anyhow::Error::from(error).context(path.display().to_string())))
@@ -206,8 +208,8 @@ fn roots(config: &AuthConfig) -> Result<(Secret, Option<Secret>)> {
     Ok((signing, previous))
 }
 
-/// Keys for another purpose than tokens, of the key that signs and of the one before it. `purpose` tells them from those of every
-/// other purpose.
+/// Derives keys for another purpose than tokens: from the key that signs, and from the one before it. Each `purpose` has its
+/// own keys.
 pub(crate) fn derived(
     config: &AuthConfig,
     purpose: &[u8],
@@ -229,14 +231,14 @@ pub(crate) fn from_pem(algorithm: JwtAlgorithm, pem: &[u8]) -> anyhow::Result<En
     }
 }
 
-/// The least that [RFC 7518](https://www.rfc-editor.org/rfc/rfc7518#section-3.3) allows for RS256.
+/// The smallest size in bits that [RFC 7518](https://www.rfc-editor.org/rfc/rfc7518#section-3.3) allows for RS256.
 const RSA_BITS: u32 = 2048;
 
 fn long_enough(key: EncodingKey) -> anyhow::Result<EncodingKey> {
     let jwk = Jwk::from_encoding_key(&key, Algorithm::RS256)?;
     let AlgorithmParameters::RSA(rsa) = &jwk.algorithm else { bail!("ce n'est pas une clé RSA") };
     let modulus = URL_SAFE_NO_PAD.decode(&rsa.n)?;
-    // Bits that count: without the zeros before the first one.
+    // Significant bits: without leading zeros.
     let significant = modulus.iter().skip_while(|byte| **byte == 0);
     let first = significant.clone().next().map_or(0, |byte| 8 - byte.leading_zeros());
     let bits = first + 8 * significant.skip(1).map(|_| 1).sum::<u32>();
@@ -254,9 +256,9 @@ fn checking(key: &EncodingKey, algorithm: Algorithm) -> anyhow::Result<(String, 
 
 /// The name of a key in the headers of its tokens: the same on every replica, and after every restart.
 ///
-/// It is a hash of the RFC 7638 thumbprint with a word of our own, and of that eight bytes: nobody who hashes keys for another
-/// purpose gets it. Of a secret key it tells whoever guesses no more than the signature beside it does, so it may
-/// stand in tokens, and is shown nowhere else.
+/// It is the first eight bytes of a hash of the RFC 7638 thumbprint with a prefix of our own: a hash of the key for another
+/// purpose differs. For an attacker who guesses a secret key it is no better a check than the signature beside it, so it may
+/// stand in tokens; it is shown nowhere else.
 fn kid(jwk: &Jwk) -> anyhow::Result<String> {
     let thumbprint = jwk.thumbprint(ThumbprintHash::SHA256)?;
     let hash = Sha256::digest(format!("erp-mif kid v1\n{thumbprint}").as_bytes());

@@ -1,6 +1,6 @@
-//! A new key in the place of the old one, which goes where the previous key is read from.
+//! Replaces the key that signs tokens by a new one; the old key becomes the previous key.
 //!
-//! Between its two steps, and whenever it is interrupted, the files hold keys that know each other's tokens.
+//! Between the two steps, and after an interruption, the files hold keys that accept each other's tokens.
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write as _},
@@ -13,16 +13,16 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use super::from_pem;
 use crate::{Config, config::JwtAlgorithm, secret};
 
-/// What became of a rotation.
+/// The result of a rotation.
 #[derive(Debug)]
 pub enum Rotation {
     /// The files hold the new key and the one before it; programs that start from now on use them.
     Done { key: PathBuf, previous: PathBuf },
-    /// Nothing was changed: the keys are not in files. What to write into the settings instead, line by line.
+    /// Nothing was changed, since the two keys are not both in files: the lines to write into the settings instead.
     ByHand(Vec<String>),
 }
 
-/// Rotates the key that signs tokens. The new one is made here, or is the PEM in `new_key`; RS256 wants one.
+/// Rotates the key that signs tokens. The new key is generated, or read from the file `new_key`, which RS256 requires.
 pub fn rotate(config: &Config, new_key: Option<&Path>) -> anyhow::Result<Rotation> {
     let algorithm = config.auth.algorithm;
     let (key, previous) = match algorithm {
@@ -39,7 +39,7 @@ pub fn rotate(config: &Config, new_key: Option<&Path>) -> anyhow::Result<Rotatio
     }
     let new = make(algorithm, new_key)?;
     let old = fs::read(key).with_context(|| key.display().to_string())?;
-    // In this order: what is interrupted in between has the old key twice, and nobody is logged out.
+    // In this order: an interruption in between leaves the old key in both files, and nobody is logged out.
     replace(previous, &old, key)?;
     replace(key, new.as_bytes(), key)?;
     Ok(Rotation::Done { key: key.to_owned(), previous: previous.to_owned() })
@@ -85,16 +85,17 @@ fn make(algorithm: JwtAlgorithm, given: Option<&Path>) -> anyhow::Result<String>
     Ok(text)
 }
 
-/// [RFC 8410](https://www.rfc-editor.org/rfc/rfc8410#section-10.3): in PKCS #8 an Ed25519 key is sixteen fixed bytes and its own.
+/// The PEM of an Ed25519 key. In PKCS #8 ([RFC 8410](https://www.rfc-editor.org/rfc/rfc8410#section-10.3)) it is sixteen fixed
+/// bytes and the seed.
 fn ed25519_pem(seed: &[u8; 32]) -> String {
     const HEAD: [u8; 16] = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
     let der = BASE64.encode([&HEAD[..], seed].concat());
     format!("-----BEGIN PRIVATE KEY-----\n{der}\n-----END PRIVATE KEY-----\n")
 }
 
-/// Puts `content` at `path` in one step: readers see the old file or the new one, and so does a machine that loses power.
-/// The file belongs to whom the one at `like` belongs to, and is as closed as that one (0600 as a rule; the files of
-/// Compose are open to the user in the container): the programs read it as they read the old one.
+/// Replaces the file at `path` in one step: readers see the old content or the new one, even after a loss of power. The new
+/// file has the owner and group of the file at `like`, and others may read it only if they may read that one (0600 as a rule;
+/// the files of Compose are open to the user in the container): programs can read it as they read the old one.
 fn replace(path: &Path, content: &[u8], like: &Path) -> anyhow::Result<()> {
     let name = path.file_name().context("ce n'est pas le nom d'un fichier")?.to_string_lossy();
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -124,7 +125,7 @@ fn replace(path: &Path, content: &[u8], like: &Path) -> anyhow::Result<()> {
     })
 }
 
-/// A file that is not there yet, for nobody else: of two rotations at once one is refused.
+/// Creates a file that only its owner may read and write. Fails when it exists: of two concurrent rotations one is refused.
 fn new_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -140,7 +141,7 @@ fn belong_like(file: &File, path: &Path, like: &Path) -> io::Result<()> {
     if (ours.uid(), ours.gid()) != (theirs.uid(), theirs.gid()) {
         chown(path, Some(theirs.uid()), Some(theirs.gid()))?;
     }
-    // Reading may be for others, writing never is.
+    // Others may be allowed to read it, but never to write it.
     file.set_permissions(fs::Permissions::from_mode(0o600 | (theirs.mode() & 0o644)))
 }
 
@@ -201,7 +202,7 @@ mod tests {
         }
     }
 
-    /// A folder with a key that nobody else may read; its path, and that of the previous one.
+    /// A folder with a key that only its owner may read; the path of the key, and that of the previous one.
     fn folder(content: &str) -> (tempfile::TempDir, String, String) {
         let folder = tempfile::tempdir().unwrap();
         let key = folder.path().join("key");

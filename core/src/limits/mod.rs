@@ -2,7 +2,7 @@
 //!
 //! Each replica counts in memory and, once a second, adds what is new to one row of Postgres per caller and reads the
 //! sum back: a request costs no query, and a caller who spreads over replicas gains a second's worth at the most.
-//! (`governor` and its kin count for one process alone.)
+//! (`governor` and similar crates count within one process only.)
 mod store;
 
 use std::{
@@ -15,12 +15,12 @@ use std::{
 use chrono::{DateTime, Timelike as _, Utc};
 use sqlx::PgPool;
 
-use crate::{Clock, Error, Result, Text};
+use crate::{Clock, Code, Error, Result, Text};
 
 /// How often replicas exchange their counts.
 const EXCHANGE: Duration = Duration::from_secs(1);
-/// The most callers counted at once: some 10 MB. Who comes beyond is let through: a flood from so many addresses is
-/// for the network to stop, and refusing strangers would help it.
+/// The most callers counted at once: some 10 MB. Further callers are let through: a flood from so many addresses must be
+/// stopped by the network, and refusing other callers would help the flood.
 const MOST_CALLERS: usize = 100_000;
 
 /// Whose requests are counted together.
@@ -32,7 +32,7 @@ pub enum Caller {
     SignIn(IpAddr),
 }
 
-/// The network that counts as one address: one home has a whole /64 of IPv6.
+/// The network that counts as one address: a /64 of IPv6, since one home has a whole one; for IPv4 the address itself.
 #[must_use]
 pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
@@ -70,7 +70,7 @@ struct Count {
 }
 
 impl Limits {
-    /// Counts one request of `caller`; `TooMany` when it is one more than `limit` in this minute. A limit of 0 is none.
+    /// Counts one request of `caller`; `TooMany` when it exceeds `limit` in this minute. A limit of 0 means none.
     pub fn count(&self, caller: Caller, limit: u32, now: DateTime<Utc>) -> Result<()> {
         if limit == 0 {
             return Ok(());
@@ -81,7 +81,7 @@ impl Limits {
             return Ok(());
         }
         let count = window.counts.entry(key).or_default();
-        // Refused ones are not counted: who goes on asking is served again in the next minute all the same.
+        // Refused requests are not counted: a caller who goes on asking is still served again in the next minute.
         if count.shared.saturating_add(count.new) >= limit {
             return Err(too_many(now));
         }
@@ -89,7 +89,7 @@ impl Limits {
         Ok(())
     }
 
-    /// Adds what is new here to the sums of all replicas, and takes them over.
+    /// Adds the new counts of this process to the sums of all replicas, and takes those sums over.
     pub async fn exchange(&self, pool: &PgPool, now: DateTime<Utc>) -> Result<()> {
         let (minute, new) = self.take_new(now);
         if new.is_empty() {
@@ -118,7 +118,7 @@ impl Limits {
         }
     }
 
-    /// What came since the last exchange; it counts as shared from now on.
+    /// The counts since the last exchange, which are counted as shared from now on, and their minute.
     fn take_new(&self, now: DateTime<Utc>) -> (DateTime<Utc>, Vec<(String, u32)>) {
         let mut window = self.window(now);
         let mut taken = Vec::new();
@@ -129,7 +129,7 @@ impl Limits {
         (window.minute, taken)
     }
 
-    /// The window of `now`; that of an earlier minute is forgotten.
+    /// The counts of the minute of `now`; those of another minute are dropped.
     fn window(&self, now: DateTime<Utc>) -> MutexGuard<'_, Window> {
         let minute = minute_of(now);
         let mut window = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -140,8 +140,8 @@ impl Limits {
     }
 }
 
-/// Exchanges the counts of this process with the others, for as long as it is polled. A database that is away leaves
-/// each replica with its own counts.
+/// Exchanges the counts of this process with the others, for as long as it is polled. While the database is away, each replica
+/// goes by its own counts.
 pub async fn keep_exchanging(limits: Arc<Limits>, pool: PgPool, clock: Clock) {
     let mut ticks = tokio::time::interval(EXCHANGE);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -159,7 +159,7 @@ fn minute_of(now: DateTime<Utc>) -> DateTime<Utc> {
 
 fn too_many(now: DateTime<Utc>) -> Error {
     Error::TooMany {
-        code: "trop_de_requetes",
+        code: Code::TropDeRequetes,
         text: Text::new(
             "Trop de requêtes en peu de temps : patientez un instant avant de réessayer.",
             "Too many requests in a short time: wait a moment before you try again.",

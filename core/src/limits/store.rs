@@ -4,13 +4,13 @@ use sqlx::PgPool;
 
 use crate::Result;
 
-/// Adds to the counts of `minute`; the sums. Minutes that are over go.
+/// Adds `new` to the counts of `minute`, and returns the sums. Removes counts from more than five minutes before `minute`.
 pub(super) async fn add(
     pool: &PgPool,
     minute: DateTime<Utc>,
     new: &[(String, u32)],
 ) -> Result<Vec<(String, u32)>> {
-    // In one order for all replicas, which would else deadlock.
+    // In the same order on all replicas, which would otherwise deadlock.
     let mut new: Vec<_> =
         new.iter().map(|(key, n)| (key.clone(), i32::try_from(*n).unwrap_or(i32::MAX))).collect();
     new.sort();

@@ -13,12 +13,12 @@ const DAYS: [&str; 8] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"]
 #[derive(Debug, Clone)]
 pub struct Cron {
     schedule: cron::Schedule,
-    /// `*`: it goes by the passing of time, and the clock's changes are nothing to it.
+    /// Whether the hour is `*`: the schedule goes by elapsed time, and clock changes do not affect it.
     every_hour: bool,
 }
 
 impl Cron {
-    /// Reads `text`; what is wrong with it is said in no language but cron's.
+    /// Reads `text`. The error is a technical text, which is not translated.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut fields: Vec<_> = text.split_whitespace().map(str::to_owned).collect();
         if fields.len() == 5 {
@@ -28,25 +28,25 @@ impl Cron {
             return Err(format!("{} fields, not 5 or 6", fields.len()));
         };
         let every_hour = hour == "*";
-        // The crate numbers days from Sunday = 1, unlike every cron.
+        // The crate numbers days from Sunday = 1, other crons from Sunday = 0.
         *day = named_days(day)?;
         let schedule = cron::Schedule::from_str(&fields.join(" ")).map_err(|e| e.to_string())?;
         Ok(Self { schedule, every_hour })
     }
 
-    /// The first tick later than `after`, by the clocks of `zone`. What a change of the clocks does to a time is said in
-    /// [`Zone::instant`]: one that is left out comes as much later, and one that is shown twice comes the first time.
-    /// None: there is no more (a 30 February).
+    /// The first tick later than `after`, by the clocks of `zone`. For clock changes the rule of [`Zone::instant`] applies: a
+    /// tick whose time is left out comes later by as much, and one whose time is shown twice comes the first time. `None`:
+    /// there are no more ticks (a 30 February).
     #[must_use]
     pub fn next(&self, after: DateTime<Utc>, zone: &Zone) -> Option<DateTime<Utc>> {
         if self.every_hour {
             return self.next_by_time(after, zone);
         }
-        // A tick that the clocks left out lies, on the dial, before the time that they showed then.
+        // A tick whose time is left out comes at a later wall time than the expression says, so the search begins earlier.
         let from = (zone.wall(after) - TimeDelta::hours(3)).and_utc();
         let mut next: Option<DateTime<Utc>> = None;
         for dial in self.schedule.after(&from).take(100_000) {
-            // After a change, a later time on the dial may be an earlier instant.
+            // Around a clock change, a later wall time may be an earlier instant.
             if next.is_some_and(|next| dial.naive_utc() > zone.wall(next)) {
                 break;
             }
@@ -58,8 +58,8 @@ impl Cron {
         next
     }
 
-    /// The same for a schedule that goes by the passing of time: between two changes of the clock it knows one offset,
-    /// and days are those of the offset in force.
+    /// The same for a schedule that goes by elapsed time: between two clock changes it is computed with one offset, and days
+    /// are those of the offset in force.
     fn next_by_time(&self, after: DateTime<Utc>, zone: &Zone) -> Option<DateTime<Utc>> {
         let mut from = after;
         loop {
@@ -73,14 +73,14 @@ impl Cron {
         }
     }
 
-    /// Whether it goes by the passing of time, and not by the hour that the clock shows.
+    /// Whether the schedule goes by elapsed time, and not by the hour that the clock shows.
     #[must_use]
     pub fn is_by_time(&self) -> bool {
         self.every_hour
     }
 }
 
-/// The numbers in a day-of-week field as names, each range day by day.
+/// The numbers in a day-of-week field as names, with ranges spelled out day by day.
 fn named_days(field: &str) -> Result<String, String> {
     let parts: Result<Vec<String>, String> = field.split(',').map(named_part).collect();
     Ok(parts?.join(","))

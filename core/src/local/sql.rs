@@ -1,9 +1,10 @@
-//! Postgres reckons no local time: its rules of time zones are another copy, of another age. What asks it to is found here.
+//! Postgres must not compute local time: its rules of time zones are another copy, perhaps of another release. These tests find
+//! SQL that does.
 use std::fs;
 
 use crate::sources::{files, root};
 
-/// What depends on a zone that is named, or on the setting `timezone`.
+/// SQL whose result depends on a named zone, or on the setting `timezone`.
 const LOCAL: [&str; 13] = [
     "at time zone",
     "timezone(",
@@ -20,26 +21,26 @@ const LOCAL: [&str; 13] = [
     "::time",
 ];
 
-/// An interval of days is one by the calendar of the setting.
+/// Units by which an interval depends on the calendar of that setting.
 const CALENDAR: [&str; 4] = ["day", "week", "month", "year"];
 
-/// What may.
+/// Exceptions: a part of the SQL, and the fault that is allowed there.
 const EXCEPT: [(&str, &str); 7] = [
     // The days of the audit are those of UTC, which no government changes.
     ("(now() at time zone 'utc')::date - garde", "at time zone"),
     ("(now() at time zone 'utc')::date - garde", "::date"),
-    // Nothing is made of the answer but a line for operators.
+    // The result is only shown to operators.
     ("from unnest($2::timestamptz[]) with ordinality as times (t, place)", "timezone("),
-    // How long the rows of workers that have gone are kept: an hour more or less is nothing.
+    // How long the rows of workers that have gone are kept: an hour more or less does not matter.
     ("queue.workers", "interval '1 day'"),
-    // Tests that make rows old.
+    // Tests that backdate rows.
     ("update queue.ended set ended_at", "interval '8 days'"),
     ("update schedules set next_run_at", "interval '3 days'"),
-    // Ran once, for what is nearly a month old.
+    // Ran once, on rows nearly a month old.
     ("interval '28 days'", "interval '28 days'"),
 ];
 
-/// The parts of `sql` that reckon local time.
+/// The parts of `sql` that compute local time.
 fn faults(sql: &str) -> Vec<String> {
     let sql: Vec<_> = sql.lines().map(|line| line.split("--").next().unwrap_or_default()).collect();
     let sql = sql.join(" ").to_lowercase();
@@ -89,7 +90,7 @@ fn no_query_reckons_local_time() {
     }
 }
 
-/// Queries that are put together while the program runs are in no list.
+/// Queries that are built at run time are not in `.sqlx`.
 #[test]
 fn no_source_names_a_zone_to_postgres() {
     for program in ["core", "api", "worker"] {

@@ -16,17 +16,17 @@ pub(super) fn used() -> Option<Arc<Rules>> {
     USED.with_borrow(Clone::clone)
 }
 
-/// Rules of a tree that is written for it.
+/// Rules read from a zoneinfo folder that is written for the test, with these clock changes of Morocco.
 pub(crate) fn rules(morocco: zoneinfo::Changes) -> Rules {
     let folder = tempfile::tempdir().unwrap();
     zoneinfo::write(folder.path(), "2126a", morocco).unwrap();
     let rules = Rules::of_folder(folder.path()).unwrap();
-    // What the tree has is read while it is there.
+    // Read it now: the folder is removed when this function returns.
     assert!(rules.zone("Europe/Paris").is_some());
     rules
 }
 
-/// This test reckons by these rules until what is given is dropped.
+/// The current thread uses these rules until the returned value is dropped.
 #[must_use]
 pub(crate) fn use_rules(morocco: zoneinfo::Changes) -> Used {
     USED.set(Some(Arc::new(rules(morocco))));

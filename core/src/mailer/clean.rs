@@ -1,15 +1,15 @@
-//! What people typed, made harmless for headers, one-line fields and quotations.
+//! Cleans text that users typed, for headers, one-line fields and quotations.
 //! Escaping for HTML is not done here: the renderer does it for every value.
 
 use serde_json::Value;
 
-/// More of a title or a name only pushes the rest of the mail out of sight.
+/// The most characters of a title or a name: more would push the rest of the mail out of sight.
 const FIELD_MAX: usize = 200;
-/// A message may be long; a mail is not a file.
+/// The most characters of a message, which may be long.
 const CONTENU_MAX: usize = 4000;
 
-/// Text of one line: control characters and line breaks become spaces, and what turns the
-/// direction of the text around (an old trick to disguise names) goes. Emoji and Arabic stay.
+/// Text of one line: control characters and line breaks become spaces, and characters that change
+/// the direction of the text (a known trick to disguise names) are removed. Emoji and Arabic stay.
 pub(crate) fn one_line(text: &str) -> String {
     let spaced: String =
         text.chars().filter(|c| !turns_text(*c)).map(|c| if breaks(c) { ' ' } else { c }).collect();
@@ -22,7 +22,7 @@ pub(crate) fn lines(text: &str) -> String {
     text.split('\n').map(one_line).collect::<Vec<_>>().join("\n").trim().to_owned()
 }
 
-/// At most `max` characters; what was cut shows as an ellipsis.
+/// At most `max` characters; an ellipsis stands for what was cut.
 pub(super) fn shorten(text: &str, max: usize) -> String {
     if text.chars().count() <= max {
         return text.to_owned();
@@ -34,8 +34,8 @@ pub(super) fn shorten(text: &str, max: usize) -> String {
     format!("{kept}…")
 }
 
-/// Cleans every text of a context and bounds its length, but for the links, which are ours.
-/// Only `contenu`, a message that somebody wrote, may have lines.
+/// Cleans every text of a context and limits its length; links, which we build, keep their length.
+/// Only `contenu`, a message that somebody wrote, keeps its line breaks.
 pub(super) fn context(value: &mut Value) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(context),

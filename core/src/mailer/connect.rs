@@ -1,4 +1,4 @@
-//! A connection to the mail server: made, greeted, protected, signed in; and what is said of one that fails.
+//! Opens a connection to the mail server (greeting, TLS, login), and words the error when that fails.
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering::Relaxed;
@@ -19,15 +19,15 @@ use super::smtp::{Inner, SmtpConfig, SmtpTls};
 use crate::{Error, Result};
 
 impl Inner {
-    /// A new connection, greeted, protected and signed in, and what became of the login. A refusal here is of us, not of a
-    /// mail: it may pass when the operator mends it.
+    /// Opens a connection, with greeting, TLS and login; returns it with the outcome of the login. Every failure is
+    /// `Unavailable`: the server refuses us, not a mail, and the operator may correct that.
     pub(super) async fn connect(&self) -> Result<(AsyncSmtpConnection, Login)> {
         let SmtpConfig { timeout: limit, tls, .. } = &self.config;
         let hello = ClientId::default();
-        // The connection, the greeting, the answer to EHLO.
+        // Three limits: the connection, the greeting, the answer to EHLO.
         let (mut connection, address) = self.step(*limit * 3, self.greeted(&hello)).await?;
         if let (SmtpTls::Starttls, Some(tls)) = (tls, self.tls.clone()) {
-            // The command, TLS, the second EHLO.
+            // Three limits: the command, TLS, the second EHLO.
             self.step(*limit * 3, connection.starttls(tls, &hello)).await?;
         }
         let Some(credentials) = &self.credentials else { return Ok((connection, Login::None)) };
@@ -44,7 +44,7 @@ impl Inner {
         Ok((connection, Login::Accepted))
     }
 
-    /// The first of the server's addresses that greets us.
+    /// Tries the addresses of the server in order; returns the first connection that is greeted, or the last error.
     async fn greeted(&self, hello: &ClientId) -> Result<(AsyncSmtpConnection, IpAddr), Refusal> {
         let SmtpConfig { host, port, timeout: limit, tls, .. } = &self.config;
         let addresses: Vec<SocketAddr> = lookup_host((host.as_str(), *port)).await?.collect();
@@ -61,7 +61,7 @@ impl Inner {
         Err(refused)
     }
 
-    /// One step of a conversation within its limit; whatever goes wrong, the server is not available to us.
+    /// Runs one step of a conversation within its limit; every failure is `Unavailable`.
     async fn step<T>(
         &self,
         limit: Duration,
@@ -82,8 +82,8 @@ impl Inner {
         Error::unavailable("smtp", anyhow::anyhow!("{host}:{port}: {why}"))
     }
 
-    /// The server's own words after its code ("550 5.1.1 unknown user"), or the chain of causes;
-    /// in one line, bounded, and without the password even if a server repeats it.
+    /// The server's code and words ("550 5.1.1 unknown user"), or the error and its cause; in one
+    /// line of at most 500 characters, and without the password even if a server repeats it.
     pub(super) fn explain(&self, err: &SmtpError) -> String {
         let source = std::error::Error::source(err);
         let mut text = match (err.status(), source) {
@@ -103,7 +103,7 @@ impl Inner {
 
 /// Why there is no connection.
 enum Refusal {
-    /// The name of the server has no address.
+    /// The name of the server was not resolved.
     Name(io::Error),
     Smtp(SmtpError),
 }

@@ -1,4 +1,4 @@
-//! What the mails are told: plain business values and the language of the reader. Labels and
+//! The contexts of the mails: plain business values and the language of the reader. Labels and
 //! dates become words of that language when a context is serialised (see `vue`).
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -29,8 +29,8 @@ pub struct NotificationMail {
     pub date_limite: Option<DateTime<Utc>>,
     /// Full name of the assigned technician.
     pub technicien: Option<String>,
-    /// A message somebody wrote, or the reason of an alert; its lines are kept, and it shows as
-    /// a quotation, with the spaces it has: French wants `\u{a0}` before a colon.
+    /// A message somebody wrote, or the reason of an alert; shown as a quotation, with its line
+    /// breaks and spaces as they are: French wants `\u{a0}` before a colon.
     pub contenu: Option<String>,
     /// Where the button leads, see [`super::lien_intervention`].
     pub lien: String,
@@ -44,7 +44,7 @@ pub struct GroupeMail {
     pub langue: Lang,
     /// Full name of the reader, for the greeting.
     pub destinataire_nom: String,
-    /// Those shown, in the order they came; the mail puts those of one type together.
+    /// Those shown, in the order they came; the mail groups them by type.
     pub lignes: Vec<GroupeLigne>,
     /// How many there are, shown or not.
     pub total: i64,
@@ -95,7 +95,7 @@ pub struct DigestMail {
     pub plannings: PlanningSection,
     /// Where the button leads: the list of interventions.
     pub lien: String,
-    /// Where one stops these mails, for the footer; the same address as in
+    /// The address to unsubscribe at, for the footer; the same as in
     /// [`super::list_unsubscribe`].
     pub desabonnement: String,
 }
@@ -105,7 +105,7 @@ pub struct DigestMail {
 pub struct DigestSection {
     /// How many there are, shown or not.
     pub total: i64,
-    /// Those shown; ten or so make a mail that one reads.
+    /// Those shown; about ten keep the mail readable.
     pub lignes: Vec<DigestLigne>,
 }
 
@@ -162,7 +162,7 @@ pub struct CompteMail {
     pub destinataire_nom: String,
     /// When it happened; shown in local time.
     pub quand: DateTime<Utc>,
-    /// The program it was done with, as people know it.
+    /// The program it was done with, under the name that people know.
     pub appareil: Option<String>,
     /// The IP address it was done from.
     pub adresse: Option<String>,

@@ -1,7 +1,7 @@
-//! One mail over one connection: up to `354`, which changes nothing for anybody, and the transmission, which cannot be taken
-//! back.
+//! Sends one mail over one connection, in two parts: up to `354`, which has no effect, and the transmission, which cannot be
+//! undone.
 //!
-//! Between the two the caller claims the mail, so that whoever comes after a crash knows that its end is in doubt
+//! Between the two the caller claims the mail, so that after a crash the next attempt knows that its outcome is in doubt
 //! ([RFC 1047](https://www.rfc-editor.org/rfc/rfc1047): no client can know it).
 use std::sync::Arc;
 
@@ -15,46 +15,46 @@ use tokio::time::timeout;
 use super::connect::too_late;
 use super::message::address;
 use super::smtp::{Connected, Inner, Mailer, Turn};
-use crate::{Error, Result, metrics::outside};
+use crate::{Code, Error, Result, metrics::outside};
 
-/// Answers about us or the server, not about this mail: it closes the connection, or wants another login.
+/// Reply codes about us or the server, not about this mail: the server closes the connection, or wants another login.
 const NOT_THIS_MAIL: [u16; 5] = [421, 530, 534, 535, 538];
 
-/// A connection on which the server has said `354`: it waits for the body of a mail to one recipient. Dropped, the
-/// connection is closed, and the mail was not sent.
+/// A connection on which the server has answered `354`: it waits for the body of a mail to one recipient. Dropping it closes
+/// the connection, and the mail is not sent.
 pub struct Conversation {
     connection: Box<Connected>,
     mailer: Arc<Inner>,
     to: Address,
 }
 
-/// What became of a mail whose body was sent.
+/// The outcome of a transmission.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Transmission {
-    /// The server has taken it upon itself.
+    /// The server has accepted the mail.
     Accepted,
-    /// 4yz: not accepted, and may be later.
+    /// 4yz: not accepted; a later attempt may succeed.
     Deferred(String),
-    /// 5yz: not accepted, for good.
+    /// 5yz: refused permanently.
     Refused(String),
-    /// The connection ended before the final dot: not accepted.
+    /// The connection or the time limit ended before the final dot: not accepted.
     NotSent(String),
     /// No answer came to the final dot: the server may have accepted it.
     InDoubt(String),
 }
 
 impl Mailer {
-    /// Opens a conversation with the server for a mail to `to`, up to its `354`. No answer of its steps leaves anything in
-    /// doubt.
+    /// Opens a conversation with the server for a mail to `to`, up to its `354`. A failure leaves nothing in doubt: no mail
+    /// was sent.
     ///
-    /// `Refused` when the server refuses the recipient or the mail for good, or has no means to carry its address;
-    /// `Deferred` when it asks to come later with a mail to this recipient (greylisting, a full mailbox); anything else,
+    /// `Refused` if the address is unusable, or the server refuses the recipient or the mail permanently, or cannot carry the
+    /// address; `Deferred` if it asks to retry a mail to this recipient later (greylisting, a full mailbox); anything else,
     /// a refusal of our login or our sender included, is `Unavailable`.
     pub async fn open(&self, to: &str) -> Result<Conversation> {
         let to = address(to)?;
-        // That others use the places is not the server's slowness.
+        // Not measured below: waiting for a place is not slowness of the server.
         let place = self.inner().place().await?;
-        // It holds all that a handshake needs.
+        // Boxed, since the future is large: it holds all that a handshake needs.
         outside("smtp", Box::pin(self.begin(to, place))).await
     }
 
@@ -64,7 +64,7 @@ impl Mailer {
         let mut connection = mailer.connection(turn).await?;
         let mut answer = mailer.talk(&mut connection.smtp, &to).await;
         if reused && answer.as_ref().is_err_and(Error::is_unavailable) {
-            // A server that wants no more mails on one connection takes them on another.
+            // The server may take no more mails on this connection, but does on a new one.
             connection = mailer.renew(connection).await?;
             answer = mailer.talk(&mut connection.smtp, &to).await;
         }
@@ -89,10 +89,10 @@ impl Conversation {
         address(to).is_ok_and(|to| to == self.to)
     }
 
-    /// Sends the body and the final dot, and waits for the answer: up to ten minutes.
+    /// Sends the body and the final dot, and waits for the answer: `dot_timeout` in all, by default ten minutes.
     pub async fn transmit(mut self, body: &[u8]) -> Transmission {
         let limit = self.mailer.config.dot_timeout;
-        // The second part is asked for when the first was written: what comes then is the dot.
+        // The second part is asked for once the first is written: what is sent next is the dot.
         let mut written = false;
         let parts = std::iter::once(body).chain(std::iter::from_fn(|| {
             written = true;
@@ -117,12 +117,12 @@ impl Conversation {
 }
 
 impl Inner {
-    /// From `MAIL FROM` to `354`.
+    /// Sends `MAIL FROM`, `RCPT TO` and `DATA`, up to the answer `354`.
     async fn talk(&self, connection: &mut AsyncSmtpConnection, to: &Address) -> Result<()> {
         let sender = self.from.email.clone();
         let options = options(connection, &[&sender, to])?;
         if let Err(error) = self.command(connection, Mail::new(Some(sender), options)).await? {
-            // About our sender, or about this server at the moment: the mail is as good as any other.
+            // It concerns our sender, or the server at the moment, and not this mail.
             return Err(self.unavailable(&self.explain(&error)));
         }
         let answer = match self.command(connection, Rcpt::new(to.clone(), Vec::new())).await? {
@@ -132,7 +132,8 @@ impl Inner {
         answer.map_err(|error| self.of_this_mail(&error))
     }
 
-    /// One command and its answer; outside: no answer, inside: a negative one. Only this layer gives a connection up.
+    /// Sends one command and reads its answer. The outer error: no answer, or one of `NOT_THIS_MAIL`; the connection is of no
+    /// more use. The inner error: another negative answer.
     async fn command(
         &self,
         connection: &mut AsyncSmtpConnection,
@@ -149,11 +150,11 @@ impl Inner {
         }
     }
 
-    /// A negative answer to what was said of one mail.
+    /// The error of a negative answer about one mail: `Refused` if it is permanent, else `Deferred`.
     fn of_this_mail(&self, error: &SmtpError) -> Error {
         let answer = self.explain(error);
         if error.is_permanent() {
-            return Error::refused("smtp_refuse", answer.clone(), answer);
+            return Error::refused(Code::SmtpRefuse, answer.clone(), answer);
         }
         Error::Deferred(answer)
     }
@@ -168,7 +169,7 @@ impl Inner {
     }
 }
 
-/// What `MAIL FROM` must announce of an address beyond ASCII
+/// The parameters of `MAIL FROM` for addresses that are not ASCII
 /// ([RFC 6531](https://www.rfc-editor.org/rfc/rfc6531#section-3.4)). The rest of a mail is ASCII: lettre encodes it.
 fn options(connection: &AsyncSmtpConnection, addresses: &[&Address]) -> Result<Vec<MailParameter>> {
     let plain = |address: &&Address| AsRef::<str>::as_ref(*address).is_ascii();
@@ -179,7 +180,7 @@ fn options(connection: &AsyncSmtpConnection, addresses: &[&Address]) -> Result<V
     let (utf8, bytes) = (Extension::SmtpUtfEight, Extension::EightBitMime);
     if !server.supports_feature(utf8) || !server.supports_feature(bytes) {
         return Err(Error::refused(
-            "smtp_refuse",
+            Code::SmtpRefuse,
             "Le serveur de courriel ne sait pas transporter cette adresse (SMTPUTF8) : utilisez-en une sans accents.",
             "The mail server cannot carry this address (SMTPUTF8): use one in plain ASCII.",
         ));

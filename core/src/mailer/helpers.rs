@@ -1,5 +1,5 @@
-//! The words the templates may use besides those of Handlebars. A registry speaks one language;
-//! its templates hold both, side by side, so that neither can be forgotten:
+//! The helpers of the templates besides those of Handlebars. A registry renders one language; its
+//! templates hold both languages side by side, so that neither can be forgotten:
 //! `{{mot "Lieu" "Location"}}`, and `{{#fr}}le {{jour}}{{else}}on {{jour}}{{/fr}}` for sentences.
 
 use handlebars::{
@@ -19,8 +19,8 @@ pub(super) fn register(registry: &mut Handlebars<'static>, langue: Lang) {
     registry.register_helper("fr", Box::new(Fr(langue)));
 }
 
-/// `if` as it should be in strict mode: the built-in one takes a missing variable for false,
-/// and a field that was renamed would silently leave the mails.
+/// `if` for strict mode: a missing variable is an error. The built-in one takes it for false, and
+/// a renamed field would silently disappear from the mails.
 struct StrictIf;
 
 impl HelperDef for StrictIf {
@@ -42,7 +42,7 @@ impl HelperDef for StrictIf {
     }
 }
 
-/// `{{mot "français" "English"}}`: a few words without values; both must be there.
+/// `{{mot "français" "English"}}`: a few words without values; both are required.
 struct Mot(Lang);
 
 impl HelperDef for Mot {
@@ -65,7 +65,7 @@ impl HelperDef for Mot {
     }
 }
 
-/// `{{#fr}}français{{else}}English{{/fr}}`: sentences with values and markup; both must be there.
+/// `{{#fr}}français{{else}}English{{/fr}}`: sentences with values and markup; both are required.
 struct Fr(Lang);
 
 impl HelperDef for Fr {

@@ -1,18 +1,19 @@
-//! Whether a login is said on a connection: never in clear to a server that is neither on this machine nor on a private network.
+//! Decides whether to sign in on a connection: never in clear text to a server that is neither on this machine nor on a private
+//! network.
 use std::net::IpAddr;
 
-/// What became of `SMTP_USER` on a connection.
+/// The outcome of signing in as `SMTP_USER` on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Login {
-    /// There is none.
+    /// `SMTP_USER` is not set.
     None,
-    /// The server took it.
+    /// The server accepted the login.
     Accepted,
-    /// The server asks nobody who they are, as the mailboxes of developers do: mails leave without.
+    /// The server offers no AUTH, like the test mailboxes of developers: mails leave without a login.
     NotOffered,
 }
 
-/// What to do with a login on a connection to `address`: whether to say it, or why mails must wait.
+/// Whether to sign in on a connection to `address`; the error says why mails must wait.
 pub(super) fn may_sign_in(
     address: IpAddr,
     is_encrypted: bool,
@@ -30,7 +31,7 @@ pub(super) fn may_sign_in(
     }
 }
 
-/// On this machine, or on a network that the internet does not reach:
+/// Whether `address` is on this machine, or on a network that the internet does not reach:
 /// [RFC 1918](https://www.rfc-editor.org/rfc/rfc1918), [RFC 4193](https://www.rfc-editor.org/rfc/rfc4193), link-local.
 fn is_near(address: IpAddr) -> bool {
     match address.to_canonical() {

@@ -1,32 +1,32 @@
-//! From a rendered mail and its addresses to the bytes that travel.
-//! What comes from people cannot add a header, a recipient or a second message.
+//! Turns a rendered mail and its addresses into the bytes to send.
+//! Text that users typed cannot add a header, a recipient or a second message.
 
 use lettre::Address;
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message, MultiPart};
 
 use super::{Rendered, clean};
-use crate::{Error, Result};
+use crate::{Code, Error, Result};
 
-/// Longer names are of no use in an address.
+/// The most characters of a name in an address; more are of no use.
 const NAME_MAX: usize = 100;
 
-/// A mail ready to go to one person.
+/// A mail ready to be sent to one person.
 #[derive(Debug, Clone)]
 pub struct OutgoingMail {
     /// Name of the reader; may be empty.
     pub to_name: String,
     /// Address of the reader.
     pub to_email: String,
-    /// Of [`super::message_id`]; sent exactly as given.
+    /// From [`super::message_id`]; sent exactly as given.
     pub message_id: String,
-    /// What it says.
+    /// Subject and body.
     pub rendered: Rendered,
     /// More headers: names from the code, values from anywhere.
     pub headers: Vec<(&'static str, String)>,
 }
 
-/// A mail as it travels, for ever the same from its first transmission on.
+/// A mail as it is sent; it stays the same from its first transmission on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frozen {
     /// The address of its one recipient.
@@ -37,7 +37,7 @@ pub struct Frozen {
 }
 
 impl OutgoingMail {
-    /// The mail as it travels; `idempotency` names one more header that carries its id.
+    /// The mail as it is sent; `idempotency` names one more header that carries its Message-ID.
     pub(super) fn freeze(&self, from: &Mailbox, idempotency: Option<&str>) -> Result<Frozen> {
         let mut message = self.message(from)?;
         if let Some(name) = idempotency {
@@ -51,10 +51,10 @@ impl OutgoingMail {
         })
     }
 
-    /// The whole message. An address that cannot be one is refused for good.
+    /// Builds the whole message. An unusable address is `Refused`.
     pub(super) fn message(&self, from: &Mailbox) -> Result<Message> {
         let to = mailbox(&self.to_name, &self.to_email)
-            .map_err(|detail| Error::refused("smtp_refuse", detail.clone(), detail))?;
+            .map_err(|detail| Error::refused(Code::SmtpRefuse, detail.clone(), detail))?;
         if !is_message_id(&self.message_id) {
             return Err(anyhow::anyhow!("not a Message-ID: {:?}", self.message_id).into());
         }
@@ -63,7 +63,7 @@ impl OutgoingMail {
             .to(to)
             .subject(clean::one_line(&self.rendered.subject))
             .message_id(Some(self.message_id.clone()));
-        // No holiday reply must come back to a machine.
+        // They ask for no automatic replies (holiday notices).
         let automatic = [("Auto-Submitted", "auto-generated"), ("X-Auto-Response-Suppress", "All")];
         let extra = self.headers.iter().map(|(name, value)| (*name, value.as_str()));
         for (name, value) in automatic.into_iter().chain(extra) {
@@ -78,15 +78,15 @@ impl OutgoingMail {
     }
 }
 
-/// An address of a recipient; one that cannot be one is refused for good.
+/// Parses the address of a recipient; an unusable one is `Refused`.
 pub(super) fn address(email: &str) -> Result<Address> {
     let mailbox = mailbox("", email);
     mailbox
         .map(|mailbox| mailbox.email)
-        .map_err(|detail| Error::refused("smtp_refuse", detail.clone(), detail))
+        .map_err(|detail| Error::refused(Code::SmtpRefuse, detail.clone(), detail))
 }
 
-/// An address with its name, or why it is not one.
+/// Parses an address, with its name; the error says why it is unusable.
 pub(super) fn mailbox(name: &str, email: &str) -> Result<Mailbox, String> {
     let hostile = |c: char| c.is_control() || c.is_whitespace() || matches!(c, '<' | '>' | ',');
     if email.contains(hostile) {
@@ -98,7 +98,7 @@ pub(super) fn mailbox(name: &str, email: &str) -> Result<Mailbox, String> {
     Ok(Mailbox::new((!name.is_empty()).then_some(name), address))
 }
 
-/// `<left@right>` in printable ASCII: what the header takes without any encoding.
+/// Whether `id` is `<left@right>` in printable ASCII, which the header takes without any encoding.
 fn is_message_id(id: &str) -> bool {
     let inner = id.strip_prefix('<').and_then(|rest| rest.strip_suffix('>'));
     inner.and_then(|inner| inner.split_once('@')).is_some_and(|(left, right)| {
@@ -181,7 +181,7 @@ mod tests {
                 .message(&mailbox("", "a@b.ma").unwrap())
                 .unwrap_err();
             assert!(
-                matches!(error, Error::Refused { code: "smtp_refuse", .. }),
+                matches!(error, Error::Refused { code: Code::SmtpRefuse, .. }),
                 "{email}: {error}"
             );
         }

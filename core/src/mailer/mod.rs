@@ -1,5 +1,5 @@
-//! E-mails: what they say (`render`, over the Handlebars files of `templates/`) and how they
-//! leave (`smtp`). Callers fill a context, render it, and send the result.
+//! E-mails: how they are rendered (`render`, from the Handlebars files of `templates/`) and sent
+//! (`smtp`). Callers fill a context, render it, and send the result.
 
 pub(crate) mod clean;
 mod connect;
@@ -33,8 +33,8 @@ pub use smtp::{Mailer, SmtpConfig, SmtpTls};
 pub use template::Template;
 pub use unsubscribe::list_unsubscribe;
 
-/// A new `Message-ID`. It is kept with the mail from its first transmission on, so that a mail that is sent again is
-/// recognised as one by those who receive it.
+/// A new `Message-ID`. It is kept with the mail from its first transmission on, so that receivers can recognise a mail that
+/// is sent again.
 #[must_use]
 pub fn message_id(domain: &str) -> String {
     format!("<{}@{domain}>", uuid::Uuid::now_v7())

@@ -1,4 +1,4 @@
-//! An even pace over all workers: each transmission reserves its moment in one row, by the database's clock.
+//! An even pace of transmissions over all workers: each one reserves its moment in one row, by the database's clock.
 //!
 //! This is the [generic cell rate algorithm](https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm) without a burst.
 //! Crates for it (governor) keep their state in one process.
@@ -8,19 +8,20 @@ use sqlx::PgPool;
 
 use crate::Result;
 
-/// The longest wait that is reserved. Whoever would wait longer comes again.
+/// The longest wait that is reserved. A caller that would wait longer must ask again.
 pub const LONGEST: Duration = Duration::from_mins(5);
 
-/// A moment in the order of those who ask.
+/// The answer to a request for a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
-    /// It is the caller's, after this wait; nobody else has it.
+    /// A moment after this wait is reserved for the caller alone.
     In(Duration),
-    /// Nothing is reserved; to be asked again after about so long.
+    /// Nothing is reserved; the caller should ask again after about this long.
     NotBefore(Duration),
 }
 
-/// Reserves the next moment of pace `name` with `per_minute` of them in a minute, evenly: in any minute one more at the most.
+/// Reserves the next moment of pace `name`, with `per_minute` of them in a minute, evenly spaced: any minute has at most one
+/// more.
 pub async fn reserve(pool: &PgPool, name: &str, per_minute: u32) -> Result<Moment> {
     let interval = 60.0 / f64::from(per_minute);
     let moment = sqlx::query_scalar!(

@@ -1,6 +1,6 @@
-//! A limit on the open connections of all workers together: whoever opens one holds a row of `places`.
+//! A limit on the open connections of all workers together: each connection holds a row of the table `places`.
 //!
-//! A place is its worker's until the worker gives it back, or falls silent for so long that its jobs are rescued.
+//! A worker holds a place until it gives the place back, or has sent no heartbeat for so long that its jobs are rescued.
 use std::{
     collections::{HashMap, HashSet},
     sync::{
@@ -17,14 +17,14 @@ use tokio::time::{interval, sleep, timeout};
 use crate::{Error, Result};
 
 const NAME: &str = "smtp";
-/// Between two looks for a place while all are taken; one waiter of a process looks for all of its.
+/// The time between two tries to get a place while all are taken; only one waiter of a process tries at a time.
 const LOOK: Duration = Duration::from_millis(200);
-/// Between two comparisons of what this process holds with what the database says it does.
+/// The time between two comparisons of the places that this process holds with those that the database says it holds.
 const COMPARE: Duration = Duration::from_secs(5);
-/// A database that does not answer for so long is away.
+/// The time limit for an answer of the database.
 const LIMIT: Duration = Duration::from_secs(4);
 
-/// The places of all workers, as one of them sees them. Cheap to clone.
+/// The places of all workers, as this process sees them. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Places(Arc<Shared>);
 
@@ -34,7 +34,7 @@ struct Shared {
     worker: String,
     limit: i32,
     rescue_after: Duration,
-    /// The places of this process, by number, each with what tells one holder of it from the next.
+    /// The places of this process, by number, each with its turn, which tells one holder of a place from the next.
     held: Mutex<HashMap<i32, u64>>,
     taken: AtomicU64,
     given_back: mpsc::UnboundedSender<(i32, u64)>,
@@ -50,7 +50,7 @@ pub struct Place {
 }
 
 impl Places {
-    /// `limit` places, shared with all workers that have the same limit. What `worker` holds is free when it has been silent
+    /// `limit` places, shared with all workers that have the same limit. A place is free again when its worker has been silent
     /// for `rescue_after`.
     #[must_use]
     pub fn new(pool: PgPool, worker: String, limit: u32, rescue_after: Duration) -> Self {
@@ -73,14 +73,14 @@ impl Places {
         Self(shared)
     }
 
-    /// Waits for a place, or until `other` says that there may be another way (`None`). May be dropped.
+    /// Waits for a place, or until `other` is notified, since the caller may then need none (`None`). The future may be dropped.
     pub(super) async fn take(&self, other: &Notify) -> Result<Option<Place>> {
         let _first = tokio::select! {
             first = self.0.looking.lock() => first,
             () = other.notified() => return Ok(None),
         };
         loop {
-            // An answer that comes later finds nobody: its place is a stray.
+            // The place of an answer that comes later is a stray, which `compare` gives back.
             let taken = timeout(LIMIT, self.0.take()).await.map_err(|_| {
                 Error::unavailable("base de données", anyhow::anyhow!("no answer within {LIMIT:?}"))
             })?;
@@ -98,7 +98,7 @@ impl Places {
 }
 
 impl Place {
-    /// Whether it is this process's still: others take the places of one that was silent for long.
+    /// Whether this process still holds it: others take the places of a process that was silent for too long.
     pub(super) fn is_ours(&self) -> bool {
         self.shared.held().get(&self.number) == Some(&self.turn)
     }
@@ -156,8 +156,8 @@ impl Shared {
         Ok(())
     }
 
-    /// Compares what this process holds with what the database says it does. Gives back what it was given in an answer that
-    /// never came, or that nobody waited for; knows what others have taken from it.
+    /// Compares the places that this process holds with those that the database says it holds. Gives back those whose answer
+    /// never came, or came when no task waited for it, and forgets those that other workers have taken.
     async fn compare(&self, unknown_before: &mut HashSet<i32>) -> Result<()> {
         let before = self.held().clone();
         let ours: HashSet<_> = sqlx::query_scalar!(
@@ -174,7 +174,7 @@ impl Shared {
             held.retain(|number, turn| ours.contains(number) || before.get(number) != Some(turn));
             ours.iter().filter(|&number| !held.contains_key(number)).copied().collect()
         };
-        // Seen twice: the first time it may be on its way.
+        // Only what was unknown twice: the first time, the answer may still be on its way.
         let lost: Vec<_> = unknown_before.intersection(&unknown).copied().collect();
         *unknown_before = unknown;
         if lost.is_empty() { Ok(()) } else { self.release(&lost).await }
@@ -185,7 +185,7 @@ impl Shared {
     }
 }
 
-/// Gives back what is dropped, until nobody is left who could hold anything.
+/// Gives back dropped places, and compares all of them at times, until the last `Places` and `Place` are dropped.
 async fn give_back(shared: Weak<Shared>, mut waiting: mpsc::UnboundedReceiver<(i32, u64)>) {
     let mut compare = interval(COMPARE);
     let (mut dropped, mut unknown_before) = (Vec::new(), HashSet::new());
@@ -196,7 +196,7 @@ async fn give_back(shared: Weak<Shared>, mut waiting: mpsc::UnboundedReceiver<(i
         }
         let Some(shared) = shared.upgrade() else { return };
         let mut numbers = Vec::new();
-        // Before it is free for others: should the database not hear of it, it is a stray.
+        // Forgotten before the database frees it: if that fails, the place is a stray, which `compare` gives back.
         for (number, turn) in dropped.drain(..) {
             let mut held = shared.held();
             if held.get(&number) == Some(&turn) {

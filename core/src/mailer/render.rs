@@ -10,7 +10,7 @@ use super::template::{SOURCES, Template};
 use super::{clean, helpers};
 use crate::{Lang, Result};
 
-/// Longer subjects are cut by every mail program anyway.
+/// The most characters of a subject; mail programs cut longer ones anyway.
 const SUBJECT_MAX: usize = 150;
 
 /// A finished mail, but for its addresses.
@@ -47,8 +47,8 @@ impl Renderer {
         })
     }
 
-    /// The mail that `template` makes of `context`, in the language that `context` names,
-    /// whatever people typed into its values.
+    /// Renders `template` with `context`, in the language that `context` names. The values are
+    /// cleaned first, since users typed them.
     pub fn render(&self, template: Template, context: &impl Serialize) -> Result<Rendered> {
         let mut data = serde_json::to_value(context).map_err(anyhow::Error::from)?;
         let langue = Lang::deserialize(&data["langue"]).map_err(anyhow::Error::from)?;
@@ -87,7 +87,7 @@ fn registry(langue: Lang, escape: fn(&str) -> String) -> Handlebars<'static> {
     registry
 }
 
-/// Conditions leave empty lines behind: never more than one in a row, none at the ends.
+/// Removes the empty lines that conditions leave behind: at most one in a row stays, none at the ends.
 fn paragraphs(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for line in text.trim().lines().map(str::trim_end) {

@@ -1,10 +1,10 @@
-//! The mail server, and the connections to it. How one is made: `connect`. How a mail
-//! travels over it: `conversation`.
+//! The mail server, and the connections to it. `connect` opens one; `conversation` sends a mail
+//! over it.
 //!
-//! lettre's connection speaks the protocol; its pool and its `send` are not used. `send` says everything from `MAIL FROM` to
-//! the final dot at once, where a mail must be claimed between `354` and the dot; the pool gives a connection back in whatever
-//! state a time limit left it, so that the next mail would take the answers of this one for its own, and has no limit for
-//! reading. Here a connection comes back only after a mail that went through.
+//! lettre's connection speaks the protocol; its `send` and its pool are not used. `send` goes from `MAIL FROM` to the final dot
+//! in one call, but a mail must be claimed between `354` and the dot. The pool reuses a connection in the state in which a time
+//! limit left it, so that the next mail would read the answers to this one, and it has no time limit for reading. Here a
+//! connection is reused only after an accepted mail, or after a refused recipient and a successful `RSET`.
 
 use std::fmt;
 use std::sync::atomic::AtomicBool;
@@ -22,35 +22,35 @@ use super::message::{Frozen, OutgoingMail, mailbox};
 use super::places::{Place, Places};
 use crate::{Result, roots};
 
-/// Servers close what is idle for long; what is older is not worth a test.
+/// A connection that was idle for longer is not tested, and not reused: servers close such connections.
 const IDLE_MAX: Duration = Duration::from_secs(30);
 /// More idle connections than this are closed.
 const IDLE_COUNT: usize = 8;
-/// The same where connections are few and others wait for them.
+/// The longest idle time where places limit the connections, and other processes wait for them.
 const IDLE_MAX_OF_FEW: Duration = Duration::from_secs(1);
-/// Few connections go round: one that has lived for so long is given up after its mail.
+/// Where places limit the connections, one of this age is closed after its mail, so that another process gets its place.
 const LIFE_OF_FEW: Duration = Duration::from_secs(5);
-/// A living server answers NOOP at once.
+/// The time limit for NOOP on an idle connection: a server that works answers at once.
 const TEST_LIMIT: Duration = Duration::from_secs(2);
 /// How the connection is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SmtpTls {
     /// Not at all: a relay on this machine, or a test.
     None,
-    /// Starts in clear and must become TLS before anything is said (port 587).
+    /// Starts in clear text and must switch to TLS before anything else (port 587).
     Starttls,
     /// TLS from the first byte (port 465).
     Tls,
 }
 
-/// Where mails leave, and in whose name. Its `Debug` does not show the password.
+/// The mail server and the sender. Its `Debug` does not show the password.
 #[derive(Clone)]
 pub struct SmtpConfig {
     /// Name of the server; with TLS its certificate must carry it.
     pub host: String,
     /// 25, 465, 587...
     pub port: u16,
-    /// Login; none means that the server asks for none.
+    /// Login; `None` if the server asks for none.
     pub user: Option<String>,
     /// Its password.
     pub password: Option<String>,
@@ -60,13 +60,13 @@ pub struct SmtpConfig {
     pub from_email: String,
     /// Name of the sender; may be empty.
     pub from_name: String,
-    /// For each step up to `354`: to connect, then for each command and its answer.
+    /// Time limit for each step up to `354`: to connect, then for each command and its answer.
     pub timeout: Duration,
-    /// For the body, the final dot and the answer to it.
+    /// Time limit for the body, the final dot and the answer to it.
     pub dot_timeout: Duration,
-    /// Transmissions that are under way at once in this process, between the claim of a mail and the record of its end.
+    /// The most transmissions under way at once in this process, between the claim of a mail and the record of its outcome.
     pub transmissions: usize,
-    /// A header that carries the frozen id of a mail, for relays that know a mail that comes again by it.
+    /// Name of a header that repeats the Message-ID, for relays that recognise a mail that is sent again by it.
     pub idempotency_header: Option<String>,
 }
 
@@ -74,7 +74,7 @@ impl SmtpConfig {
     /// The time limit of a step when the configuration names none.
     pub const TIMEOUT: Duration = Duration::from_secs(10);
     /// [RFC 5321, 4.5.3.2.6](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.2.6): a server may need so long after the
-    /// dot, and whoever gives up sooner sends the mail again although it was accepted.
+    /// dot, and a client that gives up sooner sends the mail again although it was accepted.
     pub const DOT_TIMEOUT: Duration = Duration::from_mins(10);
 }
 
@@ -90,7 +90,7 @@ impl fmt::Debug for SmtpConfig {
     }
 }
 
-/// The way out for mails; clones share the connections.
+/// Sends mails; clones share the connections.
 #[derive(Clone)]
 pub struct Mailer(Arc<Inner>);
 
@@ -100,27 +100,27 @@ pub(super) struct Inner {
     pub(super) tls: Option<TlsParameters>,
     pub(super) credentials: Option<Credentials>,
     idle: Mutex<Vec<(Instant, Box<Connected>)>>,
-    /// Rung when there is one more of these.
+    /// Notified when an idle connection is added.
     freed: Notify,
     turns: Arc<Semaphore>,
     places: Option<Places>,
-    /// That mails leave without the login is said once.
+    /// Whether the warning that mails leave without the login was logged, which happens once.
     pub(super) warned: AtomicBool,
 }
 
-/// A connection that greets, is protected and signed in.
+/// A connection after greeting, TLS and login.
 pub(super) struct Connected {
-    // In this order: closed before its place is another's.
+    // In this order: the connection is closed before its place is given back.
     pub(super) smtp: AsyncSmtpConnection,
     since: Instant,
     place: Option<Place>,
 }
 
-/// What the next conversation goes over.
+/// The connection for the next conversation.
 pub(super) enum Turn {
-    /// A connection of before, if the server still answers on it.
+    /// An idle one, since this instant; used if the server still answers on it.
     Idle(Instant, Box<Connected>),
-    /// A new one, at this place where places are limited.
+    /// A new one, with its place where places limit the connections.
     New(Option<Place>),
 }
 
@@ -153,7 +153,8 @@ impl Mailer {
         Ok(Self(Arc::new(inner)))
     }
 
-    /// The same with no more open connections, idle ones included, than there are places. [`Mailer::check`] asks for none.
+    /// The same mailer with at most as many open connections, idle ones included, as there are places. [`Mailer::check`] takes no
+    /// place.
     #[must_use]
     pub fn limited(&self, places: Places) -> Self {
         let Inner { config, from, tls, credentials, .. } = &*self.0;
@@ -179,20 +180,20 @@ impl Mailer {
         self.0.from.email.domain()
     }
 
-    /// Connects, greets, protects the connection and signs in as for a mail, and sends none.
+    /// Connects and signs in as for a mail, and sends none.
     pub async fn check(&self) -> Result<Login> {
         let (mut connection, login) = self.0.connect().await?;
-        // The answer to a farewell does not matter.
+        // The answer to QUIT does not matter.
         let _ = timeout(self.0.config.timeout, connection.quit()).await;
         Ok(login)
     }
 
-    /// The bytes that travel, and to whom. An address that cannot be one is refused for good.
+    /// The bytes to send, and to whom. An unusable address is `Refused`.
     pub fn freeze(&self, mail: &OutgoingMail) -> Result<Frozen> {
         mail.freeze(&self.0.from, self.0.config.idempotency_header.as_deref())
     }
 
-    /// Waits until a mail may be claimed, and keeps others waiting while the permit lives: so many mails, and no more, are in
+    /// Waits for one of the permits (`transmissions`) to claim a mail, held until it is dropped: at most so many mails are in
     /// doubt when this process is killed.
     pub async fn turn(&self) -> Result<OwnedSemaphorePermit> {
         Ok(self.0.turns.clone().acquire_owned().await.map_err(anyhow::Error::from)?)
@@ -204,7 +205,7 @@ impl Mailer {
 }
 
 impl Inner {
-    /// Waits until there may be one more conversation: at once, unless connections are limited.
+    /// Waits for an idle connection or the right to open one; waits only where places limit the connections.
     pub(super) async fn place(&self) -> Result<Turn> {
         loop {
             let idle = self.idle().pop();
@@ -220,7 +221,7 @@ impl Inner {
         }
     }
 
-    /// A refusal here is of us, not of a mail: it may pass when the operator mends it.
+    /// A connection that works. A failure is `Unavailable`: the server refuses us, not a mail, and the operator may correct that.
     pub(super) async fn connection(&self, turn: Turn) -> Result<Box<Connected>> {
         let place = match turn {
             Turn::New(place) => place,
@@ -228,7 +229,7 @@ impl Inner {
                 if self.answers(since, &mut connection.smtp).await {
                     return Ok(connection);
                 }
-                // The others are most likely as dead (the server was restarted, the network changed): closed untested.
+                // The other idle ones are most likely dead, too (the server was restarted, the network changed): closed untested.
                 self.idle().clear();
                 return self.renew(connection).await;
             }
@@ -237,7 +238,7 @@ impl Inner {
         Ok(Box::new(Connected { smtp, since: Instant::now(), place }))
     }
 
-    /// A new connection at the place of another, which is closed first.
+    /// Closes a connection, and opens a new one at its place.
     pub(super) async fn renew(&self, connection: Box<Connected>) -> Result<Box<Connected>> {
         let Connected { smtp, place, .. } = *connection;
         drop(smtp);
@@ -267,7 +268,7 @@ impl Inner {
     }
 }
 
-/// Gives connections that nobody needs for the moment to those who wait for one.
+/// Closes connections that are idle for `IDLE_MAX_OF_FEW`, so that other processes get their places.
 async fn close_idle(mailer: Weak<Inner>) {
     let mut tick = tokio::time::interval(IDLE_MAX_OF_FEW / 2);
     loop {

@@ -3,7 +3,7 @@
 /// The mails there are; each is a `.html.hbs` and a `.txt.hbs` of `templates/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Template {
-    /// An intervention was given to the reader.
+    /// An intervention was assigned to the reader.
     NotificationAffectation,
     /// An intervention is finished.
     NotificationCloture,
@@ -13,7 +13,7 @@ pub enum Template {
     NotificationRetard,
     /// Something needs a decision.
     NotificationAlerte,
-    /// Anything else there is to say.
+    /// Anything else.
     NotificationInformation,
     /// Several notifications that came together.
     NotificationGroupee,

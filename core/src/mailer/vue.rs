@@ -1,5 +1,5 @@
-//! What reaches the templates: the contexts, with their codes, counts and dates in words. Every
-//! list is made of the same [`SectionVue`], so that one partial shows them all.
+//! The data of the templates: the contexts, with codes, counts and dates in words. Every list is
+//! a [`SectionVue`], so that one partial renders all of them.
 
 use serde::Serialize;
 

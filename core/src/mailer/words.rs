@@ -13,7 +13,7 @@ pub(super) const TYPES: [&str; 6] =
 
 /// « 3 alertes »; each language gives its singular and its plural.
 pub(super) fn count(n: i64, langue: Lang, fr: [&str; 2], en: [&str; 2]) -> String {
-    // French has its singular for zero, too.
+    // French uses the singular for zero, too.
     let single = langue.choose(n.abs() < 2, n == 1);
     let [one, many] = langue.choose(fr, en);
     format!("{n} {}", if single { one } else { many })
@@ -48,7 +48,7 @@ fn forms(code: &str) -> ([&'static str; 2], [&'static str; 2]) {
     }
 }
 
-/// The label of a priority; a code nobody knows shows as it is.
+/// The label of a priority; an unknown code is returned as it is.
 pub(super) fn priorite(code: &str, langue: Lang) -> &str {
     match code {
         "urgente" => langue.choose("Urgente", "Urgent"),

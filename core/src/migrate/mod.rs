@@ -1,4 +1,4 @@
-//! The schema: the migrations of apalis and of the queue first, then ours, which stand on them.
+//! The schema: the migrations of apalis and of the queue first, then ours, which build on them.
 mod rights;
 
 use std::time::Duration;
@@ -10,23 +10,23 @@ use sqlx::{
 
 pub use rights::{Granted, grant};
 
-/// Our migrations, in `migrations/`. Those that a newer version has brought to the database are left alone, so that the
-/// program of before may start beside it, or take its place again.
+/// Our migrations, in `migrations/`. Those that a newer version has applied to the database are ignored, so that the
+/// previous version of the program may start beside it, or replace it again.
 pub static MIGRATOR: Migrator =
     Migrator { ignore_missing: true, ..sqlx::migrate!("../migrations") };
 
-/// The advisory lock of whoever migrates; sqlx's own is another.
+/// The advisory lock that a migrating process holds; sqlx has another one of its own.
 const TURN: i64 = 0x6d69_6772_6572;
 
-/// Attempts to get the locks of a migration on a system at work, a second apart.
+/// Attempts to get the locks of a migration on a running system, a second apart.
 const ATTEMPTS: usize = 60;
 
 /// Brings the schema up to date. Replicas that start together wait for each other.
 ///
-/// On a system at work a statement that waits for the lock of a table makes all others wait behind it, and one that takes
-/// several may meet a request that takes them in another order. So it waits for three seconds, lets the others through, and
-/// tries again; a migration is one transaction, and what failed has changed nothing. The exception are those that say
-/// `no-transaction`: they build an index while others write, and wait for nothing that others wait for.
+/// On a running system a statement that waits for a table lock makes all others wait behind it, and one that takes several
+/// locks may deadlock with a request that takes them in another order. So a statement waits for three seconds, then fails,
+/// which lets the others through, and is retried; a migration is one transaction, and a failed one has changed nothing. The
+/// exception are migrations that say `no-transaction`: they build an index while others write, and block nobody while they wait.
 pub async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
     for _ in 1..ATTEMPTS {
         match migrate_once(pool).await {
@@ -40,14 +40,14 @@ pub async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
 async fn migrate_once(pool: &PgPool) -> Result<(), MigrateError> {
     let mut connection = pool.acquire().await?;
     let done = migrate_over(&mut connection).await;
-    // With its settings, and with the advisory locks that a failure leaves behind.
+    // Not reused: it has other settings, and after a failure it holds advisory locks.
     connection.close().await?;
     done
 }
 
 async fn migrate_over(connection: &mut PgConnection) -> Result<(), MigrateError> {
-    // Asked for again and again: who waits inside a statement holds a snapshot, and an index that is built concurrently waits
-    // for the end of every snapshot.
+    // Polled: a statement that waits for the lock holds a snapshot, and an index that is built concurrently waits for the end
+    // of every snapshot.
     while !sqlx::query_scalar!(r#"select pg_try_advisory_lock($1) as "got!""#, TURN)
         .fetch_one(&mut *connection)
         .await?
@@ -67,7 +67,7 @@ async fn migrate_over(connection: &mut PgConnection) -> Result<(), MigrateError>
     run_to(connection, i64::MAX, "3s").await
 }
 
-/// Applies what is missing up to `version`; a statement waits so long for a lock ("0": for ever).
+/// Applies the missing migrations up to `version`; `lock_timeout` limits how long a statement waits for a lock ("0": no limit).
 async fn run_to(
     connection: &mut PgConnection,
     version: i64,
@@ -79,7 +79,8 @@ async fn run_to(
     MIGRATOR.run_to(version, &mut *connection).await
 }
 
-/// What was built concurrently and not ended, by a process that was killed for instance, is no use and bars its name.
+/// Drops invalid indexes: a concurrent build that did not end (its process was killed, for instance) leaves one, which is
+/// unusable and occupies the name.
 async fn drop_invalid_indexes(connection: &mut PgConnection) -> Result<(), MigrateError> {
     let statements = sqlx::query_scalar!(
         r#"
@@ -96,7 +97,7 @@ async fn drop_invalid_indexes(connection: &mut PgConnection) -> Result<(), Migra
     Ok(())
 }
 
-/// The versions of ours that are applied; none where nothing ever was.
+/// The versions of our migrations that are applied; empty in a database that was never migrated.
 async fn applied(connection: &mut PgConnection) -> Result<Vec<i64>, MigrateError> {
     let applied = sqlx::query_scalar!("select version from _sqlx_migrations where success");
     match applied.fetch_all(connection).await {
@@ -105,13 +106,13 @@ async fn applied(connection: &mut PgConnection) -> Result<Vec<i64>, MigrateError
     }
 }
 
-/// A database that was never migrated has not even the table.
+/// Whether a table does not exist, as in a database that was never migrated.
 fn is_unknown_table(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.as_deref() == Some("42P01")
 }
 
-/// Whether an attempt failed for a lock: one that it did not get in time, or that went to another in a deadlock.
+/// Whether an attempt failed because of a lock: it did not get the lock in time, or was the victim of a deadlock.
 fn lost_a_lock(error: &MigrateError) -> bool {
     let (MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) = error else {
         return false;
@@ -120,14 +121,14 @@ fn lost_a_lock(error: &MigrateError) -> bool {
     matches!(code.as_deref(), Some("55P03" | "40P01"))
 }
 
-/// What the database has, seen from this program.
+/// The migrations of the database, compared with those of this program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Schema {
     /// Exactly the migrations of this program.
     Current,
-    /// All of them, and some of a newer version. Migrations expand before they contract, so that this program works on.
+    /// All of them, and some of a newer version. Migrations expand before they contract, so this program still works.
     Newer,
-    /// One is missing, half done, or not the one that this program knows by its number.
+    /// One is missing, half done, or differs from the one that this program has under its number.
     Behind,
 }
 
@@ -139,12 +140,12 @@ impl Schema {
     }
 }
 
-/// What has become of one migration.
+/// The state of one migration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MigrationState {
     Applied,
     Pending,
-    /// Applied, but what this program has under this number says something else.
+    /// Applied, but its text differs from that of the migration that this program has under its number.
     Changed,
     /// Begun and not ended.
     Dirty,
@@ -173,7 +174,7 @@ pub async fn schema(pool: &PgPool) -> crate::Result<Schema> {
     })
 }
 
-/// Every migration there is, in order. Reads only.
+/// Every migration of this program or of the database, by version. Reads only.
 pub async fn migrations(pool: &PgPool) -> crate::Result<Vec<MigrationStatus>> {
     let applied = sqlx::query!(
         "select version, description, checksum, success from _sqlx_migrations order by version"
@@ -207,14 +208,14 @@ fn ours() -> impl Iterator<Item = &'static Migration> {
     MIGRATOR.iter().filter(|m| m.migration_type.is_up_migration())
 }
 
-/// The version of ours that remains when the last `steps` that are applied have been undone; 0: none. Reads only.
+/// The last version that is still applied when the last `steps` have been undone; 0: none. Reads only.
 pub async fn before(pool: &PgPool, steps: u32) -> crate::Result<i64> {
     let all = migrations(pool).await?;
     let mut applied = all.iter().rev().filter(|m| m.state != MigrationState::Pending);
     Ok(applied.nth(steps as usize).map_or(0, |m| m.version))
 }
 
-/// What one step down takes away.
+/// One migration that [`undo`] would undo, and what that removes.
 #[derive(Debug, Clone)]
 pub struct Undoing {
     pub version: i64,
@@ -223,7 +224,7 @@ pub struct Undoing {
     pub removes: Vec<String>,
 }
 
-/// What [`undo`] to `version` would do, in its order. Reads only.
+/// The migrations that [`undo`] to `version` would undo, in its order. Reads only.
 pub async fn undoing(pool: &PgPool, version: i64) -> crate::Result<Vec<Undoing>> {
     let applied = migrations(pool).await?;
     let applied = |m: &&Migration| {
@@ -258,7 +259,8 @@ fn takes_away(statement: &str) -> bool {
         || statement.starts_with("alter table") && statement.contains("drop column")
 }
 
-/// Undoes the migrations after `version`, which is one of ours or 0: all. What they brought is lost.
+/// Undoes the migrations after `version`, which is one of ours or 0 for all. Their tables and data are lost. Fails if the
+/// database has a migration that this program does not know.
 pub async fn undo(pool: &PgPool, version: i64) -> anyhow::Result<()> {
     let unknown: Vec<_> = migrations(pool)
         .await?

@@ -1,30 +1,30 @@
-//! What the owner of the schema leaves to the programs, when they have a role of their own.
+//! The rights that the owner of the schema grants to the programs, when they have a role of their own.
 use sqlx::PgPool;
 
 use crate::{Config, Result};
 
-/// The advisory lock of whoever gives rights.
+/// The advisory lock that a process holds while it grants rights.
 const TURN: i64 = 0x6472_6f69_7473;
 const GRANT: &str = include_str!("grant.sql");
 
-/// What became of the rights of `DATABASE_APP_ROLE`.
+/// The outcome of granting rights to `DATABASE_APP_ROLE`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Granted {
-    /// There is one role for everything.
+    /// There is one role for everything: nothing to grant.
     OneRole,
-    /// This role has what it needs.
+    /// This role has the rights that it needs.
     To(String),
     /// There is no such role.
     Unknown(String),
 }
 
-/// Gives `DATABASE_APP_ROLE` the rights that the programs need, and writes down for how long the audit is kept at the least.
-/// For the owner of the schema, when it is up to date.
+/// Grants `DATABASE_APP_ROLE` the rights that the programs need, and stores the fewest days for which the audit is kept.
+/// For the owner of the schema, which must be up to date.
 pub async fn grant(pool: &PgPool, config: &Config) -> Result<Granted> {
     let mut tx = pool.begin().await?;
-    // Two that give the same rights at once would meet in the catalogue.
+    // Two processes that grant the same rights at once would conflict in the catalogue.
     sqlx::query!("select pg_advisory_xact_lock($1) as turn", TURN).fetch_one(&mut *tx).await?;
-    // Anybody may call a new function, and a restored one is new.
+    // By default every role may call a new function, and a restored function is a new one.
     sqlx::query!("revoke all on function audit_elaguer(date, timestamptz, bigint) from public")
         .execute(&mut *tx)
         .await?;

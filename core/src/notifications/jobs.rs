@@ -1,4 +1,4 @@
-//! What the worker does with mails.
+//! The jobs that send mails.
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -14,7 +14,7 @@ use crate::{
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SendMail {
     pub envoi_id: i64,
-    /// Tells a job that sends a mail again from the one that it was opened with.
+    /// Tells a job that sends the mail again from the one that was enqueued when the mail was opened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     renvoi: Option<String>,
 }
@@ -24,7 +24,7 @@ impl SendMail {
         Self { envoi_id, renvoi: None }
     }
 
-    /// One more job for the same mail. `renvoi` says which: another one of the same is the same job.
+    /// One more job for the same mail. Jobs with the same `renvoi` have the same key, and so are one job.
     pub(super) fn again(envoi_id: i64, renvoi: String) -> Self {
         Self { envoi_id, renvoi: Some(renvoi) }
     }
@@ -33,8 +33,8 @@ impl SendMail {
 impl Job for SendMail {
     const QUEUE: &'static str = "emails";
     const NEEDS: &[Dependency] = &[Dependency::Smtp];
-    /// Each step of SMTP has a limit of its own. What the server said is recorded however long the database is away: an
-    /// attempt that ended before would let the next one send again what was accepted.
+    /// Each step of SMTP has its own limit. Recording the server's answer is retried for as long as the database is away: if the
+    /// attempt ended before, the next one would send an accepted mail again.
     const TIMEOUT: Duration = Duration::from_hours(25);
     const CONCURRENCY: usize = 4;
 
@@ -54,7 +54,7 @@ impl Job for SendMail {
     }
 }
 
-/// A job of the release before: it adds a notification to the mail that gathers for its reader. Nothing enqueues it any more.
+/// A job of the previous release: adds a notification to the open mail of its reader. It is not enqueued any more.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SendEmail {
     pub notification_id: i64,
@@ -72,7 +72,7 @@ impl Job for SendEmail {
     }
 }
 
-/// A job of the release before: it sends a mail. Nothing enqueues it any more.
+/// A job of the previous release: sends a mail. It is not enqueued any more.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SendGroup {
     pub envoi_id: i64,

@@ -1,4 +1,4 @@
-//! What people are told, in the application and by e-mail. A mail is a job, enqueued with its notification.
+//! Notifications to users, in the application and by e-mail. A mail has a job, enqueued in the transaction of the notification.
 pub mod jobs;
 pub(crate) mod notified;
 pub mod outgoing_mails;
@@ -14,18 +14,18 @@ pub use types::{
     NotificationOut, OwnFilter, SORTABLE, StatutNotification, TypeNotification,
 };
 
-use crate::{Error, Noun, Result, Tx, error::OnConstraint as _};
+use crate::{Code, Error, Noun, Result, Tx, error::OnConstraint as _};
 
 impl Noun {
     pub const NOTIFICATION: Self = Self::new(
-        "notification_introuvable",
+        Code::NotificationIntrouvable,
         "Notification introuvable.",
         "Notification not found.",
     );
 }
 
-/// Records a notification. With `email` it joins the next mail of its reader when `tx` commits, unless its reader does not want such mails; in the
-/// journal it is there at once.
+/// Records a notification. With the channel `email` it joins the next mail of its reader when `tx` commits, unless the reader
+/// refuses such mails; with `log` it counts as sent at once.
 pub async fn create(
     tx: &mut Tx<'_>,
     new: &NotificationFields,
@@ -43,18 +43,18 @@ pub async fn create(
     Ok(notification)
 }
 
-/// Marks a notification as read by its owner; to anyone else it does not exist.
+/// Marks a notification as read by its owner; for any other user it is `NotFound`.
 pub async fn mark_read(tx: &mut Tx<'_>, id: i64, owner: i64) -> Result<()> {
     store::mark_read(tx, id, owner).await
 }
 
-/// Removes a notification. A mail of it that is still waiting will not be sent.
+/// Removes a notification, also from a mail that is still waiting.
 pub async fn delete(tx: &mut Tx<'_>, id: i64) -> Result<()> {
     store::delete(tx, id).await
 }
 
-/// Alerts of these types about an intervention have lost their cause: what the system told counts as read, and mails
-/// that have not left yet do not leave.
+/// Withdraws the notifications of these types about an intervention, whose cause is gone: those that the system made count as
+/// read, and those whose mail has not been sent are not mailed any more.
 pub async fn withdraw_alerts(
     tx: &mut Tx<'_>,
     intervention_id: i64,
@@ -64,7 +64,7 @@ pub async fn withdraw_alerts(
     store::withdraw_alerts(tx, intervention_id, types, now).await
 }
 
-/// Forgets which mails gathered what and who was told of what, if it was before `before`, at most `limit` of each. Gives
+/// Deletes the ended mails, and the records of who was told of what, from before `before`, at most `limit` of each. Returns
 /// the greater of the two counts: below `limit` there is nothing left.
 pub async fn forget(tx: &mut Tx<'_>, before: DateTime<Utc>, limit: i64) -> Result<usize> {
     let mails = outgoing_mails::forget(tx, before, limit).await?;

@@ -4,7 +4,7 @@ use sqlx::{PgConnection, PgExecutor};
 
 use crate::Result;
 
-/// Takes it upon itself to tell a person of something. `false`: the person has been told.
+/// Claims the telling of event `cle` to a user. Returns false if that user has been told of it already.
 pub(crate) async fn claim(
     db: impl PgExecutor<'_>,
     cle: &str,
@@ -22,7 +22,7 @@ pub(crate) async fn claim(
     Ok(done.rows_affected() == 1)
 }
 
-/// Which notification told of it.
+/// Records which notification told a user of event `cle`.
 pub(super) async fn name_claim(
     tx: &mut PgConnection,
     cle: &str,
@@ -40,7 +40,7 @@ pub(super) async fn name_claim(
     Ok(())
 }
 
-/// Forgets what was told before `before`, at most `limit`; how much.
+/// Deletes the records from before `before`, at most `limit`; returns how many.
 pub(super) async fn forget(
     tx: &mut PgConnection,
     before: DateTime<Utc>,

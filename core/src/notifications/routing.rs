@@ -1,5 +1,5 @@
-//! Who is told what, and how: the one table of it. What a person does not want by e-mail
-//! ([`crate::preferences`]) stays in the application.
+//! Who is told of which event, and by which channel: one table. A notification that a user does not want by e-mail
+//! ([`crate::preferences`]) is in the application only.
 use chrono::{DateTime, Utc};
 
 use super::{CanalNotification, NotificationFields, TypeNotification, notified, store};
@@ -7,7 +7,7 @@ use crate::{Lang, Result, Text, Tx};
 use CanalNotification::{Email, Log};
 use Cercle::{Admins, Createur, Responsables, Technicien, UtilisateursDuClient};
 
-/// What happens.
+/// The events that users are told of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Evenement {
     /// An intervention is given to a technicien.
@@ -20,16 +20,16 @@ pub enum Evenement {
     EcheanceDemain,
     /// The deadline of an intervention has passed.
     Retard,
-    /// Nobody takes up an intervention: the level of escalation, 1 to 3.
+    /// An intervention stays without a technicien: the level of escalation, 1 to 3.
     SansTechnicien(i16),
 }
 
-/// Whom it may concern.
+/// The groups of users that an event may concern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cercle {
     /// The technicien of the intervention.
     Technicien,
-    /// Who opened the intervention.
+    /// The user who opened the intervention.
     Createur,
     /// The users of the client whose machine it is.
     UtilisateursDuClient,
@@ -38,7 +38,7 @@ pub enum Cercle {
     Admins,
 }
 
-/// Event, circle, channel. A person in two circles is told once, by e-mail if one of them is.
+/// Event, circle, channel. A user in two circles is told once, by e-mail if one of the two says so.
 pub const TABLE: &[(Evenement, Cercle, CanalNotification)] = &[
     (Evenement::Affectation, Technicien, Email),
     (Evenement::Cloture, Createur, Email),
@@ -69,26 +69,26 @@ impl Evenement {
     }
 }
 
-/// Something to be told to whom it concerns.
+/// An event to announce to the users that it concerns.
 #[derive(Debug, Clone)]
 pub struct Annonce {
     pub evenement: Evenement,
-    /// Names this one happening: nobody is told of it twice.
+    /// Identifies this occurrence of the event: no user is told of it twice.
     pub cle: String,
     pub intervention_id: Option<i64>,
     pub planning_id: Option<i64>,
-    /// What there is to say beyond the type and what it is about; each reader gets it in their language.
+    /// Text beyond the type and the subject; each reader gets it in their language.
     pub contenu: Option<Text>,
 }
 
-/// Someone to be told.
+/// A user to be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Destinataire {
     pub user_id: i64,
     pub langue: Lang,
 }
 
-/// Tells everybody whom `annonce` concerns, and has not been told of it.
+/// Notifies every user whom `annonce` concerns and who has not been told of it.
 pub async fn announce(tx: &mut Tx<'_>, annonce: &Annonce, now: DateTime<Utc>) -> Result<()> {
     for (destinataire, canal) in recipients(tx, annonce).await? {
         let Destinataire { user_id, langue } = destinataire;
@@ -109,7 +109,7 @@ pub async fn announce(tx: &mut Tx<'_>, annonce: &Annonce, now: DateTime<Utc>) ->
     Ok(())
 }
 
-/// Each person once, by id, with the stronger of their channels.
+/// Each user once, by id; with the channel e-mail if one of their circles has it.
 async fn recipients(
     tx: &mut Tx<'_>,
     annonce: &Annonce,

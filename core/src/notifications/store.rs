@@ -48,7 +48,7 @@ fn push_where(query: &mut QueryBuilder<Postgres>, filter: &NotificationFilter) {
     }
 }
 
-/// How many notifications user `user_id` has, and has not read.
+/// How many notifications user `user_id` has, counted up to [`MOST_COUNTED`], and how many are unread.
 pub async fn counts(db: impl PgExecutor<'_>, user_id: i64) -> Result<CountsOut> {
     Ok(sqlx::query_as!(
         CountsOut,
@@ -63,7 +63,7 @@ pub async fn counts(db: impl PgExecutor<'_>, user_id: i64) -> Result<CountsOut> 
     .await?)
 }
 
-/// Gives up the mail of a notification that is in none yet.
+/// Marks a waiting notification that is in no mail yet as failed, for `reason`.
 pub(super) async fn give_up(tx: &mut PgConnection, id: i64, reason: &str) -> Result<()> {
     sqlx::query!(
         r#"
@@ -79,7 +79,7 @@ pub(super) async fn give_up(tx: &mut PgConnection, id: i64, reason: &str) -> Res
     Ok(())
 }
 
-/// Takes back [`give_up`].
+/// Undoes [`give_up`].
 pub(super) async fn queue_again(tx: &mut PgConnection, id: i64) -> Result<()> {
     sqlx::query!(
         r#"

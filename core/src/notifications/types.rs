@@ -21,7 +21,7 @@ enumeration! {
 }
 
 impl Field for TypeNotification {
-    /// An unknown type is an information: the frontend sends types of its own.
+    /// An unknown type is read as `information`: the frontend sends types of its own.
     fn read(value: &Value) -> Result<Self, Wrong> {
         Ok(Self::from_text(&String::read(value)?.to_lowercase()).unwrap_or(Self::Information))
     }
@@ -91,7 +91,7 @@ pub const SORTABLE: &[&str] = &[
     "tentatives",
 ];
 
-/// A notification to be made. `intervention_id` is empty for what concerns no single one.
+/// A notification to be created. `intervention_id` is `None` if it concerns no single intervention.
 #[derive(Debug, Clone)]
 pub struct NotificationFields {
     pub type_: TypeNotification,
@@ -102,7 +102,7 @@ pub struct NotificationFields {
     pub user_id: i64,
 }
 
-/// A notification about an intervention, as somebody asks for it.
+/// A request to create a notification about an intervention.
 #[derive(Debug, Clone, Input)]
 pub struct NewNotification {
     pub type_: TypeNotification,
@@ -150,7 +150,7 @@ pub struct OwnFilter {
 }
 
 impl OwnFilter {
-    /// The same for user `user_id`.
+    /// The filter for the list of user `user_id`.
     #[must_use]
     pub fn of(self, user_id: i64) -> NotificationFilter {
         NotificationFilter {

@@ -1,6 +1,6 @@
 //! What operators see of the jobs, and what they may do to them.
 //!
-//! Each is safe to repeat: what is where it was asked to be is left alone.
+//! Each action is safe to repeat: a job that is already in the requested state is not changed.
 pub mod breakers;
 mod store;
 mod types;
@@ -15,30 +15,30 @@ pub use types::{
     QueueConcurrency, QueueOut, WorkerOut,
 };
 
-use crate::{Error, Noun, Result, Tx, catalogue, page::MOST_COUNTED};
+use crate::{Code, Error, Noun, Result, Tx, catalogue, page::MOST_COUNTED};
 
 impl Noun {
-    pub const JOB: Self = Self::new("tache_introuvable", "Tâche introuvable.", "Job not found.");
+    pub const JOB: Self = Self::new(Code::TacheIntrouvable, "Tâche introuvable.", "Job not found.");
     pub const QUEUE: Self =
-        Self::new("file_introuvable", "File d'attente introuvable.", "Queue not found.");
+        Self::new(Code::FileIntrouvable, "File d'attente introuvable.", "Queue not found.");
 }
 
 /// Jobs that one request changes at the most.
 const MOST_CHANGED: i64 = 1000;
 
-/// What an operator has done to jobs.
+/// What an operator may do to jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// Run again what is dead or cancelled, and at once what waits.
+    /// Run a dead or cancelled job again, and a waiting one at once.
     Retry,
-    /// Call off what has not ended.
+    /// Cancel a job that has not ended.
     Cancel,
-    /// Remove what has ended.
+    /// Remove a job that has ended.
     Delete,
 }
 
 impl Action {
-    /// The rows of the view `taches` that it changes, in terms that choose a table and know its index.
+    /// The SQL condition of the rows of the view `taches` that it changes, in terms that select a table and fit its index.
     fn condition(self) -> &'static str {
         match self {
             Self::Retry => {
@@ -55,7 +55,7 @@ pub async fn find(pool: &PgPool, id: &str) -> Result<JobDetail> {
     Ok(store::find(pool, id).await?.into())
 }
 
-/// Does `action` to job `id`.
+/// Does `action` to job `id`, and returns the job. A conflict if the state of the job does not allow it.
 pub async fn act(
     tx: &mut Tx<'_>,
     action: Action,
@@ -79,7 +79,7 @@ pub async fn act(
     Ok(store::find(&mut **tx, id).await?.into())
 }
 
-/// Does `action` to the jobs of `filter` that it concerns, up to a thousand. Sent again it goes on with the rest, and
+/// Does `action` to those jobs of `filter` that it applies to, up to a thousand. A repeated call goes on with the rest, and
 /// does nothing twice.
 pub async fn act_on_all(
     tx: &mut Tx<'_>,
@@ -96,20 +96,20 @@ pub async fn act_on_all(
     Ok(BulkOut { count: i64::try_from(jobs.len()).unwrap_or(i64::MAX), more })
 }
 
-/// How many jobs [`act_on_all`] would change, sent as often as it says.
+/// How many jobs [`act_on_all`] would change in total, if repeated while there are more. Counted up to [`MOST_COUNTED`].
 pub async fn preview(pool: &PgPool, action: Action, filter: &JobFilter) -> Result<BulkOut> {
     must_name_something(filter)?;
     let count = store::count(pool, filter, action.condition(), MOST_COUNTED + 1).await?;
     Ok(BulkOut { count: count.min(MOST_COUNTED), more: count > MOST_COUNTED })
 }
 
-/// Nobody means every job there is by leaving something out.
+/// Refuses a filter without any criterion: it would mean every job, most likely by mistake.
 fn must_name_something(filter: &JobFilter) -> Result<()> {
     if !filter.is_empty() {
         return Ok(());
     }
     Err(Error::refused(
-        "critere_manquant",
+        Code::CritereManquant,
         "Précisez au moins un critère : type, state, error, created_from ou created_to.",
         "Give at least one of type, state, error, created_from, created_to.",
     ))
@@ -135,32 +135,32 @@ fn has_ended(state: JobState) -> bool {
     matches!(state, JobState::Done | JobState::Dead | JobState::Cancelled)
 }
 
-/// The queues, with what waits in them.
+/// The queues, with the counts of their jobs.
 pub async fn queues(db: impl PgExecutor<'_>) -> Result<Vec<QueueOut>> {
     let known: Vec<_> = catalogue::QUEUES.iter().map(|&q| q.to_owned()).collect();
     store::queues(db, &known, MOST_COUNTED).await
 }
 
-/// Lets no worker take a job of queue `name` any more, by order of user `by`. What runs ends.
+/// Pauses queue `name`, by order of user `by`: no worker claims a job of it any more. Running jobs finish.
 pub async fn pause(tx: &mut Tx<'_>, name: &str, by: i64) -> Result<()> {
     must_exist(tx, name).await?;
     store::pause(tx, name, by).await
 }
 
-/// Takes back [`pause`].
+/// Undoes [`pause`].
 pub async fn resume(tx: &mut Tx<'_>, name: &str) -> Result<()> {
     must_exist(tx, name).await?;
     Ok(admin::resume(tx, name).await?)
 }
 
-/// Lets each process run so many jobs of queue `name` at once, from 1 to 1000; `None`: as many as its program says. Every
+/// Sets how many jobs of queue `name` each process runs at once, from 1 to 1000; `None`: as many as its program says. Every
 /// process follows within two seconds.
 pub async fn set_concurrency(tx: &mut Tx<'_>, name: &str, limit: Option<i32>) -> Result<()> {
     must_exist(tx, name).await?;
     Ok(admin::set_concurrency(tx, name, limit).await?)
 }
 
-/// A name that nobody knows is a mistake: nothing is changed.
+/// `NotFound` if `name` is neither a queue of this program nor one that has jobs.
 async fn must_exist(tx: &mut Tx<'_>, name: &str) -> Result<()> {
     if catalogue::QUEUES.contains(&name) || store::has_jobs(tx, name).await? {
         return Ok(());
@@ -168,27 +168,28 @@ async fn must_exist(tx: &mut Tx<'_>, name: &str) -> Result<()> {
     Err(Error::NotFound(Noun::QUEUE))
 }
 
-/// Days for which jobs that were done or cancelled are kept, and for which their keys are taken.
+/// Days for which jobs that were done or cancelled are kept, and for which their keys stay taken.
 pub const KEPT_DAYS: i32 = 7;
-/// Days for which those that died are kept.
+/// Days for which dead jobs are kept.
 pub const DEAD_KEPT_DAYS: i64 = 30;
 
-/// Removes up to `limit` jobs that died before `before`; how many.
+/// Removes up to `limit` jobs that died before `before`; returns how many.
 pub async fn prune_dead(tx: &mut Tx<'_>, before: DateTime<Utc>, limit: i64) -> Result<usize> {
     Ok(count(admin::prune_dead(tx, before, limit).await?))
 }
 
-/// Removes up to `limit` jobs that were done or cancelled before `before`, of those whose day has no table to be dropped; how many.
+/// Removes up to `limit` jobs that were done or cancelled before `before` and whose day has no table that can be dropped; returns
+/// how many.
 pub async fn prune_rest(tx: &mut Tx<'_>, before: DateTime<Utc>, limit: i64) -> Result<usize> {
     Ok(count(admin::prune_rest(tx, before, limit).await?))
 }
 
-/// Frees up to `limit` keys that jobs took before `before` which have ended since; how many.
+/// Frees up to `limit` keys that were taken before `before` by jobs that have ended since; returns how many.
 pub async fn forget_keys(tx: &mut Tx<'_>, before: DateTime<Utc>, limit: i64) -> Result<usize> {
     Ok(count(admin::forget_keys(tx, before, limit).await?))
 }
 
-/// Removes up to `limit` batches that ended before `before`; how many.
+/// Removes up to `limit` batches that ended before `before`; returns how many.
 pub async fn forget_batches(tx: &mut Tx<'_>, before: DateTime<Utc>, limit: i64) -> Result<usize> {
     Ok(count(apalis_hot::batch::prune(tx, before, limit).await?))
 }
@@ -199,7 +200,7 @@ fn count(rows: u64) -> usize {
 
 fn not_to_retry() -> Error {
     Error::conflict(
-        "tache_non_relancable",
+        Code::TacheNonRelancable,
         "Cette tâche est en cours ou terminée avec succès : la relancer la ferait deux fois.",
         "This job is running or has succeeded: running it again would do it twice.",
     )
@@ -207,7 +208,7 @@ fn not_to_retry() -> Error {
 
 fn ended() -> Error {
     Error::conflict(
-        "tache_terminee",
+        Code::TacheTerminee,
         "Cette tâche est déjà terminée : il n'y a plus rien à annuler.",
         "This job has ended already: there is nothing left to cancel.",
     )
@@ -215,7 +216,7 @@ fn ended() -> Error {
 
 fn not_ended() -> Error {
     Error::conflict(
-        "tache_non_terminee",
+        Code::TacheNonTerminee,
         "Cette tâche n'est pas terminée : annulez-la d'abord, puis supprimez-la.",
         "This job has not ended: cancel it first, then delete it.",
     )

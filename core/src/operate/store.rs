@@ -39,7 +39,7 @@ pub(super) async fn find(db: impl PgExecutor<'_>, id: &str) -> Result<Job> {
     admin::find(db, id).await.map_err(not_found)
 }
 
-/// Locks the job, so that neither a worker nor another operator moves it meanwhile.
+/// Finds and locks the job, so that neither a worker nor another operator changes it meanwhile.
 pub(super) async fn find_for_update(tx: &mut PgConnection, id: &str) -> Result<Job> {
     admin::find_for_update(tx, id).await.map_err(not_found)
 }
@@ -51,7 +51,7 @@ fn not_found(error: apalis_hot::Error) -> Error {
     }
 }
 
-/// Up to `limit` jobs of `filter` that `condition` holds for, locked; those that somebody else moves meanwhile are left out.
+/// Up to `limit` jobs of `filter` that `condition` holds for, locked; those that another transaction has locked are left out.
 pub(super) async fn find_all_for_update(
     tx: &mut PgConnection,
     filter: &JobFilter,
@@ -62,7 +62,7 @@ pub(super) async fn find_all_for_update(
     push_where(&mut query, filter);
     query.push(" and ").push(condition).push(" order by id limit ").push_bind(limit);
     let ids: Vec<String> = query.build_query_scalar().fetch_all(&mut *tx).await?;
-    // A view over two tables has no rows to lock: the crate locks those of the tables, and they are looked at again.
+    // The rows of a view over two tables cannot be locked: the crate locks those of the tables, and the filter is applied again.
     let locked = admin::lock(tx, &ids).await?;
     let mut query = QueryBuilder::new("select id from taches");
     push_where(&mut query, filter);
@@ -89,7 +89,7 @@ pub(super) async fn count(
     Ok(query.build_query_scalar().fetch_one(db).await?)
 }
 
-/// Every queue that is known, that an operator has decided something for, or that has a job. Each count reads at most `most` rows.
+/// Every queue that is known, that has settings of an operator, or that has a job. Each count reads at most `most` rows.
 pub(super) async fn queues(
     db: impl PgExecutor<'_>,
     known: &[String],
@@ -123,7 +123,7 @@ pub(super) async fn pause(tx: &mut PgConnection, name: &str, by: i64) -> Result<
     Ok(admin::pause(tx, name, by.as_deref().unwrap_or_default()).await?)
 }
 
-/// The worker processes that were heard of in the last day, latest first.
+/// The worker processes that sent a heartbeat in the last day, latest first.
 pub async fn workers(pool: &PgPool) -> Result<Vec<WorkerOut>> {
     let workers = admin::workers(pool).await?.into_iter().map(|worker| WorkerOut {
         id: worker.id,

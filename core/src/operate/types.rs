@@ -32,13 +32,13 @@ enumeration! {
 enumeration_field!(JobState);
 
 impl JobState {
-    /// The rows of the view `taches` in this state, in terms that its indexes know.
+    /// The SQL condition of the rows of the view `taches` in this state, in terms that fit its indexes.
     pub(super) fn condition(self) -> &'static str {
         admin::State::from(self).condition()
     }
 }
 
-/// The states of the queue are ours, one by one.
+/// Maps the states of the queue's crate to ours and back, one to one.
 macro_rules! same_states {
     ($($state:ident),+) => {
         impl From<JobState> for admin::State {
@@ -126,7 +126,7 @@ impl From<admin::Job> for JobDetail {
             .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&job.payload).into_owned()));
         let request_id = job.metadata.as_ref().and_then(|all| all["request_id"].as_str());
         let request_id = request_id.map(str::to_owned);
-        // Who had it last is in the history.
+        // The last worker of an ended job is in the history.
         let worker = if job.ended_at.is_none() { job.worker } else { None };
         let job = JobOut {
             id: job.id,
@@ -150,14 +150,14 @@ impl From<admin::Job> for JobDetail {
     }
 }
 
-/// Which jobs.
+/// Which jobs a list shows, or an action changes.
 #[derive(Debug, Clone, Serialize, Input)]
 pub struct JobFilter {
     #[serde(rename = "type")]
     #[input(as = Line<200>)]
     pub type_: Option<String>,
     pub state: Option<JobState>,
-    /// Part of the error of the last attempt; finished well, a job has none.
+    /// Part of the error of the last attempt; a job that succeeded has none.
     #[input(as = Line<500>)]
     pub error: Option<String>,
     pub created_from: Option<DateTime<Utc>>,
@@ -165,7 +165,7 @@ pub struct JobFilter {
 }
 
 impl JobFilter {
-    /// Whether it means every job there is.
+    /// Whether it has no criterion, and so means every job.
     pub(super) fn is_empty(&self) -> bool {
         let Self { type_, state, error, created_from, created_to } = self;
         type_.is_none()
@@ -175,7 +175,7 @@ impl JobFilter {
             && created_to.is_none()
     }
 
-    /// The least and the greatest id of the time asked for: an id begins with its millisecond.
+    /// The least id for `created_from` and the greatest one for `created_to`: an id begins with its time in milliseconds.
     pub(super) fn ids(&self) -> (Option<String>, Option<String>) {
         let ms = |t: DateTime<Utc>| u64::try_from(t.timestamp_millis()).unwrap_or(0);
         (
@@ -194,7 +194,7 @@ pub struct JobList {
     pub page: Page,
 }
 
-/// Something to be done to all jobs of a filter.
+/// A request to change all jobs of a filter.
 #[derive(Debug, Clone, Input)]
 pub struct JobBulk {
     #[input(flatten)]

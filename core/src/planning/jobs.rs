@@ -1,4 +1,4 @@
-//! What the worker does with plannings.
+//! The jobs of plannings.
 use std::time::Duration;
 
 use crate::jobs::scheduled;

@@ -8,7 +8,7 @@ mod visites;
 
 use chrono::{DateTime, Utc};
 
-use crate::{Error, Noun, Result, Tx, error::OnConstraint as _, scope::Scope, time_rules};
+use crate::{Code, Error, Noun, Result, Tx, error::OnConstraint as _, scope::Scope, time_rules};
 
 pub use rappels::remind;
 pub use recurrence::Echeance;
@@ -20,8 +20,11 @@ pub use types::{
 pub use visites::{apercu, due, open_visite};
 
 impl Noun {
-    pub const PLANNING: Self =
-        Self::new("planning_introuvable", "Planning introuvable.", "Maintenance plan not found.");
+    pub const PLANNING: Self = Self::new(
+        Code::PlanningIntrouvable,
+        "Planning introuvable.",
+        "Maintenance plan not found.",
+    );
 }
 
 /// Plans the visits of a machine. Without a date the next one is a period after the last one, or after `now`.
@@ -39,12 +42,12 @@ pub async fn create(tx: &mut Tx<'_>, new: &PlanningCreate, now: DateTime<Utc>) -
 
 /// The planning `id`, locked until `tx` ends.
 pub async fn find_for_update(tx: &mut Tx<'_>, id: i64) -> Result<Planning> {
-    // Before the row: whoever takes over other rules of time takes both in this order.
+    // Before the row: a transaction that takes over other rules of time locks both in this order.
     time_rules::in_step(tx).await?;
     store::find_for_update(tx, id).await
 }
 
-/// Changes the fields that `patch` names. Another frequency counts from the next visit on, whose date stays.
+/// Changes the fields that `patch` names. A new frequency applies from the next visit on, whose date stays.
 pub async fn update(tx: &mut Tx<'_>, id: i64, patch: PlanningPatch) -> Result<Planning> {
     let old = find_for_update(tx, id).await?;
     let echeance = old.echeance();
@@ -59,8 +62,8 @@ pub async fn update(tx: &mut Tx<'_>, id: i64, patch: PlanningPatch) -> Result<Pl
     store::find(&mut **tx, id, Scope::All).await
 }
 
-/// Closes the visit that was due and plans the one after it at `date`. When that is the day on which it would have been
-/// anyway, the visits that follow keep their day of the month.
+/// Closes the visit that was due and plans the one after it at `date`. If that is the day on which it would be due anyway,
+/// later visits keep their day of the month.
 pub async fn move_on(tx: &mut Tx<'_>, id: i64, date: DateTime<Utc>) -> Result<Planning> {
     let old = find_for_update(tx, id).await?;
     let echeance = old.echeance().next(old.frequence).moved_to(date);

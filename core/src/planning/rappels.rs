@@ -1,4 +1,4 @@
-//! The day before: visits that come tomorrow are announced, once each.
+//! Announces the visits of tomorrow, once each.
 use chrono::{DateTime, Days, Utc};
 
 use super::{
@@ -11,12 +11,12 @@ use crate::{
     notifications::{self, Annonce, Evenement},
 };
 
-/// Announces up to `limit` of the visits of the local day after `now`, a day once a planning; how many there were.
+/// Announces up to `limit` of the visits of the local day after `now`, one for each planning; returns how many.
 pub async fn remind(tx: &mut Tx<'_>, now: DateTime<Utc>, limit: i64) -> Result<usize> {
     let (from, to) = local::span_of(local::day_of(now) + Days::new(1));
     let found = store::lock_unannounced(tx, from, to, limit).await?;
     for Due { planning, equipement } in &found {
-        // A daily one has another visit before it, a day late perhaps.
+        // A daily planning has another visit before it, which may be a day late.
         let date = planning.dates(now).find(|date| *date >= from).unwrap_or(from);
         let when = |lang| date_heure(date, lang);
         let what = |lang| planning.frequence.maintenance(lang);

@@ -1,10 +1,10 @@
-//! When a visit comes round again. Pure calendar arithmetic in the zone of the business: a day, a week or a number of
-//! months later on the calendar that hangs on the wall, at the same hour of the clock beside it.
+//! Computes when a visit is due again. Pure calendar arithmetic in the zone of the business: a day, a week or a number of
+//! months later in the local calendar, at the same local hour.
 //!
-//! * A month has no such day: its last one, and the day comes back in the next month that has it (31 January,
+//! * In a month without the day, the visit is on the last one, and returns to its day in the next month that has it (31 January,
 //!   28 February, 31 March).
-//! * Where Morocco changes its clocks the local hour is kept, so the hour in UTC moves. What becomes of an hour
-//!   that does not exist that night, or exists twice: [`crate::local`]. The visit after it is back at its own hour.
+//! * When Morocco changes its clocks the local hour is kept, so the hour in UTC moves. [`crate::local`] says how an hour is read
+//!   that does not exist that night, or exists twice. The visit after it returns to its own hour.
 use chrono::{DateTime, Datelike as _, Days, Months, NaiveDate, NaiveTime, Utc};
 
 use super::FrequencePlanning;
@@ -41,21 +41,21 @@ impl FrequencePlanning {
     }
 }
 
-/// When a visit is due, and what the visits after it return to.
+/// When a visit is due, and the day and hour that later visits return to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Echeance {
     pub date: DateTime<Utc>,
-    /// The day of the month that is meant, 1..=31, though this month may not have it.
+    /// The intended day of the month, 1..=31; this month may not have it.
     pub jour: u32,
-    /// The local hour that is meant, though this day may not have it.
+    /// The intended local hour; this day may not have it.
     pub heure: NaiveTime,
 }
 
 impl Echeance {
-    /// A visit that is meant to be just then, to the microsecond.
+    /// A visit that is intended for `date`, to the microsecond.
     #[must_use]
     pub fn at(date: DateTime<Utc>) -> Self {
-        // As Postgres keeps it: without nanoseconds, a leap second being the first of the next minute.
+        // As Postgres stores it: without nanoseconds; a leap second is the first second of the next minute.
         let date = DateTime::from_timestamp_micros(date.timestamp_micros()).unwrap_or(date);
         let local = wall(date);
         Self { date, jour: local.day(), heure: local.time() }
@@ -74,8 +74,8 @@ impl Echeance {
         Self { date: instant(day.and_time(self.heure)), jour, heure: self.heure }
     }
 
-    /// The same visit held at `date` instead, which becomes what the next ones return to. On its own day only the hour
-    /// changes: a visit of the 31st that February holds on the 28th stays one of the 31st.
+    /// The same visit moved to `date`, whose day and hour the next ones return to. Within its own day only the hour changes: a
+    /// visit of the 31st that falls on 28 February stays one of the 31st.
     #[must_use]
     pub fn moved_to(self, date: DateTime<Utc>) -> Self {
         let new = Self::at(date);
@@ -88,8 +88,8 @@ impl Echeance {
         }
     }
 
-    /// The visit after this one, which is held at `now`. What should have been held meanwhile is not made up for: when
-    /// a whole period was missed, the visit of now stands for all of them, and the next one is after today.
+    /// The visit after this one, which is held at `now`. Missed visits are not made up for: if a whole period was missed, the
+    /// visit of now stands for all of them, and the next one is after today.
     #[must_use]
     pub fn after_visit(self, frequence: FrequencePlanning, now: DateTime<Utc>) -> Self {
         let mut next = self.next(frequence);
@@ -101,9 +101,9 @@ impl Echeance {
         next
     }
 
-    /// Until when a visit that is due at this time, and opened at `now`, is done in time: the end of the local day, and
-    /// a tenth of the period more. (The ten-percent rule of preventive maintenance: a visit within a tenth of its
-    /// interval complies.)
+    /// The deadline of a visit that is due at this time, and opened at `now`: the end of the later of the two local days, and a
+    /// tenth of the period more. (The ten-percent rule of preventive maintenance: a visit within a tenth of its interval
+    /// complies.)
     #[must_use]
     pub fn limite(self, frequence: FrequencePlanning, now: DateTime<Utc>) -> DateTime<Utc> {
         let day = self.day().max(day_of(now)) + Days::new(frequence.tolerance_jours());
@@ -116,7 +116,7 @@ impl Echeance {
     }
 }
 
-/// Day `jour` of the month of `date`, or the last that it has.
+/// Day `jour` of the month of `date`, or its last day.
 fn with_day(date: NaiveDate, jour: u32) -> NaiveDate {
     (1..=jour).rev().find_map(|jour| date.with_day(jour)).unwrap_or(date)
 }
@@ -249,13 +249,13 @@ mod tests {
     #[test]
     fn a_visit_that_was_missed_once_is_made_up_for_and_ten_are_one() {
         let _rules = use_rules(RULES_2025B);
-        // In time: one period on, be it at the end of the same day.
+        // In time: one period later, even at the end of the same day.
         assert_eq!(
             held("2026-11-24T23:30:00", Journalier, "2026-11-25T00:00:00"),
             "2026-11-25 23:30"
         );
         assert_eq!(held("2026-11-24T09:00:00", Mensuel, "2026-11-24T10:00:00"), "2026-12-24 09:00");
-        // Ten days late: not one of today.
+        // Ten days late: the next visit is not today.
         assert_eq!(
             held("2026-11-14T09:00:00", Journalier, "2026-11-24T08:00:00"),
             "2026-11-25 09:00"
@@ -287,8 +287,8 @@ mod tests {
         assert_eq!(local(visit).time(), visit.heure);
     }
 
-    /// Every day of 13 years at hours on both sides of all changes of the clocks, at every frequency: the day is the one
-    /// that the calendar says, the hour the one on the wall wherever it exists, and time only goes forward.
+    /// Every day of 13 years at hours on both sides of all changes of the clocks, at every frequency: the day is that of the
+    /// calendar, the local hour is kept wherever it exists, and each visit is later than the one before.
     #[test]
     fn over_the_years_days_and_hours_stay_what_they_are_meant_to_be() {
         let _rules = use_rules(RULES_2025B);

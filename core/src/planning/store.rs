@@ -68,7 +68,7 @@ pub(super) async fn find_for_update(tx: &mut PgConnection, id: i64) -> Result<Pl
     found.ok_or(Error::NotFound(Noun::PLANNING))
 }
 
-/// A planning that something is due of, and the name of its machine.
+/// A planning with a visit to open or to announce, and the name of its machine.
 pub(super) struct Due {
     pub planning: Planning,
     pub equipement: String,
@@ -115,8 +115,8 @@ pub(super) async fn lock_due(
     Ok(Some(Due { planning: find(tx, id, Scope::All).await?, equipement: row.nom }))
 }
 
-/// The plannings with a visit in `from..to` that nobody has been told of, locked; those that another worker tells of are
-/// left out. A daily one has its visit there though another comes first.
+/// The plannings with a visit in `from..to` that has not been announced, locked; those that another worker has locked are
+/// left out. A daily planning has a visit there even if its next one is before.
 pub(super) async fn lock_unannounced(
     tx: &mut PgConnection,
     from: DateTime<Utc>,
@@ -165,7 +165,7 @@ pub struct CalendarRow {
     pub localisation: String,
 }
 
-/// The active plannings of machines that are not retired, in `scope`, those that come first first.
+/// The active plannings of machines that are not retired, in `scope`, by the date of the next visit.
 pub async fn calendar(
     db: impl PgExecutor<'_>,
     scope: Scope,
@@ -241,7 +241,7 @@ pub(super) async fn insert(
     .await
 }
 
-/// Writes all that can change of `planning`, whose next visit is `echeance`.
+/// Writes every field of `planning` that can change; its next visit is `echeance`.
 pub(super) async fn save(
     tx: &mut PgConnection,
     planning: &Planning,

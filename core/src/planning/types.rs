@@ -36,7 +36,7 @@ pub enum FrequencePlanning {
 }
 
 impl FrequencePlanning {
-    /// As they go out.
+    /// The names in responses.
     const TEXTS: &[&str] =
         &["journalier", "hebdomadaire", "mensuelle", "trimestrielle", "semestrielle", "annuelle"];
 }
@@ -92,7 +92,7 @@ enumeration! {
 enumeration_field!(StatutPlanning);
 
 impl StatutPlanning {
-    /// Whether its visits come.
+    /// Whether its visits are opened and announced.
     #[must_use]
     pub fn is_active(self) -> bool {
         matches!(self, Self::Actif | Self::EnRetard)

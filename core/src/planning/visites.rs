@@ -1,4 +1,4 @@
-//! The visits that a planning brings: opened when they are due, once each, and foreseen.
+//! The visits of a planning: opened when they are due, once each, and previewed.
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
@@ -14,8 +14,8 @@ pub async fn due(pool: &PgPool, now: DateTime<Utc>, after: i64, limit: i64) -> R
     store::due(pool, now, after, limit).await
 }
 
-/// Opens the intervention of planning `id` if it is due at `now`, and moves its dates on. `None`: it is not, or no
-/// more. The same due date never brings two: the row is locked, and the pair is unique.
+/// Opens the intervention of planning `id` if it is due at `now`, and moves its dates on. Returns None if it is not due, or
+/// not any more. A due date opens one at most: the row is locked, and the pair of planning and date is unique.
 pub async fn open_visite(tx: &mut Tx<'_>, id: i64, now: DateTime<Utc>) -> Result<Option<i64>> {
     time_rules::in_step(tx).await?;
     let Some(due) = store::lock_due(tx, id, now).await? else { return Ok(None) };
@@ -40,7 +40,7 @@ pub async fn open_visite(tx: &mut Tx<'_>, id: i64, now: DateTime<Utc>) -> Result
     Ok(opened)
 }
 
-/// The next `n` dates of `planning` as they will come by themselves; of one that rests, or whose machine is retired, none.
+/// The next `n` dates of `planning` if nobody changes it; none if it is not active, or its machine is retired.
 pub async fn apercu(
     pool: &PgPool,
     planning: &Planning,
@@ -54,7 +54,7 @@ pub async fn apercu(
 }
 
 impl Planning {
-    /// The dates to come, for ever; the first may have passed.
+    /// The coming dates, without end; the first one may be in the past.
     pub fn dates(&self, now: DateTime<Utc>) -> impl Iterator<Item = DateTime<Utc>> + use<> {
         let frequence = self.frequence;
         std::iter::successors(Some(self.echeance()), move |one| {

@@ -1,4 +1,4 @@
-//! What a person wants to be told by e-mail, and when. What they do not want by e-mail is in the application all the same.
+//! What a user wants to be told by e-mail, and when. The other notifications are in the application only.
 mod store;
 mod types;
 
@@ -41,7 +41,7 @@ pub async fn update(
     store::find(&mut **tx, user_id).await
 }
 
-/// No more digests for a user: what the link in each of them does. Who wanted them alone gets no mail any more.
+/// Switches the digest of a user off, for the link in each digest. A user who wanted only the digest gets no mail any more.
 pub async fn unsubscribe(tx: &mut Tx<'_>, user_id: i64, now: DateTime<Utc>) -> Result<()> {
     let mut new = store::find_for_update(tx, user_id).await?;
     new.emails.digest = false;

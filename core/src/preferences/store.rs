@@ -1,4 +1,4 @@
-//! SQL of the `preferences` table, and nothing else. Who has no row wants every mail.
+//! SQL of the `preferences` table, and nothing else. A user without a row wants every mail.
 use chrono::{DateTime, NaiveTime, Utc};
 use sqlx::{PgConnection, PgExecutor};
 
@@ -27,6 +27,7 @@ impl From<Row> for Preferences {
     }
 }
 
+/// The preferences of a user; the default ones if there is no row.
 pub async fn find(db: impl PgExecutor<'_>, user_id: i64) -> Result<Preferences> {
     let row = sqlx::query_as!(
         Row,
@@ -39,7 +40,7 @@ pub async fn find(db: impl PgExecutor<'_>, user_id: i64) -> Result<Preferences> 
     Ok(row.fetch_optional(db).await?.map(Into::into).unwrap_or_default())
 }
 
-/// The same, and nobody else changes them until the transaction ends.
+/// The same; no other transaction changes them until this one ends.
 pub async fn find_for_update(tx: &mut PgConnection, user_id: i64) -> Result<Preferences> {
     sqlx::query!("select id from users where id = $1 for no key update", user_id)
         .fetch_optional(&mut *tx)

@@ -81,7 +81,7 @@ impl Emails {
         ]
     }
 
-    /// All but those called `refused`.
+    /// All switches on, except those named in `refused`.
     pub(super) fn without(refused: &[String]) -> Self {
         let mut emails = Self::ALL;
         for (name, on) in emails.switches() {
@@ -90,7 +90,7 @@ impl Emails {
         emails
     }
 
-    /// The names of those that are off.
+    /// The names of the switches that are off.
     pub(super) fn refused(mut self) -> Vec<String> {
         let off = self.switches().into_iter().filter(|(_, on)| !**on);
         off.map(|(name, _)| name.to_owned()).collect()
@@ -98,13 +98,13 @@ impl Emails {
 }
 
 impl Preferences {
-    /// Until when no mail may leave at `now`; `None`: one may.
+    /// The end of the quiet hours that `now` is in; `None` if a mail may leave now.
     #[must_use]
     pub fn quiet_until(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.heures_calmes.and_then(|quiet| local::end_of_span(quiet.debut, quiet.fin, now))
     }
 
-    /// For how long no mail may leave at `now`; `None`: one may.
+    /// How long the quiet hours that `now` is in still last; `None` if a mail may leave now.
     #[must_use]
     pub fn quiet_for(&self, now: DateTime<Utc>) -> Option<Duration> {
         self.quiet_until(now).map(|end| (end - now).to_std().unwrap_or_default())
@@ -140,7 +140,7 @@ impl Field for EmailsPatch {
         let given = value.as_object().ok_or_else(wrong)?;
         let mut all = Emails::ALL;
         let known = all.switches().map(|(name, _)| name);
-        // Names that this version does not know are ignored, like fields.
+        // Names that this version does not know are ignored, like unknown fields.
         let given = known.into_iter().filter_map(|name| Some((name, given.get(name)?)));
         given
             .map(|(name, on)| Ok((name, on.as_bool().ok_or_else(wrong)?)))
@@ -191,7 +191,7 @@ pub struct PreferencesPatch {
 }
 
 impl PreferencesPatch {
-    /// Whether it is about the digest.
+    /// Whether it names a field about the digest (`emails.digest`, `digest_seulement`).
     pub(super) fn is_about_digest(&self) -> bool {
         let Self { emails, digest_seulement, .. } = self;
         let switched =
@@ -199,7 +199,7 @@ impl PreferencesPatch {
         switched || digest_seulement.is_some()
     }
 
-    /// What `old` becomes.
+    /// `old` with these changes.
     pub(super) fn over(self, old: Preferences) -> Preferences {
         let mut emails = old.emails;
         if let Some(EmailsPatch(changes)) = self.emails {

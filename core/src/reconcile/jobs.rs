@@ -1,4 +1,4 @@
-//! What the worker does every night.
+//! The nightly job.
 use std::time::Duration;
 
 use crate::jobs::scheduled;

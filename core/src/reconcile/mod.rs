@@ -1,7 +1,7 @@
-//! Compares the rows of the business with the jobs that are to move them on, mends what is safe, and tells the rest.
+//! Compares the rows of the business with the jobs that process them, repairs what is safe, and reports the rest.
 //!
-//! Row and job are written in one transaction, so that nothing is to be found here; what is found is a fault of ours, a
-//! restore of half the data, or a hand in the tables. A row counts only when it has stood still for an hour.
+//! Row and job are written in one transaction, so that normally nothing is found here; a finding is due to a bug, a restore of
+//! half the data, or a manual change of the tables. A row counts only when it has not changed for an hour.
 pub mod jobs;
 mod store;
 
@@ -12,7 +12,7 @@ pub use store::{Finding, findings};
 
 use crate::{Result, Tx, documents, jobs::enqueue, notifications::outgoing_mails, planning};
 
-/// What has moved since is being worked on.
+/// A row that has changed within this time is being worked on, and does not count.
 const STILL: TimeDelta = TimeDelta::hours(1);
 
 /// One kind of discrepancy.
@@ -24,9 +24,9 @@ pub enum Kind {
     NotificationsWithoutMail,
     /// Documents that wait to be processed and have no job: they get one.
     DocumentsWithoutJob,
-    /// Plannings that are due and brought no visit: the generation of visits is started.
+    /// Plannings that are due and have opened no visit: the generation of visits is started.
     PlanningsDue,
-    /// Jobs whose mail or document is gone: they end by themselves when they run, and are only told.
+    /// Jobs whose mail or document is gone: they end by themselves when they run, and are only reported.
     JobsWithoutSubject,
 }
 
@@ -51,7 +51,7 @@ impl Kind {
         }
     }
 
-    /// What people read of a run that is under way.
+    /// Its French name, for the progress of a run.
     #[must_use]
     pub fn in_french(self) -> &'static str {
         match self {
@@ -64,8 +64,8 @@ impl Kind {
     }
 }
 
-/// Finds up to `limit` rows of `kind` after row `after` that have stood still for an hour at `now` (plannings, which are
-/// looked at every hour, for two), by id.
+/// Finds up to `limit` rows of `kind` after row `after` that have not changed for an hour at `now` (plannings, which are
+/// checked every hour: that have been due for two), by id.
 pub async fn find(
     pool: &PgPool,
     kind: Kind,
@@ -85,7 +85,7 @@ pub async fn find(
     }
 }
 
-/// Mends the rows `ids` of `kind`, where that is safe; how many. Done twice it does nothing more.
+/// Repairs the rows `ids` of `kind`, where that is safe; returns how many. A repeated call does nothing more.
 pub async fn mend(tx: &mut Tx<'_>, kind: Kind, ids: &[i64], now: DateTime<Utc>) -> Result<usize> {
     match kind {
         Kind::MailsWithoutJob => {
@@ -111,7 +111,7 @@ pub async fn mend(tx: &mut Tx<'_>, kind: Kind, ids: &[i64], now: DateTime<Utc>) 
     Ok(ids.len())
 }
 
-/// Records what was found of `kind`, and how much of it was mended; what the same `run` has recorded before is added to.
+/// Records how many rows of `kind` were found, and how many repaired; added to what the same `run` has recorded before.
 pub async fn record(
     tx: &mut Tx<'_>,
     kind: Kind,

@@ -1,12 +1,12 @@
 //! SQL over the rows of the business and their jobs, and that of `reconciliations`. Payloads are read as text, as serde writes
-//! them: one that is no JSON must not end the look at all others.
+//! them: one that is no JSON must not make a query over all of them fail.
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor, PgPool};
 
 use super::Kind;
 use crate::Result;
 
-/// What the reconciler found when it last looked.
+/// The result of the last comparison for one kind.
 #[derive(Debug, Clone)]
 pub struct Finding {
     pub finding: String,
@@ -15,7 +15,7 @@ pub struct Finding {
     pub checked_at: DateTime<Utc>,
 }
 
-/// Every finding, by name; those of zero, too.
+/// Every finding, by name, including those of zero rows.
 pub async fn findings(db: impl PgExecutor<'_>) -> Result<Vec<Finding>> {
     let findings = sqlx::query_as!(
         Finding,
@@ -51,14 +51,14 @@ pub(super) async fn record(
     Ok(())
 }
 
-/// Mails that wait, or are being sent, since before `before`, for which no job is alive.
+/// Mails that wait, or are being sent, since before `before`, and have no live job.
 pub(super) async fn mails_without_job(
     pool: &PgPool,
     before: DateTime<Utc>,
     after: i64,
     limit: i64,
 ) -> Result<Vec<i64>> {
-    // A job names its mail at the beginning of its key.
+    // The key of a job begins with the id of its mail.
     Ok(sqlx::query_scalar!(
         r#"
             with alive as materialized (
@@ -86,7 +86,7 @@ pub(super) async fn notifications_without_mail(
     after: i64,
     limit: i64,
 ) -> Result<Vec<i64>> {
-    // The jobs of the release before add a notification to a mail when they run.
+    // The jobs of the previous release add a notification to a mail when they run.
     Ok(sqlx::query_scalar!(
         r#"
             with alive as materialized (
@@ -109,7 +109,7 @@ pub(super) async fn notifications_without_mail(
     .await?)
 }
 
-/// Documents that wait to be processed since before `before`, for which no job is alive.
+/// Documents that wait to be processed since before `before`, and have no live job.
 pub(super) async fn documents_without_job(
     pool: &PgPool,
     before: DateTime<Utc>,
@@ -135,7 +135,7 @@ pub(super) async fn documents_without_job(
     .await?)
 }
 
-/// The mails and documents that jobs name which have been alive since before `before`, and that are gone.
+/// The mails and documents that do not exist any more, but are named by live jobs created before `before`.
 pub(super) async fn jobs_without_subject(
     pool: &PgPool,
     before: DateTime<Utc>,

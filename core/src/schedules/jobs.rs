@@ -4,6 +4,6 @@ use std::time::Duration;
 use crate::jobs::scheduled;
 
 scheduled! {
-    /// Removes what has had its time: finished jobs, dead tokens, files without a row.
+    /// Removes what is not needed any more: finished jobs, dead tokens, files without a row.
     Purge = "maintenance.purge", attempts 5, limit Duration::from_mins(30)
 }

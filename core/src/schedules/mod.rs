@@ -1,4 +1,4 @@
-//! The schedules of the business, on those of the queue ([`apalis_hot::schedules`]): which there are, and when they come due.
+//! The schedules of the business, built on those of the queue ([`apalis_hot::schedules`]): which exist, and when they are due.
 pub mod jobs;
 mod types;
 
@@ -16,7 +16,7 @@ pub use crate::local::Cron;
 pub use types::{CronText, NamedPatch, Schedule, SchedulePatch, ZoneName};
 
 use crate::{
-    Ctx, Error, Noun, Result, Tx, digest,
+    Code, Ctx, Error, Noun, Result, Tx, digest,
     interventions::jobs as interventions,
     jobs::{Job as _, new_job},
     local, metrics,
@@ -26,15 +26,18 @@ use crate::{
 };
 
 impl Noun {
-    pub const SCHEDULE: Self =
-        Self::new("planification_introuvable", "Planification introuvable.", "Schedule not found.");
+    pub const SCHEDULE: Self = Self::new(
+        Code::PlanificationIntrouvable,
+        "Planification introuvable.",
+        "Schedule not found.",
+    );
 }
 
 /// What the queue is told in case of a fault.
 type BoxDynError = Box<dyn std::error::Error + Send + Sync>;
 
-/// The schedules of this version, one line each; their rows come with migrations. A row with another name is another
-/// version's.
+/// The schedules of this version, one line each; their rows come with migrations. A row with another name belongs to another
+/// version.
 macro_rules! schedules {
     ($($job:ty),+ $(,)?) => {
         /// The names of the schedules.
@@ -59,8 +62,8 @@ schedules![
     reconcile::Reconcile,
 ];
 
-/// What the queue is told of them. With a context in the loop of a worker, where a transaction has to begin in step with the
-/// rules of time zones; elsewhere it has begun already.
+/// Describes the schedules to the queue. With a context in the loop of a worker, where a transaction must begin in step with
+/// the rules of time zones; without one where the caller has begun the transaction.
 struct Schedules(Option<Ctx>);
 
 impl Scheduled for Schedules {
@@ -73,7 +76,7 @@ impl Scheduled for Schedules {
         schedule: &schedules::Schedule,
         after: DateTime<Utc>,
     ) -> Result<Option<DateTime<Utc>>, BoxDynError> {
-        // Checked when they were written; should a migration have brought nonsense, it is our fault.
+        // Both were checked when they were written; an invalid one can only come from a migration, and is a bug.
         let cron = Cron::parse(&schedule.cron)?;
         let zone = local::zone(&schedule.timezone)
             .ok_or_else(|| format!("{}: no such time zone", schedule.timezone))?;
@@ -103,18 +106,18 @@ impl Scheduled for Schedules {
     }
 }
 
-/// Enqueues what comes due, for ever: whichever worker is first takes a tick.
+/// Enqueues the jobs of schedules as they come due, and never returns. The first worker enqueues a tick.
 pub async fn run(ctx: &Ctx) -> Infallible {
     schedules::run(&ctx.pool, &Schedules(Some(ctx.clone())), &ctx.announcer).await
 }
 
-/// Whether this version knows what to do when `name` comes due.
+/// Whether this version has a job for schedule `name`.
 #[must_use]
 pub fn is_known(name: &str) -> bool {
     NAMES.contains(&name)
 }
 
-/// Every schedule, by name: as many as the code knows.
+/// Every schedule, by name; not paged, since there are only as many as the code has.
 pub async fn list(db: impl PgExecutor<'_>) -> Result<Vec<Schedule>> {
     Ok(schedules::list(db).await?.into_iter().map(Schedule::from).collect())
 }
@@ -124,7 +127,7 @@ pub async fn seconds_to_next(db: impl PgExecutor<'_>) -> Result<Option<f64>> {
     Ok(schedules::seconds_to_next(db, &Schedules(None)).await?)
 }
 
-/// Enqueues the job of every schedule that is due, and reckons when it will be again, as [`run`] does. Gives the ticks.
+/// Enqueues the job of every schedule that is due, and computes its next tick, as [`run`] does. Returns the ticks.
 pub async fn tick(tx: &mut Tx<'_>) -> Result<Vec<(String, DateTime<Utc>)>> {
     time_rules::in_step(tx).await?;
     let ticks = schedules::tick(tx, &Schedules(None)).await?;
@@ -133,12 +136,12 @@ pub async fn tick(tx: &mut Tx<'_>) -> Result<Vec<(String, DateTime<Utc>)>> {
 
 /// The schedule `name`, locked until `tx` ends.
 pub async fn find_for_update(tx: &mut Tx<'_>, name: &str) -> Result<Schedule> {
-    // Before the row: whoever takes over other rules of time takes both in this order.
+    // Before the row: a transaction that takes over other rules of time locks both in this order.
     time_rules::in_step(tx).await?;
     schedules::find_for_update(tx, name).await.map(Schedule::from).map_err(said)
 }
 
-/// Changes when a schedule comes due; from now on it goes by its new dates.
+/// Changes when a schedule comes due; its next tick follows the new values.
 pub async fn update(tx: &mut Tx<'_>, name: &str, patch: SchedulePatch) -> Result<Schedule> {
     time_rules::in_step(tx).await?;
     let SchedulePatch { cron, timezone, enabled } = patch;
@@ -149,14 +152,14 @@ pub async fn update(tx: &mut Tx<'_>, name: &str, patch: SchedulePatch) -> Result
     Ok(schedule.into())
 }
 
-/// Enqueues the job of a schedule at once; its dates stay.
+/// Enqueues the job of a schedule at once; its next tick does not change.
 pub async fn run_now(tx: &mut Tx<'_>, name: &str) -> Result<Schedule> {
     let schedule = schedules::run_now(tx, &Schedules(None), name).await.map_err(said)?;
     announce(tx, name);
     Ok(schedule.into())
 }
 
-/// The queue of a schedule has its name.
+/// Announces the new job of schedule `name`, whose queue has the same name.
 fn announce(tx: &mut Tx<'_>, name: &str) {
     if let Some(name) = NAMES.iter().find(|known| **known == name) {
         tx.announce(name);
@@ -164,14 +167,14 @@ fn announce(tx: &mut Tx<'_>, name: &str) {
 }
 
 fn said(error: apalis_hot::Error) -> Error {
-    // Of a schedule of another version this one knows no job.
+    // This version has no job for a schedule of another version.
     let is_unknown =
         |error: &BoxDynError| matches!(error.downcast_ref(), Some(apalis_hot::Error::NotFound(_)));
     match error {
         apalis_hot::Error::NotFound(_) => Error::NotFound(Noun::SCHEDULE),
         apalis_hot::Error::Schedule(error) if is_unknown(&error) => Error::NotFound(Noun::SCHEDULE),
         apalis_hot::Error::NoDate => Error::conflict(
-            "planification_sans_date",
+            Code::PlanificationSansDate,
             "Aucune date ne correspond à cette expression : vérifiez le jour et le mois.",
             "No date fits this expression: check the day and the month.",
         ),

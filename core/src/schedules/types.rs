@@ -44,7 +44,7 @@ impl From<schedules::Schedule> for Schedule {
     }
 }
 
-/// A cron expression that has a meaning.
+/// A valid cron expression.
 #[derive(Debug, Clone)]
 pub struct CronText(pub String);
 
@@ -104,7 +104,7 @@ pub struct SchedulePatch {
     pub enabled: Option<bool>,
 }
 
-/// An edit that says which schedule it means.
+/// An edit that names its schedule.
 #[derive(Debug, Clone, Input)]
 pub struct NamedPatch {
     #[input(as = Line<100>)]

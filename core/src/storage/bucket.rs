@@ -44,7 +44,7 @@ pub(super) fn open(url: &str, options: S3Options) -> Result<(AmazonS3, Path)> {
         return Err(anyhow!("{url:?} is not of the form s3://bucket/prefix").into());
     }
     let prefix = Path::parse(prefix).context("the prefix of the S3 URL is not usable")?;
-    // reqwest is built without a provider of its own; a second call changes nothing.
+    // reqwest is built without a TLS provider of its own; a second call changes nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut s3 = AmazonS3Builder::new()
         .with_bucket_name(bucket)
@@ -53,7 +53,7 @@ pub(super) fn open(url: &str, options: S3Options) -> Result<(AmazonS3, Path)> {
         .with_client_options(
             ClientOptions::new().with_timeout_disabled().with_allow_http(options.allow_http),
         )
-        // The caller answers 503, or the job comes back: no need to insist here.
+        // Few retries: the caller answers 503, or the job is retried.
         .with_retry(RetryConfig { max_retries: 2, ..RetryConfig::default() });
     if let Some(endpoint) = options.endpoint {
         s3 = s3.with_endpoint(endpoint);

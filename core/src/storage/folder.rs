@@ -10,7 +10,7 @@ use futures_util::{
 };
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
-/// `object_store` reads 8 KiB at a time, each on the pool of blocking threads.
+/// The most bytes of one read. `object_store` reads 8 KiB at a time, each on the pool of blocking threads.
 const PIECE: usize = 64 * 1024;
 
 /// The bytes of `range`, which ends at the end of the file or before.
@@ -40,11 +40,12 @@ pub(super) fn read(
     .boxed()
 }
 
-/// More processes than may be killed while they write one file: a job that kills three is dead.
+/// Staged files of one key that are looked for: more than the processes that may be killed while they write one file, since a
+/// job that kills three is dead.
 const MOST_STAGED: u32 = 8;
 
-/// Removes what was staged for `file`. `object_store` numbers such files from 1 upwards, and never
-/// looks at one again that is not its own.
+/// Removes the staged files of `file`. `object_store` numbers them from 1 upwards, and ignores
+/// those that another process has left.
 pub(super) fn remove_staged_of(file: &Path) -> io::Result<()> {
     for n in 1..=MOST_STAGED {
         let mut staged = file.as_os_str().to_owned();
@@ -57,8 +58,8 @@ pub(super) fn remove_staged_of(file: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes files named `<key>#<number>`, as `object_store` names what it is still writing, when
-/// they were last written before `time`; how many.
+/// Removes files named `<key>#<number>`, as `object_store` names what it is still writing, if
+/// they were last written before `time`; returns how many.
 pub(super) fn remove_staged(folder: &Path, time: SystemTime) -> io::Result<u64> {
     let mut removed = 0;
     for entry in fs::read_dir(folder)? {
@@ -75,7 +76,7 @@ pub(super) fn remove_staged(folder: &Path, time: SystemTime) -> io::Result<u64> 
         if !staged {
             continue;
         }
-        // Another worker may sweep the same folder: gone already is what we want.
+        // Another worker may sweep the same folder: a file that is gone already is no error.
         let old = entry.metadata().and_then(|found| found.modified()).is_ok_and(|at| at < time);
         if old && fs::remove_file(entry.path()).is_ok() {
             removed += 1;

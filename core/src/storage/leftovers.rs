@@ -1,4 +1,4 @@
-//! Finding and removing what nobody refers to any more.
+//! Finds and removes files that nothing refers to any more.
 use std::io;
 
 use chrono::{DateTime, Utc};
@@ -11,7 +11,7 @@ use crate::{Error, Result};
 impl Storage {
     /// Removes what writers of this key left unfinished when their process was killed. A writer
     /// that is still at work fails and has to begin again.
-    /// In a bucket this is the work of a life-cycle rule, as for [`Storage::remove_abandoned`].
+    /// In a bucket a life-cycle rule does this, as for [`Storage::remove_abandoned`].
     pub async fn remove_unfinished(&self, key: &str) -> Result<()> {
         let Place::Folder(folder) = &self.place else { return Ok(()) };
         let file = folder.join(path(key)?.as_ref());
@@ -34,14 +34,14 @@ impl Storage {
         older.boxed()
     }
 
-    /// Removes what writers left unfinished before `time` when their process was killed; how many.
-    /// In a bucket this is the work of a life-cycle rule (`AbortIncompleteMultipartUpload`): 0.
+    /// Removes what writers left unfinished before `time` when their process was killed; returns how
+    /// many. In a bucket a life-cycle rule does this (`AbortIncompleteMultipartUpload`): 0.
     pub async fn remove_abandoned(&self, time: DateTime<Utc>) -> Result<u64> {
         let Place::Folder(folder) = self.place.clone() else { return Ok(0) };
         self.sweep(move || folder::remove_staged(&folder, time.into())).await
     }
 
-    /// Work on the folder itself, on a thread that may block.
+    /// Runs `work` on the folder itself, on a thread that may block, within the time limit.
     async fn sweep<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> io::Result<T> + Send + 'static,

@@ -1,4 +1,4 @@
-//! Bytes by opaque key, in a local folder or an S3-compatible bucket.
+//! Stores bytes under opaque keys, in a local folder or an S3-compatible bucket.
 //! Every call has a time limit; an absent file is `NotFound`, anything else that fails is `Unavailable`.
 
 mod bucket;
@@ -30,11 +30,11 @@ use object_store::{
 use tokio::{sync::Semaphore, time::timeout};
 
 pub use self::{bucket::S3Options, writer::Writer};
-use crate::{Error, Noun, Result, metrics::outside};
+use crate::{Code, Error, Noun, Result, metrics::outside};
 
 impl Noun {
     pub const FICHIER: Self =
-        Self::new("fichier_introuvable", "Fichier introuvable.", "File not found.");
+        Self::new(Code::FichierIntrouvable, "Fichier introuvable.", "File not found.");
 }
 
 /// How long one call may take, unless [`Storage::with_time_limit`] says otherwise.
@@ -49,18 +49,18 @@ const S3_BUFFERS: usize = 16;
 /// Where the bytes of files are. Cheap to clone; all clones share connections and limits.
 ///
 /// A key is made of ASCII letters, digits, `-`, `_` and `.`, in parts divided by `/` that do not
-/// begin with a dot. Any other key is that of no file: reading it is `NotFound`.
+/// begin with a dot, up to 255 bytes. Any other key names no file: reading or writing it is `NotFound`.
 #[derive(Clone)]
 pub struct Storage {
     store: Arc<dyn ObjectStore>,
     place: Place,
     part: usize,
-    /// Bounds the part buffers alive, where parts are big.
+    /// Limits the part buffers in memory, where parts are big.
     buffers: Option<Arc<Semaphore>>,
     limit: Duration,
 }
 
-/// Where the bytes are, for what `ObjectStore` has no call for.
+/// Where the bytes are, for operations that `ObjectStore` does not have.
 #[derive(Clone)]
 enum Place {
     Folder(PathBuf),
@@ -198,7 +198,7 @@ impl Storage {
         }
     }
 
-    /// Removes a file, and what interrupted writings of it left; that there is none is success.
+    /// Removes a file, and what interrupted writers of it left. Succeeds if there is none.
     pub async fn delete(&self, key: &str) -> Result<()> {
         let Ok(path) = path(key) else { return Ok(()) };
         match self.read(self.store.delete(&path)).await {
@@ -211,7 +211,7 @@ impl Storage {
     pub async fn check(&self) -> Result<()> {
         match &self.place {
             Place::Folder(folder) => self.write(tokio::fs::read_dir(folder)).await.map(drop),
-            // The cheapest question that the credentials and the bucket both have a part in.
+            // The cheapest call that needs both the credentials and the bucket.
             Place::Bucket(bucket, prefix) => {
                 let one = PaginatedListOptions { max_keys: Some(1), ..Default::default() };
                 self.write(bucket.list_paginated(Some(prefix.as_ref()), one)).await.map(drop)
@@ -219,7 +219,7 @@ impl Storage {
         }
     }
 
-    /// For calls about a file that may be absent.
+    /// Runs a call about a file that may be absent (`NotFound`).
     async fn read<T>(&self, call: impl Future<Output = object_store::Result<T>>) -> Result<T> {
         let call = call.map(|result| match result {
             Err(object_store::Error::NotFound { .. }) => Ok(None),
@@ -228,7 +228,7 @@ impl Storage {
         self.write(call).await?.ok_or(Error::NotFound(Noun::FICHIER))
     }
 
-    /// For calls where nothing can be absent, but the whole store.
+    /// Runs a call within the time limit, and measures it; every failure is `Unavailable`.
     async fn write<T, E: Into<anyhow::Error>>(
         &self,
         call: impl Future<Output = Result<T, E>>,
@@ -265,7 +265,7 @@ impl Storage {
     }
 }
 
-/// A key comes from a URL at times, so that what is not one of ours must reach neither the disk
+/// The path of a valid key. Some keys come from a URL, so an invalid one must reach neither the disk
 /// nor the network: `..`, absolute paths, staging files, device names with a colon.
 fn path(key: &str) -> Result<Path> {
     let usual = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.');

@@ -32,7 +32,7 @@ async fn read(storage: &Storage, key: &str, range: Option<std::ops::Range<u64>>)
     bytes
 }
 
-/// Runs all of it on an empty storage, and leaves it empty.
+/// Runs all checks on an empty storage, and leaves it empty.
 pub async fn run(storage: &Storage) {
     storage.check().await.unwrap();
     whole_files(storage).await;
@@ -92,7 +92,7 @@ async fn unfinished_files(storage: &Storage) {
     let mut writer = storage.writer("dropped").unwrap();
     writer.write(pattern(6 << 20)).await.unwrap();
     drop(writer);
-    // Broken off in the middle of the writing itself, as when a client goes away.
+    // Cancelled in the middle of a write, as when a client disconnects.
     let mut writer = storage.writer("cut").unwrap();
     let _ = tokio::time::timeout(Duration::from_millis(2), async {
         loop {

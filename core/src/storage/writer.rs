@@ -1,5 +1,5 @@
 //! A new file, written piece by piece in constant memory.
-//! Seen by nobody before it is finished; gone without a trace when it never is.
+//! It is not visible before it is finished, and is removed if it never is.
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt as _, future::BoxFuture};
@@ -11,9 +11,9 @@ use crate::{Error, Result};
 
 /// A file under way. Holds one part in memory: 256 KiB for a folder, up to 5 MiB for a bucket.
 ///
-/// Dropped unfinished, also in the middle of a call, it is removed by a task of its own: the
-/// request that it belonged to is gone, and a folder or bucket that refuses the removal is
-/// left to [`Storage::remove_abandoned`] and the purge. (Dropped while a bucket is still answering
+/// If the writer is dropped unfinished, also in the middle of a call, a task of its own removes the
+/// file, since the request is gone; what a folder or bucket refuses to remove is left to
+/// [`Storage::remove_abandoned`] and the purge. (If it is dropped while a bucket is still answering
 /// that it opened an upload, that upload stays, without parts, for the life-cycle rule.)
 pub struct Writer {
     storage: Storage,
@@ -23,8 +23,8 @@ pub struct Writer {
     permit: Option<OwnedSemaphorePermit>,
     /// Begun with the second part: a file of one part is a single call.
     upload: Option<Box<dyn MultipartUpload>>,
-    /// What the store has been asked and has not answered. Kept here, since a part that arrives
-    /// after its upload was aborted would stay for ever: the removal waits for it.
+    /// The call that the store has not answered yet. Kept here, so that the removal waits for it: a
+    /// part that arrives after its upload was aborted would never be removed.
     call: Option<BoxFuture<'static, object_store::Result<()>>>,
     state: State,
 }
@@ -32,7 +32,7 @@ pub struct Writer {
 #[derive(PartialEq)]
 enum State {
     Open,
-    /// The file may already be there, for all we know.
+    /// The last call was made, and is not answered: the file may be visible already.
     Finishing,
     Closed,
 }
@@ -44,8 +44,8 @@ impl Writer {
     }
 
     /// Appends `bytes`. Waits for the store when a part is full, and for a buffer when too many
-    /// are in use (`Unavailable` past the time limit). After an error, or when the call was
-    /// cut short, only drop or abort it.
+    /// are in use (`Unavailable` past the time limit). After an error or a cancelled call, the
+    /// writer may only be dropped or aborted.
     pub async fn write(&mut self, mut bytes: Bytes) -> Result<()> {
         while !bytes.is_empty() {
             self.reserve().await?;

@@ -11,16 +11,16 @@ pub use types::{
 };
 
 use crate::{
-    Error, Noun, Result, Text, Tx,
+    Code, Error, Noun, Result, Text, Tx,
     error::OnConstraint as _,
     users::{self, UserRole},
 };
 
 impl Noun {
     pub const COMPETENCE: Self =
-        Self::new("competence_introuvable", "Compétence introuvable.", "Skill not found.");
+        Self::new(Code::CompetenceIntrouvable, "Compétence introuvable.", "Skill not found.");
     pub const TECHNICIEN: Self =
-        Self::new("technicien_introuvable", "Technicien introuvable.", "Technician not found.");
+        Self::new(Code::TechnicienIntrouvable, "Technicien introuvable.", "Technician not found.");
 }
 
 /// Makes a user of role technicien a technicien.
@@ -28,14 +28,14 @@ pub async fn create(tx: &mut Tx<'_>, new: &TechnicienCreate) -> Result<Technicie
     let user = users::find(&mut **tx, new.user_id).await?;
     if user.role != UserRole::Technicien {
         return Err(Error::refused(
-            "role_incompatible",
+            Code::RoleIncompatible,
             "Cet utilisateur n'a pas le rôle technicien : changez d'abord son rôle.",
             "This user does not have the role technicien: change the role first.",
         ));
     }
     let id = store::insert(tx, new).await.on_constraint("techniciens_user_id_key", || {
         Error::conflict(
-            "technicien_existe",
+            Code::TechnicienExiste,
             "Cet utilisateur est déjà technicien.",
             "This user is already a technician.",
         )
@@ -44,12 +44,12 @@ pub async fn create(tx: &mut Tx<'_>, new: &TechnicienCreate) -> Result<Technicie
     store::find(&mut **tx, id).await
 }
 
-/// The 403 of a user of role technicien whose record is not made yet, or not there any more: nothing is theirs, and they take
-/// nothing up.
+/// The 403 for a user of role technicien who has no record yet, or none any more: nothing belongs to such a user, who cannot
+/// take up any intervention.
 #[must_use]
 pub fn without_record() -> Error {
     Error::Forbidden {
-        code: "technicien_sans_fiche",
+        code: Code::TechnicienSansFiche,
         text: Text::new(
             "Votre compte n'a pas encore de fiche de technicien : adressez-vous à un responsable.",
             "Your account has no technician's record yet: ask a manager.",
@@ -77,13 +77,13 @@ pub async fn update(tx: &mut Tx<'_>, id: i64, edit: TechnicienUpdate) -> Result<
     store::find(&mut **tx, id).await
 }
 
-/// The technicien `id`, locked until `tx` ends, who is about to leave.
+/// Locks technicien `id`, who is about to be removed, until `tx` ends.
 pub(crate) async fn lock(tx: &mut Tx<'_>, id: i64) -> Result<()> {
     store::lock(tx, id).await
 }
 
-/// Removes a technicien whose interventions have been given back, under the same [`lock`]; they stay known as the one who did past
-/// work.
+/// Marks a technicien as removed whose interventions have been released under the same [`lock`]; the row stays, since past work
+/// names it.
 pub(crate) async fn delete_released(tx: &mut Tx<'_>, id: i64, now: DateTime<Utc>) -> Result<()> {
     store::delete(tx, id, now).await
 }
@@ -92,7 +92,7 @@ pub(crate) async fn delete_released(tx: &mut Tx<'_>, id: i64, now: DateTime<Utc>
 pub async fn create_competence(tx: &mut Tx<'_>, new: &CompetenceCreate) -> Result<Competence> {
     let taken = || {
         Error::refused(
-            "competence_existe",
+            Code::CompetenceExiste,
             "Cette compétence existe déjà.",
             "This skill already exists.",
         )

@@ -9,7 +9,7 @@ use crate::{
     users::{self, Personne, UserOut},
 };
 
-/// A technicien whose columns are renamed, beside those of its user.
+/// The columns of a technicien, renamed, beside those of the user.
 #[derive(sqlx::FromRow)]
 struct Row {
     technicien_id: i64,
@@ -74,7 +74,7 @@ pub async fn list(pool: &PgPool, page: &Page) -> Result<Listed<TechnicienOut>> {
     Ok(Listed::whole(rows.into_iter().map(Into::into).collect(), total))
 }
 
-/// The technicien that the user `user_id` is.
+/// The id of the technicien who is user `user_id`.
 pub async fn find_by_user(db: impl PgExecutor<'_>, user_id: i64) -> Result<Option<i64>> {
     Ok(sqlx::query_scalar!(
         "select id from techniciens where user_id = $1 and supprime_le is null",
@@ -84,7 +84,7 @@ pub async fn find_by_user(db: impl PgExecutor<'_>, user_id: i64) -> Result<Optio
     .await?)
 }
 
-/// The user that the technicien `id` is. Until the transaction ends, nobody deletes that technicien.
+/// The id of the user who is technicien `id`. Until the transaction ends, no other transaction deletes that technicien.
 pub async fn user_of(tx: &mut PgConnection, id: i64) -> Result<i64> {
     sqlx::query_scalar!(
         "select user_id from techniciens where id = $1 and supprime_le is null for share",
@@ -146,7 +146,7 @@ pub(super) async fn set_competences(
     id: i64,
     competences: &[i64],
 ) -> sqlx::Result<()> {
-    // What stays is left alone: only a change raises the version of the technicien.
+    // Skills that stay are not rewritten: only a change raises the version of the technicien.
     sqlx::query!(
         "delete from technicien_competences where technicien_id = $1 and competence_id <> all($2)",
         id,

@@ -20,7 +20,7 @@ enumeration! {
 }
 
 impl Field for DisponibiliteTechnicien {
-    /// In any case: that is what the frontend sends.
+    /// In any case, upper or lower, as the frontend sends it.
     fn read(value: &Value) -> Result<Self, Wrong> {
         value
             .as_str()

@@ -25,8 +25,9 @@ use crate::{
     config::{LogConfig, LogFormat},
 };
 
-/// Libraries whose details carry values of users, and the most that they may say: statements of sqlx, what handlebars puts
-/// into a mail (links with tokens among it), conversations. `LOG_LEVEL` cannot ask for more, not even by name.
+/// Libraries whose detailed logs carry values of users, each with the most detailed level that is logged: statements of sqlx,
+/// what handlebars puts into a mail (links with tokens among it), conversations. `LOG_LEVEL` cannot ask for more, not even by
+/// the name of the library.
 const DISCREET: [(&str, Level); 9] = [
     ("sqlx", Level::WARN),
     ("handlebars", Level::INFO),
@@ -44,11 +45,11 @@ fn may_be_told(metadata: &Metadata<'_>) -> bool {
     limit.is_none_or(|(_, most)| metadata.level() <= most)
 }
 
-/// What must be sent before the program ends.
+/// The clients whose traces and errors must be sent before the program ends.
 static UNSENT: Mutex<(Option<SdkTracerProvider>, Option<sentry::ClientInitGuard>)> =
     Mutex::new((None, None));
 
-/// The configuration of a program that starts now, which logs from here on. Its faults are printed, and the exit code is 2.
+/// Reads the configuration of a program, and starts logging. Faults of the configuration are printed, and the exit code is 2.
 pub fn start() -> Result<Config, ExitCode> {
     let config = Config::or_faults()?;
     init(&config.log);
@@ -68,7 +69,7 @@ pub fn init(config: &LogConfig) {
             (None, Some(layer.with_timer(plain::TimeOfDay).fmt_fields(plain::Fields)))
         }
     };
-    // Neither client has a provider of TLS of its own; a second call changes nothing.
+    // Neither client has a TLS provider of its own; a second call changes nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let provider = config.otlp_endpoint.as_deref().and_then(traces::provider);
     let started = tracing_subscriber::registry()
@@ -90,7 +91,7 @@ pub fn init(config: &LogConfig) {
     }
 }
 
-/// Sends what waits to be sent, within some seconds. Blocks: for the end of a program.
+/// Sends the traces and errors that wait to be sent, within some seconds. Blocks: only for the end of a program.
 pub fn finish() {
     let (provider, sentry) =
         std::mem::take(&mut *UNSENT.lock().unwrap_or_else(PoisonError::into_inner));

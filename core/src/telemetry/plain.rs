@@ -1,4 +1,4 @@
-//! Lines for people: the time of day where they are, the level, what happened, and the fields that say something.
+//! Log lines for people: the local time of day, the level, the message, and the fields that are not empty.
 use std::fmt::{self, Debug};
 
 use chrono::Local;

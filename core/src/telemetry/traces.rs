@@ -14,8 +14,8 @@ use tracing_subscriber::registry::LookupSpan;
 
 const TRACEPARENT: &str = "traceparent";
 
-/// Sends spans to `endpoint` in batches, from a thread of its own. Which part of the traces is sent, and under which
-/// name: the variables of the OpenTelemetry SDK (`OTEL_TRACES_SAMPLER`, `OTEL_SERVICE_NAME`).
+/// Sends spans to `endpoint` in batches, from a thread of its own. The variables of the OpenTelemetry SDK say which part of
+/// the traces is sent, and under which name (`OTEL_TRACES_SAMPLER`, `OTEL_SERVICE_NAME`).
 pub(super) fn provider(endpoint: &str) -> Option<SdkTracerProvider> {
     let url = format!("{endpoint}/v1/traces");
     // A blocking client may not be made inside a runtime.
@@ -36,7 +36,7 @@ pub(super) fn provider(endpoint: &str) -> Option<SdkTracerProvider> {
                 .with_resource(resource.build());
             Some(provider.build())
         }
-        // Nothing that the program does hangs on its traces.
+        // The program works without traces.
         Ok(Err(error)) => {
             eprintln!("OTEL_EXPORTER_OTLP_ENDPOINT : les traces ne partiront pas : {error}");
             None
@@ -60,7 +60,7 @@ pub fn traceparent() -> Option<String> {
     headers.remove(TRACEPARENT)
 }
 
-/// Makes `span`, which has not begun, a part of what `traceparent` names.
+/// Makes `span`, which has not begun, a child of the span that `traceparent` names.
 pub fn adopt(span: &Span, traceparent: Option<&str>) {
     let Some(traceparent) = traceparent else { return };
     let headers = HashMap::from([(TRACEPARENT.to_owned(), traceparent.to_owned())]);

@@ -1,7 +1,7 @@
-//! When the rules change. The database says by which release its dates were reckoned, and keeps those rules; a process reckons
-//! by no other. One that comes with newer ones takes them over for all: in one transaction the row changes and every date
-//! that means an hour on the wall moves to where the new rules have that hour. The others follow within seconds, and at the
-//! latest when they write a date.
+//! Changes of the time zone rules. The database records the release by which its dates were computed, and keeps those rules; a
+//! process computes dates by no other rules. A process with newer rules takes them over for all: in one transaction it stores
+//! them, and moves every date that means a local hour to the instant of that hour by the new rules. The other processes follow
+//! within seconds, and at the latest when they write a date.
 mod reports;
 mod store;
 
@@ -24,19 +24,19 @@ pub use store::Instance;
 
 /// How often a process looks whether the system, or another process, has other rules.
 const LOOK: Duration = Duration::from_secs(10);
-/// A database that does not answer for so long is away. Moving all dates of a big one takes a while.
+/// The time limit of one comparison with the database. Moving all dates of a big one takes a while.
 const LIMIT: Duration = Duration::from_mins(5);
 /// Rows that are read at a time.
 const BATCH: i64 = 2000;
 
-/// This process among all of one database.
+/// The name of this process among all that use one database.
 static INSTANCE: LazyLock<String> = LazyLock::new(|| {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     format!("{}-{}", host.trim(), std::process::id())
 });
 
-/// Whoever writes a date that it reckons calls this first, before it locks other rows: from now until `tx` ends, the rules in
-/// force are those of the database. When this process has newer ones they are taken over in `tx`.
+/// To be called before a computed date is written, and before other rows are locked: from then until `tx` ends, the rules in
+/// force are those of the database. If this process has newer ones they are taken over in `tx`.
 pub async fn in_step(tx: &mut Tx<'_>) -> Result<()> {
     let ours = in_force();
     if store::hold(tx, &ours.version).await? {
@@ -59,7 +59,7 @@ pub async fn in_step(tx: &mut Tx<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A schedule has been given this zone: its rules are kept with the others.
+/// Stores the rules of `zone`, which a schedule now uses, with the others.
 pub async fn remember(tx: &mut Tx<'_>, zone: &str) -> Result<()> {
     store::save(tx, &in_force(), &[zone.to_owned()]).await
 }
@@ -97,7 +97,7 @@ async fn move_schedules(tx: &mut Tx<'_>, entry: i64, old: &Rules, new: &Rules) -
     let now = store::now(tx).await?;
     let mut moved = 0;
     for schedule in apalis_hot::schedules::lock_all(tx).await? {
-        // One that nobody understands is reported where it comes due.
+        // A schedule with an invalid expression or zone is reported where it comes due.
         let (Ok(cron), Some(zone)) = (Cron::parse(&schedule.cron), new.zone(&schedule.timezone))
         else {
             continue;
@@ -115,7 +115,7 @@ async fn move_schedules(tx: &mut Tx<'_>, entry: i64, old: &Rules, new: &Rules) -
     Ok(moved)
 }
 
-/// The zone by the rules that the database has; one that it has none of is as it was.
+/// The zone by the rules of the database; a zone without rules there counts as unchanged.
 fn former_zone(old: &Rules, name: &str, new: &Zone) -> Zone {
     old.zone(name).unwrap_or_else(|| new.clone())
 }
@@ -161,7 +161,7 @@ async fn move_deadlines(
         for row in rows {
             let Some(after) = clocks.deadline(row.date_limite) else { continue };
             if after != row.date_limite {
-                // What was told of it has been told.
+                // What was announced for this deadline also counts as announced for the moved one.
                 let kept = |mark: DateTime<Utc>| if mark == row.date_limite { after } else { mark };
                 batch.ids.push(row.id);
                 batch.before.push(row.date_limite);
@@ -177,8 +177,8 @@ async fn move_deadlines(
     }
 }
 
-/// For ever: takes up the system's rules when they become newer, keeps in step with the database, and tells it what this
-/// process of `program` has.
+/// Never returns: takes up the system's rules when they become newer, stays in step with the database, and records there which
+/// releases this process of `program` has.
 pub async fn keep(ctx: &Ctx, program: &'static str) -> Infallible {
     let mut seen: Option<Version> = None;
     loop {
@@ -197,7 +197,8 @@ pub async fn keep(ctx: &Ctx, program: &'static str) -> Infallible {
     }
 }
 
-/// A release that was seen twice is whole: a package manager writes file by file, and takes less than ten seconds.
+/// Takes up a newer release of the system once it was seen twice, and so is complete: a package manager writes file by file, and
+/// takes less than ten seconds.
 fn look_at_system(seen: Option<&Version>) -> Option<Version> {
     let version = rules::system_version()?;
     if version > in_force().version && seen == Some(&version) {
@@ -228,18 +229,18 @@ async fn step(ctx: &Ctx, program: &'static str) -> Result<()> {
     tx.commit().await
 }
 
-/// The release that the database's dates are reckoned by.
+/// The release by which the database's dates are computed.
 pub async fn version(db: impl PgExecutor<'_>) -> Result<Option<Version>> {
     Ok(store::version(db).await?.and_then(|version| Version::parse(&version)))
 }
 
-/// The processes that have been heard of within the last minutes.
+/// The processes that were seen within the last three minutes.
 pub async fn instances(db: impl PgExecutor<'_>) -> Result<Vec<Instance>> {
     store::instances(db).await
 }
 
-/// The release that Postgres seems to have, told by how it reckons Morocco's clock over the years: `rules`, those of the
-/// database, one that was in force before, or none of these. It matters to nothing here.
+/// The release that Postgres seems to have, found by comparing its clock for Morocco over the years: that of `rules`, those of
+/// the database, one that was in force before, or none of these. Nothing here depends on it.
 pub async fn of_postgres(pool: &sqlx::PgPool, rules: &Rules) -> Result<Option<Version>> {
     let begin = DateTime::from_timestamp(1_700_000_000, 0).unwrap_or_default();
     let times: Vec<_> = (0..500).map(|n| begin + TimeDelta::days(10 * n)).collect();

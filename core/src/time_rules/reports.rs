@@ -1,22 +1,22 @@
-//! What becomes of a date when the rules change: it keeps its day and hour on the wall. Pure.
+//! Computes where a date moves when the rules change: it keeps its local day and hour. Pure functions.
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 
 use crate::local::{Cron, END_OF_DAY, Zone};
 
-/// The clocks of a place by two releases of the rules.
+/// The local time of one zone by two releases of the rules.
 pub(super) struct Clocks {
     pub old: Zone,
     pub new: Zone,
 }
 
 impl Clocks {
-    /// The instant at which the clock shows by the new rules what it shows at `time` by the old ones.
+    /// The instant whose local time by the new rules is that of `time` by the old ones.
     pub fn kept(&self, time: DateTime<Utc>) -> DateTime<Utc> {
         self.new.instant(self.old.wall(time))
     }
 
-    /// The next tick of a schedule whose next one was to be `next`. One that goes by the hour on the wall is not run twice
-    /// for the same hour, nor left out: when that hour has passed by the new rules, it is due at once. None: no date fits.
+    /// The next tick of a schedule whose next one was to be `next`. A schedule of fixed local hours is not run twice for the same
+    /// hour, nor is one left out: if that hour has passed by the new rules, it is due at once. `None` if no date fits.
     pub fn tick(
         &self,
         cron: &Cron,
@@ -37,13 +37,13 @@ impl Clocks {
         cron.next(last.map_or(around, |last| around.max(self.kept(last))), &self.new)
     }
 
-    /// When a visit is due that was to be at `date`, and that is meant to be at `hour`.
+    /// When a visit is due that was to be at `date`, and whose intended local hour is `hour`.
     pub fn visit(&self, date: DateTime<Utc>, hour: Option<NaiveTime>) -> DateTime<Utc> {
         let wall = self.old.wall(date);
         self.new.instant(wall.date().and_time(hour.unwrap_or(wall.time())))
     }
 
-    /// Where a deadline that means the end of a day goes; none when it means an instant.
+    /// The new instant of a deadline that means the end of a day; `None` for one that means an instant.
     pub fn deadline(&self, date: DateTime<Utc>) -> Option<DateTime<Utc>> {
         (self.old.wall(date).time() == END_OF_DAY).then(|| self.kept(date))
     }
@@ -76,9 +76,9 @@ mod tests {
         // 06:30Z was 07:30; now 07:30Z is.
         let (last, next) = ("2026-11-24T06:30:00Z", "2026-11-25T06:30:00Z");
         assert_eq!(tick(&september, digest, last, next, "2026-11-24T12:00:00Z"), "11-25T07:30Z");
-        // Today's has been: 07:30Z of today is not another.
+        // Today's tick has run: 07:30Z of today is not another one.
         assert_eq!(tick(&september, digest, last, next, "2026-11-24T06:45:00Z"), "11-25T07:30Z");
-        // Before the change of September nothing is another.
+        // Before the change of September nothing moves.
         let (last, next) = ("2026-08-24T06:30:00Z", "2026-08-25T06:30:00Z");
         assert_eq!(tick(&september, digest, last, next, "2026-08-24T12:00:00Z"), "08-25T06:30Z");
         // The clocks go forward: today's hour has passed, and is made up for.
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_tick_whose_hour_the_old_rules_left_out_gets_it_back() {
-        // 14 March 2027: 02:30 was to be 03:30. There is no change any more.
+        // 14 March 2027: the old rules moved 02:30 to 03:30. By the new ones the clocks do not change.
         let september = clocks(RULES_2025B, RULES_2026C);
         let (last, next) = ("2027-03-13T02:30:00Z", "2027-03-14T02:30:00Z");
         assert_eq!(

@@ -1,4 +1,4 @@
-//! SQL of the rules of time zones, and of what was reckoned by them.
+//! SQL of the rules of time zones, and of the dates that were computed by them.
 use std::collections::{BTreeSet, HashMap};
 
 use apalis_hot::schedules;
@@ -10,7 +10,7 @@ use crate::{
     local::{CASABLANCA, Rules, Version},
 };
 
-/// Whether the dates in the database are reckoned by `version`; if so, it stays so until the transaction ends.
+/// Whether the dates in the database are computed by `version`; if so, this does not change until the transaction ends.
 pub(super) async fn hold(tx: &mut PgConnection, version: &Version) -> Result<bool> {
     let held = sqlx::query_scalar!(
         "select zone from regles_horaires where zone = $1 and version = $2 for key share",
@@ -20,14 +20,14 @@ pub(super) async fn hold(tx: &mut PgConnection, version: &Version) -> Result<boo
     Ok(held.fetch_optional(tx).await?.is_some())
 }
 
-/// The release in force, as it is written.
+/// The release in force, as text.
 pub(super) async fn version(db: impl PgExecutor<'_>) -> Result<Option<String>> {
     let version =
         sqlx::query_scalar!("select version from regles_horaires where zone = $1", CASABLANCA);
     Ok(version.fetch_optional(db).await?)
 }
 
-/// The release in force and its rules by zone, whose row is locked until the transaction ends.
+/// The release in force and its rules by zone, whose rows are locked until the transaction ends.
 pub(super) async fn lock(
     tx: &mut PgConnection,
 ) -> Result<Option<(Version, HashMap<String, Vec<u8>>)>> {
@@ -37,13 +37,13 @@ pub(super) async fn lock(
     .fetch_all(tx)
     .await?;
     let version = rows.iter().find(|row| row.zone == CASABLANCA).map(|row| row.version.clone());
-    // One that cannot be read is older than any.
+    // A release that cannot be read counts as older than any other.
     let version = version.and_then(|version| Version::parse(&version));
     let zones = rows.into_iter().map(|row| (row.zone, row.tzif)).collect();
     Ok(version.map(|version| (version, zones)))
 }
 
-/// Writes the rules of `zones`, and the release that they are of.
+/// Writes the rules of `zones`, and their release.
 pub(super) async fn save(tx: &mut PgConnection, rules: &Rules, zones: &[String]) -> Result<()> {
     for zone in zones {
         let Some(tzif) = rules.tzif(zone) else { continue };
@@ -70,7 +70,7 @@ pub(super) async fn zones(db: impl PgExecutor<'_>) -> Result<Vec<String>> {
     Ok(zones.into_iter().collect())
 }
 
-/// Writes down that rules were taken over; the number of the entry.
+/// Records that rules were taken over; returns the id of the entry.
 pub(super) async fn insert_entry(
     tx: &mut PgConnection,
     before: Option<&Rules>,
@@ -121,7 +121,7 @@ pub(super) async fn now(tx: &mut PgConnection) -> Result<DateTime<Utc>> {
     Ok(sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#).fetch_one(tx).await?)
 }
 
-/// Moves the next tick of a schedule, and writes it down.
+/// Moves the next tick of a schedule, and records the move.
 pub(super) async fn move_schedule(
     tx: &mut PgConnection,
     entry: i64,
@@ -145,7 +145,7 @@ pub(super) async fn move_schedule(
     Ok(())
 }
 
-/// A planning as far as its dates go.
+/// The dates of a planning.
 pub(super) struct PlanningDates {
     pub id: i64,
     pub prochaine_date: DateTime<Utc>,
@@ -172,7 +172,7 @@ pub(super) async fn lock_plannings(
     .await?)
 }
 
-/// What becomes of dates: of each its owner, how it was, how it is now, and the same for its mark.
+/// Dates that move, one at each index: the id of its row, the date before and after, and the marks of its announcements after.
 #[derive(Default)]
 pub(super) struct Moves {
     pub ids: Vec<i64>,
@@ -208,7 +208,7 @@ pub(super) async fn move_plannings(tx: &mut PgConnection, entry: i64, moves: &Mo
     Ok(())
 }
 
-/// An intervention as far as its deadline goes.
+/// The deadline of an intervention, and the marks of its announcements.
 pub(super) struct Deadline {
     pub id: i64,
     pub date_limite: DateTime<Utc>,
@@ -237,7 +237,7 @@ pub(super) async fn deadlines(
     .await?)
 }
 
-/// Moves deadlines that are still what they were, with a line in the history of each; how many.
+/// Moves those deadlines that have not changed meanwhile, with a line in the history of each; returns how many.
 pub(super) async fn move_deadlines(
     tx: &mut PgConnection,
     entry: i64,
@@ -279,7 +279,7 @@ pub(super) async fn move_deadlines(
     .rows_affected())
 }
 
-/// A process, and what it has at hand.
+/// A process, and the releases that it has: that of the system, and the built-in one.
 #[derive(Debug, Clone)]
 pub struct Instance {
     pub instance: String,
@@ -290,7 +290,7 @@ pub struct Instance {
     pub embarquee: String,
 }
 
-/// Writes down what a process has at hand; those that have not been seen for a day are forgotten.
+/// Records the releases of a process; deletes the processes that have not been seen for a day.
 pub(super) async fn announce(tx: &mut PgConnection, one: &Instance) -> Result<()> {
     sqlx::query!(
         r#"
@@ -315,7 +315,7 @@ pub(super) async fn announce(tx: &mut PgConnection, one: &Instance) -> Result<()
     Ok(())
 }
 
-/// The processes that were seen within the last minutes, by program and name.
+/// The processes that were seen within the last three minutes, by program and name.
 pub(super) async fn instances(db: impl PgExecutor<'_>) -> Result<Vec<Instance>> {
     Ok(sqlx::query_as!(
         Instance,
@@ -328,8 +328,8 @@ pub(super) async fn instances(db: impl PgExecutor<'_>) -> Result<Vec<Instance>> 
     .await?)
 }
 
-/// How many seconds the clock in Morocco is ahead of UTC at each of `times`, as Postgres reckons it. Nothing is made of it but
-/// a line for operators: dates are reckoned by this program alone.
+/// How many seconds the clock in Morocco is ahead of UTC at each of `times`, as Postgres computes it. It is only used for a line
+/// for operators: dates are computed by this program alone.
 pub(super) async fn offsets_of_postgres(
     db: impl PgExecutor<'_>,
     times: &[DateTime<Utc>],
@@ -346,7 +346,7 @@ pub(super) async fn offsets_of_postgres(
     .await?)
 }
 
-/// The rules that are in force, and those that were before, the latest first.
+/// The rules in force, and up to 20 that were in force before, the latest first.
 pub(super) async fn all(db: impl PgExecutor<'_>) -> Result<Vec<(String, Vec<u8>)>> {
     let rows = sqlx::query!(
         r#"

@@ -1,5 +1,6 @@
-//! Argon2id with bounded processors, memory and patience
-//! (parameters of the [OWASP cheat sheet](https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html): 19 MiB, 2 passes, 1 lane).
+//! Argon2id with limits on processors, memory and waiting time
+//! (parameters of the [OWASP cheat sheet](https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html):
+//! 19 MiB, 2 passes, 1 lane).
 use std::{
     sync::{LazyLock, Mutex, PoisonError},
     time::Duration,
@@ -14,7 +15,7 @@ use tokio::{sync::Semaphore, time::timeout};
 
 use crate::{Error, Result};
 
-/// How long a request waits for its turn before it is told to come back later.
+/// How long a request waits for its turn before it fails with `Unavailable`.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 static ARGON2: LazyLock<Argon2<'static>> = LazyLock::new(|| {
@@ -22,14 +23,14 @@ static ARGON2: LazyLock<Argon2<'static>> = LazyLock::new(|| {
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
 });
 
-/// Hashes that run at once: as many as there are cores. More would only take memory (19 MiB each) and make
+/// Permits for hashes that run at once: as many as there are cores. More would only take memory (19 MiB each) and make
 /// everyone wait longer; the async threads never hash.
 static TURNS: LazyLock<Semaphore> = LazyLock::new(|| {
     Semaphore::new(std::thread::available_parallelism().map_or(1, std::num::NonZero::get))
 });
 
-/// The memory of hashes that are done, for the next ones. Given back to the allocator it would stay with whichever
-/// thread had it, and a storm of sign-ins leave hundreds of megabytes behind.
+/// The memory of finished hashes, for the next ones. If it were freed, the allocator would keep it for the thread that had
+/// it, and many sign-ins at once would leave hundreds of megabytes behind.
 static MEMORY: Mutex<Vec<Vec<Block>>> = Mutex::new(Vec::new());
 
 /// The PHC string of `password` with a salt of its own.
@@ -52,16 +53,16 @@ fn phc(password: &[u8]) -> anyhow::Result<String> {
     Ok(hash.to_string())
 }
 
-/// What came of looking at a password.
+/// The result of [`verify`].
 pub(super) enum Looked {
     Wrong,
     /// With a new PHC string where `stored` has other parameters than ours.
     Right(Option<String>),
 }
 
-/// Whether `password` is the one behind the PHC string `stored`, which `None` is not. `others` are the parameters, as PHC
-/// strings begin with them, of hashes that are not like ours: **it takes the time of all of these and of ours, whatever is
-/// stored**, since the time would tell whose hash is which, and who has none.
+/// Whether `password` is the one of the PHC string `stored`; no password is that of `None`. `others` are the parameters, as
+/// PHC strings begin with them, of hashes with other parameters than ours: **a call takes the time of all of these and of
+/// ours, whatever is stored**, since the time would otherwise tell which account has which parameters, or no hash.
 pub(super) async fn verify(
     password: String,
     stored: Option<String>,
@@ -84,8 +85,8 @@ pub(super) async fn verify(
     .map_err(|error: anyhow::Error| Error::Internal(error.context("hashing a password")))
 }
 
-/// The hashes that are still to be made for nobody after `stored` was looked at: of ours (`None`) and of all `others` those that
-/// it was not.
+/// The parameters of the hashes that are still to be computed, for their time alone, after `stored` was verified: ours (`None`)
+/// and all `others`, without those of `stored`.
 fn owed<'a>(stored: Option<&str>, is_ours: bool, others: &'a [String]) -> Vec<Option<&'a str>> {
     let is = |params: &str| {
         let rest = stored.and_then(|stored| stored.strip_prefix(params));
@@ -102,7 +103,7 @@ fn burn(params: Option<&str>, password: &[u8]) {
         std::hint::black_box(output(password, &SALT).ok());
         return;
     };
-    // A salt and a hash that are nobody's.
+    // A salt and a hash that belong to no account.
     let phc = format!("{params}$AAAAAAAAAAAAAAAAAAAAAA${}", "A".repeat(43));
     let Ok(nobody) = PasswordHash::new(&phc) else { return };
     std::hint::black_box(ARGON2.verify_password(password, &nobody).is_ok());
@@ -120,7 +121,7 @@ fn matches(password: &[u8], hash: &PasswordHash) -> bool {
         (Some(salt), Some(expected)) if has_our_params(hash) => {
             output(password, salt).is_ok_and(|found| found == *expected)
         }
-        // With the parameters that the hash names: those of another time.
+        // With the parameters that the hash names, which are older ones.
         _ => ARGON2.verify_password(password, hash).is_ok(),
     }
 }
@@ -135,8 +136,8 @@ fn output(password: &[u8], salt: &Salt) -> anyhow::Result<Output> {
     Ok(Output::new(&out)?)
 }
 
-/// Runs what takes processor time for a password, hashing or scoring, off the async threads and when its turn comes; `Unavailable`
-/// when so many others wait that an answer would come too late.
+/// Runs work that takes processor time for a password, hashing or scoring, off the async threads and when its turn comes;
+/// `Unavailable` if so many others wait that an answer would come too late.
 pub async fn on_a_turn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     let turn = timeout(PATIENCE, TURNS.acquire()).await.map_err(|_| {
         Error::unavailable("passwords", anyhow!("no turn within {PATIENCE:?}: too many sign in"))
@@ -149,7 +150,7 @@ pub async fn on_a_turn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'sta
 mod tests {
     use super::*;
 
-    /// Whatever is stored, what is looked at and what is owed after it are together the same.
+    /// Whatever is stored, the parameters that are verified and those that are owed after it are together the same.
     #[test]
     fn every_attempt_costs_what_all_others_cost() {
         const OURS: &str = "$argon2id$v=19$m=19456,t=2,p=1";
@@ -169,7 +170,7 @@ mod tests {
         for stored in [None, Some(OURS), Some(&*others[0]), Some(&*others[1])] {
             assert_eq!(paid(stored), everything, "{stored:?}");
         }
-        // A beginning of parameters is not the parameters.
+        // A prefix of the parameters does not count as the parameters.
         assert_eq!(owed(Some("$argon2id$v=19$m=65536,t=3,p=42$a$b"), false, &others).len(), 3);
     }
 }

@@ -12,8 +12,8 @@ pub use password::{
 };
 pub(crate) use store::{columns_for_others, set_active, set_password};
 pub use store::{
-    find, find_account, find_by_email, find_by_login, find_for_update, hold, list, other_hashes,
-    renew_hash, set_last_login,
+    find, find_account, find_by_login, find_for_update, hold, list, other_hashes, renew_hash,
+    set_last_login,
 };
 pub use types::{
     Account, Fonction, NomEtFonction, Personne, SORTABLE, UserApercu, UserCreate, UserListe,
@@ -21,14 +21,14 @@ pub use types::{
 };
 
 use crate::{
-    Error, Lang, Noun, Result, Tx,
+    Code, Error, Lang, Noun, Result, Tx,
     error::OnConstraint as _,
     input::{Fault, Wrong},
 };
 
 impl Noun {
     pub const USER: Self =
-        Self::new("utilisateur_introuvable", "Utilisateur introuvable.", "User not found.");
+        Self::new(Code::UtilisateurIntrouvable, "Utilisateur introuvable.", "User not found.");
 }
 
 /// Creates an account; `hash` is that of `new.password`, made before the transaction since it takes its time.
@@ -71,7 +71,7 @@ pub async fn activate(tx: &mut Tx<'_>, id: i64, now: DateTime<Utc>) -> Result<Us
 
 fn email_taken() -> Error {
     Error::conflict(
-        "email_deja_utilise",
+        Code::EmailDejaUtilise,
         "Cette adresse e-mail est déjà utilisée par un autre compte.",
         "This e-mail address is already used by another account.",
     )
@@ -79,13 +79,13 @@ fn email_taken() -> Error {
 
 fn username_taken() -> Error {
     Error::conflict(
-        "nom_utilisateur_deja_utilise",
+        Code::NomUtilisateurDejaUtilise,
         "Ce nom d'utilisateur est déjà pris : choisissez-en un autre.",
         "This username is already taken: choose another one.",
     )
 }
 
-/// The 422 of a password that is fine by its form but not for this person.
+/// The 422 of field `name` of the body: a password with a valid form that is not accepted from this user.
 fn body_fault(name: &str, wrong: Wrong) -> Error {
     let loc = vec!["body".to_owned(), name.to_owned()];
     Error::Invalid(vec![Fault { loc, msg: wrong.msg, kind: wrong.kind }])
@@ -105,7 +105,7 @@ pub async fn check_new_password(
     .await?
 }
 
-/// The 422 of a present password that is wrong.
+/// The 422 of a wrong current password.
 #[must_use]
 pub fn wrong_current_password() -> Error {
     body_fault(

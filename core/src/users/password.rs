@@ -17,7 +17,7 @@ impl std::fmt::Debug for Password {
     }
 }
 
-/// A password sent to prove who one is: any text, since only the right one matters. Never shown.
+/// A password sent as a proof of identity: any text is read, since it only has to match. Never shown.
 #[derive(Debug, Clone)]
 pub struct GivenPassword(pub Password);
 
@@ -38,16 +38,16 @@ impl From<GivenPassword> for Password {
 }
 
 impl Password {
-    /// One that is not to be judged: made by this program, or [`GivenPassword`].
+    /// A password that is not checked: made by this program, or a [`GivenPassword`].
     #[must_use]
     pub fn given(text: String) -> Self {
         Self(text)
     }
 
-    /// Refuses what a guesser tries first: common passwords, patterns, and what is known of the owner, the company and the
-    /// product. The estimate is [zxcvbn](https://github.com/dropbox/zxcvbn)'s; below 2 of 4 it falls to 10^6 guesses. It
-    /// takes processor time: [`super::check_new_password`] and bodies that are [`Input::HEAVY`](crate::input::Input::HEAVY) do
-    /// this off the async threads.
+    /// Refuses what an attacker tries first: common passwords, patterns, and what is known of the owner, the company and the
+    /// product. The estimate is [zxcvbn](https://github.com/dropbox/zxcvbn)'s; a score below 2 of 4 means that 10^6 guesses find
+    /// the password. It takes processor time: [`super::check_new_password`] and bodies that are
+    /// [`Input::HEAVY`](crate::input::Input::HEAVY) do this off the async threads.
     pub fn check_guessable(&self, known: &[&str]) -> Result<(), Wrong> {
         let parts: Vec<&str> = known
             .iter()
@@ -55,7 +55,7 @@ impl Password {
             .chain(COMPANY.iter().copied())
             .filter(|part| !part.is_empty())
             .collect();
-        // What begins well enough is good enough: the estimate's time grows far faster than the text.
+        // Only the beginning is scored, which suffices: the estimate's time grows far faster than the text.
         let end = self.0.char_indices().nth(SCORED).map_or(self.0.len(), |(at, _)| at);
         let estimate = zxcvbn::zxcvbn(&self.0[..end], &parts);
         if u8::from(estimate.score()) >= 2 {
@@ -72,7 +72,7 @@ impl Password {
 /// Characters of a password that are scored.
 const SCORED: usize = 64;
 
-/// What everyone who works here may be expected to try.
+/// Words that everyone who works here would try.
 const COMPANY: &[&str] = &[
     "MIF",
     "Maroc",
@@ -129,18 +129,18 @@ pub async fn hash_password(password: Password) -> Result<PasswordHash> {
     hasher::hash(password.0).await.map(PasswordHash)
 }
 
-/// What came of looking at a password.
+/// The result of [`verify_password`].
 #[derive(Debug)]
 pub enum Verified {
     Wrong,
     Right {
-        /// The same password hashed anew, where the stored hash has the parameters of another time.
+        /// The same password hashed anew, if the stored hash has other parameters than ours.
         renewed: Option<PasswordHash>,
     },
 }
 
-/// Whether `password` is the one behind `stored`; without one (`None`) it says no. It takes the same time for all of them, if
-/// `others` are [`super::other_hashes`]. `Unavailable` when so many wait that an answer would come too late.
+/// Whether `password` is the one of `stored`; no password is that of `None`. It takes the same time for every account, if
+/// `others` are [`super::other_hashes`]. `Unavailable` if so many wait that an answer would come too late.
 pub async fn verify_password(
     password: Password,
     stored: Option<PasswordHash>,
@@ -176,7 +176,7 @@ mod tests {
         }
     }
 
-    /// Of leet all readings are tried: what comes after the 64th character is not read.
+    /// The estimate tries all readings of leet: what comes after the 64th character is not scored.
     #[test]
     fn a_long_password_is_scored_by_its_first_64_characters() {
         let good = Password(format!("pompe bleue du quai 4 {}", "4@8({[<3690!1|705$+%2".repeat(6)));

@@ -8,8 +8,8 @@ use crate::{
     page::{Columns as _, Listed, Page},
 };
 
-/// The columns of [`UserOut`] in a statement that joins `table`, for readers who are neither that person nor an admin: without the last
-/// sign-in.
+/// The columns of [`UserOut`] in a statement that joins `table`, for readers who are neither that person nor an admin: without
+/// the last sign-in.
 #[must_use]
 pub(crate) fn columns_for_others(table: &'static str) -> String {
     let column = |name: &str| match name {
@@ -62,20 +62,15 @@ pub async fn find_for_update(tx: &mut PgConnection, id: i64) -> Result<UserOut> 
     found.ok_or(Error::NotFound(Noun::USER))
 }
 
-pub async fn find_by_email(db: impl PgExecutor<'_>, email: &str) -> Result<Option<i64>> {
-    Ok(sqlx::query_scalar!("select id from users where lower(email) = lower($1)", email)
-        .fetch_optional(db)
-        .await?)
-}
-
 /// What authentication needs to know of account `id`.
 pub async fn find_account(db: impl PgExecutor<'_>, id: i64) -> Result<Option<Account>> {
     Ok(query_accounts!("where u.id = $1", id).fetch_optional(db).await?)
 }
 
-/// The same, and nobody else opens, exchanges or ends a session of it until the transaction ends: all of them come by here first.
+/// The same, locked: until the transaction ends, no other one opens, exchanges or ends a session of the account, since all of
+/// them call this first.
 pub async fn hold(tx: &mut PgConnection, id: i64) -> Result<Option<Account>> {
-    // The lock first: the statement after it sees what whoever had it before has done.
+    // The lock first: the statement after it sees what the previous holder of the lock has committed.
     sqlx::query!("select id from users where id = $1 for no key update", id)
         .fetch_optional(&mut *tx)
         .await?;
@@ -97,9 +92,10 @@ pub async fn find_by_login(db: impl PgExecutor<'_>, login: &str) -> Result<Optio
     .await?)
 }
 
-/// The parameters, as PHC strings begin with them, of hashes that are not like ours: what [`super::verify_password`] takes.
+/// The parameters, as PHC strings begin with them, of hashes with other parameters than ours, for [`super::verify_password`].
 pub async fn other_hashes(db: impl PgExecutor<'_>) -> Result<Vec<String>> {
-    // By the index `users_autre_hachage_idx`, which is empty when all have signed in once. A handful: each costs every sign-in.
+    // By the index `users_autre_hachage_idx`, which is empty when all users have signed in once. At most eight: each one takes
+    // time at every sign-in.
     Ok(sqlx::query_scalar!(
         r#"
             select distinct substring(password_hash from '^[$]argon2(?:id|i|d)[$](?:v=[0-9]+[$])?[^$]+') as "params!"
@@ -113,7 +109,7 @@ pub async fn other_hashes(db: impl PgExecutor<'_>) -> Result<Vec<String>> {
     .await?)
 }
 
-/// Keeps the password of `account` hashed anew, if it is still the one that was verified. Its sessions go on.
+/// Stores a new hash of the same password of `account`, if the stored one is still the one that was verified. Its sessions go on.
 pub async fn renew_hash(
     db: impl PgExecutor<'_>,
     account: &Account,
@@ -130,8 +126,8 @@ pub async fn renew_hash(
     Ok(())
 }
 
-/// The accounts, for a reader who sees all of them, or (`apercu`) what [`super::UserApercu`] shows: then what is not shown does
-/// not sort either.
+/// The accounts, for a reader who sees all fields, or (`apercu`) those of [`super::UserApercu`]: then a field that is not shown
+/// cannot be sorted by.
 pub async fn list(pool: &PgPool, page: &Page, apercu: bool) -> Result<Listed<UserOut>> {
     let mut query = QueryBuilder::new("select ");
     query.push(UserOut::OWN).push(" from users");
@@ -206,6 +202,7 @@ pub(super) async fn set_langue(
     Ok(())
 }
 
+/// Stores a new password, and raises the token version, which ends all sessions.
 pub(crate) async fn set_password(
     tx: &mut PgConnection,
     id: i64,
@@ -223,9 +220,9 @@ pub(crate) async fn set_password(
     Ok(())
 }
 
-/// Notes that somebody signed in to account `id`.
+/// Records a sign-in to account `id`.
 pub async fn set_last_login(tx: &mut PgConnection, id: i64, now: DateTime<Utc>) -> Result<()> {
-    // A clock that lags behind another replica's takes nothing back.
+    // A replica whose clock lags behind does not set it back.
     sqlx::query!("update users set last_login = greatest(last_login, $2) where id = $1", id, now)
         .execute(tx)
         .await?;
@@ -238,7 +235,7 @@ pub(crate) async fn set_active(
     active: bool,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    // Sessions of before do not come back with the account.
+    // Disabling raises the token version: old sessions do not return when the account is enabled again.
     let done = sqlx::query!(
         r#"
             update users

@@ -145,7 +145,7 @@ pub struct Account {
     pub role: UserRole,
     pub client_id: Option<i64>,
     pub is_active: bool,
-    /// Whether the client that it belongs to is; true where it belongs to none.
+    /// Whether the client that it belongs to is active; true if it belongs to none.
     pub client_actif: bool,
     /// Raised by whatever ends all its sessions at once: a new password, disabling.
     pub token_version: i32,
@@ -193,14 +193,14 @@ pub struct UserCreate {
 #[input(check = proven(password, current_password))]
 pub struct UserUpdate {
     pub full_name: Option<Line<200>>,
-    /// A new one, beside the present one that proves whose account it is.
+    /// A new password; `current_password` must prove whose account it is.
     pub password: Option<Password>,
     #[input(as = GivenPassword)]
     pub current_password: Option<Password>,
     pub langue: Option<Lang>,
 }
 
-/// A password that the account gives away is none.
+/// Refuses a password that can be guessed, for instance from the other fields of the account.
 fn not_guessable(
     fields: &mut Fields,
     password: Option<&Password>,

@@ -7,7 +7,7 @@ use erp_core::mailer::{
     Login, Mailer, OutgoingMail, Renderer, SmtpConfig, SmtpTls, Template, Transmission,
     list_unsubscribe, message_id, samples,
 };
-use erp_core::{Error, Lang, Result};
+use erp_core::{Code, Error, Lang, Result};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
 use super::server;
@@ -110,7 +110,7 @@ async fn a_550_is_final_and_says_why() {
     let (port, _seen) = server::start().await;
     let error =
         send(&Mailer::new(&config(port)).unwrap(), &mail("550@exemple.ma")).await.unwrap_err();
-    let Error::Refused { code: "smtp_refuse", text } = error else { panic!("{error}") };
+    let Error::Refused { code: Code::SmtpRefuse, text } = error else { panic!("{error}") };
     let detail = text.fr;
     assert_eq!(detail, "550 5.1.1 unknown user");
 }

@@ -1,5 +1,5 @@
-//! `cargo migration "texte"`: the two files of a migration, with the stamp that comes after all others. They are filled by
-//! hand: what sqlx runs is SQL, and a generator cannot know what a change does to rows that are there, or which locks it takes.
+//! `cargo migration "texte"`: creates the two files of a migration, with a stamp that comes after all others. They are
+//! filled by hand: sqlx runs SQL, and a generator cannot know what a change does to existing rows, or which locks it takes.
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -33,7 +33,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// `<stamp>_<name>.up.sql` and `.down.sql` in `folder`. The stamp is the time (UTC), or one more than the last one there.
+/// Creates `<stamp>_<name>.up.sql` and `.down.sql` in `folder`. The stamp is the time (UTC), or one more than the last one
+/// there if that is later.
 fn create(folder: &Path, name: &str) -> io::Result<[PathBuf; 2]> {
     let mut last = 0;
     for file in fs::read_dir(folder)? {

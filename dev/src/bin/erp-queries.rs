@@ -1,5 +1,5 @@
-//! `cargo queries`: renews `.sqlx`. A program of its own, since it must compile when a new query
-//! keeps all others from it.
+//! `cargo queries`: renews `.sqlx`. A separate program, since it must compile even when a new query keeps the other
+//! programs from compiling.
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -4,7 +4,7 @@ use erp_core::{Tx, users::Password};
 
 use super::people::{ADMIN, CLIENTS, Person, RESPONSABLES, TECHNICIENS};
 
-/// The password of everyone, as long as they do not change it.
+/// The password of everyone until they change it.
 pub const PASSWORD: &str = "atlas-mif-2026";
 
 pub(super) fn password() -> Password {
@@ -14,7 +14,7 @@ pub(super) fn password() -> Password {
 /// Someone who may log in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
-    /// What they are, for the reader of the terminal.
+    /// What they are, as the terminal shows it.
     pub role: String,
     /// Their login.
     pub username: String,

@@ -1,4 +1,5 @@
-//! When people work: Monday to Friday but for public holidays, 8:30 to 17:30 in Casablanca.
+//! When people work: Monday to Friday except public holidays, 7:30 to 16:30 UTC (8:30 to 17:30 in Casablanca while it is an
+//! hour ahead).
 
 use chrono::{DateTime, Datelike as _, Days, NaiveDate, TimeDelta, Utc, Weekday};
 
@@ -6,7 +7,7 @@ use chrono::{DateTime, Datelike as _, Days, NaiveDate, TimeDelta, Utc, Weekday};
 pub(super) const OPENS: i64 = 7 * 60 + 30;
 pub(super) const CLOSES: i64 = 16 * 60 + 30;
 
-/// Month and day of the holidays with a fixed date; those of the moon are left out.
+/// Month and day of the holidays with a fixed date; those of the lunar calendar are left out.
 const HOLIDAYS: [(u32, u32); 10] =
     [(1, 1), (1, 11), (1, 14), (5, 1), (7, 30), (8, 14), (8, 20), (8, 21), (11, 6), (11, 18)];
 
@@ -15,24 +16,24 @@ pub(super) fn is_workday(day: NaiveDate) -> bool {
         && !HOLIDAYS.contains(&(day.month(), day.day()))
 }
 
-/// The given minute of `day`.
+/// The given minute of `day`, in UTC.
 pub(super) fn at(day: NaiveDate, minute: i64) -> DateTime<Utc> {
     day.and_time(chrono::NaiveTime::MIN).and_utc() + TimeDelta::minutes(minute)
 }
 
-/// The `n`-th workday before `day`; `day` itself is none of them.
+/// The `n`-th workday before `day`, which itself is not counted.
 pub(super) fn workdays_before(day: NaiveDate, n: usize) -> NaiveDate {
     let workdays = (1..).map(|back| day - Days::new(back)).filter(|day| is_workday(*day));
     workdays.take(n).last().unwrap_or(day)
 }
 
-/// The `n`-th workday after `day`; `day` itself is none of them.
+/// The `n`-th workday after `day`, which itself is not counted.
 pub(super) fn workdays_after(day: NaiveDate, n: usize) -> NaiveDate {
     let workdays = (1..).map(|on| day + Days::new(on)).filter(|day| is_workday(*day));
     workdays.take(n).last().unwrap_or(day)
 }
 
-/// The moment when, from `time` on, people have worked for so many minutes.
+/// The time at which people have worked for so many minutes since `time`.
 pub(super) fn after_work(time: DateTime<Utc>, minutes: i64) -> DateTime<Utc> {
     let mut day = time.date_naive();
     let mut minute = (time - at(day, 0)).num_minutes().max(OPENS);

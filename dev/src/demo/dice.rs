@@ -1,4 +1,4 @@
-//! Chance that falls the same way every time.
+//! Random numbers that are the same every time.
 
 /// A small generator of numbers (`SplitMix64`): the same seed gives the same numbers.
 pub(super) struct Dice(u64);
@@ -21,7 +21,7 @@ impl Dice {
         low.saturating_add_unsigned(self.next() % width)
     }
 
-    /// True so many times of a hundred.
+    /// True in so many cases of a hundred.
     pub fn chance(&mut self, percent: i64) -> bool {
         self.between(1, 100) <= percent
     }

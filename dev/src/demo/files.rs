@@ -15,14 +15,14 @@ use super::{
 };
 use crate::samples;
 
-/// Photos being drawn on threads of their own.
+/// Photos that are being drawn on other threads.
 pub(super) struct Photos(Vec<Option<JoinHandle<Vec<u8>>>>);
 
 impl Photos {
     pub fn draw() -> Photos {
         let draw = |seed: u8| {
             tokio::task::spawn_blocking(move || match seed {
-                // From a phone held upright that noted where it was.
+                // As from a phone held upright that recorded its position.
                 0 => samples::jpeg_with_gps(900, 1200, 6),
                 seed => samples::jpeg(800, 600, u64::from(seed)),
             })
@@ -46,8 +46,8 @@ pub(super) struct Subject<'a> {
     pub at: DateTime<Utc>,
 }
 
-/// Puts a file in storage and records it, as an upload does. Should the transaction not commit, the
-/// purge finds a file without a row, or the next attempt writes the same one again.
+/// Stores a file and records it, as an upload does. If the transaction does not commit, the purge finds a file without a
+/// row, or the next attempt writes the same file again.
 pub(super) async fn attach(
     ctx: &Ctx,
     tx: &mut Tx<'_>,
@@ -66,7 +66,7 @@ pub(super) async fn attach(
     };
     let kind = FileKind::identify(&name, &bytes)
         .map_err(|refusal| anyhow::anyhow!("{name}: {}", refusal.french()))?;
-    // Its own, and the same at the next attempt.
+    // A name of its own, and the same at the next attempt.
     let unique = format!("erp-demo/{}/{}/{name}", subject.id, subject.at);
     let fichier = Uuid::new_v5(&Uuid::NAMESPACE_URL, unique.as_bytes());
     let sha256 = sqlx::query_scalar!(r#"select encode(sha256($1), 'hex') as "sha256!""#, &bytes)

@@ -15,7 +15,7 @@ pub(super) struct Machine {
     pub nom: &'static str,
     pub kind: &'static Kind,
     pub localisation: &'static str,
-    /// Who is near.
+    /// The team that is near.
     pub team: Team,
     /// The index of its owner.
     pub client: usize,
@@ -47,7 +47,7 @@ impl Every {
         }
     }
 
-    /// As an equipment tells it.
+    /// In the words of an equipment, in days.
     pub fn days(self) -> &'static str {
         match self {
             Every::Month => "30",
@@ -57,7 +57,7 @@ impl Every {
         }
     }
 
-    /// As a planning tells it.
+    /// In the words of a planning.
     pub fn frequence(self) -> &'static str {
         match self {
             Every::Month => "mensuel",

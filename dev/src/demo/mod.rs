@@ -1,5 +1,5 @@
-//! What an empty database is filled with: an administrator, and for `cargo dev` a believable
-//! maintenance company of six months' standing.
+//! Fills an empty database: with an administrator, and for `cargo dev` with a believable maintenance company and its last
+//! six months.
 
 mod accounts;
 mod calendar;
@@ -19,13 +19,12 @@ use erp_core::{Ctx, Tx, users};
 pub use accounts::{Account, Accounts, PASSWORD};
 use files::Photos;
 
-/// The advisory lock of whoever fills the database ("demo" in ASCII).
+/// The advisory lock that is held while the database is filled ("demo" in ASCII).
 const LOCK: i64 = 0x6465_6d6f;
 
-/// Fills an empty database, once: with the administrator, and with `demo` a whole company. One that
-/// has users is left as it is. However often and by however many this is called, it happens once
-/// or, on an error, not at all. No mail is sent for what the story tells; the documents are left
-/// for the workers to process.
+/// Fills an empty database, once: with the administrator, and with `demo` a whole company. A database that has users is
+/// left as it is. However often and by however many processes this is called, it happens once or, on an error, not at all.
+/// No mail is sent about events of the story; the documents are left for the workers to process.
 ///
 /// The data depend on the day alone.
 pub async fn load(ctx: &Ctx, demo: bool) -> anyhow::Result<Accounts> {
@@ -46,7 +45,7 @@ async fn is_empty(tx: &mut Tx<'_>) -> anyhow::Result<bool> {
 
 async fn fill(ctx: &Ctx, tx: &mut Tx<'_>, demo: bool) -> anyhow::Result<()> {
     let now = ctx.clock.now();
-    // Drawn meanwhile: they take as long as all the rest.
+    // Drawn meanwhile on other threads: they take as long as all the rest.
     let photos = demo.then(Photos::draw);
     // One password, one hash: hashing is slow on purpose.
     let hash = users::hash_password(accounts::password()).await?;

@@ -47,7 +47,7 @@ pub(super) struct Technicien {
 }
 
 impl Technicien {
-    /// Whether new work may be given to them these days.
+    /// Whether new work may be given to them at present.
     pub fn is_there(&self) -> bool {
         matches!(self.disponibilite, Disponible | Occupe)
     }
@@ -80,7 +80,7 @@ pub(super) static TECHNICIENS: [Technicien; 8] = [
     tech(person("r.ouchen", "Rachid Ouchen", "r.ouchen@mif-maroc.example"), Team::Littoral, Formation, &[0, 3, 6]),
 ];
 
-/// A company that is served, and who speaks for it.
+/// A company that is served, and its contact person.
 #[derive(Debug)]
 pub(super) struct Client {
     pub nom: &'static str,

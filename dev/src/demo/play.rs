@@ -84,7 +84,7 @@ async fn open(
     let by = world.responsables[dossier.responsable];
     let id = interventions::create(tx, &new, by, now).await?.id;
     if let Some(planning) = dossier.planning {
-        // Opened by the system, which is nobody, when its planning came due.
+        // The system, which is no user, opened it when its planning came due.
         sqlx::query!(
             r#"
                 with created as (update historique set user_id = null where intervention_id = $1)
@@ -99,7 +99,7 @@ async fn open(
     Ok(id)
 }
 
-/// What a responsable sends to note the report.
+/// The fields that a responsable sends to record the report.
 fn edit(dossier: &Dossier, report: Report) -> anyhow::Result<Fields> {
     let fields = json!({
         "rapport_intervention": dossier.scenario.rapport,
@@ -134,9 +134,9 @@ async fn tell(
     Ok(())
 }
 
-/// Makes the past over: its mails were sent at the time, and most of them have been read.
+/// Closes the past: marks all notifications as sent and most of them as read, and discards their mails.
 ///
-/// The database had no users, so that all notifications there are are ours.
+/// The database had no users before, so all notifications in it come from the story.
 pub(super) async fn settle(tx: &mut Tx<'_>, now: DateTime<Utc>) -> anyhow::Result<()> {
     sqlx::query!(
         r#"

@@ -1,4 +1,4 @@
-//! A story holds together whatever the day it is told on.
+//! A story is consistent, whatever its day.
 
 use std::collections::{HashMap, HashSet};
 

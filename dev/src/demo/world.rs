@@ -1,4 +1,4 @@
-//! Writes who and what there is before anything happens.
+//! Writes the people and things that exist before anything happens.
 
 use anyhow::Context as _;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
@@ -46,7 +46,7 @@ pub(super) async fn create(
     hash: &PasswordHash,
     now: DateTime<Utc>,
 ) -> anyhow::Result<World> {
-    // Older than the story.
+    // Before the story begins.
     let begun = now - TimeDelta::days(230);
     let mut world = World::default();
     create_admin(tx, hash, begun).await?;

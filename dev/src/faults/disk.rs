@@ -7,15 +7,15 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, ensure};
 
-/// A file system of its own in a folder, in memory. Dropped, it is gone with all that is on it.
+/// A file system of its own in a folder, in memory. Dropped, it is unmounted and its files are gone.
 #[derive(Debug)]
 pub struct SmallDisk {
     folder: tempfile::TempDir,
 }
 
 impl SmallDisk {
-    /// Mounts a disk of `mebibytes`. Only root may, and only on Linux: elsewhere this is an error, and what needs a full
-    /// disk cannot be shown.
+    /// Mounts a disk of `mebibytes`. Needs root and Linux: elsewhere it returns an error, and what needs a full disk cannot
+    /// be tested.
     pub fn mount(mebibytes: u32) -> anyhow::Result<SmallDisk> {
         let folder = tempfile::tempdir()?;
         let size = format!("size={mebibytes}m,mode=0777");
@@ -30,7 +30,7 @@ impl SmallDisk {
         Ok(SmallDisk { folder })
     }
 
-    /// Where it is.
+    /// The folder where it is mounted.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.folder.path()
@@ -39,7 +39,7 @@ impl SmallDisk {
     /// Fills it to the last byte.
     pub fn fill(&self) -> std::io::Result<()> {
         let mut file = File::options().create(true).append(true).open(self.filler())?;
-        // Ever smaller pieces, for what is left when a big one does not fit.
+        // Ever smaller pieces, for the space that is left when a bigger one does not fit.
         for size in [1 << 20, 4096, 1] {
             let piece = vec![b'x'; size];
             loop {
@@ -53,7 +53,7 @@ impl SmallDisk {
         Ok(())
     }
 
-    /// Gives back what [`fill`](Self::fill) took.
+    /// Frees the space that [`fill`](Self::fill) took.
     pub fn free(&self) -> std::io::Result<()> {
         match fs::remove_file(self.filler()) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
@@ -61,7 +61,7 @@ impl SmallDisk {
         }
     }
 
-    /// In a folder of its own: what counts files does not see it.
+    /// A hidden file: tests that count files skip it.
     fn filler(&self) -> PathBuf {
         self.path().join(".filler")
     }
@@ -69,7 +69,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // Lazily: a program that ends just now may still have a file open.
+        // Lazily: a program that is just ending may still have a file open.
         let umount = Command::new("umount").arg("--lazy").arg(self.path()).status();
         if !umount.is_ok_and(|status| status.success()) {
             eprintln!("{} stays mounted", self.path().display());

@@ -1,5 +1,5 @@
 //! Faults for tests, on real sockets, disks and tables: a network between two programs that can be cut, silenced, slowed or
-//! led elsewhere ([`Proxy`]), a disk that can be filled ([`SmallDisk`]), a table that nobody can write ([`TableLock`]).
+//! led elsewhere ([`Proxy`]), a disk that can be filled ([`SmallDisk`]), a table that cannot be written ([`TableLock`]).
 //!
 //! The faults of a mail server are those of [`Relay`](crate::mail_sink::relay::Relay).
 

@@ -1,4 +1,4 @@
-//! A TCP proxy whose network goes wrong on demand.
+//! A TCP proxy whose network fails on demand.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -18,10 +18,10 @@ pub enum Network {
     Pass,
     /// Connections are reset, and new ones are reset as soon as they are made.
     Cut,
-    /// Nothing goes through and nobody is told: connections stay open, new ones are accepted. What was sent meanwhile
-    /// arrives when the network passes again, as TCP has it.
+    /// Nothing goes through and neither end is told: connections stay open, new ones are accepted. What was sent meanwhile
+    /// arrives when the network passes again, as in TCP.
     Silent,
-    /// Whatever is sent arrives so much later.
+    /// Each piece that is sent arrives so much later.
     Slow(Duration),
 }
 
@@ -29,7 +29,7 @@ pub enum Network {
 struct State {
     network: Network,
     target: SocketAddr,
-    /// Connections made before this one are silent for ever.
+    /// Connections made before this one stay silent.
     first_alive: u64,
 }
 
@@ -39,8 +39,8 @@ impl State {
     }
 }
 
-/// A port of this machine that leads to another one, by a network that one changes while it runs. Dropped, it closes all
-/// connections and its port refuses.
+/// A port of this machine that leads to another one, over a network that the test changes while it runs. Dropped, it closes
+/// all connections, and its port refuses new ones.
 #[derive(Debug)]
 pub struct Proxy {
     port: u16,
@@ -50,8 +50,8 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Listens on a free port of 127.0.0.1 and leads to `port` there. Must be called inside a tokio runtime, and lives as
-    /// long as that at most.
+    /// Listens on a free port of 127.0.0.1 and leads to `port` there. Must be called inside a tokio runtime; it lives as
+    /// long as that runtime at most.
     #[expect(
         clippy::disallowed_methods,
         reason = "a server beside the program, not work that must happen"
@@ -67,24 +67,24 @@ impl Proxy {
         Ok(Proxy { port: own_port, state, made, server })
     }
 
-    /// Where the programs connect.
+    /// The port to which the programs connect.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The network is `network` from now on, for the connections that there are and for new ones.
+    /// Changes the network from now on, for existing connections and for new ones.
     pub fn set(&self, network: Network) {
         self.state.send_modify(|state| state.network = network);
     }
 
-    /// New connections lead to `port`; those that there are stay where they are.
+    /// New connections lead to `port`; existing ones stay where they are.
     pub fn lead_to(&self, port: u16) {
         self.state.send_modify(|state| state.target = local(port));
     }
 
-    /// The host behind has vanished, and its name leads to another: the connections that there are stay open and silent
-    /// for ever, new ones lead to `port`.
+    /// As if the host behind has vanished and its name leads to another: existing connections stay open and silent, new
+    /// ones lead to `port`.
     pub fn fail_over(&self, port: u16) {
         let made = *self.made.borrow();
         self.state.send_modify(|state| {
@@ -93,7 +93,7 @@ impl Proxy {
         });
     }
 
-    /// How many connections were made so far.
+    /// How many connections have been made so far.
     #[must_use]
     pub fn connections(&self) -> u64 {
         *self.made.borrow()
@@ -120,7 +120,7 @@ async fn serve(listener: TcpListener, state: watch::Receiver<State>, made: watch
                     made.send_replace(number + 1);
                     connections.spawn(connection(client, number, state.clone()));
                 }
-                // Out of file descriptors, most likely: wait for some to come back.
+                // Most likely out of file descriptors: wait until some are free again.
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
             },
             Some(_) = connections.join_next() => {}
@@ -162,7 +162,7 @@ async fn connection(mut client: TcpStream, number: u64, state: watch::Receiver<S
     }
 }
 
-/// The network as one connection meets it.
+/// The network as one connection sees it.
 #[derive(Clone)]
 struct Line {
     number: u64,
@@ -170,20 +170,20 @@ struct Line {
 }
 
 impl Line {
-    /// Waits while the line is silent; `None`: it is cut.
+    /// Waits while the line is silent; `None` when it is cut.
     async fn open(&mut self) -> Option<State> {
         let number = self.number;
         let state = *self.state.wait_for(|s| s.network_of(number) != Network::Silent).await.ok()?;
         (state.network_of(number) != Network::Cut).then_some(state)
     }
 
-    /// Carries what comes from one end to the other until that end has closed.
+    /// Copies what comes from one end to the other until the first has closed.
     async fn pump(mut self, from: &mut ReadHalf<'_>, to: &mut WriteHalf<'_>) {
         let mut buffer = vec![0; 16 << 10];
         loop {
             let Some(_) = self.open().await else { return };
             let read = from.read(&mut buffer).await.unwrap_or(0);
-            // The network may have changed while nothing came.
+            // The network may have changed while the read waited.
             let Some(state) = self.open().await else { return };
             if let Network::Slow(delay) = state.network_of(self.number) {
                 tokio::time::sleep(delay).await;

@@ -1,4 +1,5 @@
-//! What stands between the SMTP server and its mails: it says how each step of a conversation goes, and keeps what arrives.
+//! The interface between the SMTP server and its mails: a desk decides how each step of a conversation goes, and keeps what
+//! arrives.
 
 use std::future::ready;
 use std::io;
@@ -21,7 +22,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// Of a command; `None`: one that nobody has anything to say to.
+    /// The step of a command; `None` for a command that no desk decides on.
     pub(super) fn of(line: &[u8]) -> Option<Step> {
         let verb = line.get(..4)?.to_ascii_uppercase();
         Some(match verb.as_slice() {
@@ -47,11 +48,12 @@ pub struct Moment {
 /// How the server goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Turn {
-    /// As a mail server does.
+    /// It answers as a mail server does.
     Go,
-    /// With this code (400 or more) and text. After 421 the connection is closed, as the protocol has it.
+    /// It answers with this code (400 or more) and text. After 421, and after any code at the greeting, it closes the
+    /// connection.
     Answer(u16, String),
-    /// The connection is closed without a word.
+    /// It closes the connection without an answer.
     Close,
 }
 
@@ -64,21 +66,22 @@ pub(super) struct Arrived {
     pub too_large: bool,
 }
 
+/// Decides how conversations go, and keeps the mails.
 pub(super) trait Desk: Clone + Send + Sync + 'static {
-    /// A mail that was kept.
+    /// What identifies a mail that was kept.
     type Kept: Send;
 
-    /// How a step goes. At [`Step::Dot`] the mail is kept already.
+    /// Decides how a step goes. At [`Step::Dot`] the mail has been kept already.
     fn at(&self, _moment: Moment) -> impl Future<Output = Turn> + Send {
         ready(Turn::Go)
     }
 
-    /// Keeps a mail, before the client hears of it.
+    /// Keeps a mail, before the client is answered.
     fn keep(&self, mail: &Arrived) -> io::Result<Self::Kept>;
 
     /// The client was told that its mail is accepted.
     fn answered(&self, _kept: Self::Kept) {}
 
-    /// The client was told that its mail is not accepted.
+    /// The client is told that its mail is not accepted.
     fn give_back(&self, _kept: Self::Kept) {}
 }

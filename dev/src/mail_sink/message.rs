@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 /// A mail as it arrived, decoded.
 #[derive(Clone, Debug, Serialize)]
 pub struct Message {
-    /// Sorts by arrival.
+    /// Ids sort by arrival.
     pub id: String,
     /// The sender of the envelope: a bare address.
     pub from: String,
@@ -75,8 +75,8 @@ fn lossy<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> 
     serializer.serialize_str(&String::from_utf8_lossy(bytes))
 }
 
-/// Who a mail was handed over from and to. A server that delivers writes this above the mail, and
-/// so do we; below it the mail is untouched.
+/// The sender and the accepted recipients. Like a server that delivers, we write them above the mail; below them the mail
+/// is untouched.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Envelope {
     from: String,

@@ -3,7 +3,7 @@
 //!
 //! Two kinds of recipients are refused, so that failures can be tried: a local part that begins
 //! with `temporaire.` gets 451 (try again later), one that begins with `refuse.` gets 550 (never).
-//! A server that misbehaves in every other way is in [`relay`].
+//! A server that misbehaves in other ways is in [`relay`].
 
 mod desk;
 mod message;
@@ -24,7 +24,7 @@ pub use desk::{Moment, Step, Turn};
 pub use message::Message;
 use store::Store;
 
-/// A running mailbox. The mails are in its folder and survive it; dropping it stops the server.
+/// A running mailbox. The mails are files in its folder and stay there; dropping it stops the server.
 #[derive(Debug)]
 pub struct MailSink {
     address: SocketAddr,
@@ -66,7 +66,7 @@ impl MailSink {
         self.store.all()
     }
 
-    /// Forgets every mail.
+    /// Deletes every mail.
     pub fn clear(&self) -> anyhow::Result<()> {
         self.store.clear()
     }
@@ -76,18 +76,18 @@ impl MailSink {
         page::router(self.store.clone())
     }
 
-    /// An outage: when this returns the port refuses connections and the open ones are cut.
+    /// Simulates an outage: when this returns, the port refuses connections and the open ones are cut.
     pub async fn stop(self) {
         let _ = self.stop.send(());
         let _ = self.server.await;
     }
 }
 
-/// A port that accepts connections from now on.
+/// Opens a port that accepts connections from now on.
 fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // A port whose last connections the kernel still remembers is free all the same; on
-    // Windows the option would let two programs share it.
+    // A port whose last connections the kernel still remembers may be reused; on Windows the option would let two programs
+    // share it.
     socket.set_reuseaddr(cfg!(not(windows)))?;
     socket.bind(address).with_context(|| format!("cannot listen on {address}"))?;
     Ok(socket.listen(128)?)

@@ -22,7 +22,7 @@ pub(super) fn router(store: Store) -> Router {
 }
 
 async fn page() -> impl IntoResponse {
-    // A mail must not fetch anything: what it shows is what the sender put into it.
+    // A mail must not fetch anything: it shows only what the sender put into it.
     let policy = "default-src 'none'; script-src 'self' 'unsafe-inline'; \
                   style-src 'unsafe-inline'; img-src data:; connect-src 'self'; frame-src 'self'";
     ([(header::CONTENT_SECURITY_POLICY, policy)], Html(PAGE))
@@ -56,7 +56,7 @@ fn summary(message: &Message) -> Value {
     })
 }
 
-/// A developer's tool hides nothing: the failure is the answer.
+/// An error, which is also the response: a developer's tool hides nothing.
 struct Failure(Error);
 
 impl IntoResponse for Failure {

@@ -20,8 +20,8 @@ const SESSION_LIMIT: usize = 200;
 /// RFC 5321 asks for five minutes between commands: enough for a pooled connection to stay open.
 const IDLE_LIMIT: Duration = Duration::from_mins(5);
 
-/// Takes connections until told to stop, or until `stop` is dropped; then neither the port nor
-/// any connection is left.
+/// Accepts connections until told to stop, or until the sender of `stop` is dropped; then the port and every connection are
+/// closed.
 pub(super) async fn serve(listener: TcpListener, desk: impl Desk, stop: oneshot::Receiver<()>) {
     let mut sessions = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
@@ -30,7 +30,7 @@ pub(super) async fn serve(listener: TcpListener, desk: impl Desk, stop: oneshot:
             _ = &mut stop => break,
             accepted = listener.accept(), if sessions.len() < SESSION_LIMIT => match accepted {
                 Ok((stream, peer)) => { sessions.spawn(session(stream, peer.ip(), desk.clone())); }
-                // Out of file descriptors, most likely: wait for some to come back.
+                // Most likely out of file descriptors: wait until some are free again.
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
             },
             Some(_) = sessions.join_next() => {}
@@ -75,7 +75,7 @@ async fn session(stream: TcpStream, peer: IpAddr, desk: impl Desk) -> std::io::R
         if let Some(step) = Step::of(&line).filter(|_| !in_data) {
             match desk.at(inbox.moment(step, &line)).await {
                 Turn::Go => {}
-                // The parser never hears of a command that was refused.
+                // The parser does not see a command that was refused.
                 Turn::Answer(code, text) => {
                     reply(&mut stream, &refusal(code, &text)).await?;
                     if code == response::NO_SERVICE.code {
@@ -96,7 +96,7 @@ async fn session(stream: TcpStream, peer: IpAddr, desk: impl Desk) -> std::io::R
     }
 }
 
-/// A mail is there whole: it is kept, and then answered; false when the connection is to be closed.
+/// A mail has arrived whole: keeps it, and then answers; false when the connection is to be closed.
 async fn arrive<D: Desk>(
     stream: &mut BufReader<TcpStream>,
     desk: &D,
@@ -131,10 +131,10 @@ async fn arrive<D: Desk>(
     }
 }
 
-/// Until the client has closed its connection.
+/// Resolves when the client has closed its connection.
 async fn gone(stream: &mut BufReader<TcpStream>) {
     if stream.fill_buf().await.is_ok_and(|said| !said.is_empty()) {
-        // It talks on before it was answered: it will be heard.
+        // It sends more before it was answered: that is read later.
         std::future::pending::<()>().await;
     }
 }
@@ -164,7 +164,7 @@ impl Inbox {
     }
 }
 
-/// What stands between the angle brackets of a command.
+/// The text between the angle brackets of a command.
 fn address(line: &[u8]) -> Option<String> {
     let line = String::from_utf8_lossy(line);
     let (_, rest) = line.split_once('<')?;

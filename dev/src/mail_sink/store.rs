@@ -32,7 +32,7 @@ impl Store {
         Ok(Store(dir.into()))
     }
 
-    /// Keeps a mail: once this returns it is there whole, and no reader has seen half of it.
+    /// Keeps a mail. Its file appears whole: no reader sees half of it.
     pub fn add(&self, from: &str, to: &[String], mail: &[u8]) -> std::io::Result<()> {
         let received = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let sequence = SEQUENCE.fetch_add(1, Ordering::Relaxed);
@@ -49,9 +49,9 @@ impl Store {
         self.ids()?.iter().filter_map(|id| self.get(id).transpose()).collect()
     }
 
-    /// The mail of that id, or none: it may have been cleared a moment ago.
+    /// The mail of that id; `None` if there is none: it may have just been cleared.
     pub fn get(&self, id: &str) -> anyhow::Result<Option<Message>> {
-        // Ids are file names that we made: nothing else is looked up.
+        // Ids are file names that we made: no other name is looked up.
         if !id.bytes().all(|b| b.is_ascii_digit() || b == b'-') {
             return Ok(None);
         }
@@ -74,7 +74,7 @@ impl Store {
         Ok(())
     }
 
-    /// The newest first.
+    /// All ids, the newest first.
     fn ids(&self) -> anyhow::Result<Vec<String>> {
         let mut ids = Vec::new();
         for entry in fs::read_dir(&self.0)? {

@@ -1,10 +1,10 @@
-//! The account that the server runs under. PostgreSQL refuses root, so root lends it `postgres`
-//! or `nobody`, and keeps its files where that account can reach them.
+//! The account that the server runs under. PostgreSQL refuses root: root runs it as `postgres` or `nobody`, and keeps its
+//! files where that account can reach them.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A command that runs under the server's account, deaf to the caller's PostgreSQL settings.
+/// A command that runs under the server's account, without the caller's PostgreSQL settings.
 pub(super) fn command(program: &Path) -> Command {
     let mut command = Command::new(program);
     for name in ["PGDATA", "PGHOST", "PGPORT", "PGUSER", "PGOPTIONS"] {
@@ -19,7 +19,7 @@ pub(super) fn command(program: &Path) -> Command {
     command
 }
 
-/// Makes `dir` the server's own: nobody else reads it.
+/// Makes `dir` the server's own: no other account can read it.
 pub(super) fn give(dir: &Path) -> std::io::Result<()> {
     #[cfg(unix)]
     {
@@ -66,7 +66,7 @@ mod unix {
         pub gid: u32,
     }
 
-    /// The account that root lends to the server; none for an ordinary user.
+    /// The account under which root runs the server; `None` for an ordinary user.
     pub fn lent() -> Option<Account> {
         if !rustix::process::geteuid().is_root() {
             return None;
@@ -101,7 +101,7 @@ mod unix {
         }
         let base = Path::new("/var/tmp/erp-dev");
         fs::create_dir_all(base).with_context(|| format!("cannot create {}", base.display()))?;
-        // Anyone may create a folder there: only root's own is trusted.
+        // Anyone may create a folder there: only one that belongs to root is trusted.
         ensure!(fs::metadata(base)?.uid() == 0, "{} does not belong to root", base.display());
         let name: String = dir
             .display()

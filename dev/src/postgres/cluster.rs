@@ -13,14 +13,14 @@ use super::{Config, GUARD_COMMAND, account, find};
 
 const START_LIMIT: Duration = Duration::from_mins(1);
 
-/// A log beyond this size is begun anew at the next start.
+/// A log beyond this size is removed at the next start.
 const LOG_LIMIT: u64 = 10 << 20;
 
 #[derive(Debug)]
 pub(super) struct Home(PathBuf);
 
 impl Home {
-    /// The home of the cluster wanted at `dir`, which exists after this call.
+    /// Opens the home of the cluster for `dir`, and creates its folder.
     pub fn open(dir: &Path) -> anyhow::Result<Home> {
         let dir = account::reachable(&std::path::absolute(dir)?)?;
         fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
@@ -53,13 +53,13 @@ impl Home {
             .with_context(|| format!("cannot open {}", path.display()))
     }
 
-    /// The version that made the data, when there are any.
+    /// The PostgreSQL version that made the data, if there are any.
     pub fn major_version(&self) -> Option<u32> {
         fs::read_to_string(self.data().join("PG_VERSION")).ok()?.trim().parse().ok()
     }
 
-    /// The port of the server when it runs under a guard. One whose guard was killed would
-    /// outlive us all: it is stopped first.
+    /// The port of the server if it is ready under a guard. A server whose guard was killed would never be stopped: it is
+    /// stopped here.
     pub fn running(&self) -> anyhow::Result<Option<u16>> {
         let Some(server) = self.postmaster() else { return Ok(None) };
         if !server.ready || !speaks_postgres(server.port) {
@@ -78,8 +78,8 @@ impl Home {
         parse_pid_file(&fs::read_to_string(self.data().join("postmaster.pid")).ok()?)
     }
 
-    /// Creates the data folder unless it exists: beside its place, then renamed, so that an
-    /// interrupted `initdb` leaves nothing that looks like a cluster.
+    /// Creates the data folder unless it exists: under another name, then renamed, so that an interrupted `initdb` leaves
+    /// nothing that looks like a cluster.
     pub fn create(&self, bin_dir: &Path, durable: bool) -> anyhow::Result<()> {
         if self.major_version().is_some() {
             return Ok(());
@@ -173,7 +173,7 @@ fn settings(port: u16, durable: bool) -> Vec<String> {
             "min_wal_size=8MB",
             "shared_buffers=64MB",
             "jit=off",
-            // No answer may hang on it: here it is one that no answer is right by.
+            // No result may depend on it: with this zone, one that does comes out wrong.
             "timezone=Pacific/Chatham",
         ];
         settings.extend(fast.map(str::to_owned));
@@ -195,8 +195,8 @@ fn parse_pid_file(text: &str) -> Option<Postmaster> {
     })
 }
 
-/// Whether what listens there is PostgreSQL and not another program on a port that was its own:
-/// to the question whether it speaks TLS it answers `S` or `N`.
+/// Whether PostgreSQL listens there, and not another program on a port that was its own: PostgreSQL answers a request for
+/// TLS with `S` or `N`.
 fn speaks_postgres(port: u16) -> bool {
     const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
     let address = ([127, 0, 0, 1], port).into();

@@ -18,8 +18,7 @@ const EXTENSIONS: [&str; 3] = ["hstore.control", "pg_trgm.control", "pgcrypto.co
 /// The folder of `postgres` and `initdb`. An existing cluster can only be opened by the `major`
 /// version that made it, so that one is looked for when given.
 ///
-/// `ERP_DEV_PG_BIN` names the folder outright; `ERP_DEV_PG_FALLBACK` (`npm` or `pypi`) passes over
-/// everything installed.
+/// `ERP_DEV_PG_BIN` names the folder itself; `ERP_DEV_PG_FALLBACK` (`npm` or `pypi`) skips everything that is installed.
 pub(super) fn bin_dir(major: Option<u32>, cache: Option<&Path>) -> anyhow::Result<PathBuf> {
     if let Some(dir) = std::env::var_os("ERP_DEV_PG_BIN").map(PathBuf::from) {
         ensure!(

@@ -1,6 +1,5 @@
-//! The guard: a small process between us and the server. It holds a pipe from the process that
-//! started it; the kernel closes that pipe even when the process is killed, and the guard then
-//! stops the server, unless others still use it.
+//! The guard: a small process between us and the server. It reads a pipe from the process that started it; the kernel
+//! closes that pipe even when the process is killed, and the guard then stops the server, unless others still use it.
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
@@ -33,7 +32,7 @@ pub async fn guard_main(args: &[OsString]) -> anyhow::Result<()> {
     let linger = linger.to_str().and_then(|ms| ms.parse().ok()).map(Duration::from_millis);
     let linger = linger.context("the linger is not a number")?;
 
-    // Held until this process ends: says that the server is looked after.
+    // Held until this process ends: it says that the server has a guard.
     let guard = home.lock_file("guard")?;
     guard.lock()?;
     let mut server = Server::start(&bin_dir, &home, settings)?;
@@ -68,7 +67,7 @@ fn stop_and_release(server: Server, users: File) -> anyhow::Result<()> {
     stopped
 }
 
-/// Resolves when standard input ends, which is when the parent does.
+/// Resolves when standard input ends: the parent has ended, or has dropped its [`Postgres`](super::Postgres).
 fn end_of_input() -> oneshot::Receiver<()> {
     let (tell, told) = oneshot::channel();
     std::thread::spawn(move || {
@@ -78,7 +77,7 @@ fn end_of_input() -> oneshot::Receiver<()> {
     told
 }
 
-/// Resolves when the guard itself is asked to end, as at the shutdown of the machine.
+/// Resolves when the guard itself is told to end, as at the shutdown of the machine.
 fn told_to_stop() -> io::Result<std::pin::Pin<Box<dyn Future<Output = ()>>>> {
     #[cfg(unix)]
     {
@@ -104,7 +103,7 @@ impl Server {
         let log = OpenOptions::new().create(true).append(true).open(home.log())?;
         let data = home.data();
         let mut command = if cfg!(windows) {
-            // `postgres.exe` refuses administrators; `pg_ctl` sheds their rights first.
+            // `postgres.exe` refuses administrators; `pg_ctl` drops their rights first.
             let quoted: Vec<_> = settings.iter().map(|s| s.to_string_lossy()).collect();
             let mut command = account::command(&find::program(bin_dir, "pg_ctl"));
             command.arg("start").arg("-D").arg(&data).arg("-o").arg(quoted.join(" "));
@@ -121,7 +120,7 @@ impl Server {
 
     fn has_ended(&mut self) -> io::Result<bool> {
         let ended = self.process.try_wait()?.is_some();
-        // There the child is `pg_ctl`, which ends when the server is up.
+        // On Windows the child is `pg_ctl`, which ends when the server is up.
         Ok(ended && !(cfg!(windows) && self.data.join("postmaster.pid").exists()))
     }
 

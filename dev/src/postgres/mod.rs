@@ -1,5 +1,5 @@
-//! A private PostgreSQL cluster for a machine that has none running: found or fetched, created,
-//! started under a guard, and gone as soon as the last process that uses it is gone.
+//! A private PostgreSQL cluster for a machine that has none running: found or fetched, created, started under a guard, and
+//! stopped after the last process that uses it.
 
 mod account;
 mod cluster;
@@ -30,20 +30,20 @@ pub struct Config {
     /// Folder of the cluster: data, log and locks. All processes that name the same folder share
     /// one server.
     pub dir: PathBuf,
-    /// The port, or any free one. A server that already runs keeps the port it has.
+    /// The port; `None`: any free one. A server that already runs keeps the port it has.
     pub port: Option<u16>,
     /// Whether a commit survives a power cut. `false` is for data that may be thrown away.
     pub durable: bool,
-    /// Gives the executable that becomes the guard; asked only when a server must be started.
+    /// Returns the executable that becomes the guard; called only when a server must be started.
     pub guard: fn() -> anyhow::Result<PathBuf>,
-    /// How long the server stays up after its last user, so that the next one finds it warm.
+    /// How long the server stays up after its last user, so that the next user does not have to start it.
     pub linger: Duration,
     /// Where a PostgreSQL fetched through npm or pip is kept: the user's cache folder by default.
     pub cache_dir: Option<PathBuf>,
 }
 
 impl Config {
-    /// A cluster for data that matter, guarded by this very program and stopped with it.
+    /// A cluster for data that matter, guarded by this program itself and stopped with it.
     #[must_use]
     pub fn durable(dir: impl Into<PathBuf>) -> Config {
         Config {
@@ -57,16 +57,16 @@ impl Config {
     }
 }
 
-/// One user of a running cluster. While any process holds one the server stays up; the guard
-/// stops it after the last one, even when that process was killed.
+/// One user of a running cluster. The server stays up while any process holds one; the guard stops it after the last one,
+/// even when that process was killed.
 #[derive(Debug)]
 pub struct Postgres {
     port: u16,
     home: Home,
     linger: Duration,
-    /// Shared lock: what makes this process a user.
+    /// A shared lock, which makes this process a user.
     user: File,
-    /// Present in the process that started the server; the guard waits for the end of this input.
+    /// Only in the process that started the server; the guard waits for the end of this input.
     guard: Option<(Child, ChildStdin)>,
 }
 
@@ -75,8 +75,8 @@ impl Postgres {
     /// accepts connections. Several processes may call it at once: one of them does the work.
     pub fn start(config: &Config) -> anyhow::Result<Postgres> {
         let home = Home::open(&config.dir)?;
-        // A user first: this waits for a guard that is just stopping the server, and keeps the
-        // one that we may find from stopping it.
+        // Become a user first: this waits for a guard that is just stopping the server, and keeps a guard that we find from
+        // stopping it.
         let user = home.lock_file("users")?;
         user.lock_shared()?;
         let starting = home.lock_file("start")?;
@@ -88,7 +88,7 @@ impl Postgres {
         Ok(Postgres { port, home, linger: config.linger, user, guard })
     }
 
-    /// Where `database` answers, for sqlx and psql alike.
+    /// The URL of `database`, for sqlx and psql alike.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{database}?sslmode=disable", self.port)
@@ -100,7 +100,7 @@ impl Postgres {
         self.port
     }
 
-    /// The folder in use: not the one asked for when the server's account cannot reach that one.
+    /// The folder in use: another one than asked for when the server's account cannot reach that.
     #[must_use]
     pub fn dir(&self) -> &std::path::Path {
         self.home.path()
@@ -115,7 +115,7 @@ impl Drop for Postgres {
         drop(stdin); // end of input: the guard may stop the server
         if alone && self.linger.is_zero() {
             let begun = Instant::now();
-            // Bounded: a newcomer in this very moment keeps the guard, and the server, alive.
+            // Bounded: a new user at this moment keeps the guard, and the server, alive.
             while matches!(guard.try_wait(), Ok(None)) && begun.elapsed() < STOP_LIMIT {
                 std::thread::sleep(Duration::from_millis(5));
             }
@@ -135,7 +135,7 @@ fn launch(home: &Home, config: &Config) -> anyhow::Result<(u16, (Child, ChildStd
         attempts += 1;
         match home.spawn(&guard, &bin_dir, port, config) {
             Ok(guard) => return Ok((port, guard)),
-            // Between the choice of a free port and its use another program may take it.
+            // Another program may take the free port before the server does.
             Err(_) if config.port.is_none() && attempts < 3 => {}
             Err(error) => return Err(error),
         }

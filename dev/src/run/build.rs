@@ -26,7 +26,7 @@ pub async fn programs(bin_dir: Option<&Path>, release: bool) -> anyhow::Result<P
         return Ok(Programs { api: program("erp-api"), worker: program("erp-worker") });
     }
     let mut command = Command::from(cargo());
-    // The whole workspace, as cargo's other commands, to share their builds of the dependencies.
+    // The whole workspace, like cargo's other commands, to share their builds of the dependencies.
     command.args(["build", "--workspace", "--bins"]);
     if cfg!(windows) {
         command.args(["--exclude", "erp-dev"]); // a program that runs cannot be replaced there
@@ -45,7 +45,7 @@ pub async fn programs(bin_dir: Option<&Path>, release: bool) -> anyhow::Result<P
     Ok(Programs { api: find("erp-api")?, worker: find("erp-worker")? })
 }
 
-/// A build that runs: given up, as by Ctrl-C, it ends with all its compilers.
+/// A running build. Dropped before it has ended, as by Ctrl-C, it is told to end with all its compilers.
 struct Running(Option<u32>);
 
 impl Drop for Running {
@@ -57,7 +57,7 @@ impl Drop for Running {
     }
 }
 
-/// Cargo writes one line of JSON per thing it built.
+/// The executable `name` among cargo's messages, which are one line of JSON per thing that it built.
 fn executable(messages: &[u8], name: &str) -> Option<PathBuf> {
     messages.split(|byte| *byte == b'\n').find_map(|line| {
         let message: Value = serde_json::from_slice(line).ok()?;

@@ -1,4 +1,4 @@
-//! All that `cargo dev` has started, and the order in which it ends.
+//! Everything that `cargo dev` has started, and the order in which it ends.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,7 +15,7 @@ use super::stop::Signals;
 use crate::MailSink;
 
 pub(super) struct Fleet {
-    /// Stopped after the programs: their last mails still arrive.
+    /// Stopped after the programs, so that their last mails still arrive.
     pub mail: Option<MailSink>,
     /// Stopped last.
     pub database: Option<Database>,
@@ -44,7 +44,7 @@ impl Default for Fleet {
 }
 
 impl Fleet {
-    /// Starts a program, and again whenever it dies, until [`stop`](Self::stop).
+    /// Starts a program, and starts it again whenever it dies, until [`stop`](Self::stop).
     pub fn start(&mut self, name: &str, path: &Path, environment: &Environment, logs: &Path) {
         let program = Program {
             name: name.into(),
@@ -56,12 +56,12 @@ impl Fleet {
         self.programs.spawn(program.supervise(self.tell.clone(), self.phase.subscribe()));
     }
 
-    /// The way to start programs again, of those that were started so far.
+    /// A handle that restarts the programs that were started so far.
     pub fn restarts(&self) -> Restarts {
         self.restarts.clone()
     }
 
-    /// Returns when a program has died; the ones started meanwhile are noted.
+    /// Returns when a program has died; records the ones that started meanwhile.
     pub async fn first_death(&mut self) -> anyhow::Error {
         loop {
             let (name, became) = self.next_news().await;
@@ -71,9 +71,9 @@ impl Fleet {
         }
     }
 
-    /// Returns when the processes are others than before.
+    /// Returns when a program runs in a new process.
     pub async fn changed(&mut self) {
-        // A death is followed by a start; until then the old facts are the best there are.
+        // A start follows a death; until then the old facts are the best there are.
         while self.next_news().await.1.is_err() {}
     }
 
@@ -87,13 +87,13 @@ impl Fleet {
         (name, became)
     }
 
-    /// The process ids of the programs whose name begins so, separated by commas.
+    /// The process ids of the programs whose name begins with `prefix`, separated by commas.
     pub fn pids(&self, prefix: &str) -> String {
         let pids = self.pids.iter().filter(|(name, _)| name.starts_with(prefix));
         pids.map(|(_, pid)| pid.to_string()).collect::<Vec<_>>().join(",")
     }
 
-    /// Ends everything in order; a signal meanwhile makes short work of it. Whether anything ran.
+    /// Ends everything in order; after a signal meanwhile, the programs are killed. Returns whether anything ran.
     pub async fn stop(mut self, signals: &mut Signals) -> bool {
         let ran = self.database.is_some();
         self.phase.send_replace(Phase::Stop);
@@ -115,7 +115,7 @@ impl Fleet {
     }
 }
 
-/// Starts programs again that run.
+/// Restarts running programs.
 #[derive(Clone, Default)]
 pub(super) struct Restarts(BTreeMap<String, Arc<Notify>>);
 
@@ -124,7 +124,7 @@ impl Restarts {
         self.0.entry(name.to_owned()).or_default().clone()
     }
 
-    /// Asks each program whose name begins so to stop in order, and starts it again from the file that is there now.
+    /// Asks each program whose name begins with `prefix` to stop in order, and starts it again from its file as it is now.
     pub fn restart(&self, prefix: &str) {
         let named = self.0.iter().filter(|(name, _)| name.starts_with(prefix));
         named.for_each(|(_, restart)| restart.notify_one());

@@ -10,12 +10,12 @@ use uuid::Uuid;
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
-    /// Held as long as we run: a folder has one `cargo dev`.
+    /// Held as long as we run: a folder has only one `cargo dev`.
     _lock: File,
 }
 
 impl Folder {
-    /// Creates the folder unless it is there, and takes it.
+    /// Creates the folder unless it exists, and locks it.
     pub fn open(dir: &Path) -> anyhow::Result<Folder> {
         let path = std::path::absolute(dir)?;
         for part in ["", "logs", "uploads"] {
@@ -32,7 +32,7 @@ impl Folder {
             path.display()
         );
         let folder = Folder { path, _lock: lock };
-        folder.remove_env(); // of one that was killed
+        folder.remove_env(); // left by one that was killed
         Ok(folder)
     }
 
@@ -61,7 +61,7 @@ impl Folder {
         Ok(secret)
     }
 
-    /// Tells scripts that all is up and where. Whoever reads the file reads all of it.
+    /// Tells scripts that everything is up, and where. A reader sees the whole file or none.
     pub fn write_env(&self, facts: &[(&str, String)]) -> anyhow::Result<()> {
         let lines = facts.iter().map(|(key, value)| format!("{key}={}", shell_word(value)));
         let text = lines.collect::<Vec<_>>().join("\n") + "\n";
@@ -70,7 +70,7 @@ impl Folder {
         fs::rename(part, self.join("env")).context("cannot write the env file")
     }
 
-    /// Says that nothing is up any more.
+    /// Tells scripts that nothing is up any more.
     pub fn remove_env(&self) {
         let _ = fs::remove_file(self.join("env"));
     }

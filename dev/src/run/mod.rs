@@ -61,8 +61,8 @@ pub struct Options {
 /// Variables of the processes that we start.
 pub type Environment = BTreeMap<&'static str, String>;
 
-/// Runs everything until it is told to stop, then stops it. When this returns no process is left
-/// and all data are in the folder.
+/// Runs everything until it is told to stop, then stops it. When this returns, no process that it started is left, and
+/// everything that it keeps is in the folder.
 pub async fn run(options: &Options) -> anyhow::Result<()> {
     let mut stop = stop::Signals::listen()?;
     let folder = Folder::open(&options.dir)?;
@@ -92,7 +92,7 @@ async fn start_and_watch(
     let pages = mail.router();
     fleet.mail = Some(mail);
 
-    // In this order: the guard of the database is this very program, which the build may replace.
+    // In this order: the guard of the database is this same program, which the build may replace.
     let database = database::open(folder.join("postgres")).await?;
     stages.done("PostgreSQL runs, its schema is up to date");
     let programs = build::programs(options.bin_dir.as_deref(), options.release).await?;
@@ -150,7 +150,7 @@ fn environment(
         ("SMTP_TLS", "none".to_owned()),
         ("EMAILS_FROM_EMAIL", "erp@mif-maroc.example".to_owned()),
         ("UPLOAD_DIRECTORY", folder.join("uploads").display().to_string()),
-        // Empty is unset: what the user's shell or `.env` holds for another system must not leak into this one.
+        // An empty value counts as unset: what the user's shell or `.env` holds for another system must not apply here.
         ("UPLOAD_URL", String::new()),
         ("SMTP_USER", String::new()),
         ("SMTP_PASSWORD", String::new()),
@@ -160,22 +160,22 @@ fn environment(
         ("DATABASE_URL_FILE", String::new()),
         ("SMTP_PASSWORD_FILE", String::new()),
         ("WORKER_QUEUES", String::new()),
-        // Several on one machine: each on a port of its own, which it logs.
+        // Several workers run on one machine: each takes a free port, which it logs.
         ("WORKER_BIND_ADDR", ports::local(0).to_string()),
         ("ENABLE_SCHEDULER", String::new()),
         ("FRONTEND_URL", "http://localhost:3000".to_owned()),
         ("PUBLIC_URL", format!("http://127.0.0.1:{port}")),
-        // Who tries things out looks at the mailbox at once.
+        // Short: people who try things out look at the mailbox at once.
         ("EMAILS_GROUP_SECONDS", "10".to_owned()),
         ("SLA_HOURS", String::new()),
         ("LOG_FORMAT", "text".to_owned()),
         ("NO_COLOR", if std::io::stdout().is_terminal() { "" } else { "1" }.to_owned()),
-        // Should we be killed, the end of their input tells them.
+        // If we are killed, the end of their input tells them to stop.
         ("ERP_STOP_ON_STDIN_EOF", "1".to_owned()),
     ]))
 }
 
-/// What one needs to know to use what runs.
+/// The facts that one needs to use what runs.
 struct Facts {
     api_url: String,
     mail_url: String,

@@ -1,4 +1,4 @@
-//! Ports on 127.0.0.1: free ones, and a clear word when they are not.
+//! Ports on 127.0.0.1: takes free ones, and explains what to do when one is not free.
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -6,19 +6,19 @@ use std::net::{Ipv4Addr, SocketAddr};
 use anyhow::anyhow;
 use tokio::net::TcpListener;
 
-/// That port of this machine, for programs of this machine only.
+/// The address of that port, for programs of this machine only.
 pub(super) fn local(port: u16) -> SocketAddr {
     (Ipv4Addr::LOCALHOST, port).into()
 }
 
-/// The port to use for what `option` sets: the one asked for when it is free, any for 0.
+/// The port to use for what `option` sets: the one asked for if it is free, any free one for 0.
 pub(super) fn choose(option: &str, port: u16) -> anyhow::Result<u16> {
     let listener =
         std::net::TcpListener::bind(local(port)).map_err(|e| explain(option, port, &e))?;
     Ok(listener.local_addr()?.port())
 }
 
-/// Takes that port.
+/// Listens on that port.
 pub(super) async fn listen(option: &str, port: u16) -> anyhow::Result<TcpListener> {
     TcpListener::bind(local(port)).await.map_err(|e| explain(option, port, &e))
 }

@@ -20,7 +20,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(30);
 const FIRST_DELAY: Duration = Duration::from_millis(500);
 const LONGEST_DELAY: Duration = Duration::from_secs(15);
 
-/// What becomes of a program: its process, or the reason why there is none.
+/// The name of a program, with its process id or the reason why it has no process.
 pub(super) type News = (String, Result<u32, String>);
 
 /// How far the stop has gone; each step includes the ones before.
@@ -38,21 +38,21 @@ pub(super) struct Program {
     pub path: PathBuf,
     pub environment: Environment,
     pub log: PathBuf,
-    /// Rung when another version of it is to run.
+    /// Notified when a new version of it is to run.
     pub restart: Arc<Notify>,
 }
 
 /// Why a process ended.
 enum End {
     Told,
-    /// Told so, in order to be started again.
+    /// Told to stop, in order to be started again.
     Restart,
     /// By itself, for this reason.
     Death(String),
 }
 
 impl Program {
-    /// Keeps the program running until `phase` says otherwise; its process is gone afterwards.
+    /// Keeps the program running until `phase` says otherwise; when this returns, its process is gone.
     pub async fn supervise(
         self,
         news: mpsc::UnboundedSender<News>,
@@ -111,14 +111,14 @@ impl Program {
         Ok((child, output))
     }
 
-    /// Waits for the end of the process, and brings it about when told to.
+    /// Waits for the end of the process, and ends it when told to.
     async fn attend(
         &self,
         mut child: Child,
         mut output: JoinSet<()>,
         phase: &mut watch::Receiver<Phase>,
     ) -> End {
-        let stdin = child.stdin.take(); // open as long as we live
+        let stdin = child.stdin.take(); // held: its end would ask the process to stop
         let ended = tokio::select! {
             status = child.wait() => End::Death(match status {
                 Ok(status) => format!("ended ({status})"),
@@ -143,7 +143,7 @@ impl Program {
         }
         #[cfg(unix)]
         drop(stdin);
-        // Its last words; a process of its own may hold the pipe open for longer.
+        // Its last output; a process that it started may hold the pipe open for longer.
         let _ = tokio::time::timeout(Duration::from_secs(1), async {
             while output.join_next().await.is_some() {}
         })
@@ -165,7 +165,7 @@ pub(super) fn pid(id: u32) -> Option<rustix::process::Pid> {
     rustix::process::Pid::from_raw(i32::try_from(id).ok()?)
 }
 
-/// There is no such signal: the end of input, which follows, is the request.
+/// There is no such signal here: the end of input, which follows, is the request.
 #[cfg(not(unix))]
 fn ask_to_stop(_: &Child) {}
 
@@ -181,7 +181,7 @@ async fn copy(stream: impl AsyncRead + Unpin, name: String, log: Arc<Mutex<File>
     }
 }
 
-/// Prints a line whole. A terminal that went away is no reason to stop.
+/// Prints a whole line. A terminal that is closed is no reason to stop.
 pub(super) fn print_line(line: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 }

@@ -1,4 +1,4 @@
-//! Whether the API is ready for requests.
+//! Waits until the API is ready for requests.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 const LIMIT: Duration = Duration::from_mins(1);
 const ASK_EVERY: Duration = Duration::from_millis(50);
 
-/// Returns as soon as `GET /ready` answers 200.
+/// Returns as soon as `GET /ready` answers 200, and with an error after a minute.
 pub(super) async fn wait(api: SocketAddr) -> anyhow::Result<()> {
     let asking = async {
         while !is_ready(api).await.unwrap_or(false) {
@@ -23,7 +23,7 @@ pub(super) async fn wait(api: SocketAddr) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One request, by hand: it is all that we ever ask.
+/// Sends a request by hand: this is the only one, so no client is needed.
 async fn is_ready(api: SocketAddr) -> std::io::Result<bool> {
     let mut stream = TcpStream::connect(api).await?;
     stream.write_all(format!("GET /ready HTTP/1.0\r\nHost: {api}\r\n\r\n").as_bytes()).await?;

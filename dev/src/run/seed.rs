@@ -10,8 +10,8 @@ pub use crate::demo::{Account, Accounts};
 
 /// Fills an empty database; leaves one that was filled before as it is.
 ///
-/// The programs of this start will run with `environment` over that of this process, so a
-/// configuration made from both finds the same database, files and secret.
+/// The programs will run with `environment` over the variables of this process, so a configuration made from both finds the
+/// same database, files and secret.
 pub(super) async fn seed(
     database_url: &str,
     environment: &Environment,

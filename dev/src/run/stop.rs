@@ -7,7 +7,7 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// From here on none of them kills this process.
+    /// Listens: from now on none of these signals kills this process.
     pub fn listen() -> anyhow::Result<Signals> {
         #[cfg(unix)]
         {
@@ -20,7 +20,7 @@ impl Signals {
         Ok(Signals {})
     }
 
-    /// The next of them.
+    /// Waits for the next signal.
     pub async fn received(&mut self) {
         #[cfg(unix)]
         {

@@ -1,4 +1,4 @@
-//! `--watch`: what changes is built anew, and what came out of it differently is started again.
+//! `--watch`: builds what changes, and restarts the programs that came out different.
 
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
@@ -13,16 +13,18 @@ use super::fleet::Restarts;
 use super::{Environment, Options, build, program};
 use crate::cargo::workspace;
 
-/// An editor writes several files, or one in several steps: built is what they are when nothing more comes.
+/// Editors write several files, or one in several steps: a build begins when no change has come for so long.
 const QUIET: Duration = Duration::from_millis(300);
 
-/// What the two programs are made of, beside [`FILES`].
-const FOLDERS: [&str; 7] = ["api", "core", "worker", "migrations", "templates", "static", ".sqlx"];
-/// In the folder of the workspace, which holds much else. Editors put a new file in the place of the old one: watched is the folder.
+/// The folders whose changes start a build, beside [`FILES`].
+const FOLDERS: [&str; 8] =
+    ["api", "core", "queue", "worker", "migrations", "templates", "static", ".sqlx"];
+/// Files in the folder of the workspace, which holds much else. Editors replace a file by a new one, so the folder is
+/// watched.
 const FILES: [&str; 2] = ["Cargo.toml", "Cargo.lock"];
 
-/// For ever: waits for a change, builds, brings the schema up to date, and starts again what is not what it was. A build
-/// that fails leaves everything as it runs.
+/// Runs without end: waits for a change, builds, migrates the schema if `erp-api` has changed, and restarts the programs
+/// that have changed. A build or migration that fails leaves everything running as it is.
 pub(super) async fn watch(
     options: &Options,
     programs: &build::Programs,
@@ -56,7 +58,7 @@ pub(super) async fn watch(
     }
 }
 
-/// The migrations of the program that was just built: ours are those of when `cargo dev` began.
+/// Runs the migrations of the program that was just built: our own are from the start of `cargo dev`.
 async fn migrate(api: &Path, environment: &Environment) -> anyhow::Result<()> {
     let mut command = Command::new(api);
     let done = command.arg("migrate").envs(environment).kill_on_drop(true).output().await?;
@@ -68,7 +70,7 @@ async fn migrate(api: &Path, environment: &Environment) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Tells one build of a program from another.
+/// Tells one build of a program from another, by time and size.
 struct Versions {
     api: Option<(SystemTime, u64)>,
     worker: Option<(SystemTime, u64)>,
@@ -84,7 +86,8 @@ impl Versions {
     }
 }
 
-/// Whether something was written that may be a source. What is read is not, nor what else lies beside the workspace's own files.
+/// Whether an event may have changed a source. A read has not; nor has a change of a file in the folder of the workspace
+/// that is none of [`FILES`].
 fn matters(event: &Event) -> bool {
     let is_source = |path: &PathBuf| {
         path.parent() != Some(workspace())
@@ -102,10 +105,10 @@ struct Changes {
 
 impl Changes {
     fn of(options: &Options) -> anyhow::Result<Self> {
-        // One that is not taken yet tells as much as many.
+        // One pending message tells as much as many.
         let (tell, changes) = mpsc::channel(1);
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-            // An error may hide a change: cargo knows whether there is one.
+            // An error may hide a change: cargo finds out whether there is one.
             if !event.is_ok_and(|event| !matters(&event)) {
                 let _ = tell.try_send(());
             }
@@ -126,7 +129,7 @@ impl Changes {
         Ok(Self { changes, _watcher: watcher })
     }
 
-    /// Returns when something has changed, and nothing has for a moment.
+    /// Returns after a change, when no other has come for [`QUIET`].
     async fn next(&mut self) {
         if self.changes.recv().await.is_none() {
             return std::future::pending().await; // the watcher, which we hold, has the sender

@@ -1,4 +1,4 @@
-//! Small files that ask for a lot of memory or time of whoever reads them.
+//! Small files that make a naive reader take much memory or time.
 
 use std::io::{Cursor, Write as _};
 
@@ -9,11 +9,12 @@ use super::{gif, webp, xlsx};
 
 const MIB: usize = 1 << 20;
 
-/// Files that nothing good can be made of, with names: each a few hundred KiB at most, and hundreds of MiB to a naive reader.
+/// Files that cannot be decoded, with names. Each has less than 8 MB, most have less than 1 MB; a naive reader needs
+/// hundreds of MiB or much time for them.
 #[must_use]
 pub fn hostile() -> Vec<(&'static str, Vec<u8>)> {
     let zeros = deflated(600 * MIB);
-    // Readers take a stream without zlib's head and checksum too.
+    // Readers also take a stream without zlib's header and checksum.
     let raw = &zeros[2..zeros.len() - 4];
     let twice = {
         let mut out = ZlibEncoder::new(Vec::new(), Compression::best());
@@ -123,7 +124,7 @@ fn liar() -> Vec<u8> {
         sure(zip.write_all(&piece));
     }
     let mut out = sure(zip.finish()).into_inner();
-    // Where its two headers have their names, and before that their sizes.
+    // The offsets of the name and of the size in its two headers.
     for (head, name_at, size_at) in [(b"PK\x03\x04", 30, 22), (b"PK\x01\x02", 46, 24)] {
         let is_it = |at: &usize| {
             out[*at..].starts_with(head)
@@ -136,7 +137,7 @@ fn liar() -> Vec<u8> {
     out
 }
 
-/// So many zeros, by zlib.
+/// So many zeros, compressed by zlib.
 fn deflated(len: usize) -> Vec<u8> {
     let piece = vec![0; MIB];
     let mut out = ZlibEncoder::new(Vec::new(), Compression::new(6));
@@ -149,7 +150,7 @@ fn deflated(len: usize) -> Vec<u8> {
     sure(out.finish())
 }
 
-/// Memory takes all that is written here.
+/// For writes to memory, which do not fail.
 fn sure<T, E: std::fmt::Debug>(result: Result<T, E>) -> T {
     result.expect("a sample fits its format")
 }

@@ -56,7 +56,7 @@ pub fn xlsx(rows: &[Vec<&str>]) -> Vec<u8> {
     )
 }
 
-/// Zips the parts with what makes a package of them; `main` is the first one opened.
+/// Zips the parts together with those that make a package of them; `main` is the part that is opened first.
 fn package(main: &str, kind: &str, parts: &[(&str, String)]) -> Vec<u8> {
     let media = "application/vnd.openxmlformats-officedocument";
     let worksheet = format!(
@@ -72,7 +72,7 @@ fn package(main: &str, kind: &str, parts: &[(&str, String)]) -> Vec<u8> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     let first = [("[Content_Types].xml", types), ("_rels/.rels", relations)];
     for (name, xml) in first.iter().chain(parts) {
-        // No date: the same document gives the same bytes.
+        // A fixed date: the same document gives the same bytes.
         let options = SimpleFileOptions::default().last_modified_time(zip::DateTime::default());
         zip.start_file(*name, options).expect("the names are ours");
         zip.write_all(format!("{XML}\n{xml}").as_bytes()).expect("memory takes it");

@@ -43,7 +43,7 @@ pub fn pdf(pages: u32, lines: &[&str]) -> Vec<u8> {
     assemble(&objects)
 }
 
-/// Latin-1 as `WinAnsiEncoding` has it; what it has not becomes `?`.
+/// The Latin-1 byte, as in `WinAnsiEncoding`; a character that it does not have becomes `?`.
 fn escaped(c: char) -> impl Iterator<Item = u8> {
     let escape = matches!(c, '(' | ')' | '\\').then_some(b'\\');
     let byte = u8::try_from(c).ok().filter(|&byte| byte >= 0x20).unwrap_or(b'?');

@@ -1,5 +1,5 @@
-//! Pictures of an invented workshop: quick to draw, and plainly upright or not.
-//! JPEGs can carry all that a phone puts into them.
+//! Pictures of an invented workshop: quick to draw, and one sees at once whether they are upright. JPEGs can carry
+//! everything that a phone writes into them.
 
 use std::io::{Cursor, Write as _};
 
@@ -65,15 +65,15 @@ fn encode_jpeg(picture: &DynamicImage) -> Vec<u8> {
     out
 }
 
-/// A JPEG as from a phone held in the way of EXIF `orientation` (1 to 8): the stored pixels are
-/// turned, and seen upright the picture is `width` by `height`. It carries EXIF with a GPS position
-/// (Casablanca) and a maker's note, XMP, IPTC, a comment, and a second picture after its end.
+/// A JPEG as from a phone with EXIF `orientation` (1 to 8): the stored pixels are turned, and upright the picture is
+/// `width` by `height`. It carries EXIF with a GPS position (Casablanca) and a maker's note, XMP, IPTC, a comment, and a
+/// second picture after its end.
 #[must_use]
 pub fn jpeg_with_gps(width: u32, height: u32, orientation: u8) -> Vec<u8> {
     use Orientation::{Rotate90, Rotate270};
     let mut picture = DynamicImage::from(scene(width, height, 7));
     let seen = Orientation::from_exif(orientation).unwrap_or(Orientation::NoTransforms);
-    // Quarter turns are undone by the other one; all else is undone by itself.
+    // A quarter turn is undone by the opposite one; everything else by itself.
     picture.apply_orientation(match seen {
         Rotate90 => Rotate270,
         Rotate270 => Rotate90,
@@ -82,7 +82,7 @@ pub fn jpeg_with_gps(width: u32, height: u32, orientation: u8) -> Vec<u8> {
     from_a_phone(&encode_jpeg(&picture), orientation)
 }
 
-/// A JPEG without metadata with all that a phone writes into it, and turned by it.
+/// Adds everything that a phone writes to a JPEG without metadata, with this orientation.
 #[must_use]
 pub fn from_a_phone(plain: &[u8], orientation: u8) -> Vec<u8> {
     let mut out = plain[..2].to_vec();
@@ -104,7 +104,7 @@ pub fn from_a_phone(plain: &[u8], orientation: u8) -> Vec<u8> {
     out
 }
 
-/// Memory takes all that is written here, and each format the sizes that samples have.
+/// For writes to memory, which do not fail, of sizes that each format allows.
 fn sure<T, E: std::fmt::Debug>(result: Result<T, E>) -> T {
     result.expect("a sample fits its format")
 }
@@ -183,7 +183,7 @@ pub fn webp(width: u32, height: u32, seed: u64) -> Vec<u8> {
     out
 }
 
-/// A GIF of `frames` frames, at least one, that begins again for ever when there are several.
+/// A GIF of `frames` frames, at least one, that repeats endlessly when there are several.
 #[must_use]
 pub fn gif(width: u32, height: u32, frames: u32) -> Vec<u8> {
     let mut out = Vec::new();

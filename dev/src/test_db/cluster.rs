@@ -1,5 +1,5 @@
-//! The cluster that all test processes of one target folder share: in memory where there is room,
-//! careless of power cuts, gone a few seconds after the last test.
+//! The cluster that all test processes of one target folder share: in memory where there is room, not durable, and stopped
+//! a few seconds after the last test.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
@@ -12,10 +12,10 @@ use tokio::sync::OnceCell;
 use super::template;
 use crate::postgres::{Config, GUARD_COMMAND, Postgres};
 
-/// Long enough for the next test process of a run to find the server warm.
+/// Long enough for the next test process of a run to find the server running.
 const LINGER: Duration = Duration::from_secs(3);
 
-/// The cluster with its template. Never dropped: its lock makes this process a user to its end.
+/// The cluster with its template. Never dropped: its lock makes this process a user until it ends.
 pub(super) async fn shared() -> anyhow::Result<&'static Postgres> {
     static CLUSTER: OnceCell<Postgres> = OnceCell::const_new();
     CLUSTER
@@ -27,7 +27,7 @@ pub(super) async fn shared() -> anyhow::Result<&'static Postgres> {
         .await
 }
 
-/// The cluster to share, for whatever may be thrown away.
+/// The configuration of the shared cluster, for data that may be thrown away.
 fn config() -> anyhow::Result<Config> {
     let target = target_dir()?;
     Ok(Config {
@@ -54,7 +54,7 @@ fn target_dir() -> anyhow::Result<PathBuf> {
 #[cfg(unix)]
 fn in_memory(target: &Path) -> Option<PathBuf> {
     use std::os::unix::fs::MetadataExt as _;
-    /// Some dozens of databases; a container often has 64 MB there, which is too little.
+    /// Room for some dozens of databases; a container often has 64 MB there, which is too little.
     const ROOM: u64 = 1 << 30;
     let free = rustix::fs::statvfs("/dev/shm").ok()?;
     if free.f_bavail.saturating_mul(free.f_frsize) < ROOM {
@@ -64,7 +64,7 @@ fn in_memory(target: &Path) -> Option<PathBuf> {
     target.hash(&mut hasher);
     let user = rustix::process::geteuid().as_raw();
     let dir = PathBuf::from(format!("/dev/shm/erp-dev-{user}-{:016x}", hasher.finish()));
-    // Anyone may create a folder there: only our own is used.
+    // Anyone may create a folder there: only one that belongs to our user is used.
     std::fs::create_dir_all(&dir).ok()?;
     (std::fs::metadata(&dir).ok()?.uid() == user).then_some(dir)
 }
@@ -74,8 +74,8 @@ fn in_memory(_: &Path) -> Option<PathBuf> {
     None
 }
 
-/// The `erp-dev` of this target folder, built when it is missing or from another time: cargo
-/// builds the programs of a package for that package's tests only.
+/// The `erp-dev` of this target folder, built when it is missing or of another version: cargo builds the programs of a
+/// package only for that package's own tests.
 fn guard_exe() -> anyhow::Result<PathBuf> {
     let exe = profile_dir()?.join(format!("erp-dev{}", std::env::consts::EXE_SUFFIX));
     if !understands_us(&exe) {
@@ -92,7 +92,7 @@ fn guard_exe() -> anyhow::Result<PathBuf> {
     Ok(exe)
 }
 
-/// Whether that program is there and takes the arguments that we would give it.
+/// Whether that program exists and takes the arguments that we would give it.
 fn understands_us(exe: &Path) -> bool {
     let question = Command::new(exe).args([GUARD_COMMAND, "version"]).output();
     question.is_ok_and(|answer| answer.stdout == crate::postgres::GUARD_VERSION.as_bytes())

@@ -1,5 +1,5 @@
-//! Databases for tests: a pool of them on one throw-away cluster, shared by every test process,
-//! each owned by one test at a time and given back as the migrations left it.
+//! Databases for tests: a pool of them on one throw-away cluster, shared by all test processes. One test at a time owns a
+//! database, which is reset to what the migrations left.
 
 mod cluster;
 mod template;
@@ -19,28 +19,28 @@ const SLOT_LOCK: i32 = 4712;
 
 const CONNECTIONS: u32 = 10;
 
-/// A database with every migration applied and nothing but what they put there, for one test.
+/// A database for one test, with every migration applied and only the rows that they wrote.
 ///
-/// It goes back to the pool when dropped, or when the process dies. Background work of the test
-/// that uses connections of its own must have ended by then.
+/// It goes back to the pool when dropped, or when the process dies. Background work of the test that uses connections of
+/// its own must have ended by then.
 #[derive(Debug)]
 pub struct TestDb {
     /// Up to ten connections; closed when this is dropped.
     pub pool: PgPool,
     url: String,
-    /// Its advisory lock owns the database: the server frees it with the connection.
+    /// Its advisory lock owns the database: the server releases it when the connection ends.
     _owner: PgConnection,
 }
 
 static RULES: LazyLock<()> =
     LazyLock::new(|| use_rules("2126a", zoneinfo::RULES_2025B).expect("a tree of zoneinfo"));
 
-/// This process reckons by these rules from now on, unless it has a later `version` already.
+/// From now on this process calculates by these rules of time zones, unless it has a later `version` already.
 pub fn use_rules(version: &str, morocco: zoneinfo::Changes) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     zoneinfo::write(folder.path(), version, morocco)?;
     let rules = Rules::of_folder(folder.path())?;
-    // Read while the tree is there; other zones are those of the program.
+    // Read now, while the tree exists; other zones are those of the program.
     for zone in ["Europe/Paris", "UTC"] {
         rules.zone(zone).context("a zone of the tree")?;
     }
@@ -49,12 +49,13 @@ pub fn use_rules(version: &str, morocco: zoneinfo::Changes) -> anyhow::Result<()
 }
 
 impl TestDb {
-    /// Waits for nobody: the pool grows by a database when all are in use. From the first one on this process reckons
-    /// by the rules of time zones of 2025b, whatever the machine has, with the changes of Ramadan for years to come.
+    /// Does not wait for other tests: the pool grows by a database when all are in use. From the first call on, this
+    /// process calculates by the rules of time zones of 2025b, whatever the machine has, with the changes of Ramadan for
+    /// years to come.
     ///
     /// # Panics
     ///
-    /// When there is no PostgreSQL to be had, or the migrations fail.
+    /// When no PostgreSQL is found, or the migrations fail.
     pub async fn new() -> TestDb {
         LazyLock::force(&RULES);
         match TestDb::take().await {
@@ -63,7 +64,7 @@ impl TestDb {
         }
     }
 
-    /// Where this database answers, for a program that connects by itself.
+    /// The URL of this database, for a program that connects by itself.
     #[must_use]
     pub fn url(&self) -> String {
         self.url.clone()
@@ -100,7 +101,7 @@ impl TestDb {
 
 impl Drop for TestDb {
     fn drop(&mut self) {
-        // From this very moment no clone of the pool gives out a connection.
+        // From this call on, no clone of the pool gives out a connection.
         drop(self.pool.close());
     }
 }
@@ -113,8 +114,7 @@ async fn connect(url: &str) -> anyhow::Result<PgPool> {
     Ok(options.connect(url).await?)
 }
 
-/// Empties the database of an earlier test. `false` when that test changed the schema, too: then
-/// only a new copy will do.
+/// Empties the database of an earlier test. `false` when that test changed the schema, too: then a new copy is needed.
 async fn reset(pool: &PgPool) -> anyhow::Result<bool> {
     let mut connection = pool.acquire().await?;
     let same = template::has_its_shape(&mut connection).await?;

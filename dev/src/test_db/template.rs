@@ -30,7 +30,7 @@ pub(super) fn name() -> &'static str {
     &NAME
 }
 
-/// Makes the template unless it is there. Of all processes that ask, one does it.
+/// Makes the template unless it exists. When several processes ask, one of them makes it.
 pub(super) async fn ensure(cluster: &Postgres) -> anyhow::Result<()> {
     let name = name();
     let mut postgres = PgConnection::connect(&cluster.url("postgres")).await?;
@@ -48,7 +48,7 @@ pub(super) async fn ensure(cluster: &Postgres) -> anyhow::Result<()> {
 
 async fn make(postgres: &mut PgConnection, cluster: &Postgres, name: &str) -> anyhow::Result<()> {
     drop_outdated(postgres, name).await?;
-    // What an interrupted attempt left is not marked as a template.
+    // The database of an interrupted attempt is not marked as a template.
     postgres.execute(AssertSqlSafe(format!("drop database if exists {name} with (force)"))).await?;
     postgres.execute(AssertSqlSafe(format!("create database {name}"))).await?;
     let pool = PgPoolOptions::new().max_connections(2).connect(&cluster.url(name)).await?;
@@ -60,7 +60,7 @@ async fn make(postgres: &mut PgConnection, cluster: &Postgres, name: &str) -> an
     Ok(())
 }
 
-/// Drops what was made for other migrations and is not in use: in memory, room is dear.
+/// Drops databases for other migrations that are not in use: in memory, room is scarce.
 async fn drop_outdated(postgres: &mut PgConnection, current: &str) -> anyhow::Result<()> {
     let suffix = &current["template_".len()..];
     let list = format!(
@@ -77,7 +77,7 @@ async fn drop_outdated(postgres: &mut PgConnection, current: &str) -> anyhow::Re
         let lock = format!("select pg_try_advisory_lock({SLOT_LOCK}, {})", slot.unwrap_or("-1"));
         let free: bool = postgres.fetch_one(AssertSqlSafe(lock)).await?.try_get(0)?;
         if free {
-            // In use all the same: whoever uses it will be outdated at the next occasion, too.
+            // It may be in use nevertheless: then a later call drops it.
             let _ = postgres.execute(AssertSqlSafe(format!("drop database {name}"))).await;
         }
     }

@@ -1,4 +1,4 @@
-//! Somebody who goes on asking until the answer is yes, and who remembers what was said yes to.
+//! A client that repeats each request until it is accepted, and records what was accepted.
 use std::{
     collections::HashSet,
     path::Path,
@@ -18,22 +18,22 @@ use crate::support::{System, faults::token};
 
 /// A request that hangs for longer has failed. The API answers within its own limits, of 30 s at most.
 const REQUEST: Duration = Duration::from_secs(45);
-/// Some types are sent again when they are in doubt, others are not.
+/// Types of both kinds: those that are sent again when in doubt, and those that are not.
 const TYPES: [&str; 4] = ["information", "alerte", "affectation", "rappel"];
 
-/// What the API has said yes to.
+/// What the API has accepted.
 #[derive(Debug, Default)]
 pub struct Accepted {
     pub mails: Vec<Mail>,
     pub photos: Vec<i64>,
     pub deleted: Vec<i64>,
-    /// What the files of all photos begin with, those of the removed ones too.
+    /// The stems of the file names of all accepted photos, the removed ones included.
     pub stems: HashSet<String>,
-    /// Uploads that were refused, or whose answer never came.
+    /// Uploads that were refused, or got no answer.
     pub refused_photos: usize,
-    /// What refused mails said, and those whose answer never came: they may exist.
+    /// The tokens of mails that were refused, or whose request got no answer: such mails may exist.
     pub unknown: Vec<String>,
-    /// Answers 503, all with `Retry-After`, connections refused, answers that never came.
+    /// Requests with a 503 (all with `Retry-After`), a refused connection, or no answer.
     pub refused: usize,
 }
 
@@ -44,14 +44,14 @@ pub struct Mail {
     pub at: Instant,
 }
 
-/// Clones are the same person.
+/// Clones share their counters and records.
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
     url: String,
     token: String,
     people: Vec<i64>,
-    /// Somebody whose mail server refuses him.
+    /// The user whose address the mail server refuses.
     pub refused: i64,
     intervention: Value,
     photo: Arc<Vec<u8>>,
@@ -83,12 +83,12 @@ impl Client {
         self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.token)
     }
 
-    /// `None`: not now, or nobody knows.
+    /// The body of an accepted request; `None` if it was refused, or got no answer.
     async fn ask(&self, request: RequestBuilder) -> Option<Value> {
         if let Ok(answer) = request.send().await {
             let (status, retry) = (answer.status(), answer.headers().contains_key("retry-after"));
             if let Ok(body) = answer.bytes().await {
-                // A deletion whose answer was lost on the way has happened.
+                // A 404 is the repeat of a deletion that was done, but whose answer was lost.
                 if status.is_success() || status == 404 {
                     return Some(serde_json::from_slice(&body).unwrap_or(Value::Null));
                 }
@@ -100,7 +100,7 @@ impl Client {
         None
     }
 
-    /// Tells the next person something new, each time it has to ask.
+    /// Sends a notification to the next person, with a new text at each attempt, until one is accepted.
     pub async fn mail(&self) -> Mail {
         loop {
             let n = self.next.fetch_add(1, Relaxed);
@@ -116,7 +116,7 @@ impl Client {
         }
     }
 
-    /// The id of a notification whose mail cannot arrive.
+    /// Sends a notification whose mail will be refused; its id.
     pub async fn tell_the_refused(&self) -> i64 {
         loop {
             if let Some(id) = self.tell("alerte", self.refused, "Refusé").await {
@@ -159,7 +159,7 @@ impl Client {
         accepted.deleted.push(id);
     }
 
-    /// Every row of a list.
+    /// All rows of a list, over all its pages.
     pub async fn all(&self, path: &str) -> Vec<Value> {
         let mut rows = Vec::new();
         loop {
@@ -174,7 +174,7 @@ impl Client {
         }
     }
 
-    /// Whether a photo of a moment ago is ready; false also when nobody answers.
+    /// Whether a recent photo is ready; false also when the request fails.
     pub async fn is_ready(&self, id: i64) -> bool {
         let request = self.request(Method::GET, "/documents?limit=200&sort=-id");
         let rows = self.ask(request).await.unwrap_or_default();

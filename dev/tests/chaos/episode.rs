@@ -1,4 +1,4 @@
-//! One fault, and how long it takes until the system works as if nothing had been.
+//! One fault, and how long the system takes to recover from it.
 use std::{
     fmt,
     time::{Duration, Instant},
@@ -16,7 +16,7 @@ pub struct Episode {
     pub fault: Fault,
     pub begun: Instant,
     pub ended: Instant,
-    /// After its end, until a mail and a photo that came after it were done. `None`: it cannot be had here.
+    /// From the end of the fault until a mail and a photo requested after it were done. `None`: the fault is not possible here.
     pub recovery: Option<Duration>,
 }
 
@@ -42,7 +42,7 @@ impl Episode {
         Self { fault, begun, ended, recovery: Some(ended.elapsed()) }
     }
 
-    /// When the system worked again.
+    /// When the system had recovered.
     pub fn over(&self) -> Instant {
         self.ended + self.recovery.unwrap_or_default()
     }

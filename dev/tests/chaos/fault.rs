@@ -1,4 +1,4 @@
-//! What breaks, and for how long.
+//! The faults, and how long each lasts.
 use std::time::Duration;
 
 use chrono::Utc;
@@ -19,33 +19,33 @@ use super::{
 };
 use crate::support::faults::{Fate, until};
 
-/// A slow relay: longer than ten seconds, which are enough for every other step.
+/// The delay of a slow relay: more than the ten seconds that are the limit of every other step.
 const SLOW_DOT: Duration = Duration::from_secs(12);
 
-/// Mails of one process that are between claim and record at once: `EMAILS_TRANSMISSIONS`.
+/// Mails of one process that are between claim and record at the same time: `EMAILS_TRANSMISSIONS`.
 const IN_DOUBT_PER_PROCESS: usize = 1;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
     /// `kill -9` of a worker.
     Kill,
-    /// A worker is stopped (SIGSTOP) for longer than its silence is borne, and goes on.
+    /// A worker is stopped (SIGSTOP) for longer than `WORKER_RESCUE_SECONDS`, then continued.
     Freeze,
     /// A worker is cut off from Postgres for as long.
     Partition,
-    /// Nothing goes between the programs and Postgres, and nobody is told.
+    /// No byte passes between the programs and Postgres, and no connection is closed.
     BlackHole,
-    /// The host of Postgres vanishes, and its name leads to another.
+    /// The host of Postgres vanishes, and its address leads to another server.
     Failover,
-    /// Postgres is asked to stop: connections are cut, commits are kept.
+    /// Postgres is stopped in order: connections are cut, commits are kept.
     Restart,
-    /// Postgres dies, and comes back through its log.
+    /// Postgres is killed, and recovers from its log.
     PowerCut,
-    /// Nobody writes `notifications` for a while.
+    /// A lock blocks all writes to `notifications`.
     Lock,
-    /// The disk of the uploads has no byte left.
+    /// The disk of the uploads is full.
     DiskFull,
-    /// The mail server refuses connections.
+    /// Connections to the mail server are reset.
     RelayAway,
     /// The mail server answers the final dot after 12 s.
     SlowDot,
@@ -84,20 +84,20 @@ impl Fault {
         Self::LostBefore354,
     ];
 
-    /// Mails that one such fault may leave in doubt, sent twice or marked: what was between the final dot and its record when
-    /// a process died or fell silent, and what a server accepted without being heard (RFC 1047). Nothing else leaves any.
+    /// The most mails that one such fault may leave in doubt (sent twice, or marked): those between the final dot and its record
+    /// when a process died or fell silent, and those that a server accepted but whose answer was lost (RFC 1047).
     pub fn in_doubt(self, plan: &Plan) -> usize {
         match self {
-            // To the others, who cannot know better, a process that falls silent is dead.
+            // The other processes cannot distinguish a silent process from a dead one.
             Self::Kill | Self::Freeze | Self::Partition => IN_DOUBT_PER_PROCESS,
             Self::LostAnswer => 1,
-            // The answer to the final dot may be on the way to each worker when the network is cut.
+            // Each worker may be waiting for the answer to a final dot when the network is cut.
             Self::RelayAway => plan.workers * IN_DOUBT_PER_PROCESS,
             _ => 0,
         }
     }
 
-    /// From its beginning to its end; false: it cannot be had here.
+    /// Injects the fault, and returns when it is over; false if the fault is not possible here.
     pub async fn strike(
         self,
         stage: &mut Stage,
@@ -195,7 +195,7 @@ impl Fault {
         true
     }
 
-    /// What the mail server does meanwhile.
+    /// The script of the mail server during this fault.
     fn script(self, dice: &mut Dice) -> Script {
         match self {
             Self::SlowDot => script::slow_dot(SLOW_DOT),

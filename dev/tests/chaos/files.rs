@@ -1,4 +1,4 @@
-//! Compares the photos that were accepted with the rows and the files that there are.
+//! Compares the accepted photos with the rows and the files.
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     fs::{self, File},
@@ -8,13 +8,13 @@ use std::{
 
 use super::{client::Accepted, stage::Stage};
 
-/// The purge lets younger files alone: their upload may be under way.
+/// Files of this age are purged; the purge skips recent files, whose upload may be under way.
 const TWO_DAYS: Duration = Duration::from_hours(48);
 
-/// Prints what became of the photos; how much of it is wrong.
+/// Prints what became of the photos, and returns the number of errors.
 ///
-/// Each has an original, a preview and a thumbnail, and there is nothing else; but for originals of uploads that were refused
-/// because nobody knew whether they had been committed: the purge removes those.
+/// Each photo has an original, a preview and a thumbnail. The only other files allowed are originals of refused uploads whose
+/// commit was uncertain: the purge removes them.
 pub async fn judge_files(stage: &Stage, accepted: &Accepted) -> usize {
     let documents = sqlx::query!("select id, status, fichier from documents")
         .fetch_all(&stage.system.ctx.pool)
@@ -59,7 +59,7 @@ fn files_of(stem: &str) -> [String; 3] {
     [".jpg", "_preview.webp", "_thumbnail.webp"].map(|rest| format!("{stem}{rest}"))
 }
 
-/// Whether a file is as an upload brings it, of no photo that was said yes to.
+/// Whether a file is an original, but not of an accepted photo.
 fn is_original_of_none(name: &str, stems: &HashSet<String>) -> bool {
     name.strip_suffix(".jpg").is_some_and(|stem| !stems.contains(stem))
 }
@@ -70,7 +70,7 @@ fn files(folder: &Path) -> BTreeSet<String> {
     names.filter(|name| !name.starts_with('.') && name != "lost+found").collect()
 }
 
-/// Lets two days pass for all files.
+/// Makes all files two days older.
 fn age(folder: &Path) {
     let then = SystemTime::now() - TWO_DAYS;
     for name in files(folder) {

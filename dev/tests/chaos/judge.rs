@@ -1,4 +1,4 @@
-//! Compares what was accepted with what the mail server, the disk and the API have, and prints both.
+//! Compares what was accepted with the state of the mail server, the disk and the API, and prints both.
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
@@ -19,10 +19,10 @@ use super::{
 };
 use crate::support::faults::{Fate, changed_contents, tokens};
 
-/// After the death of a worker its jobs begin again within so much, generously.
+/// Within so many seconds after the death of a worker its jobs must be rescued (a generous limit).
 const RESCUE: f64 = 60.0;
 
-/// What one kind of fault has led to.
+/// The consequences of one kind of fault.
 #[derive(Default)]
 struct Toll {
     times: usize,
@@ -30,7 +30,7 @@ struct Toll {
     doubled: usize,
     in_doubt: usize,
     recovery: Duration,
-    /// Until the last mail that was accepted during the fault had arrived.
+    /// From the end of the fault until the last mail that was accepted during it had arrived.
     rest: Duration,
 }
 
@@ -79,11 +79,11 @@ pub async fn judge(stage: &Stage, client: &Client, episodes: &[Episode], plan: &
     }
 }
 
-/// What has arrived, by what it says.
+/// The mails that arrived, with the tokens of their texts.
 struct Mails {
     copies: Vec<Arc<Copy>>,
     tokens: Vec<Vec<String>>,
-    /// The first copy that says each token.
+    /// For each token, the index of the first copy that contains it.
     first: HashMap<String, usize>,
 }
 
@@ -99,8 +99,8 @@ impl Mails {
         Self { copies, tokens, first }
     }
 
-    /// A copy that says what another has said before it is one too many. It is set down to the fault during which that
-    /// other one arrived.
+    /// Counts copies that repeat a token of an earlier copy. Each is attributed to the fault during which the earlier copy
+    /// arrived.
     fn count_doubles(&self, tolls: &mut Tolls, episodes: &[Episode]) {
         for (n, tokens) in self.tokens.iter().enumerate() {
             let before =
@@ -111,8 +111,8 @@ impl Mails {
         }
     }
 
-    /// Of a mail that arrived all notifications are one; one that did not is set down to the fault during which its
-    /// transmission began, which may be the one after that during which it was accepted.
+    /// Counts mails in doubt. All notifications of one arrived mail count once. A mail that did not arrive is attributed to the
+    /// fault during which its transmission began, which may be the fault after the one during which it was accepted.
     fn count_in_doubt(
         &self,
         tolls: &mut Tolls,
@@ -144,7 +144,7 @@ impl Mails {
     }
 }
 
-/// `None`: no fault, after the last of them.
+/// By fault; `None` is the time after the last fault.
 type Tolls = BTreeMap<Option<Fault>, Toll>;
 
 fn tolls(episodes: &[Episode]) -> Tolls {
@@ -162,13 +162,13 @@ fn tolls(episodes: &[Episode]) -> Tolls {
     tolls
 }
 
-/// Of the fault that went on at that moment, or came next: what it broke was under way before it began.
+/// The entry of the fault that was active at that moment, or else of the next one: it may break what began before it.
 fn toll<'a>(tolls: &'a mut Tolls, episodes: &[Episode], at: Instant) -> &'a mut Toll {
     let episode = episodes.iter().find(|episode| at <= episode.over());
     tolls.entry(episode.map(|episode| episode.fault)).or_default()
 }
 
-/// When the last transmission of each notification's mail began.
+/// When the last transmission of the mail of each notification began.
 async fn begun(stage: &Stage) -> HashMap<i64, Instant> {
     let (now, clock) = (Instant::now(), Utc::now());
     let rows = sqlx::query!(
@@ -186,7 +186,7 @@ async fn begun(stage: &Stage) -> HashMap<i64, Instant> {
     rows.into_iter().map(|row| (row.notification_id, at(row.transmis_le))).collect()
 }
 
-/// Prints how many jobs lost their worker; the longest time from a death to the rescue, in seconds.
+/// Prints how many jobs lost their worker, and returns the longest time from a death to a rescue, in seconds.
 async fn rescues(stage: &Stage) -> f64 {
     let pool = &stage.system.ctx.pool;
     let jobs = sqlx::query!("select history from queue.everything where history is not null")
@@ -209,7 +209,7 @@ async fn rescues(stage: &Stage) -> f64 {
     longest
 }
 
-/// The worker and the rescue of each attempt that was lost.
+/// The worker of each lost attempt, and the time of its rescue.
 fn lost_attempts(history: &Value) -> Vec<(String, DateTime<Utc>)> {
     let attempts = history.as_array().unwrap().iter().filter(|a| a["outcome"] == "lost");
     attempts

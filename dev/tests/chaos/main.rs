@@ -1,5 +1,5 @@
-//! Everything that can break breaks, under load and in an order that a seed decides: what was accepted is done, done once,
-//! and never silently wrong. The short forms run with the tests; `cargo chaos` runs the long one and prints what it saw
+//! Injects all faults under load, in an order that a seed decides, and checks that everything accepted is done, done once,
+//! and never silently wrong. The short forms run with the tests; `cargo chaos` runs the long one and prints its observations
 //! (`docs/jobs.md`, « Ce que le chaos fait »).
 #![cfg(unix)]
 #![expect(

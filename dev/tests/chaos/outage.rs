@@ -1,4 +1,4 @@
-//! What the API says while Postgres is away.
+//! What the API answers while Postgres is away.
 use reqwest::Method;
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! How much, how long, and how cruel.
+//! The parameters of a run: faults, durations, load, seed.
 use std::time::Duration;
 
 use super::fault::Fault;
@@ -6,30 +6,30 @@ use super::fault::Fault;
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub faults: Vec<Fault>,
-    /// The faults come again, in another order, until so much has passed.
+    /// The faults are repeated, in another order, until so much time has passed.
     pub length: Duration,
-    /// Before each fault, at the least.
+    /// The pause before each fault.
     pub pause: Duration,
-    /// How long a fault goes on that has no length of its own.
+    /// How long a fault lasts that has no duration of its own.
     pub brief: Duration,
-    /// The same for what must outlast a rescue (`WORKER_RESCUE_SECONDS` is 5).
+    /// The same for faults that must outlast a rescue (`WORKER_RESCUE_SECONDS` is 5).
     pub outlast: Duration,
-    /// Nobody writes `notifications` for so long.
+    /// How long writes to `notifications` are blocked.
     pub lock: Duration,
     pub workers: usize,
     pub people: usize,
     pub mails_per_second: u32,
-    /// Mails for each photo; every other photo is removed as soon as it is there.
+    /// Mails for each photo; every other photo is deleted as soon as it was accepted.
     pub mails_per_photo: usize,
     /// `EMAILS_GROUP_SECONDS`
     pub gather: &'static str,
-    /// At the end an operator has what waits for its next attempt run at once.
+    /// At the end an operator retries all jobs that wait for their next attempt.
     pub hurries: bool,
     pub seed: u64,
 }
 
 impl Plan {
-    /// Processes die and servers go away, for some seconds.
+    /// Processes die and servers are away, for some seconds each.
     pub fn deaths() -> Self {
         use Fault::{Kill, PowerCut, RelayAway, Restart};
         Self {
@@ -39,7 +39,7 @@ impl Plan {
         }
     }
 
-    /// Each fault once, in a minute or two; with `CHAOS_FAULTS=Kill,Freeze` those alone, as in the long form.
+    /// Each fault once, in a minute or two; with `CHAOS_FAULTS=Kill,Freeze` only those, as in the long form.
     pub fn short() -> Self {
         let chosen = setting("CHAOS_FAULTS").unwrap_or_default();
         let chosen = |fault: &Fault| {
@@ -62,7 +62,7 @@ impl Plan {
         }
     }
 
-    /// All faults, again and again, for `CHAOS_MINUTES` (20) after the seed `CHAOS_SEED` (7).
+    /// All faults, repeated for `CHAOS_MINUTES` (20), in the order of the seed `CHAOS_SEED` (7).
     pub fn long() -> Self {
         let minutes = number("CHAOS_MINUTES").unwrap_or(20);
         Self {
@@ -85,7 +85,7 @@ impl Plan {
         Dice(self.seed)
     }
 
-    /// The faults in the order in which they come next.
+    /// The faults in a new random order.
     pub fn deck(&self, dice: &mut Dice) -> Vec<Fault> {
         let mut deck = self.faults.clone();
         for last in (1..deck.len()).rev() {
@@ -104,12 +104,12 @@ fn number(name: &str) -> Option<u64> {
     Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
 }
 
-/// The same run for the same seed, as far as the machine goes along.
+/// Pseudo-random numbers: the same for the same seed. (The timing of a run still depends on the machine.)
 #[derive(Debug)]
 pub struct Dice(u64);
 
 impl Dice {
-    /// 0..`sides`, by splitmix64.
+    /// A number in 0..`sides`, by splitmix64.
     pub fn below(&mut self, sides: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;

@@ -1,4 +1,4 @@
-//! All that plays a part, each behind a network of its own: Postgres, the API, the workers, the mail server, the disk.
+//! The whole system, with a separate network between each two parts: Postgres, the API, the workers, the mail server, the disk.
 use std::{
     collections::HashMap,
     path::Path,
@@ -15,7 +15,7 @@ use sqlx::postgres::PgPoolOptions;
 use super::plan::Plan;
 use crate::support::{Program, System, faults::through, server::Server};
 
-/// Room for what a long run uploads.
+/// Enough for the uploads of a long run.
 const DISK_MEBIBYTES: u32 = 256;
 
 pub struct Stage {
@@ -27,16 +27,16 @@ pub struct Stage {
     pub smtp: Proxy,
     /// Between the API and Postgres.
     pub api: Proxy,
-    /// Between this test and Postgres: it leads to where Postgres is, and never fails.
+    /// Between this test and Postgres: it always leads to the current Postgres, and never fails.
     pub back_door: Proxy,
     pub server: Server,
     pub disk: Option<SmallDisk>,
-    /// When each process was.
+    /// The time at which each process was killed, by process id.
     pub killed: HashMap<u32, DateTime<Utc>>,
     admin: String,
 }
 
-/// A worker that is replaced when it dies, and its network to Postgres.
+/// A worker, which is replaced when it is killed, and its network to Postgres.
 pub struct Worker {
     pub program: Program,
     pub database: Proxy,
@@ -93,17 +93,17 @@ impl Stage {
         Self { workers, system, relay, people, smtp, api, back_door, server, disk, killed, admin }
     }
 
-    /// Those between the programs and Postgres.
+    /// The networks between the programs and Postgres.
     pub fn networks(&self) -> impl Iterator<Item = &Proxy> {
         self.workers.iter().map(|worker| &worker.database).chain([&self.api])
     }
 
-    /// Where the uploads are.
+    /// The folder of the uploads.
     pub fn files(&self) -> &Path {
         self.disk.as_ref().map_or(self.system.files.path(), SmallDisk::path)
     }
 
-    /// Waits until no job is left to be done.
+    /// Waits until all jobs have ended. With `hurries` jobs do not wait for their next attempt.
     pub async fn until_all_ended(&self, hurries: bool) {
         let started = Instant::now();
         loop {
@@ -119,12 +119,12 @@ impl Stage {
         }
     }
 
-    /// What an operator may do: what waits for its next attempt does not wait.
+    /// As an operator, makes the jobs that wait for their next attempt ready.
     async fn hurry(&self) {
         self.operate("jobs/retry?state=retrying").await;
     }
 
-    /// What an operator may do: the purge does not wait for the night. Returns when it has ended.
+    /// As an operator, runs the purge now; returns when all jobs have ended.
     pub async fn purge(&self) {
         self.operate("schedules/maintenance.purge/run").await;
         self.until_all_ended(true).await;

@@ -1,4 +1,4 @@
-//! Mails and photos, mixed, at a steady pace, from several people at once.
+//! The load: mails and photos at a steady rate, from several clients at once.
 use std::time::Duration;
 
 use tokio::{sync::watch, task::JoinSet};
@@ -23,7 +23,7 @@ impl Workload {
         Self { lanes, stop }
     }
 
-    /// Waits for all that was asked for to be accepted.
+    /// Stops the load, and waits until all pending requests were accepted.
     pub async fn stop(self) {
         self.stop.send_replace(true);
         self.lanes.join_all().await;

@@ -1,4 +1,4 @@
-//! The mail server has accepted a mail, and Postgres refuses to note it for a while: that costs time, not a second mail.
+//! The mail server has accepted a mail, and Postgres cannot record it for a while: this costs time, but sends no second mail.
 use std::{
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
     time::{Duration, Instant},
@@ -18,10 +18,10 @@ use crate::support::{
     server::Server,
 };
 
-/// A retry of the mail comes within it.
+/// Long enough for a retry of the mail, if there were one.
 const FAULT: Duration = Duration::from_secs(8);
 
-/// One mail that the relay is about to accept.
+/// One mail that the relay has received and not yet answered.
 struct Handover {
     relay: Relay,
     gate: Gate,
@@ -40,7 +40,7 @@ impl Handover {
         Self { relay, gate, id, _worker: worker }
     }
 
-    /// 250
+    /// The relay answers 250.
     fn accept(&self) {
         assert!(self.gate.release(Turn::Go));
     }
@@ -49,7 +49,7 @@ impl Handover {
         copies(&self.relay, &token(0)) > 1
     }
 
-    /// The fault goes on, but for a mail that has left twice already.
+    /// Waits for the duration of the fault, or until the mail has left a second time.
     async fn wait_out(&self) {
         let begun = Instant::now();
         while begun.elapsed() < FAULT && !self.left_again() {
@@ -71,7 +71,7 @@ async fn a_record_that_the_statement_limit_ends_is_written_later() {
     let lock = TableLock::on_writes(system.database_url(), "notifications").await.unwrap();
     let lock = tokio::sync::Mutex::new(lock);
     mail.accept();
-    // What `statement_timeout` does after 30 s is done to each statement that waits, three times over.
+    // Cancels each waiting statement, as `statement_timeout` would, until three were cancelled.
     let cancelled = AtomicUsize::new(0);
     until("the record is tried again, or the mail leaves again", async || {
         cancelled.fetch_add(lock.lock().await.cancel_waiting().await.unwrap(), Relaxed);
@@ -99,7 +99,7 @@ async fn a_record_that_a_server_of_replicas_refuses_is_written_later() {
     let server = Server::start().await;
     let system = server.system().await;
     let mail = Handover::begin(&system, &[]).await;
-    // What a primary becomes when another takes its place.
+    // A server becomes read-only when another one takes its place as the primary.
     let reload = "select pg_reload_conf()";
     server.run(&["alter system set default_transaction_read_only = on", reload]).await;
     mail.accept();

@@ -1,4 +1,4 @@
-//! The fault machinery itself: what the other tests stand on does what it says.
+//! Tests of the fault machinery itself, on which the other tests rely.
 use std::time::Duration;
 
 use erp_dev::{
@@ -17,11 +17,12 @@ use tokio::{
     time::timeout,
 };
 
-/// Long enough for a byte that is to come; what is never to come is waited for so long.
+/// The time limit for an expected byte.
 const LONG: Duration = Duration::from_secs(30);
+/// How long to wait to show that no byte arrives; also the delay of a slow network.
 const SHORT: Duration = Duration::from_millis(200);
 
-/// A port that answers every byte with itself plus `by`.
+/// Starts a server that answers every byte with that byte plus `by`; its port.
 async fn echo(by: u8) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -107,7 +108,7 @@ fn a_small_disk_is_full_until_it_is_freed() {
 type Client = AsyncSmtpTransport<Tokio1Executor>;
 
 fn client(relay: &Relay) -> Client {
-    // A connection for each mail: the next one is not to meet what the last one left.
+    // One connection for each mail, so that a mail does not see the state of an earlier connection.
     let one = PoolConfig::new().max_size(1).idle_timeout(Duration::ZERO);
     Client::builder_dangerous("127.0.0.1").port(relay.port()).pool_config(one).build()
 }
@@ -180,7 +181,7 @@ async fn a_connection_lost_after_the_dot_leaves_a_mail_and_one_lost_before_354_n
     let answered: Vec<_> = relay.accepted().iter().map(|mail| mail.answered()).collect();
     assert_eq!(answered, [false, true]);
 
-    // One that waits goes on as it is told to.
+    // A held mail continues as the gate tells it.
     let gate = Gate::default();
     relay.play(script::always(Step::Dot, Act::Hold(gate.clone())));
     let (answer, ()) = tokio::join!(code(&client, "a@b.example"), async {

@@ -1,5 +1,5 @@
-//! Faults at the edges, on the real programs: whatever breaks between them and Postgres, a mail server or a disk, what was
-//! accepted is done, and no mail leaves twice unless a process was killed.
+//! Faults between the real programs and Postgres, a mail server or a disk: what was accepted is done, and no mail is sent
+//! twice unless a process was killed or an answer was lost.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 

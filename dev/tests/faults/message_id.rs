@@ -1,4 +1,4 @@
-//! A mail that may have left keeps its content and its `Message-ID`; what comes later is another mail.
+//! A mail that may have left keeps its content and its `Message-ID`; later notifications go into another mail.
 use erp_dev::mail_sink::relay::{Relay, script};
 
 use crate::support::{
@@ -6,7 +6,7 @@ use crate::support::{
     faults::{Fate, changed_contents, copies, token, until},
 };
 
-/// Whoever deduplicates by `Message-ID` sees everything: two contents never share one.
+/// Deduplication by `Message-ID` loses nothing: two contents never share an id.
 async fn what_comes_after_a_lost_answer_is_another_mail(type_: &str) {
     let system = System::start_with(&[("EMAILS_GROUP_SECONDS", "1")]).await;
     let relay = Relay::start().unwrap();
@@ -28,7 +28,7 @@ async fn what_comes_after_a_lost_answer_is_another_mail(type_: &str) {
         said.map(|mail| mail.message_id()).collect::<Vec<_>>()
     };
     let fates = system.fates(person).await;
-    // Sent again as it was, or left in doubt.
+    // Sent again unchanged, or kept in doubt.
     match fates[&first] {
         Fate::Sent => assert_eq!(ids_with(0), [accepted[0].message_id(); 2]),
         Fate::InDoubt => assert_eq!(ids_with(0).len(), 1),

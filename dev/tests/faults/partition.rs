@@ -1,4 +1,4 @@
-//! A worker loses its jobs to others while it sends mails: cut off from Postgres, or told to stop by an operator.
+//! A worker loses its jobs while it sends mails: it is cut off from Postgres, or an operator cancels the job.
 use std::time::Duration;
 
 use erp_dev::{
@@ -14,13 +14,13 @@ use crate::support::{
     faults::{Fate, changed_contents, copies, free_port, port_of, through, token, until},
 };
 
-/// What a process sends at once.
+/// The mail jobs that a process runs at once.
 const AT_ONCE: usize = 4;
-/// Told to everybody after the fault, one after the other.
+/// Notifications to each person after the fault, one after the other.
 const LATER: usize = 8;
-/// Gathering is what makes later notifications join a mail.
+/// With grouping, later notifications join an open mail.
 const GATHER: (&str, &str) = ("EMAILS_GROUP_SECONDS", "1");
-/// The conversations of the worker that is cut off outlast their rescue.
+/// With this limit the conversations of the worker that is cut off outlast the rescue of its jobs.
 const PATIENT: (&str, &str) = ("SMTP_TIMEOUT_SECONDS", "50");
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -31,7 +31,7 @@ async fn mails_that_others_sent_are_left_alone_by_the_worker_that_was_cut_off() 
     let intervention = system.intervention().await;
     let people = system.people(AT_ONCE).await;
 
-    // Before 354: none of these conversations hands a mail over.
+    // Held before 354: none of these conversations transmits a mail.
     let gate = Gate::default();
     relay.play(script::always(Step::Rcpt, Act::Hold(gate.clone())));
     let (cut_off, port) = (through(system.database_url(), &proxy, ""), free_port());
@@ -49,8 +49,8 @@ async fn mails_that_others_sent_are_left_alone_by_the_worker_that_was_cut_off() 
     for person in &people {
         system.until_settled(*person).await;
     }
-    // The conversations of the first worker fail, one after the other, so that one at least has something to record
-    // before the next heartbeat tells that its job is another's.
+    // The conversations of the first worker fail one after the other, so that at least one attempt ends and must be recorded
+    // before the next heartbeat shows that the job was lost.
     while gate.release(Turn::Close) {
         tokio::time::sleep(Duration::from_millis(125)).await;
     }
@@ -75,7 +75,7 @@ async fn mails_that_others_sent_are_left_alone_by_the_worker_that_was_cut_off() 
     assert!(changed_contents(&relay.accepted()).is_empty());
 }
 
-/// Whether a worker has no mail in its hands, as it says itself; false also when it does not say.
+/// Whether a worker runs no mail job, by its own metrics; false also when it does not answer.
 async fn is_idle(system: &System, address: &str) -> bool {
     let Ok(answer) = system.client.get(format!("http://{address}/metrics")).send().await else {
         return false;
@@ -102,7 +102,7 @@ async fn a_mail_that_was_called_off_stays_so_and_the_next_one_leaves() {
     let url = format!("{}/admin/jobs/cancel?state=running", system.url);
     let response = system.client.post(url).bearer_auth(&admin).send().await.unwrap();
     assert!(response.status().is_success(), "{}", response.text().await.unwrap());
-    // The worker has not heard of it yet, and has an end of its own to tell.
+    // The worker has not noticed the cancellation yet, and tries to record the end of its attempt.
     assert!(gate.release(Turn::Close));
     for round in 1..=LATER {
         system.tell("information", person, &intervention, &token(round)).await;

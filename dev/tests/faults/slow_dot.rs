@@ -1,4 +1,4 @@
-//! A mail server that takes its time.
+//! A slow mail server.
 use std::time::Duration;
 
 use erp_dev::mail_sink::{
@@ -11,7 +11,7 @@ use crate::support::{
     faults::{Fate, copies, token, until},
 };
 
-/// Virus scanners take as long. RFC 5321, 4.5.3.2.6, asks clients for ten minutes.
+/// As long as a virus scanner may take. RFC 5321, 4.5.3.2.6, requires clients to wait for ten minutes.
 const SLOW: Duration = Duration::from_secs(12);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -38,7 +38,7 @@ async fn a_server_that_falls_silent_before_the_dot_is_given_up_and_the_mail_leav
     let _worker = system.worker_to(&relay, &[]);
     let steps = [Step::Greeting, Step::Hello, Step::Mail, Step::Rcpt, Step::Data];
     for (n, step) in steps.into_iter().enumerate() {
-        // Nobody opens this gate.
+        // This gate is never released.
         let gate = Gate::default();
         relay.play(script::first(1, step, Act::Hold(gate.clone())));
         system.tell("alerte", system.boss_id, &intervention, &token(n)).await;

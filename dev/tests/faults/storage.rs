@@ -1,4 +1,4 @@
-//! A disk that is full for a while: photos wait, and none is given up for it. A worker that comes too late: its files go.
+//! A disk that is full for a while: photos wait, and none is given up. A worker that lost its job: its files are removed.
 use std::{
     fs::File,
     time::{Duration, Instant, SystemTime},
@@ -9,7 +9,7 @@ use sqlx::{Executor as _, Row as _};
 
 use crate::support::{System, faults::until};
 
-/// With their pauses cut short, more attempts than a job has.
+/// Long enough, with shortened pauses, for more attempts than a job has.
 const FAULT: Duration = Duration::from_secs(15);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -45,22 +45,22 @@ async fn a_photo_waits_for_room_on_the_disk_however_long_it_is_full() {
 async fn what_a_worker_wrote_of_a_photo_that_was_removed_meanwhile_is_removed_too() {
     let system = System::start().await;
     let intervention = system.intervention().await;
-    // It takes its time.
+    // Large, so that it takes time to process.
     system.upload(&intervention, samples::jpeg(6000, 4500, 1)).await;
     let files = || std::fs::read_dir(system.files.path()).unwrap().count();
     assert_eq!(files(), 1, "the original");
 
-    // The worker writes its files, and then cannot write that it did: its job is locked.
+    // The worker writes the files, and then cannot record it: the job's row is locked.
     let mut lock = system.ctx.pool.begin().await.unwrap();
     let _worker = system.worker();
-    // From here on until its end it asks nothing of the database.
+    // From here until the attempt ends the handler makes no request to the database.
     until("the worker has the photo", async || system.documents("processing").await == 1).await;
     sqlx::query!("select id from queue.jobs where queue = 'documents.process' and lock_by is not null for update")
         .fetch_one(&mut *lock)
         .await
         .unwrap();
     until("its files are written", async || files() == 3).await;
-    // Meanwhile others have held it for dead, done its job, and removed the photo.
+    // As if others had taken it for dead, done its job, and removed the photo.
     let meanwhile = "delete from queue.jobs where queue = 'documents.process';
         delete from documents";
     sqlx::raw_sql(meanwhile).execute(&mut *lock).await.unwrap();
@@ -69,8 +69,8 @@ async fn what_a_worker_wrote_of_a_photo_that_was_removed_meanwhile_is_removed_to
     until("no file is left", async || files() == 0).await;
 }
 
-/// Nobody knows whether a commit happened whose answer never came, so the file stays. If it did not happen, the purge removes
-/// the file, a day later.
+/// If a commit has no answer, it is unknown whether it happened, so the file stays. If it did not happen, the purge removes the
+/// file a day later.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_file_of_an_upload_that_was_cut_off_at_its_commit_is_purged() {
     let system = System::start().await;
@@ -104,7 +104,7 @@ async fn the_file_of_an_upload_that_was_cut_off_at_its_commit_is_purged() {
     until("the file is purged", async || files().count() == 0).await;
 }
 
-/// What waits for its next attempt does not wait: ten minutes of a fault pass in some seconds.
+/// Makes waiting jobs due now, so that ten minutes of a fault pass in some seconds.
 async fn hurry(system: &System) {
     let statement = "update queue.jobs set run_at = clock_timestamp()
         where queue = 'documents.process' and lock_by is null and run_at > clock_timestamp()";

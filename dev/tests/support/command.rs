@@ -1,11 +1,11 @@
-//! Commands that end by themselves, and databases that were never migrated.
+//! Commands that end by themselves, and databases without a schema.
 use std::{path::Path, process::Stdio, time::Duration};
 
 use erp_dev::TestDb;
 use sqlx::{AssertSqlSafe, PgPool};
 use tokio::{io::AsyncWriteExt as _, process::Command, time::timeout};
 
-/// What a command has said.
+/// Exit code and output of a command.
 #[derive(Debug)]
 pub struct Said {
     pub code: i32,
@@ -21,7 +21,7 @@ impl Said {
     }
 }
 
-/// Runs `program` to its end with these variables alone, and `input` for its standard input.
+/// Runs `program` to its end with only these variables, and with `input` as its standard input.
 pub async fn run(
     program: &Path,
     args: &[&str],
@@ -31,7 +31,7 @@ pub async fn run(
     let mut command = Command::new(program);
     command.args(args).env_clear().envs(environment.iter().cloned()).envs(super::profile());
     command.kill_on_drop(true);
-    // No `.env` of the work tree has a part in it.
+    // So that it does not read the `.env` of the work tree.
     command.current_dir(std::env::temp_dir());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
@@ -47,14 +47,14 @@ pub async fn run(
     }
 }
 
-/// `environment` with settings that win.
+/// `environment` with settings that override it.
 pub fn with(environment: &[(String, String)], settings: &[(&str, &str)]) -> Vec<(String, String)> {
     let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     environment.iter().cloned().chain(settings).collect()
 }
 
-/// An empty database beside `db`: its address and connections to it. It is named after both, and `db` is owned by one test
-/// at a time, so that nobody else takes it away.
+/// Creates an empty database beside `db`: its address and a pool. Its name contains that of `db`, which one test uses at a
+/// time, so that no other test drops it.
 pub async fn empty_database(db: &TestDb, name: &str) -> (String, PgPool) {
     let url = db.url();
     let (start, rest) = url.rsplit_once('/').unwrap();

@@ -1,4 +1,4 @@
-//! What the tests of faults share: people, mails to them, and what the relay and the API say of each.
+//! Shared by the tests of faults: people, mails to them, and the state of each mail at the relay and the API.
 use std::{
     collections::HashMap,
     time::{Duration, Instant},
@@ -18,13 +18,13 @@ use tokio::sync::OnceCell;
 
 use super::{Program, System};
 
-/// Longer than anything here takes on a busy machine.
+/// Longer than any step here takes on a busy machine.
 pub const LIMIT: Duration = Duration::from_mins(3);
 
-/// Of the one password of everybody: it takes its time to make.
+/// The hash of the password of all users, computed once because it is slow.
 static HASH: OnceCell<PasswordHash> = OnceCell::const_new();
 
-/// Looks again until `done`; `what` is what did not come.
+/// Polls `done` until it is true; `what` names the condition in the panic after [`LIMIT`].
 pub async fn until<F: Future<Output = bool>>(what: &str, done: impl Fn() -> F) {
     let started = Instant::now();
     while !done().await {
@@ -40,7 +40,7 @@ pub fn through(url: &str, proxy: &Proxy, parameters: &str) -> String {
     format!("{start}:{}/{rest}{parameters}", proxy.port())
 }
 
-/// A port that nobody has.
+/// A free port.
 pub fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
@@ -51,14 +51,14 @@ pub fn port_of(url: &str) -> u16 {
     rest.split_once('/').unwrap().0.parse().unwrap()
 }
 
-/// What becomes of a mail.
+/// The outcome of a mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// Something is still to happen.
+    /// Not decided yet.
     Open,
     Sent,
     GivenUp,
-    /// It may have arrived, and nobody will know.
+    /// It may have arrived; this cannot be known.
     InDoubt,
 }
 
@@ -73,24 +73,24 @@ impl Fate {
     }
 }
 
-/// What nobody else's text contains.
+/// A text that is unique for `n`.
 pub fn token(n: usize) -> String {
     format!("jeton-{n:06}.")
 }
 
 impl System {
-    /// Where the database is, for the programs.
+    /// The address of the database that the programs use.
     pub fn database_url(&self) -> &str {
         let found = self.environment.iter().rfind(|(name, _)| name == "DATABASE_URL");
         &found.unwrap().1
     }
 
-    /// Somebody with the address `{name}@client.example`.
+    /// Creates a technicien with the address `{name}@client.example`; the user's id.
     pub async fn person(&self, name: &str) -> i64 {
         self.account(name, "technicien").await.0
     }
 
-    /// As many people.
+    /// Creates `count` such people.
     pub async fn people(&self, count: usize) -> Vec<i64> {
         let mut people = Vec::new();
         for n in 0..count {
@@ -99,7 +99,7 @@ impl System {
         people
     }
 
-    /// The token of an admin.
+    /// Creates an admin; an access token.
     pub async fn admin(&self) -> String {
         self.account("exploitant", "admin").await.1
     }
@@ -124,7 +124,7 @@ impl System {
         (user.id, tokens.access_token)
     }
 
-    /// Tells somebody something by mail; the id of the notification.
+    /// Sends a notification by mail; its id.
     pub async fn tell(&self, type_: &str, user_id: i64, intervention: &Value, text: &str) -> i64 {
         let new = json!({
             "type": type_, "canal": "email", "contenu": text,
@@ -133,7 +133,7 @@ impl System {
         self.post("/notifications", new).await["id"].as_i64().unwrap()
     }
 
-    /// What became of the notifications of a person, by id, as the API says it.
+    /// The outcomes of the notifications of a person, by id, from the API.
     pub async fn fates(&self, user_id: i64) -> HashMap<i64, Fate> {
         let url = format!("{}/notifications?user_id={user_id}&limit=200", self.url);
         let response = self.client.get(url).bearer_auth(&self.token).send().await.unwrap();
@@ -146,7 +146,7 @@ impl System {
             .collect()
     }
 
-    /// Waits until nothing more is to happen to what a person was told.
+    /// Waits until no notification of this person is open.
     pub async fn until_settled(&self, user_id: i64) {
         until("everything is sent, given up or in doubt", async || {
             !self.fates(user_id).await.values().any(|fate| *fate == Fate::Open)
@@ -154,7 +154,7 @@ impl System {
         .await;
     }
 
-    /// A worker whose mails go to `relay`, with settings of its own.
+    /// Starts a worker whose mails go to `relay`, with these settings.
     pub fn worker_to(&self, relay: &Relay, settings: &[(&str, &str)]) -> Program {
         let port = relay.port().to_string();
         let settings: Vec<_> =
@@ -163,12 +163,12 @@ impl System {
     }
 }
 
-/// How many accepted copies say `token`.
+/// How many accepted mails contain `token`.
 pub fn copies(relay: &Relay, token: &str) -> usize {
     relay.accepted().iter().filter(|mail| mail.text().contains(token)).count()
 }
 
-/// Message-IDs under which readers got different things.
+/// The Message-IDs that were used with more than one content.
 pub fn changed_contents(accepted: &[impl AsRef<Accepted>]) -> Vec<String> {
     let mut contents: HashMap<&str, u64> = HashMap::new();
     let mails = accepted.iter().map(AsRef::as_ref);
@@ -178,7 +178,7 @@ pub fn changed_contents(accepted: &[impl AsRef<Accepted>]) -> Vec<String> {
         .collect()
 }
 
-/// All tokens of a text, in their order.
+/// All tokens in a text, in order.
 pub fn tokens(text: &str) -> Vec<String> {
     let starts = text.match_indices("jeton-").map(|(start, _)| start);
     starts.filter_map(|start| text.get(start..start + token(0).len())).map(str::to_owned).collect()

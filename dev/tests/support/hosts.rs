@@ -16,11 +16,11 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// Leads connections to a port of this machine.
+/// Forwards connections to a port of this machine.
 pub struct Proxy {
     port: u16,
     target: Arc<AtomicU16>,
-    /// Each change makes the connections of before hang.
+    /// Each change makes the existing connections hang.
     generation: watch::Sender<u32>,
     task: JoinHandle<()>,
 }
@@ -49,7 +49,7 @@ impl Proxy {
                         _ = copy_bidirectional(&mut inside, &mut outside) => return,
                         _ = changes.changed() => {}
                     }
-                    // Nobody reads, nobody answers, and nobody says so.
+                    // Both connections stay open, and no byte passes.
                     std::future::pending::<()>().await;
                     drop((inside, outside));
                 });
@@ -62,7 +62,7 @@ impl Proxy {
         self.port
     }
 
-    /// What is connected hangs for ever; what connects from now on is led to port `target`.
+    /// Makes existing connections hang without end, and forwards new ones to port `target`.
     pub fn hang_and_lead_to(&self, target: u16) {
         self.target.store(target, SeqCst);
         self.generation.send_modify(|n| *n += 1);
@@ -78,7 +78,7 @@ impl Drop for Proxy {
 /// The name of the database in [`Hosts`].
 pub const NAME: &str = "base.erp.test";
 
-/// Why there can be no [`Hosts`] here. On a machine of CI there must be.
+/// Why [`Hosts`] are not possible here. In CI it panics if a tool is missing.
 pub fn unavailable() -> Option<&'static str> {
     if !rustix::process::geteuid().is_root() {
         return Some("namespaces need root");
@@ -89,8 +89,8 @@ pub fn unavailable() -> Option<&'static str> {
     missing.then_some("iproute2 or util-linux is missing")
 }
 
-/// Two hosts, 10.77.1.2 and 10.77.2.2, each a network namespace at the other end of a cable, and a name that leads to one of
-/// them. Only for a process with a network and mounts of its own.
+/// Two hosts, 10.77.1.2 and 10.77.2.2, each a network namespace at the other end of a virtual cable, and a name that resolves
+/// to one of them. Only for a process with its own namespaces of network and mounts.
 pub struct Hosts {
     names: tempfile::NamedTempFile,
 }
@@ -110,7 +110,7 @@ impl Hosts {
             run(&format!("ip link set cable{n} up"));
             run(&format!("ip -n host{n} addr add 10.77.{n}.2/24 dev end{n}"));
             run(&format!("ip -n host{n} link set end{n} up"));
-            // Known for good: else a host that is gone would be an error of the neighbourhood, after seconds, and not silence.
+            // A permanent neighbour entry: without it, a vanished host would give an error after seconds instead of silence.
             run(&format!(
                 "ip neigh replace 10.77.{n}.2 lladdr 02:00:00:00:0{n}:02 dev cable{n} nud permanent"
             ));
@@ -123,13 +123,13 @@ impl Hosts {
         hosts
     }
 
-    /// The name leads to host `n` from now on.
+    /// Makes the name resolve to host `n`.
     pub fn lead_to(&self, n: u8) {
         let hosts = format!("127.0.0.1 localhost\n10.77.{n}.2 {NAME}\n");
         std::fs::write(self.names.path(), hosts).unwrap();
     }
 
-    /// What listens on host `n`: a socket belongs to the namespace in which it was made.
+    /// A listener on host `n`: a socket belongs to the namespace in which it was created.
     pub fn listener(n: u8) -> StdListener {
         let make = move || {
             let namespace = std::fs::File::open(format!("/run/netns/host{n}")).unwrap();
@@ -140,11 +140,11 @@ impl Hosts {
             .unwrap();
             StdListener::bind(format!("10.77.{n}.2:5432")).unwrap()
         };
-        // The thread ends there, and takes nothing of this one along.
+        // A separate thread, so that this one stays in its namespace.
         std::thread::spawn(make).join().unwrap()
     }
 
-    /// The cable to host `n` is pulled at its far end: packets are dropped on both sides, and nobody is told.
+    /// Takes the far end of the cable to host `n` down: packets are dropped on both sides, without an error.
     pub fn vanish(n: u8) {
         run(&format!("ip -n host{n} link set end{n} down"));
     }

@@ -1,4 +1,4 @@
-//! An API process, workers on demand, and all that they need.
+//! An API process, workers on demand, and everything that they need.
 #![allow(dead_code, reason = "each test program uses its part")]
 
 pub mod command;
@@ -25,14 +25,14 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
-/// The variable by which a measurement of coverage hears from a process, where there is one.
+/// The variable that tells a process where to write its coverage, if coverage is measured.
 pub fn profile() -> Option<(&'static str, OsString)> {
     std::env::var_os(PROFILE).map(|file| (PROFILE, file))
 }
 
 const PROFILE: &str = "LLVM_PROFILE_FILE";
 
-/// A process that ends with the test, whatever happens.
+/// A process that is ended with the test, in any case.
 pub struct Program(Child);
 
 impl Program {
@@ -43,7 +43,7 @@ impl Program {
         Self(command.stdin(Stdio::null()).spawn().unwrap())
     }
 
-    /// The same, with all that it says in the file `output`.
+    /// The same, with its output appended to the file `output`.
     pub fn start_recorded(path: &Path, environment: &[(String, String)], output: &Path) -> Self {
         let mut command = Command::new(path);
         command.env_clear().envs(environment.iter().cloned()).envs(profile()).stdin(Stdio::null());
@@ -70,7 +70,7 @@ impl Program {
         panic!("the process does not end");
     }
 
-    /// Asks it to stop, if it still runs, and gives it a few seconds for that.
+    /// Sends SIGTERM if it still runs, and waits up to five seconds for its end.
     fn end_in_order(&mut self) {
         let begun = Instant::now();
         let mut asked = false;
@@ -87,7 +87,7 @@ impl Program {
 impl Drop for Program {
     fn drop(&mut self) {
         if profile().is_some() {
-            // Killed it would not tell what it ran.
+            // A killed process would not write its coverage.
             self.end_in_order();
         }
         let _ = self.0.kill();
@@ -95,7 +95,7 @@ impl Drop for Program {
     }
 }
 
-/// An API process, and all that its workers need.
+/// An API process, and everything that its workers need.
 pub struct System {
     pub programs: Programs,
     pub environment: Vec<(String, String)>,
@@ -119,19 +119,19 @@ impl System {
         Self { _db: Some(db), ..Self::on(url, pool).await }
     }
 
-    /// The same with settings of one's own, which win.
+    /// The same with these settings, which override the others.
     pub async fn start_with(settings: &[(&str, &str)]) -> Self {
         let db = TestDb::new().await;
         let (url, pool) = (db.url(), db.pool.clone());
         Self { _db: Some(db), ..Self::on_with(url, pool, settings, None).await }
     }
 
-    /// The same on a database made elsewhere, with its schema.
+    /// The same on an existing database, with its schema.
     pub async fn on(database_url: String, pool: PgPool) -> Self {
         Self::on_with(database_url, pool, &[], None).await
     }
 
-    /// The same with settings of one's own, and with all that the API says in a file.
+    /// The same with these settings, and with the output of the API in a file.
     pub async fn on_with(
         database_url: String,
         pool: PgPool,
@@ -192,7 +192,7 @@ impl System {
         }
     }
 
-    /// The API starts anew, and reads its settings and their files again.
+    /// Restarts the API, which reads its settings and their files again.
     pub async fn restart_api(&mut self) {
         drop(self.api.take());
         self.api = Some(Program::start(&self.programs.api, &self.environment));
@@ -204,12 +204,12 @@ impl System {
         self.sink.as_ref().unwrap().messages().unwrap()
     }
 
-    /// The mail server goes away.
+    /// Stops the mail server.
     pub async fn stop_smtp(&mut self) {
         self.sink.take().unwrap().stop().await;
     }
 
-    /// The mail server is back, on the same port, with the mails it had.
+    /// Starts the mail server again, on the same port, with its earlier mails.
     pub fn start_smtp(&mut self) {
         let address = ([127, 0, 0, 1], self.smtp_port);
         self.sink = Some(MailSink::start(address, self.mails.path()).unwrap());
@@ -219,7 +219,7 @@ impl System {
         self.worker_with(&[])
     }
 
-    /// With settings of its own.
+    /// Starts a worker with these settings.
     pub fn worker_with(&self, settings: &[(&str, &str)]) -> Program {
         let settings =
             settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -247,12 +247,12 @@ impl System {
         self.upload_as(intervention, "p.jpg", photo).await;
     }
 
-    /// A file of any kind, by its name.
+    /// Uploads a file of any kind under this name; it must be accepted.
     pub async fn upload_as(&self, intervention: &Value, name: &str, bytes: Vec<u8>) {
         assert_eq!(self.try_upload(intervention, name, bytes).await, StatusCode::CREATED);
     }
 
-    /// The same, whatever the answer.
+    /// The same, but returns the status whatever it is.
     pub async fn try_upload(&self, intervention: &Value, name: &str, bytes: Vec<u8>) -> StatusCode {
         let part = multipart::Part::bytes(bytes).file_name(name.to_owned());
         let form = multipart::Form::new().part("file", part);
@@ -262,7 +262,7 @@ impl System {
         response.status()
     }
 
-    /// How many documents are in each status.
+    /// How many documents have this status.
     pub async fn documents(&self, status: &str) -> i64 {
         sqlx::query_scalar!(
             r#"select count(*) as "count!" from documents where status = $1"#,

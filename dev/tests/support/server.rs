@@ -1,4 +1,4 @@
-//! A Postgres of one's own, that can be stopped, killed and moved.
+//! A Postgres of one test, which can be stopped, killed and moved.
 use erp_dev::postgres::{Config, Postgres};
 use rustix::process::{Pid, Signal, kill_process};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, postgres::PgPoolOptions};
@@ -12,7 +12,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// With an empty database `erp`.
+    /// Starts a server with an empty database `erp`.
     pub async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut config = Config {
@@ -30,7 +30,7 @@ impl Server {
         self.system_with(&[]).await
     }
 
-    /// With settings of one's own, which win.
+    /// A migrated system on this server, with these settings, which override the others.
     pub async fn system_with(&self, settings: &[(&str, &str)]) -> System {
         let url = self.url();
         let pool = PgPoolOptions::new().max_connections(4).connect_lazy(&url).unwrap();
@@ -46,7 +46,7 @@ impl Server {
         self.config.port.unwrap()
     }
 
-    /// Each statement by itself, as the superuser.
+    /// Runs each statement by itself, as the superuser.
     pub async fn run(&self, statements: &[&str]) {
         for statement in statements {
             self.run_on("erp", statement).await;
@@ -67,13 +67,13 @@ impl Server {
         self.running = Some(Postgres::start(&self.config).unwrap());
     }
 
-    /// With the same data on another port.
+    /// Starts the server again with the same data on another port.
     pub fn start_elsewhere(&mut self) {
         self.config.port = Some(free_port());
         self.start_again();
     }
 
-    /// An immediate shutdown, as in a power cut.
+    /// Shuts down immediately, as in a power cut.
     pub fn quit(&self) {
         let dir = self.running.as_ref().unwrap().dir();
         let file = std::fs::read_to_string(dir.join("data/postmaster.pid")).unwrap();

@@ -1,4 +1,4 @@
-//! The database, its schema and its clock; and what it knows of jobs, when it can be asked.
+//! Checks of the database, its schema and its clock, and of what it knows of jobs when it can be asked.
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -11,7 +11,8 @@ use tokio::time::timeout;
 
 use super::{Finding, LIMIT, Report, hours, jobs};
 
-/// Tokens and calendars count in minutes; ten seconds is a clock that nobody sets.
+/// The greatest good difference of two clocks. Tokens and calendars count in minutes; more than ten seconds means that
+/// nobody sets the clock.
 const SKEW: TimeDelta = TimeDelta::seconds(10);
 const AWAY: &str = "la base d'abord";
 const BEHIND: &str = "le schéma d'abord";
@@ -64,13 +65,13 @@ pub(super) async fn examine(config: &Config, report: &mut Report) {
         report.check("fuseaux", LIMIT, hours::examine(&pool)).await;
     }
     report.check("horloge", LIMIT, clock(&pool)).await;
-    // What does not close in time is closed by the end of the process.
+    // A pool that does not close in time is closed by the end of the process.
     let _ = timeout(Duration::from_secs(1), pool.close()).await;
 }
 
 async fn connect(config: &Config) -> Result<(PgPool, String), sqlx::Error> {
     let started = Instant::now();
-    // Not by the pool at first, which would try again until the time is up, and then not say why.
+    // Without the pool first, which would retry until the time is up, and then not say why it failed.
     PgConnection::connect(config.database.url.reveal()).await?.close().await?;
     let pool = PgPoolOptions::new()
         .max_connections(1)
@@ -110,7 +111,7 @@ async fn schema(pool: &PgPool) -> Finding {
     Finding::good(format!("{} migrations{plus}", all.len() - newer))
 }
 
-/// The skew of our clock, to half the time that the question took.
+/// Compares our clock with that of the database, to within half the time that the query took.
 async fn clock(pool: &PgPool) -> Finding {
     let clock = Clock::default();
     let before = clock.now();

@@ -1,4 +1,4 @@
-//! The rules of time zones: by which release dates are reckoned, and who has an older one.
+//! The rules of time zones: which release is in force, and which processes have an older one.
 use erp_core::{
     Result,
     local::{

@@ -15,9 +15,9 @@ use sqlx::PgPool;
 
 use super::Finding;
 
-/// A job that is ready waits for seconds; a backlog of minutes is too few workers, or none.
+/// Seconds. A ready job normally waits for seconds; minutes mean too few workers, or none.
 const LONG_READY: f64 = 300.0;
-/// A tick is enqueued within seconds.
+/// How late a schedule may be: its tick is normally enqueued within seconds.
 const LATE: TimeDelta = TimeDelta::minutes(5);
 
 pub(super) async fn queues(pool: &PgPool) -> Finding {
@@ -125,7 +125,7 @@ fn of_schedules(all: &[Schedule], now: DateTime<Utc>) -> Finding {
     let names = |some: &dyn Fn(&Schedule) -> bool| {
         ours.iter().filter(|s| some(s)).map(|s| s.name.as_str()).collect::<Vec<_>>().join(", ")
     };
-    // One without a date has never been looked at by anybody.
+    // A schedule without a next date has not been looked at by any worker.
     let late = names(&|s| s.enabled && s.next_run_at.is_none_or(|next| next < now - LATE));
     if !late.is_empty() {
         return Finding::bad(

@@ -1,4 +1,4 @@
-//! `erp-worker doctor`: whether all that the system stands on is well, one line each, and what to do where it is not.
+//! `erp-worker doctor`: checks everything that the system needs. One line per check, with what to do where it is not good.
 mod database;
 mod hours;
 mod jobs;
@@ -9,10 +9,10 @@ use std::time::Duration;
 use erp_core::{Config, catalogue::QUEUES, config::SettingFault, keys, mailer::Mailer};
 use tokio::time::timeout;
 
-/// Of one check. SMTP has its own, `SMTP_TIMEOUT_SECONDS`, which may be longer.
+/// The time limit of one check. SMTP has its own (`SMTP_TIMEOUT_SECONDS`), which may be longer.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// What is looked at once the settings are good.
+/// The checks that need good settings.
 const BEYOND_SETTINGS: [&str; 10] = [
     "base",
     "schéma",
@@ -30,7 +30,7 @@ const BEYOND_SETTINGS: [&str; 10] = [
 #[derive(Debug)]
 enum Finding {
     Good(String),
-    /// Works, and somebody should look at it.
+    /// Works, but somebody should look at it.
     Attention {
         found: String,
         todo: String,
@@ -39,7 +39,7 @@ enum Finding {
         found: String,
         todo: String,
     },
-    /// Could not be looked at, because of another that is bad.
+    /// Was not checked, because another check is bad.
     Skipped(&'static str),
 }
 
@@ -57,7 +57,7 @@ impl Finding {
     }
 }
 
-/// Prints every line as soon as it is known. Whether nothing is bad.
+/// Prints every line as soon as it is known, and remembers whether anything is bad or was skipped.
 #[derive(Debug)]
 struct Report {
     healthy: bool,
@@ -76,7 +76,7 @@ impl Report {
         println!("{word:<12} {name:<14} {found}{todo}");
     }
 
-    /// The verdict of `check`, or that it took too long.
+    /// Prints the verdict of `check`, or that it took too long.
     async fn check(&mut self, name: &str, limit: Duration, check: impl Future<Output = Finding>) {
         let verdict = timeout(limit, check).await.unwrap_or_else(|_| {
             let found = format!("pas de réponse en {} s", limit.as_secs());
@@ -86,7 +86,7 @@ impl Report {
     }
 }
 
-/// Examines everything; whether the system is healthy.
+/// Runs all checks; true when the system is healthy.
 pub async fn examine(config: Result<Config, Vec<SettingFault>>) -> bool {
     let mut report = Report { healthy: true };
     let config = match config {
@@ -110,7 +110,7 @@ pub async fn examine(config: Result<Config, Vec<SettingFault>>) -> bool {
     report.healthy
 }
 
-/// What is read beyond the variables: keys and addresses.
+/// Checks the settings beyond their syntax: names of queues, keys and addresses.
 fn settings(config: &Config) -> Finding {
     if let Some(fault) = config.worker.faults_of_queues(QUEUES).first() {
         return Finding::bad(fault.to_string(), "corrigez cette variable");

@@ -1,4 +1,4 @@
-//! What is outside: files and mails.
+//! Checks of what is outside: files and mails.
 use bytes::Bytes;
 use erp_core::{
     Config,
@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::Finding;
 
-/// Writes, reads and deletes a small file of its own.
+/// Checks the storage: writes, reads and deletes a small file of its own.
 pub(super) async fn storage(config: &Config) -> Finding {
     let (place, todo) = match &config.uploads.storage {
         StorageConfig::Folder(folder) => (
@@ -41,13 +41,13 @@ async fn probe(storage: &Storage) -> anyhow::Result<()> {
     let bytes = Bytes::from_static(b"erp-worker doctor");
     storage.put(&key, bytes.clone()).await?;
     let read = storage.get(&key, 1024).await;
-    // Whatever was read: nothing is left behind.
+    // Deleted whether or not the read succeeded: nothing is left behind.
     storage.delete(&key).await?;
     anyhow::ensure!(read? == bytes, "ce qui est relu n'est pas ce qui a été écrit");
     Ok(())
 }
 
-/// As far as one gets without sending anything.
+/// Checks the mail server: connects and logs in, and sends nothing.
 pub(super) async fn smtp(config: &Config) -> Finding {
     let smtp = &config.mail.smtp;
     let place = format!("{}:{}", smtp.host, smtp.port);

@@ -1,4 +1,4 @@
-//! Checks uploaded files, prepares what is served of them, and removes what nobody refers to.
+//! Checks uploaded files, prepares what is served of them, and removes files that no row refers to.
 pub mod decoder;
 pub mod files;
 
@@ -16,24 +16,24 @@ use erp_core::{
 use crate::work::Work;
 use files::Content;
 
-/// Brings a document to `ready`, or to `failed` with its reason: both are a job done. Run twice it does the same
-/// twice, on the same names, until it is recorded once.
+/// Brings a document to `ready`, or to `failed` with its reason: both complete the job. It may run again until the end is
+/// recorded: it then writes the same files under the same names.
 pub(crate) async fn process(work: Work, job: ProcessDocument) -> Result<()> {
     let document = match begin(&work, job.document_id).await {
-        // Removed, perhaps while a worker before us wrote what is made of it.
+        // Removed, perhaps while an earlier attempt wrote the derived files.
         Err(Error::NotFound(Noun::DOCUMENT)) => {
             return delete_files(work, DeleteFiles { keys: job.keys }).await;
         }
         begun => begun?,
     };
     let Some(document) = document else { return Ok(()) };
-    // A worker that was killed while it wrote has left a part of a file, which nobody else looks for.
+    // A worker that was killed while it wrote has left a part of a file, which would stay until the purge.
     for key in document.keys() {
         work.storage.remove_unfinished(&key).await?;
     }
     let place = work.decoders.place().await?;
     let bytes = match work.storage.get(&document.key(), work.config.uploads.max_bytes).await {
-        // Removed meanwhile, and its file with it.
+        // Removed meanwhile, together with its file.
         Err(Error::NotFound(_)) if is_gone(&work, document.id).await? => {
             work.answered(Dependency::Storage);
             return Ok(());
@@ -53,13 +53,13 @@ pub(crate) async fn process(work: Work, job: ProcessDocument) -> Result<()> {
             return fail(&work, document.id, &defect.0).await;
         }
     };
-    // What there was to read, and what there was to write: a disk that is full still lets one read.
+    // Reported only after reading and writing: a full disk still lets one read.
     work.answered(Dependency::Storage);
 
     let mut tx = work.begin().await?;
     let known = documents::make_ready(&mut tx, document.id, &prepared).await?;
     tx.commit().await?;
-    // Deleted while we worked: what we wrote has no owner.
+    // Deleted meanwhile: the files that we wrote have no owner.
     if known {
         Ok(())
     } else {
@@ -67,7 +67,7 @@ pub(crate) async fn process(work: Work, job: ProcessDocument) -> Result<()> {
     }
 }
 
-/// The document to process; `None` when that is done.
+/// Marks the document as being processed and returns it; `None` when it is ready already.
 async fn begin(work: &Work, id: i64) -> Result<Option<Document>> {
     let mut tx = work.begin().await?;
     let document = documents::begin_processing(&mut tx, id).await?;
@@ -111,7 +111,7 @@ async fn fail(work: &Work, id: i64, reason: &str) -> Result<()> {
     tx.commit().await
 }
 
-/// Removes files; those that are gone already are a success.
+/// Removes files; a file that is gone already is a success.
 pub(crate) async fn delete_files(work: Work, job: DeleteFiles) -> Result<()> {
     for key in &job.keys {
         work.storage.delete(key).await?;
@@ -120,7 +120,7 @@ pub(crate) async fn delete_files(work: Work, job: DeleteFiles) -> Result<()> {
     Ok(())
 }
 
-/// Closes a lot whose time is over, and tells of one that has come to its end.
+/// Closes a lot whose time is over, and notifies its owner once all its files have been processed.
 pub(crate) async fn settle_lot(work: Work, job: SettleLot) -> Result<()> {
     let mut tx = work.begin().await?;
     lots::report(&mut tx, &job, work.clock.now()).await?;

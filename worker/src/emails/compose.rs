@@ -1,7 +1,7 @@
-//! What a mail says: written when it is frozen, of what is known then.
+//! Composes the contents of a mail when it is frozen, from what is known then.
 use chrono::{DateTime, Utc};
 use erp_core::{
-    Error, Result, Tx,
+    Code, Error, Result, Tx,
     mail_facts::{self, Facts},
     mailer::{
         CompteMail, Frozen, GroupeLigne, GroupeMail, NotificationMail, OutgoingMail, Rendered,
@@ -17,10 +17,11 @@ use erp_core::{
 use super::renderer;
 use crate::{digest, work::Work};
 
-/// Notifications that one mail shows; it says how many there are.
+/// The most notifications that one mail shows; it also says how many there are in all.
 const SHOWN: usize = 50;
 
-/// A mail as it travels, of the notifications that wait in it, or of the state of its day; `None`: there is nothing to say.
+/// The bytes of a mail: a notice about an account, the digest of its day, or its `waiting` notifications. `None`: there is
+/// nothing to say.
 pub(super) async fn mail(
     work: &Work,
     tx: &mut Tx<'_>,
@@ -36,7 +37,7 @@ pub(super) async fn mail(
     mail.map(|mail| work.mailer.freeze(&mail)).transpose()
 }
 
-/// Of an account that was disabled since, nobody is told: its owner could do nothing.
+/// A notice about an account; `None` when the account was disabled since, because its owner could do nothing.
 async fn of_account(
     work: &Work,
     tx: &mut Tx<'_>,
@@ -77,7 +78,7 @@ async fn of_notifications(
     let Some(reader) = facts.first() else { return Ok(None) };
     if !reader.is_active {
         return Err(Error::refused(
-            "destinataire_desactive",
+            Code::DestinataireDesactive,
             "Le compte du destinataire est désactivé.",
             "The recipient's account is disabled.",
         ));
@@ -135,7 +136,8 @@ fn titre(one: &Facts) -> String {
     one.titre.clone().or(of_planning).unwrap_or_else(|| "Maintenance".to_owned())
 }
 
-/// What somebody wrote; of a closed intervention its report. What the system wrote of a visit the mail says better.
+/// What a person wrote; of a closed intervention otherwise its report. `None` for the reminder of a visit: the mail says
+/// better what the system wrote.
 fn said(one: &Facts) -> Option<String> {
     match one.type_ {
         TypeNotification::Rappel if one.planning_id.is_some() => None,

@@ -1,9 +1,10 @@
-//! Sends mails: one attempt at one mail, from the question whether it may leave to the record of its end.
+//! Sends mails. One attempt is about one mail: it checks whether the mail may leave, transmits it, and records how that
+//! ended.
 //!
-//! Up to the server's `354` several conversations run at once and leave nothing in doubt. Then a mail is claimed: its id and
-//! its bytes are committed as `en_transmission`, the body and the dot are sent, and what the server says is committed. One
-//! mail at a time in a process is between claim and record (`EMAILS_TRANSMISSIONS`), so that a process that is killed leaves
-//! one mail in doubt, and it is known which.
+//! Up to the server's `354` several conversations run at once and leave nothing in doubt. Then a mail is claimed: its id
+//! and its bytes are committed as `en_transmission`. The body and the dot are sent, and the server's answer is committed.
+//! One mail at a time in a process is between claim and record (the default of `EMAILS_TRANSMISSIONS`), so that a process
+//! that is killed leaves one mail in doubt, and its row says which.
 mod compose;
 mod pace;
 pub mod preview;
@@ -16,7 +17,7 @@ use std::{
 
 use anyhow::anyhow;
 use erp_core::{
-    Error, Result,
+    Code, Error, Result,
     config::InDoubt,
     jobs::{Dependency, Verdict},
     mailer::{Conversation, Frozen, Renderer, Transmission},
@@ -32,28 +33,29 @@ use crate::work::Work;
 
 static RENDERER: LazyLock<Result<Renderer>> = LazyLock::new(Renderer::new);
 
-/// A conversation that has waited for its turn for so long is begun anew: a server closes one on which nothing comes
-/// ([RFC 5321, 4.5.3.2.7](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.2.7) allows it after five minutes, and those
-/// that are under load do it sooner).
+/// An attempt that has waited for its turn for so long begins anew: a server closes a connection on which nothing comes
+/// ([RFC 5321, 4.5.3.2.7](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.2.7) allows it after five minutes, and
+/// servers under load do it sooner).
 const TURN_LIMIT: Duration = Duration::from_secs(20);
-/// Another attempt at the same mail is looked at again after so long.
+/// The pause before an attempt looks again at a mail that another attempt is sending.
 const UNDER_WAY: Duration = Duration::from_secs(10);
 
-/// A process that was frozen for longer between claim and dot does not send: others may hold it for dead by now.
+/// The longest time from claim to transmission. A process that was frozen for longer does not send: others may take it for
+/// dead.
 const FRESH: Duration = Duration::from_secs(5);
 
 pub(crate) fn renderer() -> Result<&'static Renderer> {
     RENDERER.as_ref().map_err(|error| anyhow!("{error}").into())
 }
 
-/// A job of the release before.
+/// A job type of the release before: adds its notification to a mail.
 pub(crate) async fn adopt(work: Work, job: SendEmail) -> Result<()> {
     let mut tx = work.begin().await?;
     outgoing_mails::adopt(&mut tx, job.notification_id, work.clock.now()).await?;
     tx.commit().await
 }
 
-/// A job of the release before.
+/// A job type of the release before.
 pub(crate) async fn send_group(work: Work, job: SendGroup) -> Result<Verdict> {
     attempt(&work, job.envoi_id).await
 }
@@ -68,9 +70,9 @@ async fn attempt(work: &Work, envoi_id: i64) -> Result<Verdict> {
     };
     match envoi.statut {
         StatutEnvoi::EnFile => {}
-        // Another job of this mail is sending it: an operator has asked for it twice.
+        // Another job of this mail is sending it: an operator has requested it twice.
         StatutEnvoi::EnTransmission if envoi.is_under_way => return Ok(Verdict::Snooze(UNDER_WAY)),
-        // An attempt before this one began to send it, and was not there to record its end.
+        // An earlier attempt began to send it, and did not record the end.
         StatutEnvoi::EnTransmission if must_arrive(work, envoi_id).await? => {}
         StatutEnvoi::EnTransmission => {
             let reason = "le processus qui l'envoyait a disparu avant la réponse du serveur";
@@ -82,7 +84,7 @@ async fn attempt(work: &Work, envoi_id: i64) -> Result<Verdict> {
     if !envoi.has_contents && close_if_empty(work, envoi_id).await? {
         return Ok(Verdict::Done);
     }
-    // The server may have been away until now.
+    // The mail may have waited until now because the server was away.
     if let Some(pause) = quiet(work, &envoi).await? {
         return Ok(Verdict::Snooze(pause));
     }
@@ -99,7 +101,7 @@ async fn attempt(work: &Work, envoi_id: i64) -> Result<Verdict> {
             transmit(work, &envoi, conversation).await
         }
         Err(error) => {
-            // Nobody but the server says so.
+            // Only the server itself gives this answer.
             if matches!(error, Error::Deferred(_)) {
                 work.answered(Dependency::Smtp);
             }
@@ -109,7 +111,8 @@ async fn attempt(work: &Work, envoi_id: i64) -> Result<Verdict> {
     }
 }
 
-/// What this attempt could not, another one will. That does not decide what became of the attempt before.
+/// The state of a mail that this attempt did not send: it waits for another attempt. An end that an earlier attempt left in
+/// doubt stays in doubt.
 fn not_now(envoi: &Envoi, why: String) -> Fin {
     match envoi.statut {
         StatutEnvoi::EnTransmission => Fin::EnDoute(why),
@@ -117,8 +120,8 @@ fn not_now(envoi: &Envoi, why: String) -> Fin {
     }
 }
 
-/// How long the quiet hours of its reader hold a mail back. What was begun is not news any more, and whose account was broken into
-/// is told at night, too.
+/// How long the quiet hours of the reader hold a mail back. They do not hold back a mail whose transmission was begun
+/// before, nor a notice about an account, which may report a break-in.
 async fn quiet(work: &Work, envoi: &Envoi) -> Result<Option<Duration>> {
     if envoi.is_frozen || envoi.avis.is_some() {
         return Ok(None);
@@ -148,7 +151,8 @@ async fn transmit(work: &Work, envoi: &Envoi, conversation: Conversation) -> Res
         Ok(Claim::Another) => return Ok(Verdict::Snooze(UNDER_WAY)),
         Ok(Claim::OtherAddress) => return Ok(Verdict::Snooze(Duration::ZERO)),
         Err(error) if error.is_unavailable() => {
-            // The commit may have arrived although its answer did not. Nothing was sent, and that is known now only.
+            // The commit may have succeeded although no answer came. Nothing was sent, and only this attempt knows it, so
+            // it records that.
             record(work, envoi.id, &not_now(envoi, error.to_string())).await?;
             return Err(error);
         }
@@ -165,15 +169,15 @@ async fn transmit(work: &Work, envoi: &Envoi, conversation: Conversation) -> Res
     ended
 }
 
-/// What a claim came to.
+/// The outcome of a claim.
 enum Claim {
-    /// These bytes are to be sent now; when the claim was about to be committed.
+    /// These bytes are to be sent now; with the time just before the claim was committed.
     Frozen(Frozen, Instant),
-    /// Another attempt at this mail was quicker.
+    /// Another attempt at this mail was faster.
     Another,
     /// There is nothing to say any more.
     Nothing,
-    /// Its reader has another address by now.
+    /// The reader's address has changed since the conversation was opened.
     OtherAddress,
 }
 
@@ -202,7 +206,7 @@ async fn claim(work: &Work, envoi: &Envoi, conversation: &Conversation) -> Resul
     Ok(Claim::Frozen(frozen, claimed))
 }
 
-/// Records how a transmission ended, and says what is to become of the job.
+/// Records how a transmission ended, and returns what becomes of the job.
 async fn conclude(work: &Work, envoi: &Envoi, outcome: Transmission) -> Result<Verdict> {
     let (fin, then) = match outcome {
         Transmission::Accepted => (Fin::Envoyee, Ok(Verdict::Done)),
@@ -211,7 +215,7 @@ async fn conclude(work: &Work, envoi: &Envoi, outcome: Transmission) -> Result<V
         }
         Transmission::Deferred(why) => (not_now(envoi, why.clone()), Err(Error::Deferred(why))),
         Transmission::Refused(why) => {
-            let refused = Error::refused("smtp_refuse", why.clone(), why.clone());
+            let refused = Error::refused(Code::SmtpRefuse, why.clone(), why.clone());
             (not_now(envoi, why), Err(refused))
         }
         Transmission::InDoubt(why) if patiently(|| must_arrive(work, envoi.id)).await? => {

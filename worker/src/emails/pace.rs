@@ -1,4 +1,4 @@
-//! Waiting for one's moment (`SMTP_MAX_PER_MINUTE`), in place, and for no longer than the attempt may.
+//! Waits inside of the attempt for the moment that `SMTP_MAX_PER_MINUTE` allows; snoozes the job when that is too far off.
 use std::time::Duration;
 
 use erp_core::{
@@ -9,13 +9,14 @@ use erp_core::{
 
 use crate::work::Work;
 
-/// Before a connection is used: no connection is held for the long wait. `Some`: the attempt is over.
+/// Waits before a connection is used, so that none is held during the long wait. `Some`: the attempt ends with this
+/// verdict.
 pub(super) async fn begin(work: &Work) -> Result<Option<Verdict>> {
     wait(work, "smtp.conversation").await
 }
 
-/// Once more before the body: conversations that took longer than others do not begin to transmit together. Where they went
-/// alike there is nothing to wait for.
+/// Waits once more before the body, so that conversations of different lengths do not begin to transmit together. When they
+/// took equally long there is nothing to wait for.
 pub(super) async fn transmit(work: &Work) -> Result<Option<Verdict>> {
     wait(work, "smtp.transmission").await
 }

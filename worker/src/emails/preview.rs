@@ -1,4 +1,4 @@
-//! Every mail with every sample, as files to look at: `erp-worker preview-mails`.
+//! Writes every mail with every sample to files that people can look at: `erp-worker preview-mails`.
 use std::{fmt::Write as _, fs, path::Path};
 
 use erp_core::mailer::{Renderer, samples};
@@ -17,8 +17,8 @@ li { margin: .5rem 0; overflow-wrap: anywhere; } small { display: block; opacity
 <p>Look at them narrow (375 px) and wide, in light and in dark.</p>
 ";
 
-/// Writes the HTML and the text of each to `folder`, with an `index.html` that links them by their
-/// subjects; how many mails there are. Needs no settings, no database, no network.
+/// Writes the HTML and the text of each mail to `folder`, with an `index.html` that links them by their subjects. Returns
+/// how many mails there are. Needs no settings, no database, no network.
 pub fn write(folder: &Path) -> anyhow::Result<usize> {
     fs::create_dir_all(folder)?;
     let renderer = Renderer::new()?;

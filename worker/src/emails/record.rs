@@ -8,16 +8,16 @@ use erp_core::{
 
 use crate::work::Work;
 
-/// Between two tries.
+/// The pause between two tries.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Records the end of a transmission under the lease of this attempt, however long the database is away. Once the lease is
-/// lost, somebody else decides, and nothing is changed.
+/// Records the end of a transmission under the lease of this attempt; retries for as long as the database is away. When the
+/// lease is lost nothing is changed, because another attempt decides.
 pub(super) async fn record(work: &Work, envoi_id: i64, fin: &Fin) -> Result<()> {
     patiently(|| write(work, envoi_id, fin)).await
 }
 
-/// Records why a mail could not be begun, once: nothing depends on it.
+/// Records in a single try why a mail was not begun: nothing depends on this record.
 pub(super) async fn note(work: &Work, envoi_id: i64, fin: &Fin) -> Result<()> {
     write(work, envoi_id, fin).await
 }
@@ -33,7 +33,7 @@ async fn write(work: &Work, envoi_id: i64, fin: &Fin) -> Result<()> {
     Ok(())
 }
 
-/// Closes a mail that has nothing to say any more. False: something has joined it meanwhile.
+/// Closes a mail that has nothing to say any more. False when something has joined it meanwhile.
 pub(super) async fn close_if_empty(work: &Work, envoi_id: i64) -> Result<bool> {
     let now = work.clock.now();
     let mut tx = work.begin().await?;
@@ -46,8 +46,8 @@ pub(super) async fn close_if_empty(work: &Work, envoi_id: i64) -> Result<bool> {
     Ok(true)
 }
 
-/// Repeats `step` until it succeeds or the lease is lost: whatever the error, an attempt that gave up would let the next one
-/// send again what was accepted.
+/// Repeats `step` until it succeeds or the lease is lost. It retries after any other error: if the attempt gave up, the
+/// next one would send again what was accepted.
 pub(super) async fn patiently<T, F: Future<Output = Result<T>>>(step: impl Fn() -> F) -> Result<T> {
     loop {
         match step().await {

@@ -1,4 +1,4 @@
-//! Our errors in the words of the queue.
+//! Translates our errors to those of the queue.
 use std::borrow::Cow;
 
 use apalis::prelude::{AbortError, RetryAfterError};
@@ -9,7 +9,7 @@ use super::{DEFERRED_BACKOFF, OUTAGE_BACKOFF};
 
 pub(super) type BoxDynError = Box<dyn std::error::Error + Send + Sync>;
 
-/// What a handler has said: done, not now, again later, or never.
+/// The result of a handler in terms of the queue: done, not now, stale, outage, again later, or never again.
 pub(super) fn said(result: Result<Verdict>) -> Result<(), BoxDynError> {
     let error = match result {
         Ok(Verdict::Done) => return Ok(()),
@@ -30,12 +30,13 @@ fn outage(error: &Error, dependency: Option<Cow<'static, str>>) -> BoxDynError {
     Outage { dependency, longest_pause, source: text(error).into() }.into()
 }
 
-/// With all that led to it.
+/// The error with its causes.
 fn text(error: &Error) -> String {
     format!("{error:#}")
 }
 
-/// What a hook could not do: a database that is away is waited for.
+/// The error of a hook. When something is unavailable, it says that the queue's database is away, so that the hook is
+/// called again.
 pub(super) fn in_hook(error: &Error) -> BoxDynError {
     if error.is_unavailable() {
         let away = std::io::Error::other(text(error));

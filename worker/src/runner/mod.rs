@@ -1,15 +1,15 @@
-//! Runs jobs: an apalis worker for each type of job, over the queue of [`apalis_hot`]. What is said here is what that crate
+//! Runs jobs: one apalis worker for each job type, over the queue of [`apalis_hot`]. This module adds what that crate
 //! cannot know: our errors, our metrics, our transactions.
 mod errors;
 mod observer;
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc};
 
 use apalis::prelude::{Monitor, MonitorError, WorkerBuilder};
 use apalis_hot::{Claimed, Hook, Lease, Options, Process};
 use erp_core::{
     Ctx, Error, Result, Tx,
-    jobs::{CAUSE, Cause, Job, Verdict},
+    jobs::{CAUSE, Cause, DEFERRED_BACKOFF, Job, OUTAGE_BACKOFF, Verdict},
     mailer::Places,
     operate,
 };
@@ -23,7 +23,7 @@ pub type StopError = MonitorError;
 
 /// One attempt of a job of one type.
 type Handler<J> = Arc<dyn Fn(Work, J) -> BoxFuture<'static, Result<Verdict>> + Send + Sync>;
-/// The same by hand, of a payload that nobody has read.
+/// The same for a job by hand, whose payload is not deserialized yet.
 type ByHand = Arc<dyn Fn(Work, &[u8]) -> BoxFuture<'static, Result<Verdict>> + Send + Sync>;
 
 pub(crate) struct Runner {
@@ -50,7 +50,7 @@ impl Runner {
             },
         );
         let decoders = Decoders::new(settings.decoder.clone(), ctx.config.decoder);
-        // Nothing of ours ends a worker; should apalis do it, it is to come back.
+        // Our code never ends an apalis worker; should apalis end one, it is restarted.
         let monitor = Monitor::new().should_restart(|_worker, _error| true);
         Self { ctx, process, decoders, monitor, by_hand: Vec::new() }
     }
@@ -87,7 +87,7 @@ impl Runner {
         self
     }
 
-    /// Does one job at once and outside the queue: without attempts, and without a record.
+    /// Runs one job now and outside of the queue: a single attempt, without a record.
     pub(crate) async fn perform(&self, queue: &str, payload: &[u8]) -> Result<Verdict> {
         let found = self.by_hand.iter().find(|(name, _)| *name == queue);
         let (_, run) = found.ok_or_else(|| anyhow::anyhow!("no handler for {queue}"))?;
@@ -96,8 +96,8 @@ impl Runner {
         run(Work::new(ctx, None, process, decoders), payload).await
     }
 
-    /// Runs everything until `stop` resolves and what runs has ended, or the time for that is over. What is held then
-    /// is handed back.
+    /// Runs everything until `stop` resolves and the running jobs have ended, or the time for that is over. Jobs that are
+    /// still held then are handed back.
     pub(crate) async fn run_until(
         self,
         stop: impl Future<Output = std::io::Result<()>> + Send,
@@ -157,7 +157,8 @@ fn options<J: Job>(ctx: &Ctx, concurrency: usize) -> Options {
 
 type Tell<J> = fn(Ctx, Tx<'static>, J, String) -> BoxFuture<'static, Result<Tx<'static>>>;
 
-/// `tell` in one of our transactions. Nobody knows what a job was about that cannot be read; its row stays, with its payload.
+/// Calls `tell` in one of our transactions. A payload that cannot be deserialized is not passed on; its row stays, with the
+/// payload.
 fn hook<J: Job>(ctx: &Ctx, tell: Tell<J>) -> Hook {
     let ctx = ctx.clone();
     Arc::new(move |tx, hooked| {
@@ -172,7 +173,7 @@ fn hook<J: Job>(ctx: &Ctx, tell: Tell<J>) -> Hook {
     })
 }
 
-/// The same context with connections to the mail server that are limited over all workers (`SMTP_MAX_CONNECTIONS`).
+/// The same context, but with connections to the mail server that are limited over all workers (`SMTP_MAX_CONNECTIONS`).
 fn limited(ctx: &Ctx, settings: &Settings) -> Ctx {
     let mut ctx = ctx.clone();
     if let Some(connections) = ctx.config.mail.connections {
@@ -182,11 +183,6 @@ fn limited(ctx: &Ctx, settings: &Settings) -> Ctx {
     }
     ctx
 }
-
-/// The longest pause between two attempts while something outside is away.
-const OUTAGE_BACKOFF: Duration = Duration::from_mins(1);
-/// The longest pause between two attempts while something outside asks to come later.
-const DEFERRED_BACKOFF: Duration = Duration::from_mins(5);
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! What Prometheus and the traces are told of attempts.
+//! Reports attempts to Prometheus and to the traces.
 use std::time::Duration;
 
 use apalis_hot::{Claimed, Observer, Outcome};
@@ -10,7 +10,7 @@ pub(super) struct Metrics;
 impl Observer for Metrics {
     fn span(&self, job: &Claimed) -> Span {
         let request_id = job.metadata.get("request_id").map(String::as_str).unwrap_or_default();
-        // Of the highest level: whatever is logged of an attempt says which.
+        // At the highest level: whatever is logged of an attempt says which attempt.
         let span = tracing::error_span!("job", job.id = job.id, job.type = job.queue, job.attempt = job.attempt, request_id);
         telemetry::adopt(&span, job.metadata.get("traceparent").map(String::as_str));
         span

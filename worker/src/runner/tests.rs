@@ -1,11 +1,14 @@
 //! What happens to jobs that fail, panic, hang, or kill their worker, on a real queue.
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicUsize, Ordering::SeqCst},
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
 };
 
 use chrono::{DateTime, Utc};
-use erp_core::{Config, config::Env, jobs::enqueue, operate};
+use erp_core::{Code, Config, config::Env, jobs::enqueue, operate};
 use erp_dev::TestDb;
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +25,7 @@ impl Job for Probe {
     const MAX_ATTEMPTS: usize = 3;
     const TIMEOUT: Duration = Duration::from_millis(200);
 
-    /// What the business is told is seen in `competences`, a table as good as any.
+    /// Writes what the business is told into `competences`; any table would do.
     async fn abandon(&self, tx: &mut Tx<'_>, reason: &str, _now: DateTime<Utc>) -> Result<()> {
         assert!(self.n != UNTELLABLE, "nobody can be told");
         let told = format!("{} {reason}", self.n);
@@ -40,7 +43,7 @@ impl Job for Probe {
     }
 }
 
-/// The same with all the time of the world, one at a time.
+/// A job of the same queue with an hour of time, one at a time.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Slow {}
 
@@ -115,7 +118,7 @@ impl Bench {
         }
     }
 
-    /// What the business was told.
+    /// What the handlers and hooks have written into `competences`.
     async fn told(&self) -> Vec<String> {
         let told = sqlx::query_scalar!("select nom from competences order by nom");
         told.fetch_all(&self.db.pool).await.unwrap()
@@ -201,13 +204,13 @@ async fn an_outage_costs_time_and_no_attempt_until_its_deadline() {
     let bench = Bench::new().await;
     bench.enqueue(1).await;
     let away = || bench.runner().job(|_, _: Probe| async { fails(outage()) });
-    // More often than the job has attempts.
+    // More times than the job has attempts.
     for _ in 0..5 {
         bench.drain(away()).await;
         assert_eq!(bench.job().await, ("retrying".into(), 0, true));
         bench.skip_backoff().await;
     }
-    // A fault of its own counts from one, and ends the outage.
+    // A fault of the job itself counts, from 1, and ends the outage.
     bench.drain(bench.runner().job(|_, _: Probe| async { fails(fault()) })).await;
     assert_eq!(bench.job().await, ("retrying".into(), 1, true));
     bench.skip_backoff().await;
@@ -285,14 +288,14 @@ async fn what_a_stale_attempt_did_is_undone_whichever_way_it_ends() {
         move |work: Work, job: Probe| {
             let pool = pool.clone();
             async move {
-                // Another worker took it from a process that was silent, and was done with it.
+                // As if another worker had taken it over from a silent process, and finished it.
                 let id = &work.lease.as_ref().unwrap().job_id;
                 sqlx::query!("delete from queue.jobs where id = $1", id,).execute(&pool).await?;
                 match job.n {
                     0 => Ok(()),
                     1 => work.begin().await.map(drop),
                     2 => Err(fault()),
-                    _ => Err(Error::refused("essai", "pour de bon", "for good")),
+                    _ => Err(Error::refused(Code::SmtpRefuse, "pour de bon", "for good")),
                 }
             }
         }
@@ -327,7 +330,9 @@ async fn what_can_never_succeed_is_not_tried_again() {
     bench.enqueue(1).await;
     bench
         .drain(
-            bench.runner().job(|_, _: Probe| async { fails(Error::refused("non", "non", "no")) }),
+            bench
+                .runner()
+                .job(|_, _: Probe| async { fails(Error::refused(Code::SmtpRefuse, "non", "no")) }),
         )
         .await;
     assert_eq!(bench.job().await, ("dead".into(), 1, false));
@@ -344,7 +349,7 @@ async fn a_death_whose_telling_panics_is_recorded_and_so_is_what_ends_after_it()
     let untold = erp_core::metrics::JOBS_UNTOLD.with_label_values(&[Probe::QUEUE]);
     let before = untold.get();
     let runner = bench.runner().job(|_, job: Probe| async move {
-        if job.n == 2 { Ok(()) } else { fails(Error::refused("non", "non", "no")) }
+        if job.n == 2 { Ok(()) } else { fails(Error::refused(Code::SmtpRefuse, "non", "no")) }
     });
     bench.drain(runner).await;
     let rows = sqlx::query!(
@@ -404,7 +409,7 @@ async fn what_was_taken_away_meanwhile_is_stopped_and_records_nothing() {
     let cancelled = async {
         begun.notified().await;
         sqlx::query!("delete from queue.jobs").execute(&pool).await.unwrap();
-        // Its slot is free again when it is stopped, which the next job sees.
+        // The slot is free again when the first job has been stopped: only then does the next job begin.
         bench.enqueue(1).await;
         tokio::time::timeout(Duration::from_secs(20), begun.notified()).await.unwrap();
         Ok(())

@@ -1,5 +1,5 @@
-//! A simulated year: every schedule at every tick, on a stopped clock and a real database, for 200 plannings and 50
-//! interventions. What it made is held against a second, simpler reckoning, which knows nothing of the first.
+//! A simulated year: every schedule runs at every tick, with a stopped clock and a real database, for 200 plannings and 50
+//! interventions. The result is compared with a second, simpler calculation that is independent of the first.
 //!
 //! `cargo test -p erp-worker --test annee` runs the weeks around a Ramadan; `… -- --ignored --nocapture` the whole year.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
@@ -20,32 +20,32 @@ use erp_dev::{test_db, zoneinfo};
 use plant::Plant;
 use reckoning::Counts;
 
-/// From before one change of the clocks until after the other.
+/// From before one clock change until after the next.
 #[tokio::test]
 async fn around_a_ramadan_every_visit_and_alert_comes_once() {
     compare("2027-02-01T00:00:00Z", "2027-03-22T00:00:00Z").await;
 }
 
-/// With both changes of the clocks of Ramadan 2028, and a 29 February.
+/// With both clock changes of Ramadan 2028, and a 29 February.
 #[tokio::test]
 #[ignore = "takes minutes: by hand"]
 async fn in_a_year_every_visit_and_alert_comes_once() {
     compare("2027-06-01T00:00:00Z", "2028-06-01T00:00:00Z").await;
 }
 
-/// Morocco stayed on UTC from 20 September 2026 on, and the programs were told on 1 October: what is planned keeps its hour
-/// on the wall, nothing comes twice and nothing is left out.
+/// Morocco has been on UTC since 20 September 2026, and the programs learned it on 1 October: what is planned keeps its
+/// local time, nothing comes twice and nothing is left out.
 #[tokio::test]
 async fn over_the_change_of_september_2026_every_visit_and_alert_comes_once() {
     const NAME: &str = "over_the_change_of_september_2026_every_visit_and_alert_comes_once";
-    // The rules are those of a whole process: this test has one of its own.
+    // The rules apply to a whole process: this test runs in one of its own.
     if std::env::var_os("ERP_TEST_OF_ITS_OWN").is_none() {
         let mut own = Command::new(std::env::current_exe().unwrap());
         own.args([NAME, "--exact", "--nocapture"]).env("ERP_TEST_OF_ITS_OWN", "1");
         assert!(own.status().unwrap().success());
         return;
     }
-    // Between the 12:30 and the 13:30 of the old rules, and after the 7:30 of both.
+    // Between 12:30 and 13:30 by the old rules, and after 7:30 by both.
     reckoning::ARRIVAL.set("2026-10-01T12:17:00Z".parse().unwrap());
     compare("2026-09-08T00:00:00Z", "2026-10-12T00:00:00Z").await;
 }
@@ -71,10 +71,10 @@ async fn compare(from: &str, to: &str) {
     assert!(made.lines().iter().all(|(name, n)| *n > 0 || nothing.may_be_zero(name)), "{made:?}");
 }
 
-/// A tick to come, the earliest first; of the same time, by name.
+/// The ticks to come, the earliest first; those of the same time by name.
 type Due = BinaryHeap<Reverse<(DateTime<Utc>, String)>>;
 
-/// Lets time pass; how many ticks there were.
+/// Lets time pass; returns the number of ticks.
 async fn live(plant: &Plant, from: DateTime<Utc>, to: DateTime<Utc>) -> usize {
     let schedules = schedules::list(&plant.ctx.pool).await.unwrap();
     let next = |name: &str, after| {
@@ -107,7 +107,7 @@ async fn live(plant: &Plant, from: DateTime<Utc>, to: DateTime<Utc>) -> usize {
     ticks
 }
 
-/// The rules of 2026c arrive, as they do in a worker whose system is updated. Gives when everything comes due by them.
+/// Installs the rules of 2026c, as in a worker whose system is updated. Returns when everything comes due by them.
 async fn other_rules(plant: &Plant, due: Due) -> Due {
     for Reverse((tick, name)) in due {
         sqlx::query!("update schedules set next_run_at = $2 where name = $1", name, tick)

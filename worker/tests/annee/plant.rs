@@ -1,4 +1,4 @@
-//! The plant that is simulated: its people, machines and plannings, and what the people do of themselves.
+//! The simulated plant: its people, machines and plannings, and what its people do.
 use std::cell::RefCell;
 
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
@@ -21,19 +21,19 @@ use crate::reckoning::Counts;
 
 pub const PLANNINGS: usize = 200;
 pub const INTERVENTIONS: usize = 50;
-/// Of so many visits one is done only when it is three days late.
+/// One visit in so many is done only when it is three days late.
 pub const ONE_IN: usize = 5;
 
-/// When a planning does nothing.
+/// When a planning is suspended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rest {
     Never,
     Always,
-    /// It is suspended until then.
+    /// Suspended until then.
     Until(DateTime<Utc>),
 }
 
-/// A planning as the script has it.
+/// A planning of the script.
 #[derive(Debug, Clone)]
 pub struct Planned {
     pub index: usize,
@@ -43,18 +43,18 @@ pub struct Planned {
     /// A tenth of the period, in days.
     pub tolerance: u64,
     pub first: NaiveDate,
-    /// Local, and half past.
+    /// The local hour; the minute is 30.
     pub hour: u32,
     pub rest: Rest,
 }
 
 pub struct Script {
     pub plannings: Vec<Planned>,
-    /// The response target, and when somebody is given it.
+    /// The response target of each, and when it is assigned to a technicien.
     pub interventions: Vec<(Option<TimeDelta>, Option<DateTime<Utc>>)>,
 }
 
-/// What somebody will do.
+/// What a person will do.
 enum Act {
     Close(i64),
     Assign(i64),
@@ -89,7 +89,7 @@ fn script(from: DateTime<Utc>) -> Script {
     for (frequence, months, days, tolerance, count) in KINDS {
         for n in 0..count {
             let index = plannings.len();
-            // Over two months, so that every day of the month is there, the 31st too.
+            // Spread over two months, so that every day of the month occurs, the 31st too.
             let first = day + Days::new(2 + (index as u64 * 7) % 60);
             let rest = match index % 25 {
                 6 => Rest::Always,
@@ -114,7 +114,7 @@ fn script(from: DateTime<Utc>) -> Script {
     let interventions = (0..INTERVENTIONS)
         .map(|n| {
             let target = targets[n % 5].map(TimeDelta::hours);
-            // Some in time, some between the levels, some never.
+            // Some in time, some between the alert levels, some never.
             let assigned = match (n / 5) % 4 {
                 0 => target.map(|target| from + target / 2),
                 1 => target.map(|target| from + target * 3 / 2),
@@ -190,7 +190,7 @@ impl Plant {
         }
     }
 
-    /// What people do before `tick`.
+    /// Does what people do before `tick`.
     pub async fn people_act_until(&self, tick: DateTime<Utc>) {
         let (now, later): (Vec<_>, Vec<_>) =
             self.agenda.take().into_iter().partition(|(at, _)| *at < tick);
@@ -218,7 +218,8 @@ impl Plant {
         }
     }
 
-    /// Runs a schedule, and the mails that wait. People plan what they will do about new visits.
+    /// Runs a schedule, and sends the mails that wait (not after the two alert schedules). People plan what they will do
+    /// about new visits.
     pub async fn run(&self, name: &str, tick: DateTime<Utc>) {
         let payload = serde_json::to_vec(&json!({ "tick": tick })).unwrap();
         self.jobs.perform(name, &payload).await.unwrap();
@@ -307,12 +308,13 @@ impl Plant {
         }
     }
 
-    /// Mails that told of notifications.
+    /// How many mails of notifications were sent.
     pub async fn group_mails(&self) -> usize {
         self.mails(false).await
     }
 
-    /// The digests, or the mails of notifications: each that is recorded as sent arrived, and arrived once.
+    /// How many digests, or mails of notifications, were sent. Asserts that each of them has arrived, and that no mail
+    /// arrived twice.
     async fn mails(&self, digests: bool) -> usize {
         let messages = self.sink.messages().unwrap().into_iter();
         let mut arrived: Vec<_> = messages
@@ -337,7 +339,8 @@ impl Plant {
     }
 }
 
-/// An admin, two responsables and a technicien: the ids of the first responsable, and of the technicien as such.
+/// Creates an admin, two responsables and a technicien. Returns the user id of the first responsable, and the technicien's
+/// id as such.
 async fn people(tx: &mut Tx<'_>, now: DateTime<Utc>) -> (i64, i64) {
     let mut ids = Vec::new();
     for (n, role) in ["responsable", "responsable", "admin", "technicien"].into_iter().enumerate() {

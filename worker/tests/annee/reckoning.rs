@@ -1,4 +1,4 @@
-//! How many visits, alerts and digests there must be, worked out by counting days on a calendar.
+//! Calculates how many visits, alerts and digests there must be, by counting days on a calendar.
 use std::cell::Cell;
 
 use chrono::{DateTime, Datelike as _, Days, NaiveDate, NaiveTime, TimeDelta, Utc, Weekday};
@@ -6,7 +6,7 @@ use erp_dev::zoneinfo::{Changes, RULES_2025B, RULES_2026C, minutes_ahead};
 
 use crate::plant::{INTERVENTIONS, ONE_IN, Planned, Rest, Script};
 
-/// What there was.
+/// How many of each there were.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     pub visits: usize,
@@ -20,7 +20,7 @@ pub struct Counts {
     pub digests: usize,
 }
 
-/// People in charge; each is told of everything.
+/// People in charge; each is notified of everything.
 const RESPONSABLES: usize = 2;
 
 impl Counts {
@@ -40,11 +40,12 @@ impl Counts {
         ]
     }
 
-    /// Admins are told from the second level on.
+    /// Whether this line may be 0: admins are notified from the second level on.
     pub fn may_be_zero(&self, name: &str) -> bool {
         name == self.lines()[7].0
     }
 
+    /// The notifications that go out by mail: a deadline of tomorrow is not mailed to responsables.
     pub fn mailed_notifications(&self) -> usize {
         let levels = self.unassigned.iter().chain(&self.unassigned_admin).sum::<usize>();
         self.reminders_of_visits + self.late + levels
@@ -84,7 +85,7 @@ fn count_planning(counts: &mut Counts, planned: &Planned, from: DateTime<Utc>, t
     }
     let mut made_up_for = 0;
     if let Rest::Until(end) = planned.rest {
-        // What was missed meanwhile is one visit, of the first date; the next one is after that day.
+        // The visits missed meanwhile become one visit, of the first date; the next one is after that day.
         let missed = dates.iter().filter(|date| **date <= end).count();
         if missed > 0 {
             let first = dates[0];
@@ -102,7 +103,7 @@ fn count_planning(counts: &mut Counts, planned: &Planned, from: DateTime<Utc>, t
     }
 }
 
-/// The visit of `date`, opened at `opened`; every [`ONE_IN`]-th is left open until it is three days late.
+/// Counts the visit of `date`, opened at `opened`; every [`ONE_IN`]-th is left open until it is three days late.
 fn visit(
     counts: &mut Counts,
     planned: &Planned,
@@ -119,7 +120,7 @@ fn visit(
         return;
     }
     let last_day = day(date).max(day(opened)) + Days::new(planned.tolerance);
-    // Told at the first quarter of an hour after the last second of that day.
+    // Notified at the first quarter of an hour after the last second of that day.
     if at(last_day + Days::new(1), 0, 0) < to {
         counts.late += RESPONSABLES;
     }
@@ -129,7 +130,7 @@ fn visit(
     }
 }
 
-/// The day before at seven, if the planning is on its way then.
+/// Counts the reminder on the day before at seven, unless the planning is suspended then.
 fn remind(
     counts: &mut Counts,
     planned: &Planned,
@@ -147,7 +148,8 @@ fn remind(
     }
 }
 
-/// Every date of a planning until a day after `to`, so that its reminder is counted: so many days or months after the first, on the calendar, at the same hour.
+/// Every date of a planning until two days after `to`, so that its reminder is counted: so many days or months after the
+/// first one, on the calendar, at the same local hour.
 fn dates(planned: &Planned, from: DateTime<Utc>, to: DateTime<Utc>) -> Vec<DateTime<Utc>> {
     let mut dates = Vec::new();
     for n in 0.. {
@@ -182,7 +184,7 @@ fn days(from: DateTime<Utc>, to: DateTime<Utc>) -> impl Iterator<Item = NaiveDat
 }
 
 thread_local! {
-    /// When the rules of 2026c arrived; until then those of 2025b are all that anybody knows.
+    /// When the rules of 2026c arrive; until then only those of 2025b are known.
     pub static ARRIVAL: Cell<DateTime<Utc>> = const { Cell::new(DateTime::<Utc>::MAX_UTC) };
 }
 
@@ -191,20 +193,20 @@ fn day(time: DateTime<Utc>) -> NaiveDate {
     (time.naive_utc() + TimeDelta::minutes(minutes_ahead(rules, time).into())).date()
 }
 
-/// What had its hour before new rules arrived has had it; what comes after them comes by them.
+/// The instant of a local time: by the old rules if that is not after the arrival of the new ones, else by the new ones.
 fn at(day: NaiveDate, hour: u32, minute: u32) -> DateTime<Utc> {
     let wall = day.and_time(NaiveTime::from_hms_opt(hour, minute, 0).unwrap());
     let by_old = shown_at(wall.and_utc(), RULES_2025B);
     if by_old <= ARRIVAL.get() { by_old } else { shown_at(wall.and_utc(), RULES_2026C) }
 }
 
-/// No change of the clocks touches these hours.
+/// The instant at which clocks by `rules` show `wall`. No clock change falls on the hours that are asked for.
 fn shown_at(wall: DateTime<Utc>, rules: Changes) -> DateTime<Utc> {
     let ahead = |minutes: i32| wall - TimeDelta::minutes(minutes.into());
     [0, 60].into_iter().find(|m| minutes_ahead(rules, ahead(*m)) == *m).map(ahead).unwrap()
 }
 
-/// The first full so many minutes at `time` or later.
+/// The first multiple of so many minutes at `time` or later.
 fn next_multiple(time: DateTime<Utc>, minutes: i64) -> DateTime<Utc> {
     let (seconds, step) = (time.timestamp(), minutes * 60);
     DateTime::from_timestamp((seconds + step - 1) / step * step, 0).unwrap()

@@ -1,4 +1,4 @@
-//! Who did what.
+//! The audit: who did what, as a list or as an export.
 use axum::{
     body::{Body, Bytes},
     extract::State,
@@ -20,7 +20,7 @@ use crate::{
 };
 
 const NDJSON: &str = "application/x-ndjson";
-/// Lines that an export reads at once.
+/// Rows that an export reads at once.
 const BATCH: i64 = 1000;
 
 pub(super) fn router() -> OpenApiRouter<Ctx> {
@@ -55,7 +55,7 @@ async fn list(
     Ok(([(header::CONTENT_TYPE, NDJSON)], export(ctx, list.filter)).into_response())
 }
 
-/// All lines, a batch at a time: the answer is as long as it needs to be, and no connection is held while it is sent.
+/// Streams all lines of the filter, one batch at a time: the answer has no bound, and no connection is held while it is sent.
 fn export(ctx: Ctx, filter: AuditFilter) -> Body {
     Body::from_stream(stream::try_unfold(Some(0), move |after| {
         let (ctx, filter) = (ctx.clone(), filter.clone());
@@ -66,7 +66,8 @@ fn export(ctx: Ctx, filter: AuditFilter) -> Body {
     }))
 }
 
-/// The lines after line `after`, and after which to go on.
+/// The next batch of lines after the row with id `after`, and the id to go on after (`None` after the last batch); `None` if
+/// there are no more.
 async fn batch(
     ctx: &Ctx,
     filter: &AuditFilter,

@@ -1,8 +1,9 @@
-//! Mails: what waits, what has left, what is in doubt.
+//! Outgoing mails: those that wait, those that were sent, and those in doubt.
 use axum::{extract::State, http::StatusCode, response::Response};
 use erp_core::{
     Ctx,
     audit::{Acte, Cible, Entry},
+    error::codes,
     notifications::outgoing_mails::{self, EnvoiFilter, EnvoiOut},
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -12,6 +13,7 @@ use crate::{
     extract::{Auteur, Query, RowId},
     list::Here,
     once::Once,
+    openapi::Refus,
 };
 
 pub(super) fn router() -> OpenApiRouter<Ctx> {
@@ -41,8 +43,8 @@ async fn list(
     params(("id" = i64, Path)),
     responses(
         (status = 202, description = "It waits to be sent."),
-        (status = 404, description = "envoi_introuvable"),
-        (status = 409, description = "envoi_non_renvoyable"),
+        Refus<404, codes::EnvoiIntrouvable>,
+        Refus<409, codes::EnvoiNonRenvoyable>,
     ),
 )]
 async fn resend(

@@ -1,8 +1,9 @@
-//! Jobs: looked at and mended.
+//! Jobs: shown, retried, cancelled and deleted.
 use axum::{Json, extract::State, http::StatusCode, response::Response};
 use erp_core::{
     Ctx, Result, Tx,
     audit::{self, Acte, Cible, Entry},
+    error::codes,
     operate::{self, Action, BulkOut, JobBulk, JobDetail, JobList, JobOut},
 };
 use serde_json::json;
@@ -13,6 +14,7 @@ use crate::{
     extract::{Auteur, Name, Query},
     list::Here,
     once::Once,
+    openapi::Refus,
 };
 
 pub(super) fn router() -> OpenApiRouter<Ctx> {
@@ -47,7 +49,7 @@ async fn list(
     params(("id" = String, Path, max_length = 100)),
     responses(
         (status = 200, body = JobDetail),
-        (status = 404, description = "tache_introuvable"),
+        Refus<404, codes::TacheIntrouvable>,
     ),
 )]
 async fn show(State(ctx): State<Ctx>, Name(id): Name) -> Result<Json<JobDetail>, ApiError> {
@@ -60,8 +62,8 @@ async fn show(State(ctx): State<Ctx>, Name(id): Name) -> Result<Json<JobDetail>,
     params(("id" = String, Path, max_length = 100)),
     responses(
         (status = 200, body = JobDetail),
-        (status = 404, description = "tache_introuvable"),
-        (status = 409, description = "tache_non_relancable"),
+        Refus<404, codes::TacheIntrouvable>,
+        Refus<409, codes::TacheNonRelancable>,
     ),
 )]
 async fn retry(
@@ -81,8 +83,8 @@ async fn retry(
     params(("id" = String, Path, max_length = 100)),
     responses(
         (status = 200, body = JobDetail),
-        (status = 404, description = "tache_introuvable"),
-        (status = 409, description = "tache_terminee"),
+        Refus<404, codes::TacheIntrouvable>,
+        Refus<409, codes::TacheTerminee>,
     ),
 )]
 async fn cancel(
@@ -102,8 +104,8 @@ async fn cancel(
     params(("id" = String, Path, max_length = 100)),
     responses(
         (status = 204),
-        (status = 404, description = "tache_introuvable"),
-        (status = 409, description = "tache_non_terminee"),
+        Refus<404, codes::TacheIntrouvable>,
+        Refus<409, codes::TacheNonTerminee>,
     ),
 )]
 async fn delete(
@@ -123,7 +125,7 @@ async fn delete(
     params(Query<JobBulk>),
     responses(
         (status = 200, body = BulkOut),
-        (status = 400, description = "critere_manquant"),
+        Refus<400, codes::CritereManquant>,
     ),
 )]
 async fn retry_all(
@@ -147,7 +149,7 @@ async fn retry_all(
     params(Query<JobBulk>),
     responses(
         (status = 200, body = BulkOut),
-        (status = 400, description = "critere_manquant"),
+        Refus<400, codes::CritereManquant>,
     ),
 )]
 async fn cancel_all(
@@ -171,7 +173,7 @@ async fn cancel_all(
     params(Query<JobBulk>),
     responses(
         (status = 200, body = BulkOut),
-        (status = 400, description = "critere_manquant"),
+        Refus<400, codes::CritereManquant>,
     ),
 )]
 async fn delete_all(

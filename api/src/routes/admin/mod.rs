@@ -1,4 +1,4 @@
-//! For operators: jobs, queues, workers, schedules, mails, and who did what.
+//! For operators: jobs, queues, workers, schedules, mails and the audit.
 mod audit;
 mod emails;
 mod jobs;

@@ -1,8 +1,9 @@
-//! Queues and the processes that serve them.
+//! Queues, the worker processes that serve them, and the breakers of the services that jobs need.
 use axum::{Json, extract::State, http::StatusCode, response::Response};
 use erp_core::{
     Ctx,
     audit::{Acte, Cible, Entry},
+    error::codes,
     operate::{
         self, QueueConcurrency, QueueOut, WorkerOut,
         breakers::{self, BreakerOut},
@@ -15,6 +16,7 @@ use crate::{
     ApiError,
     extract::{Auteur, CurrentUser, Json as Body, Name},
     once::Once,
+    openapi::Refus,
 };
 
 pub(super) fn router() -> OpenApiRouter<Ctx> {
@@ -44,7 +46,7 @@ async fn list(State(ctx): State<Ctx>) -> Result<Json<Vec<QueueOut>>, ApiError> {
     params(("name" = String, Path, max_length = 100)),
     responses(
         (status = 200, body = Vec<QueueOut>, description = "All queues."),
-        (status = 404, description = "file_introuvable"),
+        Refus<404, codes::FileIntrouvable>,
     ),
 )]
 async fn pause(
@@ -68,7 +70,7 @@ async fn pause(
     params(("name" = String, Path, max_length = 100)),
     responses(
         (status = 200, body = Vec<QueueOut>, description = "All queues."),
-        (status = 404, description = "file_introuvable"),
+        Refus<404, codes::FileIntrouvable>,
     ),
 )]
 async fn resume(
@@ -93,7 +95,7 @@ async fn resume(
     request_body = QueueConcurrency,
     responses(
         (status = 200, body = Vec<QueueOut>, description = "All queues."),
-        (status = 404, description = "file_introuvable"),
+        Refus<404, codes::FileIntrouvable>,
     ),
 )]
 async fn set_concurrency(

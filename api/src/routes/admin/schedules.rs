@@ -1,8 +1,9 @@
-//! What comes due by the clock.
+//! Schedules: the jobs that are enqueued at set times.
 use axum::{Json, extract::State, http::StatusCode, response::Response};
 use erp_core::{
     Ctx,
     audit::{Acte, Cible, Entry},
+    error::codes,
     schedules::{self, NamedPatch, Schedule, SchedulePatch},
 };
 use serde_json::json;
@@ -13,6 +14,7 @@ use crate::{
     extract::{Auteur, Json as Body, Name},
     if_match::{IfMatch, Tagged},
     once::Once,
+    openapi::Refus,
 };
 
 pub(super) fn router() -> OpenApiRouter<Ctx> {
@@ -39,8 +41,8 @@ async fn list(State(ctx): State<Ctx>) -> Result<Json<Vec<Schedule>>, ApiError> {
     request_body = NamedPatch,
     responses(
         (status = 200, body = Schedule),
-        (status = 404, description = "planification_introuvable"),
-        (status = 409, description = "planification_sans_date"),
+        Refus<404, codes::PlanificationIntrouvable>,
+        Refus<409, codes::PlanificationSansDate>,
     ),
 )]
 async fn update_named(
@@ -59,8 +61,8 @@ async fn update_named(
     request_body = SchedulePatch,
     responses(
         (status = 200, body = Schedule),
-        (status = 404, description = "planification_introuvable"),
-        (status = 409, description = "planification_sans_date"),
+        Refus<404, codes::PlanificationIntrouvable>,
+        Refus<409, codes::PlanificationSansDate>,
     ),
 )]
 async fn update(
@@ -90,7 +92,7 @@ async fn update(
     params(("name" = String, Path, max_length = 100)),
     responses(
         (status = 202, body = Schedule, description = "Its job is enqueued."),
-        (status = 404, description = "planification_introuvable"),
+        Refus<404, codes::PlanificationIntrouvable>,
     ),
 )]
 async fn run(

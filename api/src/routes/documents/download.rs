@@ -1,4 +1,5 @@
-//! How a file goes out: only what is ready, to those who may see it, as what it was checked to be.
+//! Serves files: only to readers who may see them, only once they are ready (a caller with a token may read an original
+//! before), and with the content type that was checked.
 use axum::{
     body::Body,
     extract::{Path, State},
@@ -57,16 +58,16 @@ async fn download(
     Ok(response)
 }
 
-/// By which right somebody reads a file.
+/// The right by which a file is read.
 enum Reader {
     User(CurrentUser),
-    /// Whoever has an address that is signed, until it ends.
+    /// A signed address, and when it expires.
     Lien(DateTime<Utc>),
-    /// Whoever has a plain address, where the operator wants it so.
+    /// A plain address, with `PUBLIC_UPLOADS=true`.
     Public,
 }
 
-/// Who asks, before anything is looked up: without a right nobody learns what there is.
+/// The right of the request. It is checked before any lookup, so that a request without a right does not learn what exists.
 fn reader(ctx: &Ctx, user: Option<CurrentUser>, name: &str, query: &str) -> Result<Reader> {
     match user {
         Some(user) => Ok(Reader::User(user)),
@@ -85,8 +86,8 @@ async fn find(ctx: &Ctx, name: &str) -> Result<Document> {
     if known { Ok(document) } else { Err(absent()) }
 }
 
-/// What could not be decoded is never served, and what waits is served to those alone who come with a token. A document of
-/// somebody else is not there.
+/// A document that failed is never served; one that waits or is being processed is served as its original, and only to a
+/// caller with a token. A refusal is a 404; so is a document of another client, unless it is ready and uploads are public.
 async fn may_read(ctx: &Ctx, reader: &Reader, document: &Document, name: &str) -> Result<()> {
     let waits = matches!(document.status, StatutDocument::Pending | StatutDocument::Processing);
     let ready = document.status == StatutDocument::Ready;
@@ -108,7 +109,8 @@ fn absent() -> Error {
     Error::NotFound(Noun::FICHIER)
 }
 
-/// The bytes, or the part of them that was asked for, or the news that the client has them already.
+/// The response with the whole file (200) or one range of it (206); 304 if the client has it already, 416 for a range that is
+/// not in the file.
 async fn content(ctx: &Ctx, name: &str, stat: &Stat, headers: &HeaderMap) -> Result<Response> {
     let etag = etag(stat);
     let text = |name| headers.get(name).and_then(|v: &HeaderValue| v.to_str().ok());
@@ -117,7 +119,7 @@ async fn content(ctx: &Ctx, name: &str, stat: &Stat, headers: &HeaderMap) -> Res
     }) {
         return Ok(StatusCode::NOT_MODIFIED.into_response());
     }
-    // A range of other bytes than the client has the beginning of would be worse than all of them.
+    // If `If-Range` names another version, the whole file is sent: a range of it would not fit the part that the client has.
     let wanted =
         text(header::RANGE).filter(|_| text(header::IF_RANGE).is_none_or(|tag| tag == etag));
     let ranges = wanted
@@ -138,7 +140,7 @@ async fn content(ctx: &Ctx, name: &str, stat: &Stat, headers: &HeaderMap) -> Res
             Ok((StatusCode::PARTIAL_CONTENT, partial, Body::from_stream(download.stream))
                 .into_response())
         }
-        // Several ranges at once may be answered with all of it (RFC 9110, 14.2).
+        // Several ranges at once may be answered with the whole file (RFC 9110, 14.2).
         _ => {
             let download = ctx.storage.open(name, None).await?;
             let length = [(header::CONTENT_LENGTH, download.size.to_string())];
@@ -155,7 +157,7 @@ fn etag(stat: &Stat) -> String {
     format!("\"{opaque}\"")
 }
 
-/// As its type says and nothing else: not sniffed, not run, not shared by caches.
+/// The headers of a file: browsers take it for its declared type only and run nothing in it, and shared caches do not keep it.
 fn headers_of(
     ctx: &Ctx,
     reader: &Reader,
@@ -177,7 +179,7 @@ fn headers_of(
         (header::CONTENT_DISPOSITION, disposition),
         (header::CACHE_CONTROL, browsers),
         (X_ACCEL_EXPIRES, nginx.to_string()),
-        // The address may have a signature in it.
+        // The address may contain a signature.
         (header::REFERRER_POLICY, "no-referrer".to_owned()),
         (header::ETAG, etag(stat)),
         (header::LAST_MODIFIED, stat.last_modified.format("%a, %d %b %Y %H:%M:%S GMT").to_string()),
@@ -188,15 +190,14 @@ fn headers_of(
     pairs.into_iter().filter_map(|(name, value)| Some((name, value.parse().ok()?))).collect()
 }
 
-/// What nginx goes by for its own cache, before `Cache-Control`, and passes on to nobody.
+/// The header that nginx obeys for its own cache, rather than `Cache-Control`, and does not pass on.
 const X_ACCEL_EXPIRES: HeaderName = HeaderName::from_static("x-accel-expires");
-/// So many seconds the proxy of the house may keep a file, and then asks again: a document that was removed is not served for
-/// longer.
+/// Seconds that our own proxy may keep a file before it asks again: a removed document is served for no longer than that.
 const PROXY_SECONDS: i64 = 60;
 
-/// How long browsers keep the file, and how many seconds our own proxy does: neither past the end of the right to read it.
+/// The `Cache-Control` for browsers, and the seconds for our own proxy: neither keeps the file beyond the right to read it.
 fn kept(ctx: &Ctx, reader: &Reader, document: &Document) -> (String, i64) {
-    // What waits will have its metadata stripped: other bytes under the same name.
+    // Processing will strip its metadata: the bytes under this name will change.
     if document.status != StatutDocument::Ready {
         return ("private, no-store".to_owned(), 0);
     }
@@ -206,16 +207,19 @@ fn kept(ctx: &Ctx, reader: &Reader, document: &Document) -> (String, i64) {
         }
         Reader::Lien(fin) => {
             let left = (*fin - ctx.clock.now()).num_seconds();
-            // The proxy hands it out for a while with the age that it had here.
+            // The proxy repeats this `max-age` unchanged for up to `PROXY_SECONDS`.
             let browsers = (left - PROXY_SECONDS).max(0);
             (format!("private, max-age={browsers}, immutable"), left.min(PROXY_SECONDS))
         }
-        // The address is the same for everybody who uses this browser: it asks again each time, who it is included.
+        // All users of a browser share this address: it must ask again each time, with the token of its present user.
         Reader::User(_) | Reader::Public => ("private, no-cache".to_owned(), 0),
     }
 }
 
 /// The `ext-value` form of [RFC 8187](https://www.rfc-editor.org/rfc/rfc8187#section-3.2).
 fn percent_encoded(text: &str) -> String {
-    form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
+    form_urlencoded::byte_serialize(text.as_bytes())
+        .collect::<String>()
+        .replace('+', "%20")
+        .replace('*', "%2A")
 }

@@ -3,6 +3,7 @@ use axum::{Json, extract::State, http::StatusCode, response::Response};
 use erp_core::{
     Ctx,
     documents::lots::{self, LotOut},
+    error::codes,
     interventions,
     scope::Scope,
 };
@@ -12,6 +13,7 @@ use crate::{
     ApiError,
     extract::{CurrentUser, RowId},
     once::Once,
+    openapi::Refus,
 };
 
 pub(super) fn router() -> OpenApiRouter<Ctx> {
@@ -25,7 +27,7 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
     params(("id" = i64, Path)),
     responses(
         (status = 201, body = LotOut),
-        (status = 404, description = "intervention_introuvable"),
+        Refus<404, codes::InterventionIntrouvable>,
     ),
 )]
 async fn open(
@@ -46,7 +48,7 @@ async fn open(
     params(("id" = i64, Path)),
     responses(
         (status = 200, body = LotOut),
-        (status = 404, description = "lot_introuvable"),
+        Refus<404, codes::LotIntrouvable>,
     ),
 )]
 async fn read(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Json<LotOut>, ApiError> {
@@ -59,7 +61,7 @@ async fn read(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Json<LotOut>, 
     params(("id" = i64, Path)),
     responses(
         (status = 200, body = LotOut),
-        (status = 404, description = "lot_introuvable"),
+        Refus<404, codes::LotIntrouvable>,
     ),
 )]
 async fn close(

@@ -1,5 +1,4 @@
-//! The documents of interventions; how a file comes in is in `upload`, how it goes out in `download`, files that belong together in
-//! `lots`.
+//! The documents of interventions: `upload` receives files, `download` serves them, `lots` groups files that belong together.
 mod download;
 mod lots;
 pub(crate) mod upload;
@@ -9,6 +8,7 @@ use erp_core::{
     Ctx,
     audit::{Acte, Cible, Entry},
     documents::{self, Document, DocumentOut, DocumentUpdate},
+    error::codes,
     input::Input,
     interventions,
     page::Page,
@@ -23,6 +23,7 @@ use crate::{
     if_match::{IfMatch, Tagged},
     list::Here,
     once::Once,
+    openapi::Refus,
 };
 
 /// Its line in the OpenAPI document.
@@ -67,7 +68,7 @@ async fn list(
     params(("id" = i64, Path), Query<DocumentList>),
     responses(
         (status = 200, body = [DocumentOut]),
-        (status = 404, description = "intervention_introuvable"),
+        Refus<404, codes::InterventionIntrouvable>,
     ),
 )]
 async fn list_of_intervention(
@@ -91,8 +92,8 @@ async fn list_of_intervention(
     request_body = DocumentUpdate,
     responses(
         (status = 200, body = DocumentOut),
-        (status = 403, description = "action_interdite, compte_desactive, document_d_un_autre"),
-        (status = 404, description = "document_introuvable"),
+        Refus<403, (codes::ActionInterdite, codes::CompteDesactive, codes::DocumentDUnAutre)>,
+        Refus<404, codes::DocumentIntrouvable>,
     ),
 )]
 async fn update(
@@ -106,7 +107,7 @@ async fn update(
     let shown = |document: Document| document.shown(&ctx.liens, user.is_outside(), now);
     let mut tx = ctx.begin().await?;
     let old = documents::find_for_update(&mut tx, id).await?;
-    let new = documents::update(&mut tx, id, edit, user.reach()).await?;
+    let new = documents::update(&mut tx, old.clone(), edit, user.reach()).await?;
     let document = if_match.judge(&shown(old), shown(new))?;
     tx.commit().await?;
     Ok(Tagged(document))
@@ -118,7 +119,7 @@ async fn update(
     params(("id" = i64, Path)),
     responses(
         (status = 200, body = Detail),
-        (status = 404, description = "document_introuvable"),
+        Refus<404, codes::DocumentIntrouvable>,
     ),
 )]
 async fn delete(
@@ -145,7 +146,7 @@ async fn delete(
     params(("id" = i64, Path)),
     responses(
         (status = 202, body = DocumentOut),
-        (status = 404, description = "document_introuvable"),
+        Refus<404, codes::DocumentIntrouvable>,
     ),
 )]
 async fn reprocess(

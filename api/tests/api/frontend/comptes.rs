@@ -1,4 +1,4 @@
-//! Who signs in, who has an account, who is a technicien.
+//! The calls for signing in, for accounts and for techniciens.
 use erp_core::users::UserRole;
 use reqwest::Method;
 use serde_json::json;
@@ -48,7 +48,7 @@ async fn users() {
             "role": "client", "password": password,
         })
     };
-    // A weak password is refused with a sentence that the page can show.
+    // A weak password is refused with a `message` that the page can show.
     for (password, said) in [
         ("azertyuiop", "Ce mot de passe est trop facile à deviner"),
         ("court", "Au moins 8 caractères sont attendus."),
@@ -70,7 +70,7 @@ async fn users() {
     assert_eq!(all[0]["id"], made["id"], "the newest first");
     has(&all[0], &["username", "email", "role", "is_active", "created_at", "last_login"]);
 
-    // A responsable picks whom to make a technicien; addresses of clients' people are not theirs to see.
+    // A responsable chooses whom to make a technicien, but does not see the addresses of clients' users.
     let seen = page.get(&boss, "/users/", &NONE, "").await;
     assert_eq!(seen.header("x-total-count"), "3");
     let text = seen.body.to_string();

@@ -44,7 +44,7 @@ async fn documents() {
     upload("d.png", &[], &[("description", &long)]).await.expect_error(422, "donnees_invalides");
     assert_eq!(app.stored_files().len(), 3, "what was refused has left nothing");
 
-    // A technicien lists them all, as interventions.
+    // A technicien lists all documents, as all interventions.
     let list = page.get(&technicien, "/documents/", &NONE, "").await;
     assert_eq!((list.header("x-total-count"), &list.body[0]["id"]), ("3", &after["id"]));
     let row = &list.body[0];
@@ -57,7 +57,7 @@ async fn documents() {
     let by = &seen[0]["uploaded_by"];
     assert_eq!((&by["fonction"], by.get("id")), (&json!("technicien"), None), "of staff no more");
 
-    // Its uploader or a responsable says what it shows.
+    // The uploader or a responsable may change its description.
     let path = format!("/documents/{}", after["id"]);
     let edit = |text: &str| json!({"description": text});
     app.put(&other, &path, edit("Autre")).await.expect_error(403, "document_d_un_autre");

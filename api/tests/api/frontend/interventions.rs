@@ -1,4 +1,4 @@
-//! The work, what is told of it and what it comes to.
+//! The calls for interventions, notifications and the dashboard.
 use erp_core::users::UserRole;
 use serde_json::{Value, json};
 
@@ -74,7 +74,7 @@ async fn interventions() {
     );
     has(&lines[0]["user"], &["full_name"]);
 
-    // Nobody has it, and it is nobody's machine.
+    // An intervention without a technicien, on a machine without a client.
     let free = app.intervention(&boss).await;
     let free = page.get(&boss, "/interventions/{id}", &json!(free), "").await.expect(200);
     assert_eq!((&free["technicien"], &free["client"]), (&NONE, &NONE));

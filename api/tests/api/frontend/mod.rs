@@ -1,5 +1,5 @@
-//! The calls of the two frontends, replayed with their encodings, roles and the fields that their pages read. The React one makes
-//! all of [`CALLS`], each domain in a test of its own; the small one signs in, asks who it is and lists the users.
+//! The calls of the two frontends, with their encodings, roles and the fields that their pages read. The React frontend makes
+//! all of [`CALLS`], each domain in a test of its own; the small one signs in, reads its own account and lists the users.
 mod comptes;
 mod documents;
 mod interventions;
@@ -60,7 +60,7 @@ fn the_calls_are_thirty_four_and_all_are_routes() {
     }
 }
 
-/// A page in a browser, and the calls that it has made of one domain.
+/// A page of the frontend, and the calls of one domain that it has made.
 struct Page<'a> {
     app: &'a App,
     domain: &'static str,
@@ -72,7 +72,7 @@ impl<'a> Page<'a> {
         Self { app, domain, made: RefCell::default() }
     }
 
-    /// A request to `route`, whose `{id}` is `id` and after which comes `query`, as `user`. The address is put together as the
+    /// A request by `user` to `route`, with `id` for `{id}` and with `query` appended. The address is built as the
     /// frontend does it: a base that ends in a slash, and a path that begins with one.
     fn request(
         &self,
@@ -110,7 +110,7 @@ impl<'a> Page<'a> {
         self.app.send(request).await
     }
 
-    /// Ends the page, which must have made every call of its domain.
+    /// Asserts that the page has made every call of its domain.
     #[track_caller]
     fn ends_complete(self) {
         let made = self.made.into_inner();

@@ -1,4 +1,4 @@
-//! The machines, and when they are kept up.
+//! The calls for machines and plannings.
 use erp_core::users::UserRole;
 use serde_json::json;
 

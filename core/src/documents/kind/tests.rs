@@ -1,4 +1,4 @@
-//! Tables of names, heads and what is to be made of them.
+//! Tables of file names and first bytes, with the expected results.
 
 use super::{FileKind, Refusal, clean_name, is_text};
 
@@ -64,7 +64,7 @@ fn name_and_content_must_agree() {
         ("notes.txt", b"a\0b", content(None)),
         ("notes.csv", b"a;\x1B[31mb", content(None)),
         ("notes.csv", b"\xFF\xFEa\0\0\0", content(None)),
-        // The name says nothing that is accepted.
+        // The name has no accepted extension.
         ("virus.exe", EXE, Err(Refusal::Extension)),
         ("page.html", html, Err(Refusal::Extension)),
         ("photo.jpg.exe", JPEG, Err(Refusal::Extension)),
@@ -143,4 +143,16 @@ fn names_are_only_data() {
     assert!(short.starts_with("éé") && short.ends_with("é.jpg"));
     assert_eq!(clean_name(&"x".repeat(400)).len(), 255);
     assert_eq!(clean_name(&format!("a.{}", "x".repeat(400))).len(), 255);
+}
+
+#[test]
+fn half_a_pair_of_utf_16_is_text_at_the_end_of_the_head_alone() {
+    let utf_16 = |units: &[u16]| {
+        let units = [0xFEFF_u16].into_iter().chain(units.iter().copied());
+        is_text(&units.flat_map(u16::to_le_bytes).collect::<Vec<_>>())
+    };
+    let (high, low, a) = (0xD83D, 0xDD27, u16::from(b'a'));
+    assert!(utf_16(&[a, high, low, a]) && utf_16(&[a, a, high]));
+    // A binary file that begins like text: such halves lie anywhere in it.
+    assert!(!utf_16(&[a, a, a, a, high, a]) && !utf_16(&[low, a, a]));
 }

@@ -1,8 +1,8 @@
-//! What is said of a lot when all of its files have been looked at.
+//! The notification about a lot whose files have all been processed.
 use super::Lot;
 use crate::Text;
 
-/// « 40 photos prêtes, 1 refusée. » None: nothing was uploaded, or nothing is left of it.
+/// « 40 photos prêtes, 1 refusée. » `None` when nothing was uploaded, or all of it was removed.
 pub(super) fn of(lot: &Lot) -> Option<Text> {
     if lot.prets + lot.refuses == 0 {
         return None;
@@ -46,7 +46,7 @@ pub(super) fn of(lot: &Lot) -> Option<Text> {
     })
 }
 
-/// A French noun, and what agrees with it.
+/// A French noun, and whether it is feminine.
 struct Words {
     noun: &'static str,
     feminine: bool,

@@ -1,5 +1,5 @@
-//! Files that are uploaded one by one and belong together (forty photos of one visit): who brought them is told once, when all
-//! have been looked at.
+//! Lots: files that are uploaded one by one and belong together (forty photos of one visit). The uploader is told once, when
+//! all have been processed.
 mod message;
 mod store;
 
@@ -14,7 +14,7 @@ pub use store::{Lot, find, forget};
 
 use super::{Document, jobs::ProcessDocument};
 use crate::{
-    Error, Noun, Result, Tx,
+    Code, Error, Noun, Result, Tx,
     error::OnConstraint as _,
     jobs::{Job, enqueue_in, new_job},
     notifications::{self, CanalNotification, NotificationFields, TypeNotification, notified},
@@ -22,12 +22,12 @@ use crate::{
 };
 
 impl Noun {
-    pub const LOT: Self = Self::new("lot_introuvable", "Lot introuvable.", "Lot not found.");
+    pub const LOT: Self = Self::new(Code::LotIntrouvable, "Lot introuvable.", "Lot not found.");
 }
 
-/// A lot that nobody closes is closed after so long: a phone may have lost its network for good.
+/// A lot that nobody closes is closed after so long: a phone may have lost its network permanently.
 const OPEN_FOR: Duration = Duration::from_hours(1);
-/// How long a lot waits for a document that is processed again.
+/// The delay after which a lot is checked again while one of its documents is being reprocessed.
 const AGAIN: Duration = Duration::from_mins(1);
 /// Files of one lot, at most.
 pub const MOST: i64 = 500;
@@ -65,11 +65,11 @@ impl From<Lot> for LotOut {
     }
 }
 
-/// Closes a lot whose time is over, and tells of one whose files have all been looked at.
+/// Closes a lot whose time is over, and tells its owner when all of its files have been processed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SettleLot {
     pub lot_id: i64,
-    /// Of the job that comes after an hour: the batch of the queue, which is to be closed even if the lot is gone by then.
+    /// In the job that runs after an hour: the batch of the queue, which is to be closed even if the lot is gone by then.
     pub attente: Option<String>,
 }
 
@@ -77,7 +77,7 @@ impl Job for SettleLot {
     const QUEUE: &'static str = "documents.lots";
 }
 
-/// Opens a lot of files of an intervention for user `by`. It closes by itself after an hour.
+/// Opens a lot of files of an intervention for user `by`. A job closes it after an hour.
 pub async fn open(
     tx: &mut Tx<'_>,
     intervention_id: i64,
@@ -94,8 +94,8 @@ pub async fn open(
     Ok(find(&mut **tx, lot_id).await?.into())
 }
 
-/// Whether files of `intervention_id` may be added to lot `id` by user `by`. To anyone but who opened it, and for another
-/// intervention, it does not exist; `Conflict`: it is closed, or has [`MOST`] files.
+/// Checks that user `by` may add files of `intervention_id` to lot `id`. `NotFound` if somebody else opened it, or for another
+/// intervention; `Conflict` if it is closed, or has [`MOST`] files.
 pub async fn ensure_open(
     db: impl PgExecutor<'_>,
     id: i64,
@@ -111,14 +111,14 @@ fn judge(lot: &Lot, intervention_id: i64, by: i64) -> Result<()> {
     }
     if lot.ferme_le.is_some() {
         return Err(Error::conflict(
-            "lot_ferme",
+            Code::LotFerme,
             "Ce lot est fermé : ouvrez-en un autre, ou déposez ce fichier seul.",
             "This lot is closed: open another one, or upload this file by itself.",
         ));
     }
     if lot.prets + lot.refuses + lot.en_cours >= MOST {
         return Err(Error::conflict(
-            "lot_plein",
+            Code::LotPlein,
             format!("Ce lot a déjà {MOST} fichiers : fermez-le et ouvrez-en un autre."),
             format!("This lot has {MOST} files already: close it and open another one."),
         ));
@@ -126,9 +126,9 @@ fn judge(lot: &Lot, intervention_id: i64, by: i64) -> Result<()> {
     Ok(())
 }
 
-/// Puts a document into lot `id`, and enqueues its processing there.
+/// Puts a document into lot `id`, and enqueues its processing in the lot's batch.
 pub(super) async fn add(tx: &mut Tx<'_>, id: i64, document: &Document, by: i64) -> Result<()> {
-    // Uploads of one lot take turns: the last place is given once.
+    // Concurrent uploads to one lot wait for each other, so that the last place is given once.
     store::lock(tx, id).await?;
     let lot = find(&mut **tx, id).await?;
     judge(&lot, document.intervention_id, by)?;
@@ -139,14 +139,13 @@ pub(super) async fn add(tx: &mut Tx<'_>, id: i64, document: &Document, by: i64) 
     Ok(())
 }
 
-/// Closes lot `id`: no more files come. Closed again it stays as it is. One out of `reach` does not
-/// exist.
+/// Closes lot `id`: no more files can be added. Idempotent. `NotFound` if it is out of `reach`.
 pub async fn close(tx: &mut Tx<'_>, id: i64, reach: Reach, now: DateTime<Utc>) -> Result<LotOut> {
     close_whole(tx, id, reach, now).await?;
     Ok(find(&mut **tx, id).await?.into())
 }
 
-/// The same; the lot as it was before.
+/// The same; returns the lot as it was before.
 async fn close_whole(tx: &mut Tx<'_>, id: i64, reach: Reach, now: DateTime<Utc>) -> Result<Lot> {
     store::lock(tx, id).await?;
     let lot = find(&mut **tx, id).await?;
@@ -161,10 +160,10 @@ async fn close_whole(tx: &mut Tx<'_>, id: i64, reach: Reach, now: DateTime<Utc>)
     Ok(lot)
 }
 
-/// What [`SettleLot`] does. Done twice it tells nothing twice.
+/// Runs [`SettleLot`]. Run twice, it notifies once.
 pub async fn report(tx: &mut Tx<'_>, job: &SettleLot, now: DateTime<Utc>) -> Result<()> {
     match (report_one(tx, job.lot_id, now).await, &job.attente) {
-        // It went with its intervention: what waited for its files has nobody to tell.
+        // The lot was removed with its intervention: the batch is closed, and nobody is told.
         (Err(Error::NotFound(Noun::LOT)), Some(attente)) => match batch::close(tx, attente).await {
             Err(apalis_hot::Error::NotFound(_)) => Ok(()),
             closed => Ok(closed?),
@@ -176,13 +175,13 @@ pub async fn report(tx: &mut Tx<'_>, job: &SettleLot, now: DateTime<Utc>) -> Res
 
 async fn report_one(tx: &mut Tx<'_>, id: i64, now: DateTime<Utc>) -> Result<()> {
     let attente = close_whole(tx, id, Reach::All, now).await?.attente;
-    // Some files are on their way: when the last has ended this comes again.
+    // Some files are still being processed: when the last has ended, the batch enqueues this job again.
     if batch::summary(&mut **tx, &attente).await?.ended_at.is_none() {
         return Ok(());
     }
-    // Read after the batch has ended: every file counts.
+    // Read after the batch has ended, so that every file counts.
     let lot = find(&mut **tx, id).await?;
-    // A photo that somebody had processed again waits for no batch.
+    // A file that is being reprocessed is in no batch.
     if lot.en_cours > 0 {
         return enqueue_in(tx, &SettleLot { lot_id: id, attente: None }, AGAIN).await;
     }

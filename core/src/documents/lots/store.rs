@@ -4,7 +4,7 @@ use sqlx::{PgConnection, PgExecutor};
 
 use crate::{Error, Lang, Noun, Result, Tx};
 
-/// A lot, with how its files stand.
+/// A lot, with the state of its files.
 #[derive(Debug, Clone)]
 pub struct Lot {
     pub id: i64,
@@ -17,7 +17,7 @@ pub struct Lot {
     pub prets: i64,
     pub refuses: i64,
     pub en_cours: i64,
-    /// Its files are pictures, all of them.
+    /// Whether all of its files are pictures; false without files.
     pub images: bool,
 }
 
@@ -46,7 +46,7 @@ pub async fn find(db: impl PgExecutor<'_>, id: i64) -> Result<Lot> {
     .ok_or(Error::NotFound(Noun::LOT))
 }
 
-/// The id of a lot that is to be made.
+/// Reserves the id of a new lot.
 pub(super) async fn next_id(tx: &mut PgConnection) -> Result<i64> {
     let id =
         sqlx::query_scalar!(r#"select nextval(pg_get_serial_sequence('lots', 'id')) as "id!""#);
@@ -106,7 +106,7 @@ pub(super) async fn langue(tx: &mut PgConnection, user_id: i64) -> Result<Lang> 
     Ok(langue.fetch_one(tx).await?)
 }
 
-/// Forgets which lot files came in, of up to `limit` lots opened before `before`; how many. The files stay.
+/// Removes up to `limit` lots opened before `before`; returns how many. The files stay.
 pub async fn forget(tx: &mut Tx<'_>, before: DateTime<Utc>, limit: i64) -> Result<usize> {
     let forgotten = sqlx::query!(
         "delete from lots where id in (select id from lots where ouvert_le < $1 limit $2)",

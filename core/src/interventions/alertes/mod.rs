@@ -1,6 +1,6 @@
-//! Who is told what as time passes: of deadlines of tomorrow, of deadlines that have passed, of what nobody takes up.
-//! Each step takes a batch of rows under lock, tells of them and marks them as told of in one transaction: whatever dies
-//! or runs twice, each is told of once.
+//! Notifications that are due to the passing of time: deadlines of tomorrow, deadlines that have passed, interventions that
+//! nobody has taken up. Each step locks a batch of rows, announces them and marks them as announced in one transaction: each is
+//! announced once, even if a process dies or a job runs twice.
 mod store;
 
 use chrono::{DateTime, Days, TimeDelta, Utc};
@@ -13,8 +13,8 @@ use crate::{
     notifications::{self, Annonce, Evenement},
 };
 
-/// Tells of up to `limit` interventions whose deadline has passed, once a deadline, and at most once a day when the
-/// deadline is moved about; how many there were.
+/// Announces up to `limit` interventions whose deadline has passed; returns how many there were. An intervention is announced
+/// once for each deadline, and at most once a day when its deadline is changed.
 pub async fn alert_late(tx: &mut Tx<'_>, now: DateTime<Utc>, limit: i64) -> Result<usize> {
     let today = local::start_of(local::day_of(now));
     let late = store::lock_late(tx, now, today, limit).await?;
@@ -26,7 +26,7 @@ pub async fn alert_late(tx: &mut Tx<'_>, now: DateTime<Utc>, limit: i64) -> Resu
     Ok(late.len())
 }
 
-/// Tells of up to `limit` interventions whose deadline is on the local day after `now`; how many there were.
+/// Announces up to `limit` interventions whose deadline is on the local day after that of `now`; returns how many there were.
 pub async fn remind(tx: &mut Tx<'_>, now: DateTime<Utc>, limit: i64) -> Result<usize> {
     let (from, to) = local::span_of(local::day_of(now) + Days::new(1));
     let due = store::lock_due_between(tx, from, to, limit).await?;
@@ -38,8 +38,8 @@ pub async fn remind(tx: &mut Tx<'_>, now: DateTime<Utc>, limit: i64) -> Result<u
     Ok(due.len())
 }
 
-/// Tells of up to `limit` interventions that nobody has taken up within their target, or a multiple of it ([`NIVEAUX`]);
-/// how many there were. A level that was passed over while nobody looked is not told of any more.
+/// Announces up to `limit` interventions that nobody has taken up within their target, or a multiple of it ([`NIVEAUX`]);
+/// returns how many there were. Only the highest level reached is announced: levels passed since the last run are skipped.
 pub async fn alert_unassigned(
     tx: &mut Tx<'_>,
     targets: Sla,
@@ -89,7 +89,7 @@ async fn announce(
     notifications::announce(tx, &annonce, now).await
 }
 
-/// « 2 h », « 2 h 05 », « 3 j 4 h », with the letter of a day: no-break spaces keep it on one line.
+/// A duration: « 2 h », « 2 h 05 », « 3 j 4 h », where `day` is the letter for days. No-break spaces keep it on one line.
 fn duree(delta: TimeDelta, day: char) -> String {
     let (days, hours, minutes) =
         (delta.num_days(), delta.num_hours() % 24, delta.num_minutes() % 60);

@@ -1,4 +1,4 @@
-//! SQL of the alerts. Rows that another worker tells of are left out, not waited for.
+//! SQL of the alerts. Rows that another worker has locked are skipped, not waited for.
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
@@ -15,7 +15,8 @@ pub(super) struct Deadline {
     pub date_limite: DateTime<Utc>,
 }
 
-/// Those whose deadline has passed at `now` and was not told of, nor any before on the day that began at `today`.
+/// Locks open interventions whose deadline has passed at `now` and was not announced, unless another deadline of theirs was
+/// announced since `today`, when the day began.
 pub(super) async fn lock_late(
     tx: &mut PgConnection,
     now: DateTime<Utc>,
@@ -58,7 +59,7 @@ pub(super) async fn set_late_told(
     Ok(())
 }
 
-/// Those whose deadline is in `from..to` and was not announced.
+/// Locks open interventions whose deadline is in `from..to` and was not announced.
 pub(super) async fn lock_due_between(
     tx: &mut PgConnection,
     from: DateTime<Utc>,
@@ -94,7 +95,8 @@ pub(super) async fn set_reminded(
     Ok(())
 }
 
-/// Those without a technicien that have reached a level which was not told of. What waits has its clock stopped.
+/// Locks interventions without a technicien that have reached a level which was not announced. Those in `en_attente` are left
+/// out: their clock stands still.
 pub(super) async fn lock_unassigned(
     tx: &mut PgConnection,
     sla: &Sla,

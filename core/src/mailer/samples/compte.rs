@@ -1,9 +1,9 @@
-//! What the owner of an account is told of it.
+//! Contexts of the mails to the owner of an account.
 
 use super::{at, hostile_text};
 use crate::{Lang, mailer::CompteMail};
 
-/// A sign-in, or a new password, with all that is known of it.
+/// A sign-in, or a new password, with every field set.
 #[must_use]
 pub fn compte(langue: Lang) -> CompteMail {
     CompteMail {

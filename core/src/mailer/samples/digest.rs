@@ -1,4 +1,4 @@
-//! The digest.
+//! Contexts of the digest.
 
 use super::{at, hostile_text, mensuelle};
 use crate::Lang;
@@ -53,7 +53,7 @@ pub fn digest(langue: Lang) -> DigestMail {
     }
 }
 
-/// Nothing but one visit: with less, the digest is not sent.
+/// One visit and nothing else: with less, the digest is not sent.
 pub(super) fn sparse(langue: Lang) -> DigestMail {
     let mut mail = digest(langue);
     mail.ouvertes = 0;

@@ -1,10 +1,10 @@
-//! Several notifications in one mail.
+//! Contexts of the mail with several notifications.
 
 use super::{at, hostile_text, visite};
 use crate::Lang;
 use crate::mailer::{GroupeLigne, GroupeMail, NotificationMail};
 
-/// A mail of several notifications, more than it shows.
+/// A mail of six notifications, of which it shows four.
 #[must_use]
 pub fn groupe(langue: Lang) -> GroupeMail {
     let ligne = |type_: &str, id: i64, titre: &str| GroupeLigne {

@@ -1,5 +1,5 @@
-//! Invented contexts for every mail: what the tests render, and `erp-worker preview-mails` shows.
-//! Full, as sparse as it gets, hostile; and a case of its own where a mail knows two.
+//! Invented contexts for every mail, for the tests and for `erp-worker preview-mails`: full, as
+//! sparse as possible, and hostile; and `visite`, the second kind of reminder.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -17,7 +17,7 @@ pub use digest::digest;
 pub use groupe::groupe;
 pub use notification::{notification, visite};
 
-/// What somebody may type into a title.
+/// What a hostile user may type into a title.
 pub const HOSTILE: &str = "<script>alert(\"x\")</script> & {{lien}} 'é'\r\nBcc: x@y.ma \
                            \u{202e}fdp.exe 👩\u{200d}🔧 مضخة";
 
@@ -30,7 +30,7 @@ pub struct Sample {
     pub name: &'static str,
     /// The language of its reader.
     pub langue: Lang,
-    /// What the mail is told.
+    /// What the template is rendered with.
     pub contexte: Contexte,
 }
 
@@ -88,7 +88,7 @@ pub fn all() -> Vec<Sample> {
     samples
 }
 
-/// [`HOSTILE`], longer than any field may be, with a word that no line can hold.
+/// [`HOSTILE`], longer than a one-line field may be, with a word that is longer than any line.
 fn hostile_text() -> String {
     format!("{HOSTILE} {}", "Très-long-".repeat(50))
 }
@@ -100,7 +100,7 @@ fn mensuelle(langue: Lang) -> &'static str {
     }
 }
 
-/// An instant that is written right: the tests read what the mails make of it.
+/// Parses an instant. A wrong one becomes 1970, which the tests of the rendered mails would show.
 fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! One notification.
+//! Contexts of the mails with one notification.
 
 use super::{at, hostile_text, mensuelle};
 use crate::Lang;

@@ -1,10 +1,10 @@
-//! Mails for operators: the list, and what is sent again because they say so.
+//! Mails for operators: the list, and sending one again.
 use sqlx::PgPool;
 use ulid::Ulid;
 
 use super::{EnvoiFilter, EnvoiOut, SORTABLE, StatutEnvoi, store};
 use crate::{
-    Error, Noun, Result, Tx,
+    Code, Error, Noun, Result, Tx,
     jobs::enqueue,
     notifications::jobs::SendMail,
     page::{self, Listed},
@@ -23,22 +23,22 @@ pub async fn list(pool: &PgPool, filter: &EnvoiFilter) -> Result<Listed<EnvoiOut
     .await
 }
 
-/// Sends a mail again whose end is in doubt, or that was given up: the same bytes under the same Message-ID if it was
+/// Enqueues a mail again that was given up, or whose outcome is in doubt: the same bytes under the same Message-ID if it was
 /// transmitted before.
 ///
-/// 409 `envoi_non_renvoyable`: it is under way, has left, has nothing to say any more, or its bytes were removed.
+/// 409 `envoi_non_renvoyable`: it waits, is being sent, was sent, was cancelled without content, or its bytes were removed.
 pub async fn resend(tx: &mut Tx<'_>, envoi_id: i64) -> Result<()> {
     let statut = store::find_for_update(tx, envoi_id).await?;
     let statut = statut.ok_or(Error::NotFound(Noun::ENVOI))?;
     let stopped = matches!(statut, StatutEnvoi::Incertaine | StatutEnvoi::Echouee);
     if !stopped || !store::revive(tx, envoi_id).await? {
         return Err(Error::conflict(
-            "envoi_non_renvoyable",
+            Code::EnvoiNonRenvoyable,
             "Ce courriel est en route, déjà parti, sans objet ou trop ancien : il ne peut pas être renvoyé.",
             "This mail is under way, has left, is void or too old: it cannot be sent again.",
         ));
     }
-    // The lock and the state make it once; the key is another one each time.
+    // The row lock and the state ensure that it is enqueued once; the key is a new one each time.
     let renvoi = format!("renvoi-{}", Ulid::generate());
     enqueue(tx, &SendMail::again(envoi_id, renvoi)).await
 }

@@ -1,8 +1,9 @@
-//! Mails: one row each, from the moment it gathers to its end.
+//! Mails: one row each, from its first notification to its outcome.
 //!
-//! One mail is for what comes to a person within a while (`EMAILS_GROUP_SECONDS`): it gathers for some seconds, and the next
-//! one leaves no sooner than the while after it. When its transmission begins, its id and its bytes are frozen; what comes
-//! later is another mail. What the owner of an account is told of it leaves alone and at once. A mail has one job, enqueued in the transaction that opens it.
+//! The notifications for one user within a window (`EMAILS_GROUP_SECONDS`) share one mail: it collects them for some seconds,
+//! and the next mail leaves no sooner than one window after it. When the transmission of a mail begins, its id and its bytes
+//! are frozen; later notifications go into another mail. A mail about the account of its reader leaves alone and at once. A mail
+//! has one job, enqueued in the transaction that opens it.
 mod admin;
 mod store;
 mod types;
@@ -17,7 +18,7 @@ pub use types::{Avis, Envoi, EnvoiFilter, EnvoiOut, Fin, Quoi, SORTABLE, StatutE
 
 use super::{jobs::SendMail, notified};
 use crate::{
-    Noun, Result, Tx,
+    Code, Noun, Result, Tx,
     jobs::{enqueue, enqueue_in},
     mailer::Frozen,
     preferences,
@@ -25,7 +26,7 @@ use crate::{
 
 impl Noun {
     pub const ENVOI: Self =
-        Self::new("envoi_introuvable", "Courriel introuvable.", "Mail not found.");
+        Self::new(Code::EnvoiIntrouvable, "Courriel introuvable.", "Mail not found.");
 }
 
 /// How long a mail gathers before it leaves: assignments made one after the other are one mail, and nobody waits.
@@ -38,10 +39,10 @@ pub(super) fn at_commit(tx: &mut Tx<'_>, user_id: i64, notification_id: i64, now
     });
 }
 
-/// Adds notifications to the mail that gathers for their reader, or opens one. With a `window` of zero each is a mail of its
-/// own, at once.
+/// Adds notifications to the open mail of their reader, or opens one. With a `window` of zero each notification has a mail of
+/// its own, which leaves at once.
 ///
-/// The mail is locked until `tx` ends: whoever freezes it waits, and sees what is added.
+/// The row of the mail is locked until `tx` ends: the job that freezes it waits, and sees the added notifications.
 async fn admit(
     tx: &mut Tx<'_>,
     user_id: i64,
@@ -71,7 +72,8 @@ async fn admit(
     enqueue_in(tx, &SendMail::new(envoi_id), delay).await
 }
 
-/// Adds a notification that has no mail yet to one; for the jobs of the release before, each of which is about one.
+/// Adds a notification that is in no mail to the next mail of its reader, when `tx` commits. For repairs, and for the jobs of
+/// the previous release, each of which is about one notification.
 pub async fn adopt(tx: &mut Tx<'_>, notification_id: i64, now: DateTime<Utc>) -> Result<()> {
     if let Some(user_id) = store::reader_without_mail(tx, notification_id).await? {
         at_commit(tx, user_id, notification_id, now);
@@ -79,12 +81,12 @@ pub async fn adopt(tx: &mut Tx<'_>, notification_id: i64, now: DateTime<Utc>) ->
     Ok(())
 }
 
-/// Takes a notification out of its mail, which will not be sent any more.
+/// Removes a notification from its mail, which will not be sent any more.
 pub(crate) async fn leave(tx: &mut Tx<'_>, notification_id: i64) -> Result<()> {
     store::leave(tx, notification_id).await
 }
 
-/// Gives a mail another job, one a day at the most.
+/// Enqueues another job for a mail, at most one a day.
 pub(crate) async fn enqueue_again(
     tx: &mut Tx<'_>,
     envoi_id: i64,
@@ -93,7 +95,7 @@ pub(crate) async fn enqueue_again(
     enqueue(tx, &SendMail::again(envoi_id, format!("rapprochement-{}", now.date_naive()))).await
 }
 
-/// Opens the digest of a day for a person, to leave after `delay`; `false`: that person has it already, or had it.
+/// Opens the digest of `jour` for a user, to leave after `delay`. Returns false if it was opened before.
 pub async fn open_digest(
     tx: &mut Tx<'_>,
     user_id: i64,
@@ -109,7 +111,7 @@ pub async fn open_digest(
     Ok(true)
 }
 
-/// Tells the owner of an account something of it: alone, at once, at night too.
+/// Opens a mail to the owner of an account about that account: it leaves alone, at once, and in quiet hours, too.
 pub async fn open_avis(
     tx: &mut Tx<'_>,
     user_id: i64,
@@ -120,17 +122,17 @@ pub async fn open_avis(
     enqueue_in(tx, &SendMail::new(envoi_id), std::time::Duration::ZERO).await
 }
 
-/// Closes a mail, so that nothing more is added, and locks it; gives the notifications in it that wait to be sent, by id.
+/// Closes a mail, so that nothing more is added, and locks it; returns its notifications that wait to be sent, by id.
 pub async fn close(tx: &mut Tx<'_>, envoi_id: i64, now: DateTime<Utc>) -> Result<Vec<i64>> {
     store::close(tx, envoi_id, now).await?;
     store::waiting(tx, envoi_id).await
 }
 
-/// Claims a mail for one transmission: from the commit on, and until [`record`], its end is in doubt. The first time its
-/// recipient, id and bytes are frozen as given; `frozen` must be those from then on. `by`: the job of this attempt, and since
-/// when it is held.
+/// Claims a mail for one transmission: from the commit on, and until [`record`], its outcome is in doubt. The first claim
+/// freezes the recipient, the id and the bytes in `frozen`; later claims must pass the same. `by`: the job of this attempt,
+/// and since when the attempt holds it.
 ///
-/// False when another attempt was quicker since `envoi` was read: nothing was changed.
+/// Returns false, and changes nothing, if another attempt has claimed the mail since `envoi` was read.
 pub async fn claim(
     tx: &mut Tx<'_>,
     envoi: &Envoi,
@@ -141,14 +143,15 @@ pub async fn claim(
     store::claim(tx, envoi, frozen, by, now).await
 }
 
-/// Records how a transmission ended, or that a mail will not be sent; its notifications follow. What is over stays as it is.
+/// Records how a transmission ended, or that a mail will not be sent, for the mail and its notifications. A mail that has
+/// ended already is not changed.
 pub async fn record(tx: &mut Tx<'_>, envoi_id: i64, fin: &Fin, now: DateTime<Utc>) -> Result<()> {
-    // The notifications first: whoever holds one of them may want to add another to the mail of its reader.
+    // The notifications first: a transaction that has locked one of them may then lock the mail, to add another to it.
     store::record_notifications(tx, envoi_id, fin, now).await?;
     store::record(tx, envoi_id, fin, now).await
 }
 
-/// Its job will not be done: what was never begun has failed, and of what was begun the end stays in doubt.
+/// Ends a mail whose job was given up: it has failed, unless a transmission has no recorded answer; then it stays in doubt.
 pub(super) async fn abandon(
     tx: &mut Tx<'_>,
     envoi_id: i64,
@@ -162,7 +165,7 @@ pub(super) async fn abandon(
         Fin::Echouee(reason)
     };
     record(tx, envoi_id, &fin, now).await?;
-    // What joined while this was decided is for the next mail.
+    // Notifications that have joined meanwhile go into the next mail.
     for id in store::waiting(tx, envoi_id).await? {
         store::leave(tx, id).await?;
         adopt(tx, id, now).await?;
@@ -170,7 +173,7 @@ pub(super) async fn abandon(
     Ok(())
 }
 
-/// Takes back [`abandon`]: the mail waits again, as it was frozen if it was.
+/// Undoes [`abandon`]: the mail waits again; a frozen one keeps its bytes.
 pub(super) async fn revive(tx: &mut Tx<'_>, envoi_id: i64) -> Result<()> {
     store::revive(tx, envoi_id).await.map(drop)
 }

@@ -9,9 +9,9 @@ use crate::{
     notifications::{StatutNotification, TypeNotification},
 };
 
-/// A mail; `None`: it is gone.
+/// A mail; `None` if it was deleted.
 pub async fn find(db: impl PgExecutor<'_>, envoi_id: i64) -> Result<Option<Envoi>> {
-    // A worker of the release before records a departure by `parti_le` alone.
+    // A worker of the previous release marks a mail as sent by `parti_le` alone.
     Ok(sqlx::query_as!(
         Envoi,
         r#"
@@ -34,7 +34,7 @@ pub async fn find(db: impl PgExecutor<'_>, envoi_id: i64) -> Result<Option<Envoi
     .await?)
 }
 
-/// The state of a mail, locked.
+/// The state of a mail, whose row is locked until the transaction ends.
 pub(super) async fn find_for_update(
     tx: &mut PgConnection,
     envoi_id: i64,
@@ -46,7 +46,7 @@ pub(super) async fn find_for_update(
     Ok(statut.fetch_optional(tx).await?)
 }
 
-/// The bytes of a mail that was frozen; `None`: it was not, or they were removed after their time.
+/// The frozen mail; `None` if it was not frozen, or if its bytes were removed after their retention time.
 pub async fn frozen(db: impl PgExecutor<'_>, envoi_id: i64) -> Result<Option<Frozen>> {
     let row = sqlx::query!(
         r#"
@@ -65,7 +65,8 @@ pub async fn frozen(db: impl PgExecutor<'_>, envoi_id: i64) -> Result<Option<Fro
     }))
 }
 
-/// Whether a mail holds something that somebody has to act on, or says something of the account of its reader, so that it had better arrive twice than not at all.
+/// Whether a mail holds something that its reader has to act on, or is about the account of its reader, so that it is better
+/// sent twice than not at all.
 pub async fn must_arrive(db: impl PgExecutor<'_>, envoi_id: i64) -> Result<bool> {
     use TypeNotification::{Affectation, Alerte, Rappel, Retard};
     let types = [Affectation, Rappel, Retard, Alerte].map(|type_| type_.as_str().to_owned());
@@ -83,7 +84,7 @@ pub async fn must_arrive(db: impl PgExecutor<'_>, envoi_id: i64) -> Result<bool>
     .await?)
 }
 
-/// The reader of a notification that is to go out by mail and is in none.
+/// The reader of a notification that waits to be mailed and is in no mail; locks the notification.
 pub(super) async fn reader_without_mail(
     tx: &mut PgConnection,
     notification_id: i64,
@@ -108,7 +109,7 @@ pub(super) async fn leave(tx: &mut PgConnection, notification_id: i64) -> Result
     Ok(())
 }
 
-/// When the last mail of notifications left for a person.
+/// When the last mail of notifications to a user was sent, or its transmission began.
 pub(super) async fn last_departure(
     tx: &mut PgConnection,
     user_id: i64,
@@ -124,13 +125,13 @@ pub(super) async fn last_departure(
     .await?)
 }
 
-/// The mail that gathers for a person, locked, and whether it was opened just now.
+/// The open mail of a user, locked, and whether this call has opened it.
 pub(super) async fn open(
     tx: &mut PgConnection,
     user_id: i64,
     now: DateTime<Utc>,
 ) -> Result<(i64, bool)> {
-    // A worker of the release before opens a mail again that it could not send, which may be frozen by then.
+    // A worker of the previous release reopens a mail that it could not send, which may be frozen by then.
     sqlx::query!(
         r#"
             update envois set ferme_le = $2
@@ -155,7 +156,7 @@ pub(super) async fn open(
     Ok((row.id, row.is_new))
 }
 
-/// A mail that gathers nothing more than what it is opened for.
+/// Opens a mail that no later notification can join.
 pub(super) async fn open_closed(
     tx: &mut PgConnection,
     user_id: i64,
@@ -218,7 +219,7 @@ pub(super) async fn add(
     envoi_id: i64,
     notification_ids: &[i64],
 ) -> Result<()> {
-    // One that was deleted in the same transaction has nothing to say.
+    // A notification that was deleted in the same transaction is left out.
     sqlx::query!(
         r#"
             insert into envoi_notifications (envoi_id, notification_id)
@@ -288,7 +289,7 @@ pub(super) async fn claim(
     Ok(done.rows_affected() == 1)
 }
 
-/// Records the end of a mail for the notifications in it that wait, or whose end is in doubt.
+/// Records the outcome of a mail for those of its notifications that wait, or whose outcome is in doubt.
 pub(super) async fn record_notifications(
     tx: &mut PgConnection,
     envoi_id: i64,
@@ -300,11 +301,11 @@ pub(super) async fn record_notifications(
         Fin::EnFile(_) | Fin::EnDoute(_) => (StatutNotification::EnFile, 1),
         Fin::Echouee(_) => (StatutNotification::Echouee, 0),
         Fin::Incertaine(_) => (StatutNotification::Incertaine, 1),
-        // What waited had been read, deleted or settled meanwhile.
+        // Its notifications have been read, deleted or withdrawn meanwhile.
         Fin::Annulee => return Ok(()),
     };
     let sent = matches!(fin, Fin::Envoyee).then_some(now);
-    // In the order of ids, as whoever settles alerts.
+    // Locked in the order of ids, as in `withdraw_alerts`.
     sqlx::query!(
         r#"
             with held as (
@@ -357,7 +358,7 @@ pub(super) async fn record(
     Ok(())
 }
 
-/// Whether a transmission of a mail ended without an answer.
+/// Whether a transmission of a mail ended without an answer, or has no recorded end.
 pub(super) async fn is_in_doubt(tx: &mut PgConnection, envoi_id: i64) -> Result<bool> {
     let doubt = sqlx::query_scalar!(
         "select en_doute or statut = 'en_transmission' from envois where id = $1",
@@ -366,7 +367,8 @@ pub(super) async fn is_in_doubt(tx: &mut PgConnection, envoi_id: i64) -> Result<
     Ok(doubt.fetch_optional(tx).await?.flatten().unwrap_or(false))
 }
 
-/// Records departures that a worker of the release before has recorded by `parti_le` alone, at most `limit`; how many.
+/// Sets the state of mails that a worker of the previous release has marked as sent by `parti_le` alone, at most `limit`;
+/// returns how many.
 pub async fn forget_departures(tx: &mut PgConnection, limit: i64) -> Result<usize> {
     let done = sqlx::query!(
         r#"
@@ -379,7 +381,7 @@ pub async fn forget_departures(tx: &mut PgConnection, limit: i64) -> Result<usiz
     Ok(usize::try_from(settled).unwrap_or(usize::MAX))
 }
 
-/// Mails whose end has been in doubt since `since`, counted up to 1000.
+/// How many mails are in doubt whose last transmission began after `since`, counted up to 1000.
 pub async fn count_in_doubt(db: impl PgExecutor<'_>, since: DateTime<Utc>) -> Result<i64> {
     let count = sqlx::query_scalar!(
         r#"
@@ -391,9 +393,21 @@ pub async fn count_in_doubt(db: impl PgExecutor<'_>, since: DateTime<Utc>) -> Re
     Ok(count.fetch_one(db).await?)
 }
 
-/// A mail that was given up, or whose end is in doubt, waits again, and so do its notifications. The bytes of one that was
-/// frozen are sent as they are.
+/// Makes a mail that was given up, or whose outcome is in doubt, wait again, and its notifications too. A frozen mail keeps its
+/// bytes. Returns false if the mail has another state, or its frozen bytes were removed.
 pub(super) async fn revive(tx: &mut PgConnection, envoi_id: i64) -> Result<bool> {
+    let done = sqlx::query!(
+        r#"
+            update envois set statut = 'en_file'
+            where id = $1 and statut in ('echouee', 'incertaine') and (message_id is null or corps is not null)
+        "#,
+        envoi_id,
+    )
+    .execute(&mut *tx)
+    .await?;
+    if done.rows_affected() == 0 {
+        return Ok(false);
+    }
     sqlx::query!(
         r#"
             update notifications set statut = 'en_file'
@@ -402,21 +416,12 @@ pub(super) async fn revive(tx: &mut PgConnection, envoi_id: i64) -> Result<bool>
         "#,
         envoi_id,
     )
-    .execute(&mut *tx)
-    .await?;
-    let done = sqlx::query!(
-        r#"
-            update envois set statut = 'en_file'
-            where id = $1 and statut in ('echouee', 'incertaine') and (message_id is null or corps is not null)
-        "#,
-        envoi_id,
-    )
     .execute(tx)
     .await?;
-    Ok(done.rows_affected() == 1)
+    Ok(true)
 }
 
-/// Forgets mails that were closed before `before`, at most `limit`; how many.
+/// Deletes ended mails that were closed before `before`, at most `limit`; returns how many.
 pub(in crate::notifications) async fn forget(
     tx: &mut PgConnection,
     before: DateTime<Utc>,
@@ -433,7 +438,7 @@ pub(in crate::notifications) async fn forget(
     Ok(done.execute(tx).await?.rows_affected())
 }
 
-/// Removes the bytes of mails that were sent before `before`, at most `limit`; how many.
+/// Removes the bytes of sent or cancelled mails that were closed before `before`, at most `limit`; returns how many.
 pub async fn forget_bodies(
     tx: &mut PgConnection,
     before: DateTime<Utc>,

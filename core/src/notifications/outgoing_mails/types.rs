@@ -1,4 +1,4 @@
-//! What a mail is, in the program and to operators.
+//! The types of mails, in the program and for operators.
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
@@ -21,22 +21,22 @@ enumeration! {
 }
 enumeration_field!(StatutEnvoi);
 
-/// What the owner of an account is told of it.
+/// What happened to an account, for a mail to its owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Quoi {
     /// It has a new password.
     MotDePasse,
-    /// Somebody signed in from where nobody had before.
+    /// Somebody signed in from a new device.
     NouvelAppareil,
 }
 
-/// Something about an account that its owner is told at once, alone in a mail, and whatever they want to be told otherwise.
+/// A message to the owner of an account about it, sent at once, in a mail of its own, and whatever their preferences are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Avis {
     pub quoi: Quoi,
     pub quand: DateTime<Utc>,
-    /// The address that it was done from.
+    /// The IP address that it was done from.
     pub adresse: Option<String>,
     /// The program that it was done with.
     pub appareil: Option<String>,
@@ -50,7 +50,7 @@ pub struct Envoi {
     pub statut: StatutEnvoi,
     /// Of a digest: the local day that it is about.
     pub jour: Option<NaiveDate>,
-    /// What it says of the account of its reader; `None`: it is a digest, or a mail of notifications.
+    /// The message about the account of its reader; `None` for a digest, or a mail of notifications.
     pub avis: Option<Json<Avis>>,
     /// Whether its bytes are frozen.
     pub is_frozen: bool,
@@ -58,7 +58,7 @@ pub struct Envoi {
     pub transmissions: i32,
     /// Whether the attempt that claimed it last still holds its job: it is being sent at this moment.
     pub is_under_way: bool,
-    /// Whether there is anything to say, as far as is known before it is frozen.
+    /// Whether it has any content, as far as is known before it is frozen.
     pub has_contents: bool,
     /// The address that it was frozen with; else that of its reader today.
     pub email: String,
@@ -77,7 +77,7 @@ pub enum Fin {
     Echouee(String),
     /// The server may have accepted it; an admin decides.
     Incertaine(String),
-    /// There is nothing to say any more.
+    /// It has no content any more.
     Annulee,
 }
 

@@ -14,7 +14,7 @@ pub(super) use process::{CHAUDIERE, FOUR, POMPE, TOUR};
 #[derive(Debug)]
 pub(super) struct Kind {
     pub nom: &'static str,
-    /// The index of the skill that it takes.
+    /// The index of the skill that it needs.
     pub skill: usize,
     pub visit: Scenario,
     pub others: [Scenario; 4],
@@ -29,13 +29,13 @@ pub(super) struct Scenario {
     pub titre: &'static str,
     pub description: &'static str,
     pub rapport: &'static str,
-    /// What the work takes.
+    /// How long the work takes.
     pub minutes: i64,
     /// What the parts cost, in MAD.
     pub pieces: i64,
 }
 
-/// What an operator solves with someone on the phone: nobody travels.
+/// A fault that an operator mends with help by phone: nobody travels.
 pub(super) static PAR_TELEPHONE: Scenario = intervention(
     (InterventionType::Corrective, PrioriteIntervention::Normale),
     "Défaut affiché au pupitre, machine arrêtée",

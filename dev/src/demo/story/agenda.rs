@@ -1,4 +1,4 @@
-//! Which machines are visited when, and what is asked for between the visits.
+//! When machines are visited, and what people request between the visits.
 
 use chrono::{DateTime, Months, NaiveDate, Utc};
 use erp_core::interventions::PrioriteIntervention as Priorite;
@@ -13,14 +13,14 @@ use crate::demo::{
 
 /// The machine whose visits are suspended.
 const SUSPENDED: usize = 18;
-/// When a visit is due, in minutes of its day.
+/// When a visit is due, in minutes of its day (UTC).
 const DUE: i64 = 8 * 60;
 
 pub(super) fn plannings(today: NaiveDate, dice: &mut Dice) -> Vec<Planning> {
     let mut plannings = Vec::new();
     for (machine, facts) in MACHINES.iter().enumerate() {
         let months = facts.every.months();
-        // The very first is due tomorrow, so that there is someone to remind.
+        // The first one is due tomorrow, so that there is a visit to send a reminder of.
         let ahead = if machine == 0 { 1 } else { dice.between(1, i64::from(months) * 28) };
         let (ahead, statut, commentaire) = match machine {
             SUSPENDED => (
@@ -39,7 +39,7 @@ pub(super) fn plannings(today: NaiveDate, dice: &mut Dice) -> Vec<Planning> {
     plannings
 }
 
-/// All that is opened in the six months, by the time of it.
+/// Everything that is opened in the six months, in the order of time.
 pub(super) fn dossiers(today: NaiveDate, plannings: &[Planning], dice: &mut Dice) -> Vec<Dossier> {
     let mut dossiers = visits(today, plannings, dice);
     let requests = INTERVENTIONS.saturating_sub(dossiers.len());
@@ -48,7 +48,7 @@ pub(super) fn dossiers(today: NaiveDate, plannings: &[Planning], dice: &mut Dice
     dossiers
 }
 
-/// What the plannings have opened: each time a visit was due.
+/// The dossiers that the plannings have opened: one each time a visit was due.
 fn visits(today: NaiveDate, plannings: &[Planning], dice: &mut Dice) -> Vec<Dossier> {
     let mut visits = Vec::new();
     for (index, planning) in plannings.iter().enumerate() {
@@ -67,7 +67,7 @@ fn visits(today: NaiveDate, plannings: &[Planning], dice: &mut Dice) -> Vec<Doss
     visits
 }
 
-/// What people have asked for: more of it lately, since a company grows.
+/// The dossiers that people have requested: more of them lately, since the company grows.
 fn requests(today: NaiveDate, number: usize, dice: &mut Dice) -> Vec<Dossier> {
     const LATELY: usize = 22;
     const BY_PHONE: [usize; 3] = [27, 41, 60];

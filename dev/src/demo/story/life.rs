@@ -1,4 +1,4 @@
-//! The life of one intervention, along the rules of the contract.
+//! The life of one intervention, by the rules of the contract.
 
 use chrono::{DateTime, Utc};
 use erp_core::interventions::{PrioriteIntervention, StatutIntervention};
@@ -20,7 +20,7 @@ const BEGUN: [&str; 5] = [
     "Machine arrêtée et consignée",
     "Début des travaux",
 ];
-/// Why work stops, and why it goes on.
+/// Why work stops, and why it goes on afterwards.
 const WAITING: [(&str, &str); 4] = [
     (
         "Pièce commandée chez le fournisseur, livraison annoncée sous huit jours",
@@ -45,7 +45,7 @@ const CANCELLED: [&str; 3] = [
     "Travaux repris par le constructeur sous garantie",
 ];
 
-/// Where the latest thirty that can wait have come to, the newest first.
+/// The states that the latest thirty non-urgent interventions have reached, the newest first.
 #[rustfmt::skip]
 const LATEST: [StatutIntervention; 30] = [
     Ouverte, Affectee, EnCours, Ouverte, Cloturee, Affectee, Ouverte, EnCours, Cloturee, Affectee,
@@ -53,8 +53,7 @@ const LATEST: [StatutIntervention; 30] = [
     Ouverte, EnCours, Cloturee, Affectee, Cloturee, EnAttente, EnCours, Cloturee, Cloturee, Affectee,
 ];
 
-/// All that happens to a dossier, `rank` of those that can wait being newer, as if there were time
-/// for all of it.
+/// All that happens to a dossier, as if there were time for all of it. `rank` is the number of newer non-urgent dossiers.
 pub(super) fn live(dossier: usize, facts: &Dossier, rank: usize, dice: &mut Dice) -> Vec<Event> {
     let finished = if dice.chance(75) { Archivee } else { Cloturee };
     let target = match rank {
@@ -72,7 +71,7 @@ pub(super) fn live(dossier: usize, facts: &Dossier, rank: usize, dice: &mut Dice
     life.events
 }
 
-/// The technicien of the place with the skill, or who comes nearest to it.
+/// A technicien who fits best: who is there, has the skill, and is of the team of the place, in this order.
 fn choose(machine: &Machine, target: StatutIntervention, dice: &mut Dice) -> usize {
     let fit = |index: &usize| {
         let technicien = &TECHNICIENS[*index];
@@ -108,7 +107,7 @@ impl Life<'_> {
         self.push(Act::Open { technicien: at_once.then_some(self.technicien) });
         match target {
             Ouverte => {
-                // At times given to someone who cannot come after all.
+                // Sometimes assigned to a technicien who cannot come after all.
                 if self.dice.chance(35) {
                     self.step(20, 60, Act::Assign(Some(self.technicien)));
                     self.step(30, 240, Act::Assign(None));
@@ -119,7 +118,7 @@ impl Life<'_> {
                 self.step(60, 900, self.by_responsable(Annulee, remarque));
             }
             _ => {
-                // At times a technicien takes up what is nobody's.
+                // Sometimes a technicien takes up an unassigned intervention.
                 let takes_it = target != Affectee && self.dice.chance(12);
                 if !at_once && !takes_it {
                     self.step(15, 60, Act::Assign(Some(self.technicien)));
@@ -160,7 +159,7 @@ impl Life<'_> {
         self.close(minutes, target);
     }
 
-    /// What remains once the work is done.
+    /// The steps that remain once the work is done.
     fn close(&mut self, minutes: i64, target: StatutIntervention) {
         let pieces = self.facts.scenario.pieces * self.dice.between(92, 112);
         // 190 MAD an hour.
@@ -174,7 +173,7 @@ impl Life<'_> {
         };
         self.step(5, 90, close);
         if target == Archivee {
-            // Some five to eight weeks later.
+            // Some five to eight weeks later: 22 to 40 workdays.
             self.step(22 * 540, 40 * 540, self.by_responsable(Archivee, "Dossier archivé"));
         }
     }
@@ -187,7 +186,7 @@ impl Life<'_> {
         Act::Move { to, remarque, by: Who::Responsable(self.facts.responsable) }
     }
 
-    /// The next thing happens after so many minutes of work.
+    /// Records the next event, after `low` to `high` minutes of work.
     fn step(&mut self, low: i64, high: i64, act: Act) {
         self.at = after_work(self.at, self.dice.between(low, high));
         self.push(act);

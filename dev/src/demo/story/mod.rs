@@ -1,5 +1,5 @@
-//! Six months of a maintenance company, told before anything is written: what happens, when, and
-//! by whom. It ends with the day before `today`; the same day gives the same story.
+//! Six months of a maintenance company, made up before anything is written: what happens, when, and by whom. It ends with
+//! the day before `today`; the same day gives the same story.
 
 mod agenda;
 mod life;
@@ -22,7 +22,7 @@ const DAYS: Days = Days::new(180);
 #[derive(Debug)]
 pub(super) struct Story {
     pub plannings: Vec<Planning>,
-    /// By the time they were opened.
+    /// In the order in which they were opened.
     pub dossiers: Vec<Dossier>,
     /// In the order of time.
     pub events: Vec<Event>,
@@ -31,7 +31,7 @@ pub(super) struct Story {
 /// The regular visits to one machine.
 #[derive(Debug)]
 pub(super) struct Planning {
-    /// An index, as all of a story's references are.
+    /// An index, like all references in a story.
     pub machine: usize,
     pub next: DateTime<Utc>,
     pub last: DateTime<Utc>,
@@ -44,17 +44,17 @@ pub(super) struct Planning {
 pub(super) struct Dossier {
     pub machine: usize,
     pub scenario: &'static Scenario,
-    /// The planning that opened it, if nobody did.
+    /// The planning that opened it; `None` if a person did.
     pub planning: Option<usize>,
     pub titre: String,
     pub opened: DateTime<Utc>,
     pub limite: DateTime<Utc>,
-    /// Who looks after it.
+    /// The responsable who looks after it.
     pub responsable: usize,
 }
 
 impl Dossier {
-    /// Whether nobody lets it wait.
+    /// Whether it must not wait.
     fn is_urgent(&self) -> bool {
         self.scenario.priorite == PrioriteIntervention::Urgente
     }
@@ -63,7 +63,7 @@ impl Dossier {
 #[derive(Clone, Debug)]
 pub(super) struct Event {
     pub at: DateTime<Utc>,
-    /// What it is about; a notice may be about nothing in particular.
+    /// The dossier that it is about; `None` for a general notice.
     pub dossier: Option<usize>,
     pub act: Act,
 }
@@ -120,7 +120,7 @@ pub(super) fn tell(today: NaiveDate) -> Story {
     story.events.extend(notices::of(&story, midnight));
     story.events.retain(|event| event.at < midnight);
     story.attach();
-    // Stable: what happens to one intervention keeps its order.
+    // A stable sort: the events of one intervention keep their order.
     story.events.sort_by_key(|event| event.at);
     story
 }
@@ -130,7 +130,7 @@ impl Story {
         self.events.iter().filter(move |event| event.dossier == Some(dossier))
     }
 
-    /// Where an intervention stands at the end, and with which technicien.
+    /// The state of an intervention at the end, and its technicien.
     pub fn outcome(&self, dossier: usize) -> (StatutIntervention, Option<usize>) {
         use StatutIntervention::{Affectee, EnCours, Ouverte};
         let start = (Ouverte, None);
@@ -140,7 +140,7 @@ impl Story {
             Act::Assign(Some(who)) => (statut, Some(who)),
             Act::Assign(None) if statut == Affectee => (Ouverte, None),
             Act::Assign(None) => (statut, None),
-            // Who begins what is nobody's takes it.
+            // A technicien who begins an unassigned intervention takes it.
             Act::Move { to: EnCours, by: Who::Technicien(who), .. } => {
                 (EnCours, technicien.or(Some(who)))
             }
@@ -149,7 +149,7 @@ impl Story {
         })
     }
 
-    /// What the unfinished interventions say of a machine.
+    /// The state of a machine, judged by its unfinished interventions.
     pub fn statut_of(&self, machine: usize) -> StatutEquipement {
         use StatutIntervention::{Affectee, EnAttente, EnCours};
         if machine == machines::RETIRED {
@@ -178,7 +178,7 @@ impl Story {
         statut
     }
 
-    /// Photos with the latest works, papers with the latest reports.
+    /// Attaches photos to the latest works, and papers to the latest reports.
     fn attach(&mut self) {
         const PAPERS: [Sample; 6] = [
             Sample::Rapport,

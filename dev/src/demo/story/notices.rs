@@ -1,4 +1,4 @@
-//! What people are told besides the steps of an intervention: reminders, delays, alerts, news.
+//! The notices that people get besides the steps of an intervention: reminders, delays, alerts, news.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use erp_core::{
@@ -22,7 +22,7 @@ pub(super) fn of(story: &Story, midnight: DateTime<Utc>) -> Vec<Event> {
     events
 }
 
-/// The visits of the last month, announced the morning before.
+/// Announces the visits of the last month on the morning before.
 fn reminders(story: &Story, midnight: DateTime<Utc>) -> Vec<Event> {
     let lately = midnight - TimeDelta::days(30);
     let visits = story.dossiers.iter();
@@ -36,7 +36,7 @@ fn reminders(story: &Story, midnight: DateTime<Utc>) -> Vec<Event> {
     told.collect()
 }
 
-/// Those past their time and not over, told once to all who can do something about it.
+/// Tells once of an unfinished intervention past its deadline, to all who can do something about it.
 fn late(story: &Story, dossier: usize) -> Vec<Event> {
     let facts = &story.dossiers[dossier];
     let (statut, technicien) = story.outcome(dossier);
@@ -53,7 +53,7 @@ fn late(story: &Story, dossier: usize) -> Vec<Event> {
         .collect()
 }
 
-/// Those that have had nobody for longer than their priority allows.
+/// Tells of an intervention that has had no technicien for longer than its priority allows.
 fn unassigned(story: &Story, dossier: usize) -> Vec<Event> {
     let facts = &story.dossiers[dossier];
     if story.outcome(dossier) != (StatutIntervention::Ouverte, None) {

@@ -7,14 +7,14 @@ use std::time::Instant;
 use super::super::desk::Arrived;
 use super::super::message::{Envelope, Message};
 
-/// One copy of a mail, accepted for delivery: its reader gets it, whatever the sender has heard.
+/// One copy of a mail, accepted for delivery: its reader gets it, whether or not the sender was told.
 #[derive(Debug)]
 pub struct Accepted {
-    /// With every header, and the text.
+    /// The decoded mail, with every header and the text.
     pub message: Message,
     /// When its last byte had arrived.
     pub at: Instant,
-    /// Of the subject, the text and the HTML, decoded: what a reader sees of it. Within one run.
+    /// A hash of the decoded subject, text and HTML, which are what a reader sees. Comparable within one run.
     pub content: u64,
     answered: AtomicBool,
 }
@@ -41,7 +41,7 @@ impl Accepted {
         self.message.text.as_deref().unwrap_or_default()
     }
 
-    /// Whether the sender's machine was told that it is accepted (the sender may have died before it read that).
+    /// Whether the sender's machine was told that it is accepted (the sender may have died before it read the answer).
     #[must_use]
     pub fn answered(&self) -> bool {
         self.answered.load(Ordering::Relaxed)

@@ -1,4 +1,4 @@
-//! Where conversations wait until a test lets them go on.
+//! A gate where conversations wait until a test lets them go on.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,18 +7,19 @@ use tokio::sync::oneshot;
 
 use super::Turn;
 
-/// Clones are the same gate.
+/// Clones share the gate.
 #[derive(Clone, Debug, Default)]
 pub struct Gate(Arc<Mutex<VecDeque<oneshot::Sender<Turn>>>>);
 
 impl Gate {
-    /// How many conversations wait here, their clients not gone.
+    /// How many conversations wait here. At [`Step::Dot`](super::super::Step::Dot), one whose client has left does not
+    /// count.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.lock().iter().filter(|waiting| !waiting.is_closed()).count()
     }
 
-    /// The conversation that has waited longest goes on with `turn`; false: none waits.
+    /// Lets the conversation that has waited longest go on with `turn`; false if none waits.
     #[must_use = "a test that lets nobody through waits for ever"]
     pub fn release(&self, turn: Turn) -> bool {
         let mut turn = turn;
@@ -34,7 +35,7 @@ impl Gate {
     pub(super) async fn wait(&self) -> Turn {
         let (sender, receiver) = oneshot::channel();
         self.lock().push_back(sender);
-        // A gate that nobody holds any more lets nobody through.
+        // When the gate is dropped, those who wait are closed.
         receiver.await.unwrap_or(Turn::Close)
     }
 

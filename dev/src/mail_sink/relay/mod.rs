@@ -1,5 +1,5 @@
-//! A mail server that misbehaves as it is told to, step by step, and remembers what it accepted and whether its client
-//! heard of it. What such servers do is in [`script`].
+//! A mail server that misbehaves on demand, step by step, and remembers which mails it accepted and whether the client was
+//! told. The ways to misbehave are in [`script`].
 
 mod accepted;
 mod gate;
@@ -25,7 +25,8 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Listens on a free port and behaves well. Must be called inside a tokio runtime, and lives as long as that at most.
+    /// Listens on a free port and behaves well. Must be called inside a tokio runtime; it lives as long as that runtime at
+    /// most.
     #[expect(
         clippy::disallowed_methods,
         reason = "a server beside the program, not work that must happen"
@@ -50,7 +51,7 @@ impl Relay {
         self.stage.lock().script = script;
     }
 
-    /// Behaves well again; what waits goes on waiting.
+    /// Behaves well again; conversations that wait at a gate go on waiting.
     pub fn behave(&self) {
         self.play(script::well());
     }
@@ -61,7 +62,7 @@ impl Relay {
         self.stage.lock().accepted.iter().flatten().cloned().collect()
     }
 
-    /// How many steps went otherwise than well.
+    /// How many steps did not go as [`Act::Go`].
     #[must_use]
     pub fn misdeeds(&self) -> usize {
         self.stage.lock().misdeeds
@@ -73,7 +74,7 @@ struct Stage(Arc<Mutex<Inner>>);
 
 struct Inner {
     script: Script,
-    /// None where a mail was given back.
+    /// `None` where a mail was given back.
     accepted: Vec<Option<Arc<Accepted>>>,
     misdeeds: usize,
 }

@@ -1,4 +1,4 @@
-//! What relays do to their clients.
+//! Scripts: how relays treat their clients.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,15 +11,15 @@ use super::Gate;
 /// How a step of a conversation goes.
 #[derive(Clone, Debug)]
 pub enum Act {
-    /// Well.
+    /// It goes well.
     Go,
-    /// Refused with this code (400 or more). At [`Step::Dot`] the mail is not accepted then.
+    /// It is refused with this code (400 or more). At [`Step::Dot`] the mail is then not accepted.
     Answer(u16, &'static str),
-    /// The connection is closed without a word. At [`Step::Dot`] the mail is accepted all the same.
+    /// The connection is closed without an answer. At [`Step::Dot`] the mail is accepted nevertheless.
     Close,
-    /// Well, after a while.
+    /// It goes well, after so long.
     Wait(Duration),
-    /// As somebody says later.
+    /// It waits, and then goes as the test says ([`Gate::release`]).
     Hold(Gate),
 }
 
@@ -56,7 +56,7 @@ pub fn slow_dot(pause: Duration) -> Script {
     always(Step::Dot, Act::Wait(pause))
 }
 
-/// Who is not known yet is sent away once: 450 for each new pair of sender and recipient.
+/// A new pair of sender and recipient is refused once, with 450.
 #[must_use]
 pub fn greylist() -> Script {
     let known = Mutex::<HashSet<(String, Vec<String>)>>::default();
@@ -70,7 +70,7 @@ pub fn greylist() -> Script {
     })
 }
 
-/// Nobody is served: 421 as the greeting.
+/// No client is served: 421 as the greeting.
 #[must_use]
 pub fn busy() -> Script {
     always(Step::Greeting, Act::Answer(421, "4.3.2 Trop de connexions : essayez plus tard"))
@@ -89,7 +89,7 @@ pub fn refuse(recipient: &str) -> Script {
     })
 }
 
-/// The first `times` mails are accepted, and the connection is lost before the client hears of it.
+/// The first `times` mails are accepted, and the connection is closed before the client is told.
 #[must_use]
 pub fn lose_the_answer(times: usize) -> Script {
     first(times, Step::Dot, Act::Close)

@@ -11,8 +11,8 @@ use erp_core::documents::FileKind;
 use super::{confine, frame};
 use crate::documents::files;
 
-/// Decodes the file of `len` bytes that comes through the standard input, within `memory` bytes beyond what this program
-/// takes and `seconds` of processor time, and writes what it found. A file with a defect is a success.
+/// Decodes the file of `len` bytes from standard input, within `memory` bytes beyond what this program takes and `seconds`
+/// of processor time, and writes what it found. A file with a defect is a success.
 #[must_use]
 pub fn decode(extension: &str, len: usize, memory: u64, seconds: u64) -> ExitCode {
     match serve(extension, len, memory, seconds) {
@@ -26,7 +26,7 @@ pub fn decode(extension: &str, len: usize, memory: u64, seconds: u64) -> ExitCod
 
 fn serve(extension: &str, len: usize, memory: u64, seconds: u64) -> anyhow::Result<()> {
     let kind = FileKind::from_extension(extension).context("no kind of file")?;
-    // The one thread there is, and not one a core: another could not be started.
+    // The only thread, and not one per core: the confined process cannot start another.
     rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build_global()?;
     confine(memory, seconds).context("cannot be confined")?;
     let mut bytes = Vec::with_capacity(len);

@@ -1,37 +1,38 @@
-//! The limits of a decoder, which the system holds it to from before its first byte of a file.
+//! The limits of a decoder, which the kernel enforces from before the first byte of the file is read.
 //!
-//! Limits of resources everywhere: with no descriptor to be had, no file and no socket can be opened. On Linux a filter of
-//! system calls besides (seccomp, by the crate of Firecracker): memory, clocks and the pipes that are open, nothing else; no
-//! processes and threads either. Landlock would add nothing: there is no call left for it to judge.
+//! Resource limits on every Unix: without a free descriptor, no file and no socket can be opened. On Linux also a filter of
+//! system calls (seccomp, by Firecracker's crate): it allows memory, clocks and the open pipes, and no processes or
+//! threads. Landlock would add nothing: no call is left for it to judge.
 
 use std::io;
 
-/// Confines this process, for ever: `memory` bytes of address space beyond what it takes now, `seconds` of processor time,
-/// no files, no network, no processes. The filter binds the calling thread and what it starts: call it with one thread.
+/// Confines this process irrevocably: `memory` bytes of address space beyond what it takes now, `seconds` of processor
+/// time, no files, no network, no processes. The filter binds the calling thread and what it starts: call this while there
+/// is one thread.
 #[cfg(unix)]
 pub fn confine(memory: u64, seconds: u64) -> io::Result<()> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-    // Nobody may ask for more than they were given.
+    // An inherited hard limit cannot be raised.
     let limit = |resource, current: u64, maximum: u64| {
         let maximum = getrlimit(resource).maximum.map_or(maximum, |given| given.min(maximum));
         let limits = Rlimit { current: Some(current.min(maximum)), maximum: Some(maximum) };
         setrlimit(resource, limits).map_err(io::Error::from)
     };
-    // Whoever asked for this is gone: nobody wants the answer.
+    // When the worker that started this process is gone, nobody reads the answer.
     #[cfg(target_os = "linux")]
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
-    // Where the memory of all is used up the kernel shall take this process, and not the worker.
+    // When the machine runs out of memory, the kernel must kill this process and not the worker.
     std::fs::write("/proc/self/oom_score_adj", "1000").ok();
-    // The space that is taken is asked of a file.
+    // Before the limits: `mapped` reads a file.
     let space = mapped().saturating_add(memory);
     for none in [Resource::Core, Resource::Fsize, Resource::Nproc, Resource::Nofile] {
         limit(none, 0, 0)?;
     }
-    // The first ends it with a signal of its own, which tells the worker why.
+    // The soft limit ends the process with a signal of its own, which tells the worker why.
     limit(Resource::Cpu, seconds, seconds + 1)?;
     let bounded = limit(Resource::As, space, space);
-    // macOS knows this limit, and refuses it.
+    // macOS has this limit, but refuses to set it.
     if cfg!(target_os = "linux") {
         bounded?;
     }
@@ -40,13 +41,13 @@ pub fn confine(memory: u64, seconds: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// There are no such limits here: the checks before decoding, and the worker's own time limit.
+/// There are no such limits here: the checks before decoding remain, and the worker's own time limit.
 #[cfg(not(unix))]
 pub fn confine(_memory: u64, _seconds: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Bytes of address space that this process takes: its program and libraries, the same pages for all of them.
+/// Bytes of address space that this process takes: its program and libraries, whose pages all decoders share.
 #[cfg(unix)]
 fn mapped() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -55,7 +56,8 @@ fn mapped() -> u64 {
     kib.map_or(64 << 20, |kib| kib << 10)
 }
 
-/// Has the kernel refuse every other system call; a kernel or processor without such filters leaves it at the limits.
+/// Makes the kernel refuse every other system call. Where the kernel or processor has no such filters, only the limits
+/// apply.
 #[cfg(target_os = "linux")]
 fn filter() -> io::Result<()> {
     use std::collections::BTreeMap;
@@ -92,7 +94,7 @@ fn filter() -> io::Result<()> {
     let Ok(arch) = TargetArch::try_from(std::env::consts::ARCH) else { return Ok(()) };
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
         ALLOWED.into_iter().map(|call| (call, Vec::new())).collect();
-    // How a program ends itself; nobody else.
+    // A program may send signals to itself, which is how it aborts, and to no other process.
     let own = SeccompCondition::new(
         0,
         SeccompCmpArgLen::Dword,
@@ -101,7 +103,7 @@ fn filter() -> io::Result<()> {
     );
     let own = own.and_then(|own| SeccompRule::new(vec![own])).map_err(io::Error::other)?;
     rules.insert(libc::SYS_tgkill, vec![own]);
-    // Libraries know what to do where a call does not exist.
+    // `ENOSYS`: libraries know what to do where a call does not exist.
     let refused = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
     let program: BpfProgram = SeccompFilter::new(rules, refused, SeccompAction::Allow, arch)
         .and_then(TryInto::try_into)

@@ -1,4 +1,4 @@
-//! What a decoder answers: a line of JSON, then the bytes that it announces, one after the other.
+//! The answer of a decoder: a line of JSON, then the bytes whose lengths it announces, one part after the other.
 
 use std::io::{self, Write};
 
@@ -38,11 +38,11 @@ pub(super) fn write(out: &mut impl Write, found: &Result<Content, Defect>) -> io
     parts.iter().try_for_each(|part| out.write_all(part))
 }
 
-/// Bytes of a sentence about a file.
+/// The most bytes of the sentence about a defect.
 const SENTENCE: usize = 512;
 
-/// What `write` wrote; `None` of anything else. A decoder that a file has taken over may answer what it likes: a sentence
-/// is short, and what is derived begins as a WebP does.
+/// Reads what `write` wrote; `None` for anything else. A decoder that a hostile file controls may answer anything: the
+/// sentence must be short, and preview and thumbnail must begin as a WebP does.
 pub(super) fn read(bytes: &[u8]) -> Option<Result<Content, Defect>> {
     let end = bytes.iter().position(|byte| *byte == b'\n')?;
     let mut rest = &bytes[end + 1..];

@@ -1,11 +1,12 @@
-//! Decodes uploaded files in processes of their own, so that no file can hurt the worker.
+//! Decodes each uploaded file in a process of its own, so that no file can harm the worker.
 //!
-//! `erp-worker decode` is this very program: it gets one file through its standard input, gives itself limits that the
-//! system holds it to ([`confine()`]), decodes, and answers through its standard output (`frame`). It has no settings, no
-//! secrets, no files and no network. One process serves one file: starting it takes milliseconds, a photo tens of them.
+//! `erp-worker decode` is this same program: it reads one file from standard input, sets limits on itself that the kernel
+//! enforces ([`confine()`]), decodes, and answers on standard output (`frame`). It has no settings, no secrets, no files
+//! and no network. One process serves one file: starting it takes milliseconds, decoding a photo tens of them.
 //!
-//! The worker judges by a file's header what it will take ([`crate::documents::files::need`]), waits until so much of its budget is
-//! free, and gives the process that and no more: what all of them take at once stays below the budget, whatever the files.
+//! The worker estimates from a file's header what decoding takes ([`crate::documents::files::need`]), waits until that much
+//! of its budget is free, and gives the process that and no more: all decoders together stay below the budget, whatever the
+//! files.
 
 mod child;
 mod confine;
@@ -37,11 +38,11 @@ pub use confine::confine;
 use crate::documents::files::{Content, Defect, UNREADABLE, need::Need};
 
 const MIB: u64 = 1 << 20;
-/// Of real time, for each second of processor time: the machine has others to serve.
+/// Seconds of real time allowed for each second of processor time: the machine has other work.
 const PATIENCE: u32 = 3;
-/// Bytes of what is derived from a file, beyond the file itself.
+/// The most bytes of an answer, beyond the size of the file itself.
 const MAX_DERIVED: u64 = 16 * MIB;
-/// Bytes kept of what a decoder says as it dies.
+/// The most bytes that are kept of a decoder's error output.
 const MAX_SAID: u64 = 4096;
 
 const TOO_LONG: Defect = Defect::new(
@@ -51,7 +52,7 @@ const TOO_MUCH: Defect = Defect::new(
     "Le fichier demande trop de mémoire pour être lu : allégez-le ou enregistrez-le à nouveau, et renvoyez-le.",
 );
 
-/// This very program, also when its file has been replaced by an upgrade.
+/// The path of this program. On Linux it is valid even when an upgrade has replaced the file.
 #[must_use]
 pub fn own_program() -> PathBuf {
     if cfg!(target_os = "linux") {
@@ -61,7 +62,7 @@ pub fn own_program() -> PathBuf {
     }
 }
 
-/// The decoders of this process, and what they share.
+/// The decoders of this process, and the limits that they share.
 #[derive(Debug, Clone)]
 pub(crate) struct Decoders(Arc<Inner>);
 
@@ -69,9 +70,9 @@ pub(crate) struct Decoders(Arc<Inner>);
 struct Inner {
     program: PathBuf,
     config: DecoderConfig,
-    /// Files in memory at once.
+    /// One permit for each file that may be in memory.
     places: Semaphore,
-    /// MiB of address space that nobody has taken.
+    /// One permit for each MiB of address space that is free.
     budget: Semaphore,
 }
 
@@ -85,13 +86,13 @@ impl Decoders {
         }))
     }
 
-    /// Waits for a place: to be had before the file is read.
+    /// Waits for the right to hold a file in memory; to be called before the file is read.
     pub(crate) async fn place(&self) -> Result<SemaphorePermit<'_>> {
         Ok(self.0.places.acquire().await.map_err(anyhow::Error::from)?)
     }
 
-    /// Decodes a file as [`crate::documents::files::examine`] does, in a process that ends with this future. A defect is for good, also
-    /// where it is that the file ran into a limit; an error is none of the file's fault.
+    /// Decodes a file as [`crate::documents::files::examine`] does, in a process that ends with this future. A defect is
+    /// final, even when it is that the file ran into a limit; an error is not the fault of the file.
     pub(crate) async fn examine(
         &self,
         bytes: &Bytes,
@@ -99,7 +100,7 @@ impl Decoders {
     ) -> Result<Result<Content, Defect>> {
         let config = self.0.config;
         let need = Need::of(bytes, kind).bytes.div_ceil(MIB);
-        // One that needs more than there is gets all of it, and says itself what is wrong.
+        // A file that needs more than the whole budget gets all of it, and the decoder reports the defect.
         let share = u32::try_from(need).unwrap_or(u32::MAX).min(config.memory_mib);
         let held = self.0.budget.acquire_many(share).await.map_err(anyhow::Error::from)?;
 
@@ -123,7 +124,7 @@ impl Decoders {
 
     fn spawn(&self, len: usize, kind: FileKind, share: u32) -> Result<Child> {
         let mut command = Command::new(&self.0.program);
-        // Ctrl-C is for the worker, which lets its decoders finish.
+        // Ctrl-C is for the worker only, which lets its decoders finish.
         #[cfg(unix)]
         command.process_group(0);
         let child = command
@@ -141,7 +142,7 @@ impl Decoders {
     }
 }
 
-/// Gives the child its file, and takes what it answers and says until it has ended.
+/// Writes the file to the child, and reads its output and its errors until it has ended.
 async fn converse(
     child: &mut Child,
     bytes: &[u8],
@@ -149,7 +150,7 @@ async fn converse(
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let give = async {
         if let Some(mut stdin) = stdin {
-            // One that has ended takes no more; its status says why.
+            // A child that has ended takes no more; its status says why.
             let _ = stdin.write_all(bytes).await;
         }
     };
@@ -173,7 +174,7 @@ async fn converse(
     Ok((status?, out, said))
 }
 
-/// What the end of a child means for its file.
+/// What the end of the child means for its file.
 fn outcome(
     status: ExitStatus,
     out: &[u8],
@@ -190,7 +191,7 @@ fn outcome(
             let why = anyhow::anyhow!("a decoder could not begin: {}", said.trim());
             return Err(why.into());
         }
-        // Whoever kills for want of memory, or an operator: the file may be as good as any.
+        // By the kernel for want of memory, or by an operator: the file may be good.
         Ending::Killed => return Err(anyhow::anyhow!("a decoder was killed from outside").into()),
         Ending::TooLong => TOO_LONG,
         Ending::Died if said.contains("memory allocation of") => TOO_MUCH,
@@ -202,13 +203,13 @@ fn outcome(
 
 enum Ending {
     Done,
-    /// It did not get as far as the file.
+    /// It failed before it decoded the file.
     NotBegun,
-    /// By a signal that other processes send: for want of memory, or as the whole unit or terminal is told to stop.
+    /// By a signal from another process: for want of memory, or when the whole unit or terminal is told to stop.
     Killed,
     /// Its processor time is used up.
     TooLong,
-    /// Of any other limit, or of a fault of its own.
+    /// By any other limit, or by a fault of its own.
     Died,
 }
 

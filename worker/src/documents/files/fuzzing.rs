@@ -1,9 +1,9 @@
-//! A door for the fuzz targets of `fuzz/` and their replay: bytes in, result out. Nobody else has any business here.
+//! Entry points for the fuzz targets of `fuzz/` and their replay: bytes in, result out. No other code uses them.
 use erp_core::documents::kind::FileKind;
 
 use super::{Content, strip};
 
-/// The picture without its metadata, or the sentence that says why not; of what is no picture nothing.
+/// The picture without its metadata, or the sentence that says why not; empty for a file that is no picture.
 pub fn stripped(bytes: &[u8], kind: FileKind) -> Result<Vec<u8>, String> {
     let stripped = match kind {
         FileKind::Jpeg => strip::jpeg(bytes),

@@ -1,6 +1,6 @@
-//! What is made of an uploaded file's bytes: pure functions, no I/O, nothing async.
-//! They take what strangers send and answer with a [`Defect`], never a panic. What a hostile file may cost beyond that is
-//! bounded by the process they run in: see [`crate::decoder`].
+//! Checks the bytes of an uploaded file and derives what is kept of it: pure functions, no I/O, nothing async. They take
+//! hostile input and answer with a [`Defect`], never a panic. What a hostile file may cost beyond that is bounded by the
+//! process they run in: see [`crate::documents::decoder`].
 
 #[doc(hidden)]
 pub mod fuzzing;
@@ -34,7 +34,7 @@ impl Defect {
     }
 }
 
-/// Of a file that no decoder could be brought to read, for whatever reason.
+/// The defect of a file that no decoder could read, for whatever reason.
 pub(crate) const UNREADABLE: Defect = Defect::new(
     "Le fichier n'a pas pu être lu : enregistrez-le à nouveau depuis son logiciel et renvoyez-le.",
 );
@@ -42,11 +42,11 @@ pub(crate) const UNREADABLE: Defect = Defect::new(
 /// What was found in a sound file.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Content {
-    /// Of a picture.
+    /// A picture.
     Picture(Box<Picture>),
-    /// Of a PDF: its number of pages, at least 1.
+    /// A PDF: its number of pages, at least 1.
     Pages(u32),
-    /// Of any other kind: that it is what it says.
+    /// Any other kind: the file is what it claims to be.
     Sound,
 }
 

@@ -1,27 +1,27 @@
-//! What decoding a file will take, judged by its first bytes alone: read in the worker itself, so nothing is decoded here
-//! and nothing allocated. It must be enough for an honest file; one that lies about itself runs into its own limit.
+//! Estimates what decoding a file takes, from its header alone. This runs in the worker itself, so nothing is decoded or
+//! allocated here. The estimate must be enough for an honest file; one that lies about itself runs into its own limit.
 
 use erp_core::documents::kind::FileKind;
 
 use super::picture::{self, PREVIEW};
 
 const MIB: u64 = 1 << 20;
-/// Of every process: its heap and stack before and after the pixels, the encoder of WebP.
+/// Bytes that every process needs: its heap and stack before and after the pixels, and the WebP encoder.
 const BASE: u64 = 32 * MIB;
-/// Beyond the file itself: PDF are unpacked as they are read, and say nothing of it before.
+/// Bytes beyond the PDF itself: it is unpacked as it is read, and does not say before how much that is.
 const PDF: u64 = 128 * MIB;
 
 /// What decoding a file takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Need {
-    /// Of a picture; 0 of what does not say.
+    /// Of a picture; 0 where the header does not say.
     pub pixels: u64,
-    /// Address space beyond what the program itself takes.
+    /// Bytes of address space beyond what the program itself takes.
     pub bytes: u64,
 }
 
 impl Need {
-    /// Of a file of this kind.
+    /// The need of a file of this kind.
     #[must_use]
     pub fn of(bytes: &[u8], kind: FileKind) -> Self {
         let header = match kind {
@@ -32,10 +32,10 @@ impl Need {
             FileKind::Pdf => Some(Self { pixels: 0, bytes: PDF }),
             _ => None,
         };
-        // A header that cannot be read is refused by the decoder before it takes anything.
+        // A file whose header cannot be read is refused by the decoder before it takes anything.
         let Self { pixels, bytes: decoded } = header.unwrap_or(Self { pixels: 0, bytes: 0 });
-        // The file, the decoder's copy of it, what is left of it without its metadata, and that once more while it is made;
-        // of a text the file alone, and of an office file its index besides.
+        // The file, the decoder's copy of it, the file without its metadata, and that once more while it is made; of a text
+        // only the file, and of an office file also its index.
         let copies = match kind {
             FileKind::Txt | FileKind::Csv => 1,
             FileKind::Docx | FileKind::Xlsx => 2,
@@ -45,7 +45,7 @@ impl Need {
         Self { pixels, bytes: BASE.saturating_add(file).saturating_add(decoded) }
     }
 
-    /// Of a picture of this size: `decoding`, and then what it takes to make it small.
+    /// The need of a picture of this size: `decoding` bytes, and then those for shrinking it.
     fn picture((width, height): (u64, u64), decoding: u64, channels: u64) -> Self {
         Self {
             pixels: width.saturating_mul(height),
@@ -54,7 +54,8 @@ impl Need {
     }
 }
 
-/// Of a picture of 8 bits a channel that was reduced by whole steps: itself, and the filter's buffer of floats.
+/// Bytes for shrinking a picture of 8 bits a channel that was reduced by whole steps: the picture, and the filter's buffer
+/// of floats.
 fn shrinking(width: u64, height: u64, channels: u64) -> u64 {
     let (Ok(width), Ok(height)) = (u32::try_from(width), u32::try_from(height)) else {
         return u64::MAX;
@@ -82,14 +83,15 @@ fn le16(bytes: &[u8], at: usize) -> Option<u64> {
     bytes.get(at..at + 2).map(|two| u64::from(u16::from_le_bytes([two[0], two[1]])))
 }
 
-/// From the frame header. Decoded at reduced scale, planes and then pixels; a progressive one keeps all its coefficients.
+/// From the frame header. A JPEG is decoded at reduced scale, to planes and then to pixels; a progressive one keeps all its
+/// coefficients.
 fn jpeg(bytes: &[u8]) -> Option<Need> {
     let mut at = 2;
     let frame = loop {
         let next = bytes.get(at..)?;
         at += next.windows(2).position(|pair| pair[0] == 0xFF && !matches!(pair[1], 0 | 0xFF))?;
         match bytes[at + 1] {
-            // Frames; not the tables of Huffman and arithmetic codes, which are numbered among them.
+            // Frame headers, but not the tables of Huffman and arithmetic codes, whose markers lie among them.
             0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF => break at,
             0xDA | 0xD9 => return None,
             0x01 | 0xD0..=0xD8 => at += 2,
@@ -106,12 +108,12 @@ fn jpeg(bytes: &[u8]) -> Option<Need> {
         most = most.max(factors);
     }
     let pixels = width * height;
-    // Two bytes each; whole blocks of up to 32 by 32.
+    // Two bytes each, in whole blocks of up to 32 by 32.
     let coefficients = match bytes[frame + 1] {
         0xC0 | 0xC1 => 0,
         _ => (2 * (width + 32) * (height + 32) * samples).div_ceil(most),
     };
-    // As the decoder chooses its scale.
+    // The decoder chooses its scale in the same way.
     let eighths = |n: u64| (width * n).div_ceil(8).max((height * n).div_ceil(8));
     let scale = [1, 2, 4].into_iter().find(|n| eighths(*n) >= PREVIEW.into()).unwrap_or(8);
     let small = ((width * scale).div_ceil(8), (height * scale).div_ceil(8));
@@ -122,18 +124,18 @@ fn jpeg(bytes: &[u8]) -> Option<Need> {
     Some(Need { pixels, ..Need::picture((to_width, to_height), decoding, 3) })
 }
 
-/// From the header, which stands first. Read row by row, unless it is interlaced.
+/// From the header, which comes first. A PNG is read row by row, unless it is interlaced.
 fn png(bytes: &[u8]) -> Option<Need> {
     let (width, height) = (be32(bytes, 16)?, be32(bytes, 20)?);
     let (depth, colour, interlaced) = (*bytes.get(24)?, *bytes.get(25)?, *bytes.get(28)? != 0);
     let channels = if matches!(colour, 0 | 4) { 2 } else { 4 };
-    // The row above, this one, and what is made of it.
+    // The row above, this row, and what is made of it.
     let row = width * channels * (1 + 2 * u64::from(depth).div_ceil(8)) + 8 * width;
     let whole = if interlaced { width.saturating_mul(height).saturating_mul(channels) } else { 0 };
     Some(Need::picture((width, height), whole.saturating_add(row), channels))
 }
 
-/// From the first chunk. Lossy ones are decoded to planes, then to pixels; lossless and transparent ones twice to pixels.
+/// From the first chunk. Lossy files are decoded to planes, then to pixels; lossless and transparent ones twice to pixels.
 fn webp(bytes: &[u8]) -> Option<Need> {
     let bits = |at: usize| Some((le16(bytes, at)? & 0x3FFF, le16(bytes, at + 2)? & 0x3FFF));
     let three = |at: usize| Some(le16(bytes, at)? + (u64::from(*bytes.get(at + 2)?) << 16) + 1);
@@ -154,7 +156,7 @@ fn webp(bytes: &[u8]) -> Option<Need> {
     Some(Need::picture(size, decoding, if lossy { 3 } else { 4 }))
 }
 
-/// The kind of the chunk that holds the pixels of an extended file; an animation is none of the lossy ones here.
+/// The kind of the chunk that holds the pixels of an extended file; an animation does not count as lossy.
 fn first_frame(bytes: &[u8]) -> Option<&[u8]> {
     let mut at = 12;
     loop {
@@ -167,7 +169,7 @@ fn first_frame(bytes: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// From the size of the screen: the frame, and the screen that it is laid on.
+/// From the size of the screen: the frame, and the screen that it is drawn on.
 fn gif(bytes: &[u8]) -> Option<Need> {
     let size = (le16(bytes, 6)?, le16(bytes, 8)?);
     Some(Need::picture(size, 8 * size.0 * size.1, 4))

@@ -1,5 +1,5 @@
-//! Word and Excel files (OOXML): that the container is sound, of the claimed kind, without macros.
-//! Every part is inflated and thrown away, through one counter: what the archive says of its sizes is not believed.
+//! Word and Excel files (OOXML): checks that the container is sound, of the claimed kind, and without macros. Every part is
+//! decompressed, counted and discarded: the sizes that the archive states are not trusted.
 
 use std::io::{self, Cursor, Read as _};
 
@@ -8,11 +8,11 @@ use zip::ZipArchive;
 
 use super::Defect;
 
-/// Real documents have some dozens of parts, albums of pictures some hundreds.
+/// The most parts: real documents have some dozens, albums of pictures some hundreds.
 const MAX_PARTS: usize = 5_000;
-/// Bytes of all parts together, once unpacked by whoever opens the file.
+/// The most bytes of all parts together, unpacked.
 const MAX_UNPACKED: u64 = 512 * 1024 * 1024;
-/// Bytes of the list of content types.
+/// The most bytes of the list of content types.
 const MAX_TYPES: u64 = 1024 * 1024;
 
 const DAMAGED: Defect = Defect::new(
@@ -47,9 +47,9 @@ pub fn check(bytes: &[u8], kind: FileKind) -> Result<(), Defect> {
         if name.ends_with("vbaproject.bin") {
             return Err(MACROS);
         }
-        // Word on the web writes word/document2.xml: the content type below is what decides.
+        // Word on the web writes word/document2.xml: the content type below decides.
         has_part |= name.trim_start_matches('/').starts_with(part);
-        // To its end, where its checksum is compared, or to one byte more than all parts may have.
+        // Read to its end, where its checksum is compared, or to one byte more than all parts may have.
         let mut rest = entry.take(MAX_UNPACKED - unpacked + 1);
         let inflated = io::copy(&mut rest, &mut io::sink());
         unpacked += inflated.map_err(|_| DAMAGED)?;

@@ -1,5 +1,5 @@
-//! PDF: that it opens, and how many pages it has.
-//! Nothing of it is rendered or run. The reader has no limits of its own: those of the process stop a hostile file.
+//! PDF: checks that it opens, and counts its pages. Nothing is rendered or executed. The reader has no limits of its own:
+//! those of the process stop a hostile file.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ const LOCKED: Defect = Defect::new(
     "Le PDF est protégé par un mot de passe : enregistrez-le sans protection et renvoyez-le.",
 );
 
-/// The number of pages, at least 1. A PDF that opens without a password counts as open.
+/// The number of pages, at least 1. An encrypted PDF that opens without a password is accepted.
 pub fn pages(bytes: &[u8]) -> Result<u32, Defect> {
     let head = &bytes[..bytes.len().min(1024)];
     if !head.windows(5).any(|window| window == b"%PDF-") {

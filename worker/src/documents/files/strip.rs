@@ -1,5 +1,5 @@
-//! Pictures without their metadata: the file's own coded pixels, copied without loss.
-//! What is kept is listed, so that a block nobody thought of is dropped.
+//! Removes the metadata of pictures; the coded pixels are copied without loss. What is kept is listed, so that an unknown
+//! block is dropped.
 
 use std::ops::ControlFlow;
 
@@ -20,8 +20,8 @@ use super::{
     picture::{DAMAGED, INCOMPLETE},
 };
 
-/// The JPEG up to its end-of-image marker, without any `APPn` or `COM` segment but those that its
-/// colours depend on. `INCOMPLETE` when the marker is missing: decoders fill up with grey.
+/// The JPEG up to its end-of-image marker, without any `APPn` or `COM` segment but those that its colours depend on.
+/// `INCOMPLETE` when the marker is missing: decoders would fill up with grey.
 pub(super) fn jpeg(bytes: &[u8]) -> Result<Vec<u8>, Defect> {
     if !bytes.starts_with(&[0xFF, 0xD8]) {
         return Err(DAMAGED);
@@ -60,7 +60,7 @@ pub(super) fn jpeg(bytes: &[u8]) -> Result<Vec<u8>, Defect> {
     }
 }
 
-/// Up to the next marker that is neither an escaped 0xFF nor a restart.
+/// The length of the scan: up to the next marker that is neither an escaped 0xFF nor a restart.
 fn scan_len(rest: &[u8]) -> Result<usize, Defect> {
     let end = rest
         .windows(2)
@@ -70,7 +70,7 @@ fn scan_len(rest: &[u8]) -> Result<usize, Defect> {
 
 fn jpeg_keeps(marker: u8, contents: &[u8]) -> bool {
     match marker {
-        // JFIF; with more than its fixed fields, it carries a thumbnail.
+        // JFIF; one with more than its fixed fields carries a thumbnail.
         0xE0 => contents.starts_with(b"JFIF\0") && contents.len() == 14,
         0xE2 => contents.starts_with(b"ICC_PROFILE\0"),
         // The colour transform of Adobe's files.
@@ -80,7 +80,7 @@ fn jpeg_keeps(marker: u8, contents: &[u8]) -> bool {
     }
 }
 
-/// What was stripped, with metadata that say how it is turned and nothing else.
+/// Adds metadata that state the orientation, and nothing else.
 pub(super) fn turned(
     stripped: Vec<u8>,
     kind: FileKind,
@@ -95,7 +95,7 @@ pub(super) fn turned(
     let exif = Bytes::copy_from_slice(&exif);
     match kind {
         FileKind::Jpeg => {
-            // Where readers look for it: at the start, though after JFIF's own first segment.
+            // Where readers look for it: at the start, but after JFIF's own segment.
             let jfif = stripped[2..].starts_with(b"\xFF\xE0");
             let at = 2 + if jfif { 2 + 16 } else { 0 };
             let segment = [b"\xFF\xE1\0\x22Exif\0\0", &exif[..]].concat();
@@ -112,7 +112,7 @@ pub(super) fn turned(
             webp.set_exif(Some(exif));
             Ok(webp.encoder().bytes().to_vec())
         }
-        // No other kind says how it is to be turned.
+        // Files of the other kinds have no orientation.
         _ => Ok(stripped),
     }
 }
@@ -159,8 +159,8 @@ fn parts_defect(error: &img_parts::Error) -> Defect {
     }
 }
 
-/// The GIF without comments and application data but its loop count and colour profile, nor
-/// anything after its end. All frames stay. A missing end is added, as browsers do.
+/// The GIF without comments, without application data but its loop count and colour profile, and without anything after its
+/// end. All frames stay. A missing end mark is added, as browsers do.
 pub(super) fn gif(bytes: &[u8]) -> Result<Vec<u8>, Defect> {
     let mut reader = Gif { rest: bytes, out: Vec::with_capacity(bytes.len()) };
     let header = reader.take(13)?;
@@ -192,7 +192,7 @@ impl<'a> Gif<'a> {
         Ok(())
     }
 
-    /// Data in pieces of up to 255 bytes, with their lengths and the end mark.
+    /// Data in blocks of up to 255 bytes, with their lengths and the end mark.
     fn data(&mut self) -> Result<&'a [u8], Defect> {
         let start = self.rest;
         loop {

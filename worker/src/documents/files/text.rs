@@ -1,5 +1,4 @@
-//! Text and CSV: the rule of the upload's first bytes, on the whole file.
-//! No encoding is imposed, see [`is_text`].
+//! Text and CSV: applies the rule for an upload's first bytes to the whole file. No encoding is imposed, see [`is_text`].
 
 use erp_core::documents::kind::is_text;
 

@@ -1,5 +1,5 @@
-//! How a file comes in: streamed to storage in constant memory, measured and hashed on the way, then recorded
-//! with its job in one transaction. Whatever goes wrong before that leaves neither row nor file.
+//! Receives files: streams each to storage in constant memory, measures and hashes it on the way, then records it with its
+//! job in one transaction. A failure before that leaves neither row nor file.
 mod pace;
 mod refusals;
 
@@ -16,6 +16,7 @@ use erp_core::{
         kind::{HEAD_BYTES, clean_name},
         lots,
     },
+    error::codes,
     input::{Fields, Id, Input, MAX_TEXT, Source},
     interventions,
     jobs::CAUSE,
@@ -37,9 +38,10 @@ use crate::{
     extract::{CurrentUser, Query, content_type},
     multipart::{Part, Parts},
     once::{Effect, Once, Told},
+    openapi::Refus,
 };
 
-/// What multipart wraps around a file, at most.
+/// The most bytes that a body may have beyond the largest file: boundaries, heads and the description.
 const WRAPPING: u64 = 64 * 1024;
 
 pub(super) fn router() -> OpenApiRouter<Ctx> {
@@ -76,11 +78,11 @@ struct Target {
     request_body(content = Upload, content_type = "multipart/form-data"),
     responses(
         (status = 201, body = DocumentOut),
-        (status = 404, description = "intervention_introuvable, lot_introuvable"),
-        (status = 409, description = "lot_ferme, lot_plein"),
-        (status = 413, description = "fichier_trop_grand"),
-        (status = 415, description = "type_de_fichier_refuse, type_de_contenu_refuse"),
-        (status = 429, description = "quota_depots_atteint, trop_de_requetes"),
+        Refus<404, (codes::InterventionIntrouvable, codes::LotIntrouvable)>,
+        Refus<409, (codes::LotFerme, codes::LotPlein)>,
+        Refus<413, codes::FichierTropGrand>,
+        Refus<415, (codes::TypeDeFichierRefuse, codes::TypeDeContenuRefuse)>,
+        Refus<429, (codes::QuotaDepotsAtteint, codes::TropDeRequetes)>,
     ),
 )]
 async fn create(
@@ -107,7 +109,7 @@ async fn create(
         Ok(Told::Again(answer)) => Ok(answer),
         Err(error) => Err(error),
     };
-    // The file is there already, or was another one: this copy of it goes before the answer does.
+    // A repeat, whose file is stored already, or a key used for another file: removes this copy before answering.
     file.writer.abort().await;
     answer
 }
@@ -119,11 +121,11 @@ async fn create(
     request_body(content = Upload, content_type = "multipart/form-data"),
     responses(
         (status = 201, body = DocumentOut),
-        (status = 404, description = "intervention_introuvable, lot_introuvable"),
-        (status = 409, description = "lot_ferme, lot_plein"),
-        (status = 413, description = "fichier_trop_grand"),
-        (status = 415, description = "type_de_fichier_refuse, type_de_contenu_refuse"),
-        (status = 429, description = "quota_depots_atteint, trop_de_requetes"),
+        Refus<404, (codes::InterventionIntrouvable, codes::LotIntrouvable)>,
+        Refus<409, (codes::LotFerme, codes::LotPlein)>,
+        Refus<413, codes::FichierTropGrand>,
+        Refus<415, (codes::TypeDeFichierRefuse, codes::TypeDeContenuRefuse)>,
+        Refus<429, (codes::QuotaDepotsAtteint, codes::TropDeRequetes)>,
     ),
 )]
 async fn upload(
@@ -136,7 +138,7 @@ async fn upload(
     create(user, once, ctx, target, request).await
 }
 
-/// A file that has arrived whole and is accepted, but not yet in its place: dropped, it is gone.
+/// A file that has arrived whole and is accepted, but is not visible in storage yet. Dropping it removes what was written.
 struct Received {
     writer: Writer,
     fichier: Uuid,
@@ -147,7 +149,7 @@ struct Received {
     description: Option<String>,
 }
 
-/// Streams the part `file` of a multipart body to storage, and reads the part `description`, which stands before or after it.
+/// Streams the part `file` of a multipart body to storage, and reads the part `description`, which may come before or after it.
 async fn receive_file(ctx: &Ctx, request: Request) -> Result<Received, ApiError> {
     if content_type(request.headers()) != "multipart/form-data" {
         return Err(ApiError::content_type("multipart/form-data"));
@@ -177,13 +179,13 @@ async fn receive_file(ctx: &Ctx, request: Request) -> Result<Received, ApiError>
     }
 }
 
-/// What is said of a file beside it.
+/// The fields of the form beside the file.
 #[derive(Input)]
 struct Said {
     description: Option<String>,
 }
 
-/// The text of a part. Of one that is longer than any field may be, the beginning: that is refused all the same.
+/// The text of a part. Of one that is longer than any field may be, only the beginning, which is itself too long and refused.
 async fn read_text(part: &mut Part<'_>, max: u64, pace: &Pace) -> Result<String, ApiError> {
     const MOST_BYTES: usize = 4 * (MAX_TEXT + 1);
     let mut bytes = Vec::new();
@@ -232,8 +234,8 @@ async fn next_chunk(part: &mut Part<'_>, max: u64, pace: &Pace) -> Result<Option
     pace.keep(part.chunk()).await?.map_err(|why| broken(why, max))
 }
 
-/// Puts the file in its place, then its row and its job in one transaction. Runs to its end even when the client
-/// hangs up meanwhile: a commit cut in two would leave a file that nobody knows of, or worse, the reverse.
+/// Makes the file visible in storage, then records its row and its job in one transaction. Runs to its end even if the client
+/// hangs up meanwhile: stopping halfway could leave a file without a row, or worse, a row without a file.
 async fn record(
     ctx: Ctx,
     once: Once,
@@ -262,8 +264,8 @@ async fn record(
             ctx.storage.delete(&format!("{fichier}.{}", kind.extension())).await?;
         }
         let (effect, document) = recorded?;
-        // A commit whose answer is lost may have happened: then the file must stay. If it did not, the purge
-        // finds a file without a row.
+        // A commit whose answer is lost may have succeeded: so the file stays. If it failed, the purge finds a file
+        // without a row.
         let shown = document.shown(&ctx.liens, user.is_outside(), ctx.clock.now());
         effect.answer(StatusCode::CREATED, &shown).await
     });
@@ -279,7 +281,7 @@ async fn insert(ctx: &Ctx, once: &Once, new: &NewDocument) -> Result<(Effect, Do
     Ok((effect, document))
 }
 
-/// What is found of a file in a body, which is not kept: name, kind, size and SHA-256. For [`crate::fuzzing`].
+/// Receives a file as an upload does, and discards it. Returns name, kind, size and SHA-256. For [`crate::fuzzing`].
 pub(crate) async fn look_at(
     ctx: &Ctx,
     request: Request,

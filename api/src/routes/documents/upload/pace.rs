@@ -1,4 +1,4 @@
-//! How slowly an upload may come: who holds a place without using it loses it.
+//! The time limits of an upload: one that is too slow is ended, so that it does not hold resources unused.
 use std::time::Duration;
 
 use axum::http::StatusCode;
@@ -6,17 +6,17 @@ use tokio::time::Instant;
 
 use crate::{ApiError, multipart};
 
-/// A client that sends nothing for so long has gone.
+/// A client that sends nothing for this long is taken to be gone.
 const SILENCE: Duration = Duration::from_secs(30);
-/// A line may be bad for so long before its rate counts.
+/// Time that every upload has in addition, so that a bad connection at the start does not end it.
 const GRACE: Duration = Duration::from_secs(30);
-/// Bytes a second that an upload has at every moment since it began, on the average. A photo over the worst of mobile
+/// The least average rate since the start, in bytes a second, at any moment of an upload. A photo over the worst of mobile
 /// networks has four times as many.
 const LEAST_RATE: u64 = 4 * 1024;
-/// Bytes a second by which the whole is timed: ten mebibytes have eleven minutes.
+/// The rate that sets the deadline of the whole upload, in bytes a second: ten mebibytes have eleven minutes.
 const USUAL_RATE: u64 = 16 * 1024;
 
-/// The time that one upload has.
+/// The time limits of one upload.
 pub(super) struct Pace {
     started: Instant,
     deadline: Instant,
@@ -24,13 +24,13 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// Of a body of `most` bytes, which begins now.
+    /// The limits of a body of at most `most` bytes that begins now.
     pub(super) fn new(most: u64, received: multipart::Received) -> Self {
         let started = Instant::now();
         Self { started, deadline: started + GRACE + time_for(most, USUAL_RATE), received }
     }
 
-    /// Waits for a piece of the body for as long as there is time for it; then it is a 408.
+    /// Waits for the next piece of the body. 408 if the silence, the average rate or the deadline exceeds its limit.
     pub(super) async fn keep<T>(&self, piece: impl Future<Output = T>) -> Result<T, ApiError> {
         let silent = Instant::now() + SILENCE;
         let slow = self.started + GRACE + time_for(self.received.bytes(), LEAST_RATE);

@@ -1,23 +1,23 @@
-//! What is said of a file that is not taken.
-use erp_core::{Error, Text, documents::kind::Refusal, input::Fault};
+//! The errors of an upload that is refused.
+use erp_core::{Code, Error, Text, documents::kind::Refusal, input::Fault};
 
 use crate::{ApiError, multipart::Broken};
 
-/// Of a file that is not taken for what it is.
+/// The error for a file whose name or content is not accepted.
 pub(super) fn refused(refusal: &Refusal) -> Error {
     let text = Text::new(refusal.french(), refusal.english());
     match refusal {
         Refusal::Missing | Refusal::Empty => file_fault("value_error", text.fr, text.en),
         Refusal::Extension | Refusal::Content { .. } => {
-            Error::Unsupported { code: "type_de_fichier_refuse", text }
+            Error::Unsupported { code: Code::TypeDeFichierRefuse, text }
         }
     }
 }
 
-/// Of a file of more than `max` bytes.
+/// The error for a file of more than `max` bytes.
 pub(super) fn too_large(max: u64) -> Error {
     Error::TooLarge {
-        code: "fichier_trop_grand",
+        code: Code::FichierTropGrand,
         text: Text::new(
             format!(
                 "Le fichier dépasse {} : réduisez-le ou envoyez-le en plusieurs fois.",
@@ -40,7 +40,7 @@ fn size(bytes: u64, mebibytes: &str, plain: &str) -> String {
     }
 }
 
-/// Of a body that cannot be read to its end; `max` bytes is what the file may have.
+/// The error for a body that cannot be read to its end; a file may have `max` bytes.
 pub(super) fn broken(why: Broken, max: u64) -> ApiError {
     let fault = match why {
         Broken::TooLarge => too_large(max),
@@ -58,7 +58,7 @@ pub(super) fn broken(why: Broken, max: u64) -> ApiError {
     fault.into()
 }
 
-/// Of the part `file`, for people in both languages and by its `kind` for programs.
+/// A fault of the part `file`: `kind` is for programs, the texts are for people.
 pub(super) fn file_fault(
     kind: &'static str,
     fr: impl Into<String>,

@@ -1,6 +1,6 @@
-//! Pictures: checked, measured, with a preview, a thumbnail, and no metadata but how they are turned.
-//! Nothing is allocated for the pixels before the header's size was found acceptable, and no picture is decoded bigger than
-//! what is derived of it needs, where its format allows that.
+//! Pictures: checked and measured, with a preview and a thumbnail, and without metadata but the orientation. Nothing is
+//! allocated for pixels before the size in the header was found acceptable. Where the format allows it, no picture is
+//! decoded bigger than its preview needs.
 
 mod read;
 
@@ -14,11 +14,11 @@ use image::{
 
 use super::{Defect, need::Need, strip};
 
-/// Pixels of the biggest picture: the 64 megapixels of a phone are a little more than 64 million.
+/// The most pixels of a picture: the 64 megapixels of a phone are a little more than 64 million.
 const MAX_PIXELS: u64 = 64 * 1024 * 1024;
-/// Bytes of its decoded pixels: the above with 16 bits for each of four channels.
+/// The most bytes of its decoded pixels: [`MAX_PIXELS`] with 16 bits for each of four channels.
 const MAX_DECODED: u64 = 512 * 1024 * 1024;
-/// Pixels up to which a JPEG that cannot be read at reduced scale is decoded whole: a decoder that forgives more reads it.
+/// A JPEG of up to so many pixels that cannot be read at reduced scale is decoded whole, by a decoder that tolerates more.
 pub(super) const WHOLE_JPEG: u64 = 20_000_000;
 /// Longest sides of what is derived, in pixels.
 pub(super) const PREVIEW: u32 = 1600;
@@ -45,20 +45,20 @@ const TOO_HEAVY: Defect = Defect::new(
 /// What is kept of a picture.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Picture {
-    /// Pixels, as it is seen: after turning it upright.
+    /// Pixels of the upright picture.
     pub width: u32,
-    /// Pixels, as it is seen: after turning it upright.
+    /// Pixels of the upright picture.
     pub height: u32,
     /// WebP of at most 1600 pixels on its long side, upright, without metadata.
     pub preview: Vec<u8>,
     /// WebP of at most 320 pixels on its long side, upright, without metadata.
     pub thumbnail: Vec<u8>,
     /// The original without metadata, of the same kind and with the same pixels; `None` when it had none. The colour
-    /// profile stays. One that its metadata turned keeps that one word of it, which every viewer honours.
+    /// profile stays, and so does an orientation, which every viewer honours.
     pub cleaned: Option<Vec<u8>>,
 }
 
-/// Whether a picture that needs so much can be decoded in `memory` bytes.
+/// Fails when a picture with this need cannot be decoded in `memory` bytes.
 pub(super) fn fits(need: &Need, memory: u64) -> Result<(), Defect> {
     if need.pixels > MAX_PIXELS {
         return Err(TOO_LARGE);
@@ -128,7 +128,7 @@ fn turns_sideways(orientation: Orientation) -> bool {
     matches!(orientation, Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH)
 }
 
-/// The size of a picture of at most `long` pixels on its long side, never bigger than it is.
+/// The size of a picture whose long side is to be at most `long` pixels; never bigger than it is.
 pub(super) fn scaled((width, height): (u32, u32), long: u32) -> (u32, u32) {
     let longest = width.max(height);
     if longest <= long {
@@ -142,12 +142,13 @@ pub(super) fn scaled((width, height): (u32, u32), long: u32) -> (u32, u32) {
     (scaled(width), scaled(height))
 }
 
-/// How many pixels each way may be averaged to one on the way to a smaller size: quick, and the filter does the rest.
+/// How many pixels in each direction may be averaged to one on the way to a smaller size: averaging is fast, and the filter
+/// does the rest.
 pub(super) fn step((width, height): (u32, u32), (to_width, to_height): (u32, u32)) -> u32 {
     (width / to_width).min(height / to_height)
 }
 
-/// The picture at no more than `long` pixels on its long side.
+/// Scales the picture down to at most `long` pixels on its long side.
 fn shrink(mut picture: DynamicImage, long: u32) -> DynamicImage {
     let size = (picture.width(), picture.height());
     let to = scaled(size, long);
@@ -161,11 +162,11 @@ fn shrink(mut picture: DynamicImage, long: u32) -> DynamicImage {
     picture.resize_exact(to.0, to.1, FilterType::Triangle)
 }
 
-/// Lossy WebP, with transparency where there is some.
+/// Encodes lossy WebP, with transparency if any pixel is transparent.
 fn webp(picture: DynamicImage, quality: f32) -> Result<Vec<u8>, Defect> {
     let mut config = webp::WebPConfig::new().map_err(|()| DAMAGED)?;
     config.quality = quality;
-    // A third of the default's time, for files of the same size within some percent.
+    // Takes a third of the time of the default, for files of the same size within some percent.
     config.method = 2;
     let (width, height) = (picture.width(), picture.height());
     let alpha = picture.color().has_alpha().then(|| picture.to_rgba8());

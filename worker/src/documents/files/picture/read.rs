@@ -1,4 +1,4 @@
-//! The pixels of a picture, no bigger than what is derived of it needs.
+//! Reads the pixels of a picture, no bigger than its preview needs.
 
 use std::io::Cursor;
 
@@ -8,13 +8,14 @@ use png::Transformations;
 
 use super::{DAMAGED, Defect, INCOMPLETE, PREVIEW, TOO_HEAVY, WHOLE_JPEG, defect, scaled, step};
 
-/// As its decoder gives it, whole.
+/// The whole picture, as its decoder gives it.
 pub(super) fn whole(decoder: impl ImageDecoder) -> Result<DynamicImage, Defect> {
     DynamicImage::from_decoder(decoder).map_err(|error| defect(&error))
 }
 
-/// A JPEG at the least of its scales (1, 1/2, 1/4, 1/8) that is no smaller than the preview: a 48-megapixel photo takes some
-/// 20 MiB. What that decoder does not know or finds damaged is `decoder`'s, if it is no giant: it knows CMYK, and forgives.
+/// A JPEG at the least of its scales (1, 1/2, 1/4, 1/8) that is no smaller than the preview: a 48-megapixel photo takes
+/// some 20 MiB. What that decoder does not know or finds damaged is read whole by `decoder`, which knows CMYK and tolerates
+/// more; an RGB or grey one only up to `WHOLE_JPEG` pixels.
 pub(super) fn jpeg(bytes: &[u8], decoder: impl ImageDecoder) -> Result<DynamicImage, Defect> {
     let (width, height) = decoder.dimensions();
     let mut reduced = jpeg_decoder::Decoder::new(bytes);
@@ -43,7 +44,7 @@ pub(super) fn jpeg(bytes: &[u8], decoder: impl ImageDecoder) -> Result<DynamicIm
     }
 }
 
-/// A PNG of 8 bits a channel, averaged as its rows are read: only an interlaced one is ever whole in memory.
+/// A PNG with 8 bits a channel, averaged as its rows are read: only an interlaced one is ever whole in memory.
 pub(super) fn png(bytes: &[u8]) -> Result<DynamicImage, Defect> {
     let mut decoder = png::Decoder::new(Cursor::new(bytes));
     decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
@@ -65,17 +66,17 @@ pub(super) fn png(bytes: &[u8]) -> Result<DynamicImage, Defect> {
     average.finish()
 }
 
-/// A picture in the making whose pixels are the means of those of a bigger one.
+/// A picture under construction, whose pixels are the means of those of a bigger one.
 struct Average {
     from: (usize, usize),
     to: (usize, usize),
     channels: usize,
-    /// Rows seen.
+    /// Rows added so far.
     seen: usize,
-    /// Those of them that `sums` holds.
+    /// How many of them `sums` holds.
     held: u32,
     sums: Vec<u32>,
-    /// Pixels of a row that go into each of one here.
+    /// How many source pixels of a row go into each target pixel.
     columns: Vec<u32>,
     pixels: Vec<u8>,
 }
@@ -111,7 +112,7 @@ impl Average {
         }
         self.seen += 1;
         self.held += 1;
-        // The next row is for the next one here.
+        // The next row belongs to the next target row.
         let is_last =
             self.seen * self.to.1 / self.from.1 != (self.seen - 1) * self.to.1 / self.from.1;
         if is_last {
@@ -133,7 +134,7 @@ impl Average {
     }
 }
 
-/// Pixels that are fewer than the picture has are those of one that was cut short.
+/// The picture of these pixels; `INCOMPLETE` when they are fewer than its size needs, because the file was cut short.
 fn image(
     (width, height): (u32, u32),
     channels: usize,

@@ -36,7 +36,7 @@ const KINDS: [FileKind; 9] = [
     FileKind::Xlsx,
 ];
 
-/// Without `examine`'s guard, so that a panic fails the test.
+/// Like `examine`, but without its guard, so that a panic fails the test.
 fn examine(bytes: &[u8], kind: FileKind) -> Result<Content, Defect> {
     match kind {
         FileKind::Pdf => pdf::pages(bytes).map(Content::Pages),

@@ -27,7 +27,7 @@ fn size(webp: &[u8]) -> (u32, u32) {
     image::load_from_memory(webp).unwrap().dimensions()
 }
 
-/// Mean difference of the two, per channel, of 255.
+/// The mean difference of the two, per channel, out of 255.
 fn difference(one: &DynamicImage, other: &DynamicImage) -> u64 {
     assert_eq!(one.dimensions(), other.dimensions());
     let (one, other) = (one.to_rgb8(), other.to_rgb8());
@@ -44,7 +44,7 @@ fn every_orientation_comes_out_upright() {
         assert_eq!((found.width, found.height), (120, 80), "{orientation}");
         assert!(difference(&preview(&found), &upright) < 8, "{orientation}");
         let cleaned = found.cleaned.unwrap();
-        // The same pixels, and the one word that turns them.
+        // The same pixels, and the same orientation.
         assert_eq!(
             image::load_from_memory(&cleaned).unwrap(),
             image::load_from_memory(&bytes).unwrap(),
@@ -149,7 +149,7 @@ fn an_interlaced_png() {
     let found = process(&samples::png_interlaced(64, 48), FileKind::Png).unwrap();
     assert_eq!((found.width, found.height), (64, 48));
     assert_eq!(preview(&found).to_rgba8().get_pixel(63, 47).0[3], 0, "as the original");
-    // Its data end before its pixels do, and all else of it is in order.
+    // Its data end before its pixels do; everything else is in order.
     let whole = samples::png_interlaced(640, 480);
     let data = whole.windows(4).position(|name| name == b"IDAT").unwrap();
     let len = u32::from_be_bytes(whole[data - 4..data].try_into().unwrap());

@@ -43,7 +43,7 @@ pub enum Refusal {
     Empty,
 }
 
-/// As many of a file's first bytes as [`FileKind::identify`] looks at.
+/// The number of a file's first bytes that [`FileKind::identify`] looks at.
 pub const HEAD_BYTES: usize = 8 * 1024;
 
 const ACCEPTED: &str = "jpg, png, webp, gif, pdf, txt, csv, docx, xlsx";
@@ -74,13 +74,14 @@ impl FileKind {
         let found = infer::get(head).map(|found| found.extension());
         let agrees = match claim {
             Self::Jpeg | Self::Png | Self::Webp | Self::Gif => found == Some(claim.extension()),
-            // Readers take a header that does not stand first, if nothing else was recognised.
+            // PDF readers accept a header that is not at the very start. It counts if nothing else
+            // was recognised.
             Self::Pdf => match found {
                 Some(found) => found == "pdf",
                 None => head[..head.len().min(1024)].windows(5).any(|bytes| bytes == b"%PDF-"),
             },
             Self::Txt | Self::Csv => is_text(head) && !is_formatted_text(found),
-            // The head may not show what kind of archive it is: the worker opens it.
+            // The first bytes may not show the kind of archive: the worker opens it.
             Self::Docx | Self::Xlsx => {
                 head.starts_with(b"PK\x03\x04")
                     && !matches!(found, Some("docx" | "xlsx" | "pptx") if found != Some(claim.extension()))
@@ -105,7 +106,7 @@ impl FileKind {
         Self::ALL.into_iter().find(|kind| kind.extension() == extension)
     }
 
-    /// What stored files of this kind end in, without the dot.
+    /// The extension of stored files of this kind, without the dot.
     #[must_use]
     pub fn extension(self) -> &'static str {
         match self {
@@ -121,7 +122,7 @@ impl FileKind {
         }
     }
 
-    /// The media type it is stored and served with. Text carries no charset: it may be any.
+    /// The media type it is stored and served with. Text has no charset: it may be in any.
     #[must_use]
     pub fn content_type(self) -> &'static str {
         match self {
@@ -202,9 +203,9 @@ impl Refusal {
 /// Whether all of `bytes` look like text: no control characters but tab, line feed, form feed and
 /// carriage return.
 ///
-/// Single-byte text and UTF-8 need no telling apart for this: Excel writes CSV in Windows-1252 (or
-/// 1256 for Arabic, or Mac Roman), which between them use every byte from 0x80 on. UTF-16 is text
-/// when it has its byte order mark, as in Excel's "Unicode text".
+/// Single-byte text and UTF-8 are checked alike: Excel writes CSV in Windows-1252 (or 1256 for
+/// Arabic, or Mac Roman), which between them use every byte from 0x80 on. UTF-16 is text when it
+/// has its byte order mark, as in Excel's "Unicode text".
 #[must_use]
 pub fn is_text(bytes: &[u8]) -> bool {
     let unwanted = |c: u32| (c < 0x20 && !matches!(c, 0x09 | 0x0A | 0x0C | 0x0D)) || c == 0x7F;
@@ -215,15 +216,18 @@ pub fn is_text(bytes: &[u8]) -> bool {
     };
     // The head of a file always has an even number of bytes, unless it is all of the file.
     let (pairs, rest) = bytes.as_chunks::<2>();
+    let mut chars = char::decode_utf16(pairs.iter().map(|&pair| unit(pair))).peekable();
+    while let Some(c) = chars.next() {
+        // The end of the head may cut a pair of units in two: only there half a pair is text.
+        if c.map_or_else(|_| chars.peek().is_some(), |c| unwanted(c.into())) {
+            return false;
+        }
+    }
     rest.is_empty()
-        && char::decode_utf16(pairs.iter().map(|&pair| unit(pair)).take(pairs.len()))
-            .enumerate()
-            // A pair of units may be cut in two by the end of the head.
-            .all(|(at, c)| c.map_or(at + 1 >= pairs.len() / 2, |c| !unwanted(c.into())))
 }
 
-/// Whether text was recognised as a format of its own, which `.txt` and `.csv` would only disguise.
-/// The other recognitions of text are chance: "BMCE Bank" is no bitmap, "MZ" no program.
+/// Whether text was recognised as another format, which `.txt` and `.csv` would only disguise. The
+/// other recognitions of text are coincidences: "BMCE Bank" is no bitmap, "MZ" no program.
 fn is_formatted_text(found: Option<&str>) -> bool {
     matches!(found, Some("html" | "xml" | "sh" | "pdf" | "rtf" | "ps" | "gif"))
 }
@@ -232,9 +236,9 @@ fn last_part(name: &str) -> &str {
     name.rsplit(['/', '\\']).next().unwrap_or_default()
 }
 
-/// The client's name of a file, fit to be kept and shown: without folders, control characters and
-/// those that reverse the direction of text (`gpj.exe` would read `exe.jpg`); at most 255
-/// characters, of which the extension stays; `document` when nothing is left.
+/// The name that the client gave a file, made fit to keep and show: without folders, control
+/// characters and those that reverse the direction of text (`gpj.exe` would read `exe.jpg`); at
+/// most 255 characters, of which the extension stays; `document` when nothing is left.
 #[must_use]
 pub fn clean_name(name: &str) -> String {
     const MAX: usize = 255;
