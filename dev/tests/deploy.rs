@@ -1,6 +1,10 @@
-//! What the files of deployment say of the code is true: metrics, routes, queues, variables, time limits.
-//! (That the files are well formed is for `.ci/deploy`.)
-#![expect(clippy::unwrap_used, reason = "a test that fails here is meant to fail")]
+//! The files of deployment agree with the code: metrics, routes, queues, variables, time limits.
+//! (`.ci/deploy` checks that the files are well formed.)
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test that fails here is meant to fail; statements come from the files themselves"
+)]
 
 use std::{
     collections::BTreeSet,
@@ -12,9 +16,11 @@ use erp_core::{
     Config,
     config::{BY_FILE, Env},
 };
+use erp_dev::TestDb;
 use serde_json::Value;
+use sqlx::{AssertSqlSafe, Executor as _};
 
-/// What a container of Compose cannot be told: its ports and its database are Compose's own.
+/// Variables that `.env` cannot set for a container of Compose, which fixes ports and database itself.
 const NOT_IN_COMPOSE: [&str; 4] =
     ["BIND_ADDR", "WORKER_BIND_ADDR", "DATABASE_URL", "POSTGRES_PORT"];
 
@@ -26,7 +32,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// Every file below `folder` whose name ends so.
+/// All files below `folder` whose names end with `end`.
 fn files(folder: &str, end: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(root().join(folder)).unwrap() {
@@ -42,7 +48,7 @@ fn files(folder: &str, end: &str) -> Vec<PathBuf> {
     found
 }
 
-/// The words of `text` made of `alphabet`, but those inside longer ones.
+/// The longest words of `text` that consist of characters of `alphabet`.
 fn words(text: &str, alphabet: impl Fn(char) -> bool) -> impl Iterator<Item = &str> {
     text.split(move |c: char| !alphabet(c)).filter(|word| !word.is_empty())
 }
@@ -53,7 +59,7 @@ fn is_of_names(c: char) -> bool {
 
 // --- Metrics ---
 
-/// What `/metrics` may have: the names that core registers; of a histogram, its three series.
+/// The names of all metrics that `core` registers; a histogram has three series.
 fn metrics() -> BTreeSet<String> {
     let source = read("core/src/metrics.rs");
     let mut names = BTreeSet::new();
@@ -74,7 +80,7 @@ fn metrics() -> BTreeSet<String> {
     names
 }
 
-/// Every query of the dashboards, and the alerts.
+/// File and text of every query of the dashboards and the alerts.
 fn queries() -> Vec<(String, String)> {
     fn expressions(value: &Value, into: &mut Vec<String>) {
         match value {
@@ -105,7 +111,7 @@ fn queries() -> Vec<(String, String)> {
     all
 }
 
-/// What `label="…"` says in `query`; patterns (`=~`) and templates are left out.
+/// The values in `label="…"` in `query`; patterns (`=~`) and templates are left out.
 fn values<'a>(query: &'a str, label: &str) -> Vec<&'a str> {
     query.split(&format!("{label}=\"")).skip(1).filter_map(|rest| rest.split('"').next()).collect()
 }
@@ -123,7 +129,7 @@ fn dashboards_and_alerts_know_the_metrics_routes_and_queues_that_exist() {
             }
         }
         for route in values(&query, "route") {
-            // The probes are under the root alone, in the document.
+            // In the document the probes are at the root only.
             let paths = openapi["paths"].as_object().unwrap();
             if !paths.contains_key(&format!("/api/v1{route}")) && !paths.contains_key(route) {
                 wrong.push(format!("{file}: no route {route}"));
@@ -143,7 +149,7 @@ fn every_alert_is_explained_tested_and_has_its_page() {
     let alerts = read("deploy/prometheus/alerts.yml");
     let tests = read("deploy/prometheus/alerts_test.yml");
     let runbook = fs::read_to_string(root().join("docs/RUNBOOK.md")).ok();
-    // As GitHub makes anchors of headings.
+    // Anchors as GitHub derives them from headings.
     let headings: BTreeSet<String> = runbook
         .iter()
         .flat_map(|text| text.lines())
@@ -177,7 +183,7 @@ fn every_alert_is_explained_tested_and_has_its_page() {
 
 // --- Variables ---
 
-/// What the configuration reads: names in its code that have an underscore, or stand in the first column of the
+/// The variables that the configuration reads: names in its code that have an underscore, or are in the first column of the
 /// README's table (`ALGORITHM`, but not `RS256`).
 fn variables() -> BTreeSet<String> {
     let readme = read("README.md");
@@ -196,7 +202,7 @@ fn variables() -> BTreeSet<String> {
             quoted.filter(|name| name.contains('_') || in_readme.contains(name)).map(String::from),
         );
     }
-    // Comments may have quotes of their own; what everybody knows tells whether the reading went well.
+    // Quotes in comments could break this parsing; well-known names show whether it worked.
     for known in ["DATABASE_URL", "SECRET_KEY", "ENVIRONMENT", "UPLOAD_URL", "WORKER_QUEUES"] {
         assert!(names.contains(known), "{known} is not among {names:?}");
     }
@@ -212,7 +218,7 @@ fn is_known(name: &str, variables: &BTreeSet<String>) -> bool {
     variables.contains(name) || names_a_file(name)
 }
 
-/// Whether it is another way to give a secret.
+/// Whether this variable names a file with a secret (`<NAME>_FILE`).
 fn names_a_file(name: &str) -> bool {
     name.strip_suffix("_FILE").is_some_and(|base| BY_FILE.contains(&base))
 }
@@ -227,7 +233,7 @@ fn in_env_example() -> BTreeSet<String> {
         .collect()
 }
 
-/// What Compose asks of `.env`: `${NAME}`, `${NAME:-default}`, `${NAME:?why}`.
+/// The variables that Compose reads from `.env`: `${NAME}`, `${NAME:-default}`, `${NAME:?why}`.
 fn interpolated(compose: &str) -> BTreeSet<String> {
     compose
         .split("${")
@@ -296,7 +302,7 @@ fn manifests_set_variables_that_exist() {
     }
 }
 
-// --- What a first run meets ---
+// --- The first run ---
 
 #[test]
 fn without_its_env_compose_names_what_makes_one() {
@@ -328,7 +334,7 @@ fn every_container_has_a_bounded_memory_and_a_bounded_log() {
         let text = read(file);
         let services = text.split("\nservices:\n").nth(1).unwrap();
         let services = services.split("\nvolumes:\n").next().unwrap();
-        // A service is a line of two spaces and a name; what stands without an image builds upon another file.
+        // A service is a line of two spaces and a name; a service without an image extends one of another file.
         let names = services.lines().filter(|line| {
             line.starts_with("  ") && !line.starts_with("   ") && line.ends_with(':')
         });
@@ -352,7 +358,7 @@ fn every_container_has_a_bounded_memory_and_a_bounded_log() {
     }
 }
 
-/// A clone made under `umask 077` opens its files to their owner alone; containers that mount some are somebody else.
+/// In a clone made under `umask 077` only the owner can read the files; containers that mount some run as other users.
 #[cfg(target_os = "linux")]
 #[test]
 fn what_containers_mount_may_be_read_after_prepare_whatever_the_clone_allowed() {
@@ -403,12 +409,12 @@ fn what_containers_mount_may_be_read_after_prepare_whatever_the_clone_allowed() 
 fn nginx_starts_where_debian_has_it() {
     let nginx = read("deploy/nginx/nginx.conf");
     assert!(nginx.contains("\nuser www-data;\n"), "the workers would be nobody");
-    // nginx makes the folder, and no parent of it.
+    // nginx creates this folder, but not its parents.
     let cache = nginx.split("proxy_cache_path ").nth(1).unwrap().split(' ').next().unwrap();
     assert_eq!(Path::new(cache).parent(), Some(Path::new("/var/cache")), "{cache}");
 }
 
-// --- Limits that stand in two places ---
+// --- Limits that are set in two places ---
 
 /// The number after `before` in `text`.
 fn number(text: &str, before: &str) -> u64 {
@@ -432,7 +438,7 @@ fn what_surrounds_the_programs_gives_them_their_time_and_their_bytes() {
     assert!(number(&worker, grace) > stop);
     assert!(number(&api, grace) > stop + number(&api, "preStop: {sleep: {seconds: "));
 
-    // The most that any location of nginx lets through is an upload with its wrapping, and not twice as much.
+    // The largest limit in nginx allows an upload with its multipart envelope, but less than twice as much.
     let nginx = read("deploy/nginx/nginx.conf");
     let limit = nginx
         .match_indices("client_max_body_size ")
@@ -447,4 +453,35 @@ fn what_surrounds_the_programs_gives_them_their_time_and_their_bytes() {
         limit >= upload && limit < 2 * upload,
         "nginx allows {limit} bytes, an upload has {upload}"
     );
+}
+
+/// The statements of KEDA's example name tables of the queue: they are run on the schema as it is, with two jobs that are ready
+/// and one in a queue that is paused.
+#[tokio::test]
+async fn keda_scales_by_the_jobs_that_are_ready_and_not_paused() {
+    let text = read("deploy/k8s/grand/worker-scaling.yaml");
+    let statements: Vec<String> = text
+        .split("query: >-\n")
+        .skip(1)
+        .map(|rest| {
+            rest.lines()
+                .take_while(|line| line.starts_with("          "))
+                .collect::<Vec<_>>()
+                .join(" ")
+        })
+        .collect();
+    let db = TestDb::new().await;
+    for statement in [
+        "insert into queue.jobs (id, queue, payload, max_attempts, run_at)
+         select n::text, case when n < 2 then 'emails' else 'digest.quotidien' end, '{}'::bytea, 5, now() - interval '1 minute' from generate_series(0, 2) n",
+        "insert into queue.settings (queue, paused_at) values ('digest.quotidien', now())",
+    ] {
+        db.pool.execute(statement).await.unwrap();
+    }
+    let [ready, oldest] = &statements[..] else { panic!("{statements:?}") };
+    let ready: i64 =
+        sqlx::query_scalar(AssertSqlSafe(ready.as_str())).fetch_one(&db.pool).await.unwrap();
+    let oldest: f64 =
+        sqlx::query_scalar(AssertSqlSafe(oldest.as_str())).fetch_one(&db.pool).await.unwrap();
+    assert!(ready == 2 && (59.0..600.0).contains(&oldest), "{ready} {oldest}");
 }
