@@ -35,11 +35,9 @@ pub fn add(responses: &mut Value, status: u16, codes: &[Code]) {
 
 /// Writes what a response with codes says; another is left as it is.
 pub fn write(status: &str, response: &mut Value) {
-    let Ok(status) = status.parse() else { return };
-    if let Ok(codes) = serde_json::from_value::<Vec<Code>>(response[CODES].take()) {
+    let codes = response.as_object_mut().and_then(|response| response.remove(CODES));
+    let codes = codes.and_then(|codes| serde_json::from_value::<Vec<Code>>(codes).ok());
+    if let (Ok(status), Some(codes)) = (status.parse(), codes) {
         *response = errors::response(status, &codes);
-    }
-    if let Some(response) = response.as_object_mut() {
-        response.remove(CODES);
     }
 }

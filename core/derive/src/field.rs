@@ -26,13 +26,9 @@ pub(crate) enum Shape<'a> {
 
 impl Field {
     pub(crate) fn parse(place: usize, field: &syn::Field) -> Result<Self> {
-        let member = match &field.ident {
-            Some(name) => Member::Named(name.clone()),
-            None => Member::from(place),
-        };
-        let variable = match &field.ident {
-            Some(name) => format_ident!("read_{name}"),
-            None => format_ident!("read_{place}"),
+        let (member, variable) = match &field.ident {
+            Some(name) => (Member::Named(name.clone()), format_ident!("read_{name}")),
+            None => (Member::from(place), format_ident!("read_{place}")),
         };
         Ok(Self {
             member,

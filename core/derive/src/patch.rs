@@ -1,7 +1,7 @@
 //! Edits: structs whose fields change those of a row.
 use proc_macro2::TokenStream as Tokens;
 use quote::quote;
-use syn::{DeriveInput, Error, Result};
+use syn::{DeriveInput, Error, Member, Result};
 
 use crate::{
     attributes::{OfStruct, Way},
@@ -25,7 +25,8 @@ pub(crate) fn declaration(
     let (vis, all) = (&item.vis, &item.ident);
     let doc = format!("What an edit changes of [`{all}`].");
     let members = fields.iter().map(member).collect::<Result<Vec<_>>>()?;
-    let over = fields.iter().map(over);
+    let over =
+        fields.iter().map(|field| edited(&field.member, matches!(field.shape(), Shape::Always(_))));
     Ok(quote! {
         #[doc = #doc]
         #[derive(Debug, Clone, ::erp_core::input::Input)]
@@ -57,9 +58,9 @@ fn member(field: &Field) -> Result<Tokens> {
     Ok(quote! { #(#docs)* #[input(name = #name #read_as)] #vis #member: #ty })
 }
 
-fn over(field: &Field) -> Tokens {
-    let member = &field.member;
-    if let Shape::Always(_) = field.shape() {
+/// The value of a field after the edit. In the edit it is an `Option` where the row always has a value, else a `Patch`.
+fn edited(member: &Member, is_always: bool) -> Tokens {
+    if is_always {
         quote! { #member: self.#member.unwrap_or(old.#member) }
     } else {
         quote! { #member: self.#member.over(old.#member) }
@@ -88,10 +89,9 @@ pub(crate) fn changes(
 }
 
 fn change(field: &Field) -> Result<Tokens> {
-    let member = &field.member;
     match field.shape() {
-        Shape::Optional(_) => Ok(quote! { #member: self.#member.unwrap_or(old.#member) }),
-        Shape::Patch(_) => Ok(quote! { #member: self.#member.over(old.#member) }),
+        Shape::Optional(_) => Ok(edited(&field.member, true)),
+        Shape::Patch(_) => Ok(edited(&field.member, false)),
         Shape::Always(ty) => Err(Error::new_spanned(ty, "an `Option` or a `Patch` is expected")),
     }
 }
