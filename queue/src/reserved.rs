@@ -4,7 +4,7 @@ use std::time::Duration;
 use sqlx::{PgPool, postgres::PgPoolOptions};
 
 /// A connection apart from the pool, for what must not wait behind the work of others: the heartbeat of a process, its look at
-/// what it holds, its notifications. Opened when it is first used.
+/// what it holds, its searches, its notifications. Opened when it is first used.
 #[derive(Debug)]
 pub struct Reserved {
     parent: PgPool,

@@ -3,13 +3,15 @@ use std::time::{Duration, Instant};
 
 use crate::claim::Look;
 
-/// A wide look is repeated after this many times as long as it takes (beside a snapshot that has been open for long it is slow,
-/// and nothing else is claimed meanwhile), but not more often than `OFTEN`, and at least once in `SELDOM`.
+/// A wide look is repeated after this many times as long as it takes (beside a snapshot that has been open for long it is
+/// slow), but not more often than `OFTEN`, and at least once in `SELDOM`.
 const COST: u32 = 200;
 const OFTEN: Duration = Duration::from_secs(1);
 const SELDOM: Duration = Duration::from_mins(1);
 /// How long a look is assumed to take before the first.
 const QUICK: Duration = Duration::from_millis(2);
+/// The estimate of how long a look takes grows by at most this factor at each, since one may have been held up by something else.
+const GROWTH: u32 = 8;
 /// The pause after a wide look that was not answered in time; twice as long after each further one, up to `SELDOM`.
 const LATE: Duration = Duration::from_secs(5);
 /// The looks for recent jobs find those that became due within at least these times: enqueued by a transaction that took no longer.
@@ -21,8 +23,8 @@ const NARROW: Duration = Duration::from_secs(1);
 pub(super) struct Looks {
     narrow: Duration,
     wide: Duration,
-    /// The look at all jobs. It also finds jobs due earlier than those found last: of a slow transaction, or handed back by
-    /// another process.
+    /// The search for all jobs, which runs beside the claims. It also finds jobs due earlier than those found last: of a slow
+    /// transaction, or handed back by another process.
     all: Paced,
     /// The look at what became due within `wide`.
     recent: Paced,
@@ -35,9 +37,30 @@ impl Looks {
         Self { narrow, wide: WIDE.max(narrow * 2), all: Paced::new(), recent: Paced::new() }
     }
 
-    /// Whether it is time to look at all jobs again.
-    pub(super) fn all_is_due(&self) -> bool {
-        self.all.is_due()
+    /// Whether it is time to search for all jobs again; once true it is false until the search has ended.
+    pub(super) fn begin_all(&mut self) -> bool {
+        let due = self.all.is_due();
+        if due {
+            self.all.again_at = Instant::now() + SELDOM;
+        }
+        due
+    }
+
+    /// Notes that the search was answered after `took`, of jobs due at any time (`everything`) or of those before the claimed ones.
+    pub(super) fn all_took(&mut self, took: Duration, everything: bool) {
+        self.all.took(took);
+        if everything {
+            // It has seen what a wide look would have seen.
+            self.recent.again_at = self.recent.again_at.max(Instant::now() + self.recent.pause());
+        }
+    }
+
+    pub(super) fn all_was_late(&mut self) {
+        self.all.was_late();
+    }
+
+    pub(super) fn all_failed(&mut self) {
+        self.all.again_at = Instant::now() + OFTEN;
     }
 
     /// The look for recent jobs, when there was none where the last jobs were found.
@@ -52,26 +75,23 @@ impl Looks {
 
     /// Notes that `look` was answered after `took`.
     pub(super) fn took(&mut self, look: Look, took: Duration) {
-        match look {
-            Look::All => {
-                self.all.took(took);
-                // It has seen what a wide one would have seen.
-                let pause = self.recent.pause();
-                self.recent.again_at = self.recent.again_at.max(Instant::now() + pause);
-            }
-            Look::Within(wide) if wide == self.wide => self.recent.took(took),
-            Look::From(_) | Look::Within(_) => (),
+        if self.is_wide(look) {
+            self.recent.took(took);
         }
     }
 
     /// `look` was not answered in time. A wide one is put off, so that narrower ones go on. Of a narrow one it is the database that
     /// is at fault: jobs may have waited meanwhile, so the wide looks are due.
     pub(super) fn was_late(&mut self, look: Look) {
-        match look {
-            Look::All => self.all.was_late(),
-            Look::Within(wide) if wide == self.wide => self.recent.was_late(),
-            Look::From(_) | Look::Within(_) => self.failed(),
+        if self.is_wide(look) {
+            self.recent.was_late();
+        } else {
+            self.failed();
         }
+    }
+
+    fn is_wide(&self, look: Look) -> bool {
+        look == Look::Within(self.wide)
     }
 
     /// The database was away: jobs may have waited meanwhile, so the wide looks are due.
@@ -83,7 +103,7 @@ impl Looks {
 
 struct Paced {
     again_at: Instant,
-    /// How long it takes lately. It at most doubles at each look, since one may have been held up by something else.
+    /// How long it takes lately.
     takes: Duration,
     /// How often in a row it was not answered in time.
     late: u32,
@@ -103,7 +123,7 @@ impl Paced {
     }
 
     fn took(&mut self, took: Duration) {
-        self.takes = took.min(self.takes.max(QUICK) * 2);
+        self.takes = took.min(self.takes.max(QUICK) * GROWTH);
         self.late = 0;
         self.again_at = Instant::now() + self.pause();
     }

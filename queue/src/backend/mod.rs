@@ -2,6 +2,7 @@
 //! holds some more ready, which begin within milliseconds.
 mod looks;
 mod pull;
+mod search;
 mod sink;
 
 use std::{

@@ -9,10 +9,10 @@ use std::{
 use apalis_core::backend::future::BoxSyncFuture;
 use futures_util::FutureExt as _;
 
-use super::{CLAIM_LIMIT, looks::Looks};
+use super::{CLAIM_LIMIT, looks::Looks, search::Search};
 use crate::{
-    Claimed, Process, Result,
-    claim::{Look, Wanted, Worker, claim, claim_needing},
+    Claimed, Error, Process, Result,
+    claim::{Look, Older, Wanted, Worker, claim, claim_needing},
     process::{Lane, WAITS},
     slots::Counted,
 };
@@ -21,8 +21,12 @@ use crate::{
 const PAUSE: Duration = Duration::from_secs(1);
 /// While more jobs wait than there is room for, a claim waits this long for more room: one statement for many jobs.
 const GATHER: Duration = Duration::from_millis(5);
+/// A claim waits this long for the search that has just begun: the oldest job is to be claimed first, when it is found soon.
+const FOR_SEARCH: Duration = Duration::from_millis(10);
 /// The most jobs that one statement claims.
 const MOST: usize = 400;
+
+const NO_ANSWER: &str = "the database does not answer";
 
 /// The claimed jobs, and how long the statement took; `None` if the database did not answer in time.
 type Answer = Option<Result<(Vec<Claimed>, Duration)>>;
@@ -39,9 +43,15 @@ pub(super) struct Pull {
     rest: BoxSyncFuture<()>,
     /// Whether the last claim brought as many as it asked for, and none whose earlier workers died.
     more: bool,
-    /// Where the next claim looks.
+    /// Where the next claim looks, if there is nothing `older`.
     look: Look,
     looks: Looks,
+    /// Whether the next claim waits for the search to answer.
+    waits_for_search: bool,
+    /// Finds ready jobs at which `look` does not look.
+    search: Search,
+    /// Those that it has found; the next claim takes them.
+    older: Option<Older>,
 }
 
 struct Waiting {
@@ -54,6 +64,8 @@ struct Claim {
     answer: BoxSyncFuture<Answer>,
     limit: usize,
     look: Look,
+    /// What the search had found, if it takes those.
+    older: Option<Older>,
 }
 
 impl Pull {
@@ -64,6 +76,7 @@ impl Pull {
             drop(known.wait_for(|known| *known).await);
             slots.wait_for(1).await;
         };
+        let looks = Looks::new(process.0.settings.poll);
         Self {
             process: process.clone(),
             lane: lane.clone(),
@@ -72,8 +85,11 @@ impl Pull {
             claim: None,
             rest: first.boxed().into(),
             more: false,
-            look: Look::All,
-            looks: Looks::new(process.0.settings.poll),
+            look: looks.lately(),
+            looks,
+            waits_for_search: false,
+            search: Search::default(),
+            older: None,
         }
     }
 
@@ -82,6 +98,13 @@ impl Pull {
         loop {
             if let Some(job) = self.begin() {
                 return Poll::Ready(job);
+            }
+            if let Poll::Ready(found) = self.search.poll(&mut self.looks, cx) {
+                self.older = found;
+                if self.claim.is_none() && (found.is_some() || self.waits_for_search) {
+                    self.rest = room(self.lane.clone()).boxed().into();
+                }
+                continue;
             }
             if let Some(claim) = &mut self.claim {
                 if let Poll::Ready(answer) = claim.answer.poll_unpin(cx) {
@@ -129,24 +152,33 @@ impl Pull {
             }
             self.claim = None;
         }
+        self.search = Search::default();
         self.rest = std::future::pending().boxed().into();
         Poll::Ready(())
     }
 
     fn claim(&mut self) {
         let (process, lane) = (self.process.clone(), self.lane.clone());
-        if self.looks.all_is_due() && lane.slots.room(0) > 0 {
-            self.look = Look::All;
-        } else if matches!(self.look, Look::Within(_)) {
+        if matches!(self.look, Look::Within(_)) {
             self.look = self.looks.lately();
         }
+        if !self.search.runs() && self.looks.begin_all() {
+            let before = if let Look::From(due) = self.look { Some(due) } else { None };
+            self.search.begin(&process, &lane, before);
+            self.waits_for_search = true;
+            self.rest = tokio::time::sleep(FOR_SEARCH).boxed().into();
+            return;
+        }
+        self.waits_for_search = false;
         let ahead = self.ahead();
-        let limit = lane.slots.room(ahead).min(MOST);
+        let most = self.older.map_or(MOST, |older| older.count.min(MOST));
+        let limit = lane.slots.room(ahead).min(most);
         if limit == 0 {
             self.rest = gather(lane, ahead).boxed().into();
             return;
         }
-        let look = self.look;
+        let older = self.older.take();
+        let look = older.map_or(self.look, |older| older.look());
         let work = async move {
             let wanted = Wanted {
                 queue: &lane.options.queue,
@@ -172,15 +204,16 @@ impl Pull {
             answer
         };
         let answer = work.boxed().into();
-        self.claim = Some(Claim { answer, limit, look });
+        self.claim = Some(Claim { answer, limit, look, older });
     }
 
-    /// How many jobs to hold ready beside the running ones, while more wait than there are places. None with a look at all
-    /// jobs, which also claims those whose earlier workers died; none while such a job runs, or a service that these jobs need
+    /// How many jobs to hold ready beside the running ones, while more wait than there are places. None with a claim of older
+    /// jobs, which also takes those whose earlier workers died; none while such a job runs, or a service that these jobs need
     /// fails.
     fn ahead(&self) -> usize {
         let lane = &self.lane;
         let may = self.more
+            && self.older.is_none()
             && matches!(self.look, Look::From(_))
             && !lane.slots.runs_suspects()
             && !self.process.0.breakers.are_failing(&lane.needs);
@@ -191,57 +224,69 @@ impl Pull {
     fn answered(&mut self, answer: Answer) {
         let Some(claim) = self.claim.take() else { return };
         let lane = self.lane.clone();
-        let queue = &*lane.options.queue;
         let (jobs, took) = match answer {
             Some(Ok(answer)) => answer,
-            Some(Err(error)) => {
-                tracing::warn!(%error, queue, "no jobs claimed");
-                if error.is_canceled() {
-                    self.looks.was_late(claim.look);
-                } else {
-                    self.looks.failed();
-                }
-                self.look = self.looks.lately();
-                return self.rest = tokio::time::sleep(pause()).boxed().into();
-            }
-            None => {
-                tracing::warn!(queue, "no jobs claimed: the database does not answer");
-                self.looks.was_late(claim.look);
-                self.look = self.looks.lately();
-                return self.rest = tokio::time::sleep(pause()).boxed().into();
+            failed => {
+                let error = failed.and_then(Result::err);
+                self.failed(&claim, error);
+                return;
             }
         };
         self.looks.took(claim.look, took);
-        self.more = jobs.len() >= claim.limit && jobs.iter().all(|job| job.rescues == 0);
-        self.rest = if let Some(first) = jobs.first() {
-            // Fewer jobs than asked for may mean that other workers had locked the rest.
-            // While a look at all is due, none is held ready: that look waits for a free place.
-            self.look = if self.looks.all_is_due() { Look::All } else { Look::From(first.run_at) };
-            self.process.0.hold_waiting(&jobs);
-            for job in jobs {
-                let probe = job.probe;
-                let counted = lane.slots.waiting();
-                let waiting = Waiting { job, since: Instant::now(), _counted: counted };
-                // The probe goes first: no other job may probe meanwhile.
-                if probe {
-                    self.claimed.push_front(waiting);
-                } else {
-                    self.claimed.push_back(waiting);
-                }
-            }
-            gather(lane.clone(), self.ahead()).boxed().into()
+        // Behind many older jobs there are more: the next claims go on from here. A few leave the place of the other claims as it is.
+        if claim.older.is_none_or(|older| older.are_many()) {
+            self.more = jobs.len() >= claim.limit && jobs.iter().all(|job| job.rescues == 0);
+            self.look = jobs.first().map_or(self.looks.lately(), |first| Look::From(first.run_at));
         } else {
-            self.look = self.looks.lately();
-            if matches!(claim.look, Look::From(_)) {
-                // Looks at once for recent jobs: one may be due a little earlier than those found last.
-                room(lane.clone()).boxed().into()
-            } else {
-                let poll = self.process.0.settings.poll;
-                let rest =
-                    if claim.look == Look::All { poll } else { poll.min(self.looks.until_next()) };
-                next(lane.clone(), rest).boxed().into()
-            }
+            let rest = claim.older.and_then(|older| older.after(&jobs, claim.limit));
+            self.older = self.older.or(rest);
+        }
+        self.rest = if !jobs.is_empty() {
+            self.hold(jobs);
+            gather(lane, self.ahead()).boxed().into()
+        } else if claim.older.is_some()
+            || self.older.is_some()
+            || matches!(claim.look, Look::From(_))
+        {
+            // Looks at once for recent jobs: one may be due a little earlier than those found last.
+            room(lane).boxed().into()
+        } else {
+            let poll = self.process.0.settings.poll;
+            next(lane, poll.min(self.looks.until_next())).boxed().into()
         };
+    }
+
+    /// Notes that no answer came to this claim, or an error.
+    fn failed(&mut self, claim: &Claim, error: Option<Error>) {
+        let queue = &*self.lane.options.queue;
+        let was_late = error.as_ref().is_none_or(Error::is_canceled);
+        let error = error.map_or_else(|| NO_ANSWER.to_owned(), |error| error.to_string());
+        tracing::warn!(error, queue, "no jobs claimed");
+        if !was_late {
+            self.looks.failed();
+        } else if claim.older.is_some() {
+            self.looks.all_was_late();
+        } else {
+            self.looks.was_late(claim.look);
+        }
+        self.look = self.looks.lately();
+        self.rest = tokio::time::sleep(pause()).boxed().into();
+    }
+
+    /// Takes over claimed jobs, until there is a place for each.
+    fn hold(&mut self, jobs: Vec<Claimed>) {
+        self.process.0.hold_waiting(&jobs);
+        for job in jobs {
+            let probe = job.probe;
+            let counted = self.lane.slots.waiting();
+            let waiting = Waiting { job, since: Instant::now(), _counted: counted };
+            // The probe goes first: no other job may probe meanwhile.
+            if probe {
+                self.claimed.push_front(waiting);
+            } else {
+                self.claimed.push_back(waiting);
+            }
+        }
     }
 }
 

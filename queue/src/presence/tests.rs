@@ -17,7 +17,12 @@ async fn held_by(pool: &PgPool, worker: &str) -> Claimed {
     enqueue(&mut db, &NewJob::new(QUEUE, &1).unwrap()).await.unwrap();
     beat(pool, worker, &[], SILENCE).await.unwrap();
     let worker = Worker { db: &mut db, name: worker };
-    let wanted = Wanted { queue: QUEUE, limit: 9, look: Look::All, also_rescued: true };
+    let wanted = Wanted {
+        queue: QUEUE,
+        limit: 9,
+        look: Look::From(DateTime::UNIX_EPOCH),
+        also_rescued: true,
+    };
     let mut claimed = claim(worker, wanted).await.unwrap();
     assert_eq!(claimed.len(), 1);
     claimed.remove(0)

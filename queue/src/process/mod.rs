@@ -22,6 +22,7 @@ use crate::{
     pace::Pace,
     presence::{self, Key},
     recorder::Recorder,
+    reserved::Reserved,
     slots::Slots,
 };
 
@@ -31,6 +32,7 @@ const FOR_JOBS: f64 = 0.8;
 const FOR_REST: f64 = 0.1;
 /// How long a claim may still commit after its answer was given up.
 const SUSPICION: Duration = Duration::from_mins(1);
+
 /// A process that runs jobs. Clones are the same process.
 #[derive(Clone)]
 pub struct Process(pub(crate) Arc<Inner>);
@@ -47,6 +49,8 @@ pub(crate) struct Inner {
     suspects: Mutex<Option<Instant>>,
     /// When the database was last searched for all that this process holds.
     searched: Mutex<Option<Instant>>,
+    /// The connection of the searches for older jobs, held by the one that runs.
+    pub(crate) searches: tokio::sync::Mutex<Reserved>,
     pub(crate) wakeups: Wakeups,
     queues: Mutex<BTreeMap<String, Arc<Lane>>>,
     held: Mutex<HashMap<Key, Held>>,
@@ -73,6 +77,7 @@ impl Process {
             known: watch::Sender::new(false),
             suspects: Mutex::default(),
             searched: Mutex::default(),
+            searches: tokio::sync::Mutex::new(Reserved::beside(pool)),
             wakeups: Wakeups::default(),
             queues: Mutex::default(),
             held: Mutex::default(),
