@@ -48,6 +48,7 @@ async fn main() -> anyhow::Result<()> {
     for arg in std::env::args().skip(1).filter(|arg| !arg.starts_with('-')) {
         anyhow::ensure!(PARTS.contains(&arg.as_str()), "{arg} is none of {PARTS:?}");
     }
+    let worker = erp_dev::run::programs(None, true).await?.worker;
     let dir = tempfile::tempdir()?;
     let config = postgres::Config {
         guard: erp_bench::guard,
@@ -64,7 +65,7 @@ async fn main() -> anyhow::Result<()> {
     ];
     let mut open = Vec::new();
     for (name, kind) in sides {
-        open.push(Side::open(name, kind, &cluster, dir.path(), &peers).await?);
+        open.push(Side::open(name, kind, &cluster, dir.path(), &peers, &worker).await?);
     }
     let table = measure(&open, &peers).await?;
     let mut report = Report::default();

@@ -27,6 +27,8 @@ pub struct Side {
     pub pool: PgPool,
     pub ctx: Ctx,
     pub kind: Kind,
+    /// Our worker program.
+    pub worker: PathBuf,
     /// The file to which the workers of peers write latencies.
     pub file: PathBuf,
     /// Milliseconds that the last count of jobs took.
@@ -40,6 +42,7 @@ impl Side {
         cluster: &Postgres,
         dir: &Path,
         peers: &Peers,
+        worker: &Path,
     ) -> anyhow::Result<Self> {
         let database = format!("side_{}", name.replace(|c: char| !c.is_ascii_alphanumeric(), "_"));
         let admin =
@@ -70,7 +73,8 @@ impl Side {
         let config = Config::read(Env::from_pairs(&settings))
             .map_err(|faults| anyhow::anyhow!("{faults:?}"))?;
         let ctx = Ctx::with_pool(config, pool.clone())?;
-        Ok(Self { name, url, pool, ctx, kind, file, counted: AtomicU64::new(0) })
+        let worker = worker.to_owned();
+        Ok(Self { name, url, pool, ctx, kind, worker, file, counted: AtomicU64::new(0) })
     }
 
     /// Starts worker processes on this queue; none for the raw table, whose workers are threads of this program.
@@ -78,7 +82,7 @@ impl Side {
         let start = |_| {
             let mut command = match self.kind {
                 Kind::Raw | Kind::Row => return None,
-                Kind::Ours => ours(&self.url, &self.file),
+                Kind::Ours => ours(&self.worker, &self.url, &self.file),
                 Kind::Graphile(_) | Kind::Procrastinate => {
                     let mut command = peers.command(self.kind, &self.url);
                     command.arg("work").arg(CONCURRENCY.to_string());
@@ -190,10 +194,8 @@ pub async fn put(ctx: &Ctx, kind: Kind) -> anyhow::Result<()> {
 }
 
 /// The command of one of our workers, which serves this queue only.
-fn ours(url: &str, near: &Path) -> Command {
-    let target = std::env::current_exe().unwrap_or_default();
-    let release = target.ancestors().nth(3).unwrap_or(Path::new("target")).join("release");
-    let mut command = Command::new(release.join("erp-worker"));
+fn ours(program: &Path, url: &str, near: &Path) -> Command {
+    let mut command = Command::new(program);
     command.env_clear().envs([
         ("DATABASE_URL", url),
         ("SECRET_KEY", "the key of benchmarks, long enough to sign"),
