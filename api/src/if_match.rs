@@ -6,9 +6,8 @@
 //! it commits. The [`layer`] reads the header, and reports a handler that does not call it. [`EXCEPTIONS`] check no version.
 use axum::{
     Json,
-    extract::{FromRequestParts, MatchedPath, Request, State},
+    extract::{FromRequestParts, MatchedPath, Request},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
 use erp_core::{
@@ -66,8 +65,11 @@ pub fn etag(version: i64) -> HeaderValue {
 }
 
 /// Passes the condition of a PUT or a PATCH to its handler. 428 if there is none and `REQUIRE_IF_MATCH` is set.
-pub async fn layer(State(ctx): State<Ctx>, mut request: Request, next: Next) -> Response {
-    let Some(path) = path(&request) else { return next.run(request).await };
+pub async fn layer<F>(ctx: &Ctx, mut request: Request, next: impl FnOnce(Request) -> F) -> Response
+where
+    F: Future<Output = Response>,
+{
+    let Some(path) = path(&request) else { return next(request).await };
     let condition = match condition(request.headers()) {
         Ok(Some(condition)) => condition,
         Ok(None) if ctx.config.http.require_if_match => return required().into_response(),
@@ -75,7 +77,7 @@ pub async fn layer(State(ctx): State<Ctx>, mut request: Request, next: Next) -> 
         Err(error) => return ApiError::from(error).into_response(),
     };
     request.extensions_mut().insert(IfMatch(condition.clone()));
-    let response = next.run(request).await;
+    let response = next(request).await;
     if response.status().is_success() && !condition.was_judged() {
         tracing::error!(path, "an edit that does not look at If-Match");
         debug_assert!(condition.was_judged(), "{path} takes no If-Match, and is no exception");

@@ -19,7 +19,7 @@ use tower::{Service, ServiceExt as _};
 
 /// How long a client may take for the head of a request, and how long an idle connection is kept.
 const HEAD_LIMIT: Duration = Duration::from_secs(30);
-/// More than [`crate::layers::limit_headers`] lets through, so that its refusal has the same envelope as any other error.
+/// More than [`crate::layers::inner`] lets through, so that its refusal has the same envelope as any other error.
 /// (Beyond 400 KiB of head hyper itself refuses, with the bare status.)
 const MOST_HEADERS: usize = 4096;
 

@@ -11,8 +11,7 @@ use std::{
 
 use axum::{
     body::{Body, Bytes, HttpBody},
-    extract::{Request, State},
-    middleware::Next,
+    extract::Request,
     response::Response,
 };
 use erp_core::Ctx;
@@ -24,14 +23,17 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// After a 4xx, reads and discards the rest of the body before the answer is sent: up to twice the size of an upload, for
 /// five seconds at most.
-pub async fn drain(State(ctx): State<Ctx>, request: Request, next: Next) -> Response {
+pub async fn drain<F>(ctx: &Ctx, request: Request, next: impl FnOnce(Request) -> F) -> Response
+where
+    F: Future<Output = Response>,
+{
     let (parts, body) = request.into_parts();
     if body.is_end_stream() {
-        return next.run(Request::from_parts(parts, body)).await;
+        return next(Request::from_parts(parts, body)).await;
     }
     let shared = Shared(Arc::new(Mutex::new(body)));
     let rest = shared.clone();
-    let response = next.run(Request::from_parts(parts, Body::new(shared))).await;
+    let response = next(Request::from_parts(parts, Body::new(shared))).await;
     if response.status().is_client_error() {
         let bytes = ctx.config.uploads.max_bytes.saturating_mul(2);
         let _ = tokio::time::timeout(PATIENCE, discard(rest, bytes)).await;

@@ -4,7 +4,6 @@ use std::time::Instant;
 use axum::{
     extract::{MatchedPath, Request},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
-    middleware::Next,
     response::{IntoResponse as _, Response},
 };
 use erp_core::{
@@ -33,7 +32,10 @@ pub struct OwnBody;
 /// Gives the request its id (that of `X-Request-ID`, if it is a UUID) for answers, logs and jobs; logs one line when it is
 /// answered, for a probe that succeeds only at debug level; and turns every error (but a 416 and an [`OwnBody`]) into
 /// `{"detail", "code", "request_id"}` in the reader's language.
-pub async fn envelope(mut request: Request, next: Next) -> Response {
+pub async fn envelope<F>(mut request: Request, next: impl FnOnce(Request) -> F) -> Response
+where
+    F: Future<Output = Response>,
+{
     let info = RequestInfo {
         request_id: request_id(request.headers()).unwrap_or_else(Uuid::now_v7),
         lang: language(request.headers()),
@@ -45,7 +47,10 @@ pub async fn envelope(mut request: Request, next: Next) -> Response {
     CAUSE.scope(Cause(Some(info.request_id)), answer(request, next, info).instrument(span)).await
 }
 
-async fn answer(request: Request, next: Next, info: RequestInfo) -> Response {
+async fn answer<F>(request: Request, next: impl FnOnce(Request) -> F, info: RequestInfo) -> Response
+where
+    F: Future<Output = Response>,
+{
     let (started, method) = (Instant::now(), request.method().clone());
     // The matched route, so that ids and tokens in the path do not make every line different.
     let path = request
@@ -53,7 +58,7 @@ async fn answer(request: Request, next: Next, info: RequestInfo) -> Response {
         .get::<MatchedPath>()
         .map_or_else(|| request.uri().path().to_owned(), |p| p.as_str().to_owned());
 
-    let mut response = with_envelope(next.run(request).await, info);
+    let mut response = with_envelope(next(request).await, info);
     let id = HeaderValue::from_str(&info.request_id.to_string());
     response.headers_mut().extend(id.ok().map(|id| (X_REQUEST_ID, id)));
 

@@ -16,19 +16,22 @@ use crate::{
 
 /// Authenticates the caller, refuses requests that the rate limits or the table of roles do not allow, and puts the caller
 /// into the extensions for the handler.
-pub async fn guard(State(ctx): State<Ctx>, request: Request, next: Next) -> Response {
+pub async fn guard<F>(ctx: &Ctx, request: Request, next: impl FnOnce(Request) -> F) -> Response
+where
+    F: Future<Output = Response>,
+{
     let (mut parts, body) = request.into_parts();
-    let address = match ClientAddress::from_request_parts(&mut parts, &ctx).await {
+    let address = match ClientAddress::from_request_parts(&mut parts, ctx).await {
         Ok(address) => address,
         Err(error) => return error.into_response(),
     };
-    let caller = caller(&ctx, &parts).await;
-    match count(&ctx, &parts, address, caller.as_ref().ok()).and(caller) {
+    let caller = caller(ctx, &parts).await;
+    match count(ctx, &parts, address, caller.as_ref().ok()).and(caller) {
         Ok(user) => {
             if let Some(user) = user {
                 parts.extensions.insert(user);
             }
-            next.run(Request::from_parts(parts, body)).await
+            next(Request::from_parts(parts, body)).await
         }
         Err(error) => ApiError::from(error).into_response(),
     }

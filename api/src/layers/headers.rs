@@ -2,7 +2,6 @@
 use axum::{
     extract::Request,
     http::{HeaderName, HeaderValue, StatusCode, header},
-    middleware::Next,
     response::{IntoResponse as _, Response},
 };
 
@@ -14,13 +13,16 @@ const MOST_HEADERS: usize = 200;
 const MOST_BYTES: usize = 32 * 1024;
 
 /// Refuses requests with more headers, or larger ones, than any client needs: 431.
-pub async fn limit_headers(request: Request, next: Next) -> Response {
+pub async fn limit_headers<F>(request: Request, next: impl FnOnce(Request) -> F) -> Response
+where
+    F: Future<Output = Response>,
+{
     let headers = request.headers();
     let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if headers.len() > MOST_HEADERS || bytes > MOST_BYTES {
         return ApiError::of_status(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE).into_response();
     }
-    next.run(request).await
+    next(request).await
 }
 
 /// Default headers of an answer: no cache keeps it, and no browser renders it as a page. Files, calendars and the pages of
@@ -35,8 +37,11 @@ const UNLESS_SAID: [(HeaderName, HeaderValue); 3] = [
 ];
 
 /// Adds the default headers to an answer that does not have them. On an error they replace the handler's own.
-pub async fn unless_said(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
+pub async fn unless_said<F>(request: Request, next: impl FnOnce(Request) -> F) -> Response
+where
+    F: Future<Output = Response>,
+{
+    let mut response = next(request).await;
     let failed = response.status().is_client_error() || response.status().is_server_error();
     let headers = response.headers_mut();
     for (name, value) in UNLESS_SAID {

@@ -4,21 +4,24 @@ use std::time::Instant;
 use axum::{
     extract::{MatchedPath, Request},
     http::StatusCode,
-    middleware::Next,
     response::Response,
 };
 use erp_core::metrics;
 
 /// Observes the duration of a request by method, route and status. It applies to routes only, since a client could invent any
 /// number of other paths, each a new time series.
-pub async fn measure(route: MatchedPath, request: Request, next: Next) -> Response {
+pub async fn measure<F>(request: Request, next: impl FnOnce(Request) -> F) -> Response
+where
+    F: Future<Output = Response>,
+{
     let started = Instant::now();
     let method = request.method().clone();
-    let response = next.run(request).await;
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let response = next(request).await;
     // A client could also invent any number of methods that the route does not have.
-    if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+    let Some(route) = route.filter(|_| response.status() != StatusCode::METHOD_NOT_ALLOWED) else {
         return response;
-    }
+    };
     let path = route.as_str();
     let path = path.strip_prefix("/api/v1").unwrap_or(path);
     metrics::HTTP_SECONDS

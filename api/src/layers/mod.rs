@@ -1,4 +1,7 @@
 //! The layers around the routes: request id and envelope, access, limits, metrics, and a clean end for refused uploads.
+//!
+//! They are functions around a function, joined in three groups, each a layer of axum: for every request and layer, axum copies
+//! and boxes all that is inside.
 mod address;
 mod drain;
 mod envelope;
@@ -6,9 +9,43 @@ mod guard;
 mod headers;
 mod measure;
 
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::Response,
+};
+use erp_core::Ctx;
+
 pub use address::{ClientAddress, client};
-pub use drain::drain;
-pub use envelope::{OwnBody, X_REQUEST_ID, envelope};
-pub use guard::{anonymous, guard, signed_in};
-pub use headers::{limit_headers, unless_said};
-pub use measure::measure;
+pub use envelope::{OwnBody, X_REQUEST_ID};
+pub use guard::{anonymous, signed_in};
+
+use crate::{if_match, once};
+
+/// The outermost: what every answer has.
+pub async fn outer(request: Request, next: Next) -> Response {
+    headers::unless_said(request, |request| {
+        envelope::envelope(request, |request| next.run(request))
+    })
+    .await
+}
+
+/// What a request may send.
+pub async fn inner(State(ctx): State<Ctx>, request: Request, next: Next) -> Response {
+    headers::limit_headers(request, |request| {
+        drain::drain(&ctx, request, |request| next.run(request))
+    })
+    .await
+}
+
+/// Around a handler, once the route is known: these look up its rules by it.
+pub async fn of_route(State(ctx): State<Ctx>, request: Request, next: Next) -> Response {
+    measure::measure(request, |request| {
+        guard::guard(&ctx, request, |request| {
+            if_match::layer(&ctx, request, |request| {
+                once::layer(&ctx, request, |request| next.run(request))
+            })
+        })
+    })
+    .await
+}

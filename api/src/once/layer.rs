@@ -3,9 +3,8 @@ use std::sync::Arc;
 
 use axum::{
     body::Body,
-    extract::{MatchedPath, Request, State},
+    extract::{MatchedPath, Request},
     http::{HeaderMap, Method},
-    middleware::Next,
     response::{IntoResponse as _, Response},
 };
 use erp_core::{Ctx, Result, idempotence::Demande};
@@ -18,10 +17,13 @@ use crate::{
 };
 
 /// Answers a POST that was answered before with the kept answer, and hands any other to its handler with a [`Once`].
-pub async fn layer(State(ctx): State<Ctx>, request: Request, next: Next) -> Response {
-    let Some(path) = path(&request) else { return next.run(request).await };
-    let response = match begin(&ctx, &path, request).await {
-        Ok(Begun::New(request)) => next.run(request).await,
+pub async fn layer<F>(ctx: &Ctx, request: Request, next: impl FnOnce(Request) -> F) -> Response
+where
+    F: Future<Output = Response>,
+{
+    let Some(path) = path(&request) else { return next(request).await };
+    let response = match begin(ctx, &path, request).await {
+        Ok(Begun::New(request)) => next(request).await,
         Ok(Begun::Again(response)) => return response,
         Err(error) => return error.into_response(),
     };

@@ -23,7 +23,7 @@ use axum::{
     middleware::{from_fn, from_fn_with_state},
 };
 use erp_core::Ctx;
-use tower::Layer as _;
+use tower::{Layer as _, ServiceBuilder};
 use tower_http::{
     catch_panic::CatchPanicLayer,
     cors::CorsLayer,
@@ -31,7 +31,7 @@ use tower_http::{
 };
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{if_match, layers, once, openapi};
+use crate::{layers, once, openapi};
 
 /// The most bytes of a body of JSON or of a form; uploads have a limit of their own.
 pub(crate) const BODY_LIMIT: usize = 1024 * 1024;
@@ -75,24 +75,19 @@ pub fn openapi_document() -> serde_json::Value {
 #[must_use]
 pub fn service(ctx: &Ctx) -> NormalizePath<Router> {
     let (router, described) = routes().split_for_parts();
-    // Layers of the routes: they run once the route is known, since they look up its rules by it.
-    let router = router
-        .route_layer(from_fn_with_state(ctx.clone(), once::layer))
-        .route_layer(from_fn_with_state(ctx.clone(), if_match::layer))
-        .route_layer(from_fn_with_state(ctx.clone(), layers::guard))
-        .route_layer(from_fn(layers::measure));
+    let router = router.route_layer(from_fn_with_state(ctx.clone(), layers::of_route));
+    let around = ServiceBuilder::new()
+        .layer(from_fn(layers::outer))
+        .layer(cors(&ctx.config.http.cors_origins))
+        .layer(from_fn_with_state(ctx.clone(), layers::inner))
+        .layer(CatchPanicLayer::new())
+        .layer(DefaultBodyLimit::max(BODY_LIMIT));
     let router = Router::new()
         .nest("/api/v1", router.clone())
         .merge(router)
         .merge(openapi::pages(openapi::document(described), ctx))
         .with_state(ctx.clone())
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(CatchPanicLayer::new())
-        .layer(from_fn_with_state(ctx.clone(), layers::drain))
-        .layer(from_fn(layers::limit_headers))
-        .layer(cors(&ctx.config.http.cors_origins))
-        .layer(from_fn(layers::envelope))
-        .layer(from_fn(layers::unless_said));
+        .layer(around);
     NormalizePathLayer::trim_trailing_slash().layer(router)
 }
 
