@@ -17,7 +17,7 @@ use crate::{
     storage::Storage,
 };
 
-/// What routes and job handlers work with. A clone costs one count: the layers of the router clone it for every request.
+/// What routes and job handlers work with. A clone is one pointer: the layers of the router clone it for every request.
 #[derive(Clone)]
 pub struct Ctx(Arc<Parts>);
 

@@ -145,7 +145,7 @@ pub(crate) struct Wanted<'a> {
 
 /// Where in the index of a queue a claim begins to look. As the oldest jobs are claimed first, dead versions of their rows
 /// gather at the front of the index, and no vacuum may remove them while a snapshot is open: a look from the beginning would
-/// walk over all of them. What is due earlier is found by the search of [`older`].
+/// walk over all of them. What is due earlier is found by the search of [`crate::older`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Look {
     /// At jobs due at this time or later: where the last jobs were found.
@@ -270,68 +270,6 @@ pub(crate) async fn claim_needing(
     .fetch_all(worker.db)
     .await?;
     Ok(in_order(rows))
-}
-
-/// Ready jobs that a worker's claims do not look at.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Older {
-    /// When the first of them was due, and the last of those that were counted.
-    pub(crate) first: DateTime<Utc>,
-    pub(crate) last: DateTime<Utc>,
-    /// How many there are, at most [`MANY_OLDER`].
-    pub(crate) count: usize,
-}
-
-impl Older {
-    /// Whether there may be more than were counted.
-    pub(crate) fn are_many(&self) -> bool {
-        self.count >= MANY_OLDER
-    }
-
-    /// Where a claim finds them. Those that others have taken meanwhile must not make it look at all that came later; behind many
-    /// of them there are always more.
-    pub(crate) fn look(&self) -> Look {
-        if self.are_many() { Look::From(self.first) } else { Look::Between(self.first, self.last) }
-    }
-
-    /// What is left of them when a claim of at most `limit` has brought `jobs`; nothing if others have taken some.
-    pub(crate) fn after(self, jobs: &[Claimed], limit: usize) -> Option<Self> {
-        let first = jobs.last()?.run_at;
-        (jobs.len() >= limit && jobs.len() < self.count).then(|| Self {
-            first,
-            count: self.count - jobs.len(),
-            ..self
-        })
-    }
-}
-
-/// At this many the search for older jobs ends (the number in its statement, which the planner is to know).
-const MANY_OLDER: usize = 100;
-
-/// Counts the ready jobs of a queue that were due before `before`, or all; `None` if there are none, or the queue is paused.
-/// It locks and changes nothing, so that it may run beside the claims, and be given up at any time.
-pub(crate) async fn older(
-    db: &mut PgConnection,
-    queue: &str,
-    before: Option<DateTime<Utc>>,
-) -> Result<Option<Older>> {
-    let found = sqlx::query!(
-        r#"
-            select min(run_at) as first, max(run_at) as last, count(*) as "count!" from (
-                select run_at from queue.jobs
-                where queue = $1 and run_at < coalesce($2, 'infinity'::timestamptz) and run_at <= statement_timestamp() and lock_by is null
-                  and not exists (select from queue.settings where queue = $1 and paused_at is not null)
-                order by run_at
-                limit 100
-            ) as older
-        "#,
-        queue,
-        before,
-    )
-    .fetch_one(db)
-    .await?;
-    let count = usize::try_from(found.count).unwrap_or(MANY_OLDER);
-    Ok(found.first.zip(found.last).map(|(first, last)| Older { first, last, count }))
 }
 
 fn in_order(rows: Vec<Row>) -> Vec<Claimed> {

@@ -23,6 +23,7 @@ mod hook;
 mod judge;
 mod layer;
 mod lease;
+mod older;
 mod options;
 mod pace;
 mod presence;

@@ -1,7 +1,7 @@
 //! The layers around the routes: request id and envelope, access, limits, metrics, and a clean end for refused uploads.
 //!
-//! They are functions around a function, joined in three groups, each a layer of axum: for every request and layer, axum copies
-//! and boxes all that is inside.
+//! Each is a function that calls the next one. They are joined in three groups, each one layer of axum, since axum copies and boxes
+//! for every request all that is inside a layer.
 mod address;
 mod drain;
 mod envelope;

@@ -37,7 +37,8 @@ impl Looks {
         Self { narrow, wide: WIDE.max(narrow * 2), all: Paced::new(), recent: Paced::new() }
     }
 
-    /// Whether it is time to search for all jobs again; once true it is false until the search has ended.
+    /// Whether it is time to search for all jobs again. If so, the caller begins the search: none is due until it has ended, or
+    /// for `SELDOM`.
     pub(super) fn begin_all(&mut self) -> bool {
         let due = self.all.is_due();
         if due {
@@ -46,7 +47,8 @@ impl Looks {
         due
     }
 
-    /// Notes that the search was answered after `took`, of jobs due at any time (`everything`) or of those before the claimed ones.
+    /// Notes that the search was answered after `took`. It was for jobs due at any time (`everything`), or for those due before
+    /// the claimed ones.
     pub(super) fn all_took(&mut self, took: Duration, everything: bool) {
         self.all.took(took);
         if everything {

@@ -81,6 +81,14 @@ impl<Args> Storage<Args> {
     }
 }
 
+/// Logs that `what` failed: without an error, since the database did not answer. Returns whether it was too slow.
+fn was_too_slow(what: &str, queue: &str, error: Option<Error>) -> bool {
+    let too_slow = error.as_ref().is_none_or(Error::is_canceled);
+    let error = error.map_or_else(|| "the database does not answer".into(), |e| e.to_string());
+    tracing::warn!(error, queue, "{what}");
+    too_slow
+}
+
 /// The counts that an attempt occupies while it runs.
 pub(crate) struct Place {
     _slot: Counted,

@@ -9,10 +9,11 @@ use std::{
 use apalis_core::backend::future::BoxSyncFuture;
 use futures_util::FutureExt as _;
 
-use super::{CLAIM_LIMIT, looks::Looks, search::Search};
+use super::{CLAIM_LIMIT, looks::Looks, search::Search, was_too_slow};
 use crate::{
     Claimed, Error, Process, Result,
-    claim::{Look, Older, Wanted, Worker, claim, claim_needing},
+    claim::{Look, Wanted, Worker, claim, claim_needing},
+    older::Older,
     process::{Lane, WAITS},
     slots::Counted,
 };
@@ -25,8 +26,6 @@ const GATHER: Duration = Duration::from_millis(5);
 const FOR_SEARCH: Duration = Duration::from_millis(10);
 /// The most jobs that one statement claims.
 const MOST: usize = 400;
-
-const NO_ANSWER: &str = "the database does not answer";
 
 /// The claimed jobs, and how long the statement took; `None` if the database did not answer in time.
 type Answer = Option<Result<(Vec<Claimed>, Duration)>>;
@@ -258,11 +257,7 @@ impl Pull {
 
     /// Notes that no answer came to this claim, or an error.
     fn failed(&mut self, claim: &Claim, error: Option<Error>) {
-        let queue = &*self.lane.options.queue;
-        let was_late = error.as_ref().is_none_or(Error::is_canceled);
-        let error = error.map_or_else(|| NO_ANSWER.to_owned(), |error| error.to_string());
-        tracing::warn!(error, queue, "no jobs claimed");
-        if !was_late {
+        if !was_too_slow("no jobs claimed", &self.lane.options.queue, error) {
             self.looks.failed();
         } else if claim.older.is_some() {
             self.looks.all_was_late();

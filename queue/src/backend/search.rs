@@ -9,10 +9,10 @@ use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{CLAIM_LIMIT, looks::Looks};
+use super::{CLAIM_LIMIT, looks::Looks, was_too_slow};
 use crate::{
     Process, Result,
-    claim::{Older, older},
+    older::{Older, older},
     process::Lane,
 };
 
@@ -78,18 +78,13 @@ impl Search {
                 looks.all_took(took, running.everything);
                 found
             }
-            Some(Err(error)) => {
-                tracing::warn!(%error, queue, "no older jobs searched for");
-                if error.is_canceled() {
+            failed => {
+                let error = failed.and_then(Result::err);
+                if was_too_slow("no older jobs searched for", queue, error) {
                     looks.all_was_late();
                 } else {
                     looks.all_failed();
                 }
-                None
-            }
-            None => {
-                tracing::warn!(queue, "no older jobs searched for: the database does not answer");
-                looks.all_was_late();
                 None
             }
         };
