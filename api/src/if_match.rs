@@ -90,7 +90,7 @@ fn path(request: &Request) -> Option<String> {
     let (method, path) = (request.method(), request.extensions().get::<MatchedPath>()?.as_str());
     let edits = [Method::PUT, Method::PATCH].contains(method);
     let known = edits && rbac::access(method, path).is_some();
-    let path = path.strip_prefix("/api/v1").unwrap_or(path);
+    let path = rbac::at_root(path);
     (known && !is_excepted(method.as_str(), path)).then(|| path.to_owned())
 }
 

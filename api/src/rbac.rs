@@ -1,5 +1,7 @@
 //! Who may call which route: one table, which the guard, the documentation and the tests use.
 //! A rule that depends on a row (a client sees only its own) is in the handler.
+use std::{collections::HashMap, sync::LazyLock};
+
 use axum::http::Method;
 use erp_core::users::UserRole;
 
@@ -140,11 +142,26 @@ pub const TABLE: &[(Method, &str, Access)] = &[
     (Method::GET, "/admin/audit", A),
 ];
 
+/// The same path at the root, for one that may be below `/api/v1`: every route is at both places.
+#[must_use]
+pub fn at_root(path: &str) -> &str {
+    path.strip_prefix("/api/v1").unwrap_or(path)
+}
+
 /// Who may call `method` on the matched `path`; `None` for a pair that is not in the table. `HEAD` counts as `GET`.
 #[must_use]
 pub fn access(method: &Method, path: &str) -> Option<Access> {
-    let path = path.strip_prefix("/api/v1").unwrap_or(path);
+    /// The table by path: it is asked several times for each request.
+    static BY_PATH: LazyLock<HashMap<&str, Vec<(&Method, Access)>>> = LazyLock::new(|| {
+        let mut by_path: HashMap<_, Vec<_>> = HashMap::new();
+        for (method, path, access) in TABLE {
+            by_path.entry(*path).or_default().push((method, *access));
+        }
+        by_path
+    });
+    let path = at_root(path);
     let path = if path.is_empty() { "/" } else { path };
     let method = if method == Method::HEAD { &Method::GET } else { method };
-    TABLE.iter().find(|(m, p, _)| m == method && *p == path).map(|(_, _, access)| *access)
+    let methods = BY_PATH.get(path)?;
+    methods.iter().find(|(known, _)| *known == method).map(|(_, access)| *access)
 }

@@ -14,7 +14,7 @@ use erp_core::{
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use crate::ApiError;
+use crate::{ApiError, rbac};
 
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -76,7 +76,7 @@ where
 
 /// Whether machines ask for this path every few seconds, so that only a failure is worth a log line.
 fn is_probe(path: &str) -> bool {
-    let path = path.strip_prefix("/api/v1").unwrap_or(path);
+    let path = rbac::at_root(path);
     matches!(path, "/health" | "/live" | "/ready" | "/metrics")
 }
 

@@ -62,7 +62,7 @@ fn count(
 /// The matched route, without `/api/v1` and a final slash.
 fn path(request: &Parts) -> &str {
     let path = request.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
-    path.strip_prefix("/api/v1").unwrap_or(path).trim_end_matches('/')
+    rbac::at_root(path).trim_end_matches('/')
 }
 
 async fn caller(ctx: &Ctx, request: &Parts) -> Result<Option<CurrentUser>> {

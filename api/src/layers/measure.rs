@@ -8,6 +8,8 @@ use axum::{
 };
 use erp_core::metrics;
 
+use crate::rbac;
+
 /// Observes the duration of a request by method, route and status. It applies to routes only, since a client could invent any
 /// number of other paths, each a new time series.
 pub async fn measure<F>(request: Request, next: impl FnOnce(Request) -> F) -> Response
@@ -23,7 +25,7 @@ where
         return response;
     };
     let path = route.as_str();
-    let path = path.strip_prefix("/api/v1").unwrap_or(path);
+    let path = rbac::at_root(path);
     metrics::HTTP_SECONDS
         .with_label_values(&[method.as_str(), path, response.status().as_str()])
         .observe(started.elapsed().as_secs_f64());

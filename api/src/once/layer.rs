@@ -41,7 +41,7 @@ where
 fn path(request: &Request) -> Option<String> {
     let path = request.extensions().get::<MatchedPath>()?.as_str();
     let known = *request.method() == Method::POST && rbac::access(&Method::POST, path).is_some();
-    let path = path.strip_prefix("/api/v1").unwrap_or(path);
+    let path = rbac::at_root(path);
     let excepted = EXCEPTIONS.iter().any(|(excepted, _)| *excepted == path);
     (known && !excepted).then(|| path.to_owned())
 }

@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 
 use super::refus;
 
-use crate::{if_match, once::EXCEPTIONS};
+use crate::{if_match, once::EXCEPTIONS, rbac};
 
 /// Documents `Idempotency-Key` at a POST that takes one.
 pub fn add_idempotency(path: &str, method: &str, operation: &mut Value) {
-    let path = path.strip_prefix("/api/v1").unwrap_or(path);
+    let path = rbac::at_root(path);
     if method != "post" || EXCEPTIONS.iter().any(|(excepted, _)| *excepted == path) {
         return;
     }
@@ -33,7 +33,7 @@ pub fn add_idempotency(path: &str, method: &str, operation: &mut Value) {
 
 /// Documents `If-Match` at an edit (PUT, PATCH) that checks versions.
 pub fn add_if_match(path: &str, method: &str, operation: &mut Value) {
-    let path = path.strip_prefix("/api/v1").unwrap_or(path);
+    let path = rbac::at_root(path);
     if !["put", "patch"].contains(&method) || if_match::is_excepted(&method.to_uppercase(), path) {
         return;
     }
