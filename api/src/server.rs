@@ -19,9 +19,11 @@ use tower::{Service, ServiceExt as _};
 
 /// How long a client may take for the head of a request, and how long an idle connection is kept.
 const HEAD_LIMIT: Duration = Duration::from_secs(30);
-/// More than [`crate::layers::inner`] lets through, so that its refusal has the same envelope as any other error.
-/// (Beyond 400 KiB of head hyper itself refuses, with the bare status.)
-const MOST_HEADERS: usize = 4096;
+/// More than [`crate::layers::inner`] lets through, so that its refusal has the same envelope as any other error. (Beyond these,
+/// hyper itself refuses, with the bare status.) No more than that: hyper allocates 64 bytes for each, for every request.
+const MOST_HEADERS: usize = 1024;
+/// The most bytes of a head, and of what a connection holds unread or unsent: each upload under way fills it.
+const BUFFER: usize = 128 * 1024;
 
 /// Serves `service` on `listener` until `stop` is ready; then accepts no more requests, and waits up to `grace` for those
 /// under way.
@@ -82,6 +84,7 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_LIMIT)
         .max_headers(MOST_HEADERS)
+        .max_buf_size(BUFFER)
         .serve_connection(TokioIo::new(socket), TowerToHyperService::new(service));
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%error, "a connection ended early");

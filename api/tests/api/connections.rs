@@ -36,6 +36,9 @@ async fn a_flood_of_headers_is_a_431_in_the_envelope() {
         assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
         assert!(answer.contains(r#""code":"entetes_trop_grands""#), "{answer}");
     }
+    // More than is read at all: the refusal is the bare status.
+    let answer = raw(&app, &request(&"X-Flood: 1\r\n".repeat(1500))).await;
+    assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
     // Too large to be read to its end: the connection may break, but the server stays up.
     let mut socket = TcpStream::connect(app.url.trim_start_matches("http://")).await.unwrap();
     let _ =

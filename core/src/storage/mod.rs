@@ -40,7 +40,7 @@ impl Noun {
 /// How long one call may take, unless [`Storage::with_time_limit`] says otherwise.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 /// A part written to the local folder: small, since each upload under way holds one.
-const LOCAL_PART: usize = 256 * 1024;
+const LOCAL_PART: usize = 128 * 1024;
 /// S3 refuses smaller parts (but for the last).
 const S3_PART: usize = 5 * 1024 * 1024;
 /// Part buffers for S3 alive in the process at once: 80 MiB; further uploads wait for one.

@@ -9,7 +9,7 @@ use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 use super::Storage;
 use crate::{Error, Result};
 
-/// A file under way. Holds one part in memory: 256 KiB for a folder, up to 5 MiB for a bucket.
+/// A file under way. Holds one part in memory: 128 KiB for a folder, up to 5 MiB for a bucket.
 ///
 /// If the writer is dropped unfinished, also in the middle of a call, a task of its own removes the
 /// file, since the request is gone; what a folder or bucket refuses to remove is left to
