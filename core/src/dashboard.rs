@@ -1,7 +1,7 @@
 //! The numbers of the dashboard, read only: how many interventions, machines and people there are, and how long repairs take.
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
-use sqlx::{PgExecutor, types::Json};
+use sqlx::{PgConnection, PgExecutor, types::Json};
 use utoipa::ToSchema;
 
 use crate::{Result, local, scope::Scope};
@@ -78,56 +78,50 @@ pub struct StatsUtilisateurs {
     pub actifs: i64,
 }
 
-/// The numbers at `now`, in one round trip, for the machines in `scope` and the users of their clients.
-pub async fn stats(db: impl PgExecutor<'_>, scope: Scope, now: DateTime<Utc>) -> Result<Stats> {
-    let months = local::months_until(now, MONTHS);
-    let bounds: Vec<_> = months.iter().map(|day| local::start_of(*day)).collect();
-    let names: Vec<_> =
-        months[..MONTHS as usize].iter().map(|d| d.format("%Y-%m").to_string()).collect();
-    let stats = sqlx::query_scalar!(
-        r#"
-            with vues as not materialized (
-                select *, statut in ('cloturee', 'archivee') as terminee
-                from interventions
-                where $2::bigint is null or equipement_id in (select id from equipements where client_id = $2)
-            ),
+/// The statement for the dashboard. `$vues` are the interventions that the reader may see, `$sommes` how many of them there are by state and
+/// priority, `$de` restricts machines and users.
+macro_rules! query_stats {
+    ($vues:literal, $sommes:literal, $de:literal, $now:expr, $bounds:expr, $names:expr $(, $client:expr)?) => {
+        sqlx::query_scalar!(
+            "with vues as " + $vues + ", sommes as (" + $sommes + " group by statut, priorite)," +
+            r#"
             totaux as (
                 select jsonb_build_object(
-                           'ouverte', count(*) filter (where statut = 'ouverte'),
-                           'affectee', count(*) filter (where statut = 'affectee'),
-                           'en_cours', count(*) filter (where statut = 'en_cours'),
-                           'en_attente', count(*) filter (where statut = 'en_attente'),
-                           'terminees', count(*) filter (where terminee),
-                           'annulees', count(*) filter (where statut = 'annulee'),
-                           'en_retard', count(*) filter (
+                           'ouverte', coalesce(sum(n) filter (where statut = 'ouverte'), 0),
+                           'affectee', coalesce(sum(n) filter (where statut = 'affectee'), 0),
+                           'en_cours', coalesce(sum(n) filter (where statut = 'en_cours'), 0),
+                           'en_attente', coalesce(sum(n) filter (where statut = 'en_attente'), 0),
+                           'terminees', coalesce(sum(n) filter (where statut in ('cloturee', 'archivee')), 0),
+                           'annulees', coalesce(sum(n) filter (where statut = 'annulee'), 0),
+                           'en_retard', (
+                               select count(*)
+                               from vues
                                where date_limite < $1 and statut in ('ouverte', 'affectee', 'en_cours', 'en_attente'))
                        ) as interventions,
                        jsonb_build_object(
-                           'urgente', count(*) filter (where priorite = 'urgente'),
-                           'haute', count(*) filter (where priorite = 'haute'),
-                           'normale', count(*) filter (where priorite = 'normale'),
-                           'basse', count(*) filter (where priorite = 'basse'),
-                           'programmee', count(*) filter (where priorite = 'programmee')
+                           'urgente', coalesce(sum(n) filter (where priorite = 'urgente'), 0),
+                           'haute', coalesce(sum(n) filter (where priorite = 'haute'), 0),
+                           'normale', coalesce(sum(n) filter (where priorite = 'normale'), 0),
+                           'basse', coalesce(sum(n) filter (where priorite = 'basse'), 0),
+                           'programmee', coalesce(sum(n) filter (where priorite = 'programmee'), 0)
                        ) as priorites,
-                       coalesce(round(100.0 * count(*) filter (where terminee) / nullif(count(*), 0), 1), 0) as taux,
-                       round(extract(epoch from avg(date_cloture - date_creation) filter (
-                           where terminee and type = 'corrective' and date_cloture > $6
-                             and date_cloture <= $1)) / 3600, 2) as mttr
-                from vues
+                       coalesce(round(100.0 * sum(n) filter (where statut in ('cloturee', 'archivee'))
+                           / nullif(sum(n), 0), 1), 0) as taux
+                from sommes
             ),
-            -- $3 and $4: when each month begins, and when the last of them ends. A month is the place of its beginning.
+            -- $2 and $3: when each month begins, and when the last of them ends. A month is the place of its beginning.
             mois as (
-                select place, month from unnest($4::text[]) with ordinality as noms (month, place)
+                select place, month from unnest($3::text[]) with ordinality as noms (month, place)
             ),
             -- Two scans, and not one for each month.
             evenements as (
-                select width_bucket(date_creation, $3::timestamptz[]) as place, false as fin
+                select width_bucket(date_creation, $2::timestamptz[]) as place, false as fin
                 from vues
-                where date_creation >= $5
+                where date_creation >= $4
                 union all
-                select width_bucket(date_cloture, $3::timestamptz[]), true
+                select width_bucket(date_cloture, $2::timestamptz[]), true
                 from vues
-                where terminee and date_cloture >= $5
+                where statut in ('cloturee', 'archivee') and date_cloture >= $4
             ),
             evolution as (
                 select place, month, count(*) filter (where not fin) as total, count(*) filter (where fin) as terminees
@@ -154,26 +148,109 @@ pub async fn stats(db: impl PgExecutor<'_>, scope: Scope, now: DateTime<Utc>) ->
                         'operationnel', count(*) filter (where statut = 'operationnel'),
                         'maintenance', count(*) filter (where statut = 'maintenance'),
                         'panne', count(*) filter (where statut = 'panne'))
-                    from equipements
-                    where $2::bigint is null or client_id = $2
+                    from equipements "# + $de + r#"
                 ),
                 'utilisateurs', (
                     select jsonb_build_object('total', count(*), 'actifs', count(*) filter (where is_active))
-                    from users
-                    where $2::bigint is null or client_id = $2
+                    from users "# + $de + r#"
                 ),
-                'mttr_heures', totaux.mttr
+                'mttr_heures', (
+                    select round(extract(epoch from avg(date_cloture - date_creation)) / 3600, 2)
+                    from vues
+                    where statut in ('cloturee', 'archivee') and type = 'corrective' and date_cloture > $5 and date_cloture <= $1
+                )
             ) as "stats!: Json<Stats>"
             from totaux
-        "#,
-        now,
-        scope.client_id(),
-        &bounds,
-        &names,
-        bounds[0],
-        now - RECENT,
-    )
-    .fetch_one(db)
-    .await?;
+            "#,
+            $now,
+            $bounds,
+            $names,
+            $bounds[0],
+            $now - RECENT,
+            $($client,)?
+        )
+    };
+}
+
+/// The numbers at `now`, in one round trip, for the machines in `scope` and the users of their clients. Those of all are added up before
+/// (`interventions_totaux`), or counted in indexes; the interventions of one client are read, once.
+pub async fn stats(db: impl PgExecutor<'_>, scope: Scope, now: DateTime<Utc>) -> Result<Stats> {
+    let months = local::months_until(now, MONTHS);
+    let bounds: Vec<_> = months.iter().map(|day| local::start_of(*day)).collect();
+    let names: Vec<_> =
+        months[..MONTHS as usize].iter().map(|d| d.format("%Y-%m").to_string()).collect();
+    let stats = match scope.client_id() {
+        None => {
+            query_stats!(
+                "not materialized (select * from interventions)",
+                "select statut, priorite, sum(n) as n from interventions_totaux",
+                "",
+                now,
+                &bounds,
+                &names
+            )
+            .fetch_one(db)
+            .await?
+        }
+        Some(client_id) => {
+            query_stats!(
+                "materialized (
+                select statut, priorite, type, date_creation, date_limite, date_cloture
+                from interventions
+                where equipement_id = any(array(select id from equipements where client_id = $6)))",
+                "select statut, priorite, count(*) as n from vues",
+                "where client_id = $6",
+                now,
+                &bounds,
+                &names,
+                client_id
+            )
+            .fetch_one(db)
+            .await?
+        }
+    };
     Ok(stats.0)
+}
+
+/// Adds up `limit` rows of `interventions_totaux`; a change of an intervention adds one or two. The sums stay the same, and are read faster.
+/// Returns how many rows there were: fewer than `limit` when none is left.
+pub async fn add_up(tx: &mut PgConnection, limit: i64) -> Result<usize> {
+    let rows = sqlx::query_scalar!(
+        r#"
+            with partielles as (
+                delete from interventions_totaux
+                where id = any(array(select id from interventions_totaux order by id limit $1))
+                returning statut, priorite, n
+            ),
+            totales as (
+                insert into interventions_totaux (statut, priorite, n)
+                select statut, priorite, sum(n)
+                from partielles
+                group by statut, priorite
+                having sum(n) <> 0
+            )
+            select count(*) as "count!" from partielles
+        "#,
+        limit,
+    );
+    Ok(usize::try_from(rows.fetch_one(tx).await?).unwrap_or(usize::MAX))
+}
+
+/// Compares the totals with the interventions, at one instant, and adds what is missing. Returns how many totals were wrong: none, unless
+/// interventions were written past the triggers, by a restore of the rows alone or a replication.
+pub async fn correct(tx: &mut PgConnection) -> Result<u64> {
+    let corrected = sqlx::query!(
+        r#"
+            insert into interventions_totaux (statut, priorite, n)
+            select statut, priorite, sum(n)
+            from (
+                select statut, priorite, count(*) as n from interventions group by statut, priorite
+                union all
+                select statut, priorite, -n from interventions_totaux
+            ) as ecarts
+            group by statut, priorite
+            having sum(n) <> 0
+        "#
+    );
+    Ok(corrected.execute(tx).await?.rows_affected())
 }

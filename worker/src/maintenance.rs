@@ -1,7 +1,8 @@
 //! The purge: removes rows and files that are kept no longer.
 use chrono::TimeDelta;
 use erp_core::{
-    Result, audit, auth, documents, idempotence, notifications, operate, schedules::jobs::Purge,
+    Result, audit, auth, dashboard, documents, idempotence, notifications, operate,
+    schedules::jobs::Purge,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
@@ -58,6 +59,13 @@ pub(crate) async fn purge(work: Work, _job: Purge) -> Result<()> {
         batches_of(&work, BATCH, move |tx, n| Box::pin(audit::prune(tx, kept, now, n))).await?;
     let answers =
         batches_of(&work, BATCH, move |tx, n| Box::pin(idempotence::prune(tx, now, n))).await?;
+    let totals = batches_of(&work, BATCH, move |tx, n| Box::pin(dashboard::add_up(tx, n))).await?;
+    let mut tx = work.begin().await?;
+    let corrected = dashboard::correct(&mut tx).await?;
+    tx.commit().await?;
+    if corrected > 0 {
+        tracing::warn!(corrected, "totals of the dashboard were wrong, and are corrected");
+    }
     let unfinished = work.storage.remove_abandoned(now - DAY).await?;
     let mut files = 0_usize;
     let mut keys = work.storage.list_older_than(now - DAY).try_chunks(500).map_err(|e| e.1);
@@ -68,8 +76,8 @@ pub(crate) async fn purge(work: Work, _job: Purge) -> Result<()> {
         }
     }
     tracing::info!(
-        jobs, rest, freed, batches, lots, told, bodies, accounts, audit, answers, unfinished,
-        files, "purged"
+        jobs, rest, freed, batches, lots, told, bodies, accounts, audit, answers, totals,
+        unfinished, files, "purged"
     );
     Ok(())
 }

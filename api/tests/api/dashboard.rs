@@ -1,6 +1,6 @@
 //! The figures of the dashboard, for known interventions.
 use chrono::{DateTime, Datelike as _, Months, TimeDelta, Utc};
-use erp_core::{Clock, local, users::UserRole};
+use erp_core::{Clock, dashboard, local, users::UserRole};
 use serde_json::{Value, json};
 
 use crate::support::{App, User};
@@ -207,4 +207,126 @@ async fn a_client_gets_the_numbers_of_its_own() {
         (&json!(0), &json!(0))
     );
     assert_eq!(stats(&app, &boss).await["utilisateurs"]["total"], 3);
+}
+
+/// The interventions that the totals differ from, by state and priority.
+async fn errors_of_totals(app: &App) -> i64 {
+    let differences = sqlx::query_scalar!(
+        r#"
+            select count(*) as "count!"
+            from (select statut, priorite, sum(n) as n from interventions_totaux group by statut, priorite) totaux
+            full join (select statut, priorite, count(*) as n from interventions group by statut, priorite) vraies
+                using (statut, priorite)
+            where coalesce(totaux.n, 0) <> coalesce(vraies.n, 0)
+        "#
+    );
+    differences.fetch_one(&app.ctx.pool).await.unwrap()
+}
+
+/// Adds up some of the rows, fewer than there may be.
+async fn add_up(app: &App) -> usize {
+    let mut tx = app.ctx.begin().await.unwrap();
+    let rows = dashboard::add_up(&mut tx, 40).await.unwrap();
+    tx.commit().await.unwrap();
+    rows
+}
+
+#[tokio::test]
+async fn the_totals_are_exact_while_steps_and_additions_run_beside_each_other() {
+    let app = app().await;
+    let boss = app.user(UserRole::Responsable).await;
+    let machine = app.equipement(&boss).await;
+    let work = async |n: usize| {
+        for step in 0..12 {
+            let mut tx = app.ctx.pool.begin().await.unwrap();
+            let priorite = ["haute", "basse"][(n + step) % 2];
+            let id = sqlx::query_scalar!(
+                r#"
+                    insert into interventions (titre, type, statut, priorite, date_creation, equipement_id)
+                    values ('Visite', 'corrective', 'ouverte', $1, now(), $2)
+                    returning id
+                "#,
+                priorite,
+                machine,
+            );
+            let id = id.fetch_one(&mut *tx).await.unwrap();
+            if step % 4 == 0 {
+                tx.rollback().await.unwrap();
+                continue;
+            }
+            tx.commit().await.unwrap();
+            let update = sqlx::query!(
+                "update interventions set statut = 'annulee', titre = 'Autre' where id = $1",
+                id
+            );
+            update.execute(&app.ctx.pool).await.unwrap();
+            if step % 3 == 0 {
+                let delete = sqlx::query!("delete from interventions where id = $1", id);
+                delete.execute(&app.ctx.pool).await.unwrap();
+            }
+        }
+    };
+    let sum = async || {
+        for _ in 0..30 {
+            add_up(&app).await;
+            assert_eq!(errors_of_totals(&app).await, 0);
+        }
+    };
+    tokio::join!(work(0), work(1), work(2), sum(), sum());
+    assert_eq!(errors_of_totals(&app).await, 0);
+    while add_up(&app).await == 40 {}
+    assert_eq!(add_up(&app).await, 2, "a row for each state and priority that there is");
+    let seen = stats(&app, &boss).await;
+    assert_eq!(seen["interventions"]["annulees"], 18, "of 36, 9 were rolled back and 9 deleted");
+}
+
+#[tokio::test]
+async fn the_totals_begin_with_what_was_there() {
+    let app = app().await;
+    let boss = app.user(UserRole::Responsable).await;
+    for _ in 0..3 {
+        app.intervention(&boss).await;
+    }
+    // As if the triggers had been there for the last of three only: what the second migration finds.
+    sqlx::query!("delete from interventions_totaux").execute(&app.ctx.pool).await.unwrap();
+    sqlx::query!(
+        "insert into interventions_totaux (statut, priorite, n) values ('ouverte', 'normale', 1)"
+    )
+    .execute(&app.ctx.pool)
+    .await
+    .unwrap();
+    let depart = include_str!("../../../migrations/20261127000083_totaux_depart.up.sql");
+    sqlx::raw_sql(depart).execute(&app.ctx.pool).await.unwrap();
+    assert_eq!(errors_of_totals(&app).await, 0);
+    assert_eq!(stats(&app, &boss).await["interventions"]["ouverte"], 3);
+
+    sqlx::raw_sql("truncate interventions cascade").execute(&app.ctx.pool).await.unwrap();
+    assert_eq!(errors_of_totals(&app).await, 0);
+}
+
+#[tokio::test]
+async fn the_purge_adds_up_the_totals_and_corrects_them() {
+    let app = app().await;
+    let (boss, admin) = (app.user(UserRole::Responsable).await, app.user(UserRole::Admin).await);
+    for _ in 0..3 {
+        let id = app.intervention(&boss).await;
+        app.step(&boss, id, "en_cours").await.expect(200);
+    }
+    // Written past the triggers, as by a restore of the rows alone.
+    sqlx::raw_sql(
+        "alter table interventions disable trigger user; \
+         update interventions set statut = 'annulee' where id = (select min(id) from interventions); \
+         alter table interventions enable trigger user",
+    )
+    .execute(&app.ctx.pool)
+    .await
+    .unwrap();
+    assert_eq!(stats(&app, &boss).await["interventions"]["annulees"], 0);
+
+    app.run_schedule(&admin, "maintenance.purge").await;
+    assert_eq!(errors_of_totals(&app).await, 0);
+    assert_eq!(stats(&app, &boss).await["interventions"]["annulees"], 1);
+    app.run_schedule(&admin, "maintenance.purge").await;
+    let rows = sqlx::query_scalar!(r#"select count(*) as "count!" from interventions_totaux"#);
+    assert_eq!(rows.fetch_one(&app.ctx.pool).await.unwrap(), 2);
 }

@@ -1,0 +1,1 @@
+-- The table goes with the migration before.
