@@ -1,0 +1,1 @@
+drop index notifications_date_envoi_idx;

@@ -1,0 +1,1 @@
+drop index notifications_user_id_date_envoi_idx;

@@ -1,0 +1,1 @@
+drop index documents_date_upload_idx;

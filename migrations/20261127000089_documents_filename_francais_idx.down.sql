@@ -1,0 +1,1 @@
+drop index documents_filename_francais_idx;

@@ -1,0 +1,1 @@
+drop index documents_size_bytes_idx;
