@@ -20,9 +20,9 @@ COPY worker/Cargo.toml worker/
 COPY dev/Cargo.toml dev/
 COPY bench/Cargo.toml bench/
 RUN for crate in queue core/derive core api worker dev bench; do mkdir -p $crate/src && : >$crate/src/lib.rs; done \
-    && mkdir -p dev/src/bin bench/benches \
+    && mkdir -p dev/src/bin bench/src/bin bench/benches \
     && for main in api/src/main.rs worker/src/main.rs dev/src/main.rs dev/src/bin/erp-queries.rs dev/src/bin/erp-migration.rs \
-        bench/benches/decoders.rs bench/benches/lists.rs bench/benches/queue.rs bench/benches/throughput.rs bench/benches/upload.rs; do \
+        bench/src/bin/instructions.rs bench/benches/decoders.rs bench/benches/photos.rs bench/benches/throughput.rs bench/benches/upload.rs; do \
         echo 'fn main() {}' >$main; done \
     && cargo build --release --locked -p erp-api -p erp-worker \
     # Ce qui a été fait des sources vides ne doit pas passer pour à jour : COPY garde des dates plus anciennes.
