@@ -59,13 +59,6 @@ pub(crate) async fn purge(work: Work, _job: Purge) -> Result<()> {
         batches_of(&work, BATCH, move |tx, n| Box::pin(audit::prune(tx, kept, now, n))).await?;
     let answers =
         batches_of(&work, BATCH, move |tx, n| Box::pin(idempotence::prune(tx, now, n))).await?;
-    let totals = batches_of(&work, BATCH, move |tx, n| Box::pin(dashboard::add_up(tx, n))).await?;
-    let mut tx = work.begin().await?;
-    let corrected = dashboard::correct(&mut tx).await?;
-    tx.commit().await?;
-    if corrected > 0 {
-        tracing::warn!(corrected, "totals of the dashboard were wrong, and are corrected");
-    }
     let unfinished = work.storage.remove_abandoned(now - DAY).await?;
     let mut files = 0_usize;
     let mut keys = work.storage.list_older_than(now - DAY).try_chunks(500).map_err(|e| e.1);
@@ -74,6 +67,14 @@ pub(crate) async fn purge(work: Work, _job: Purge) -> Result<()> {
             work.storage.delete(&key).await?;
             files += 1;
         }
+    }
+    let totals = batches_of(&work, BATCH, move |tx, n| Box::pin(dashboard::add_up(tx, n))).await?;
+    // The only step that reads a whole table: last, so that no other waits for it.
+    let mut tx = work.begin().await?;
+    let corrected = dashboard::correct(&mut tx).await?;
+    tx.commit().await?;
+    if corrected > 0 {
+        tracing::warn!(corrected, "totals of the dashboard were wrong, and are corrected");
     }
     tracing::info!(
         jobs, rest, freed, batches, lots, told, bodies, accounts, audit, answers, totals,
