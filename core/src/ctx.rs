@@ -74,7 +74,7 @@ impl Ctx {
 
     /// Begins a transaction; if it is dropped without a commit, nothing is changed.
     pub async fn begin(&self) -> Result<crate::Tx<'static>> {
-        Ok(self.tx(self.pool.begin().await?))
+        Ok(self.tx(database::begin(&self.pool).await?))
     }
 }
 

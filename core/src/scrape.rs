@@ -6,11 +6,11 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use prometheus::{Encoder as _, TextEncoder};
-use sqlx::{Connection as _, PgConnection};
+use sqlx::{Connection as _, Postgres, pool::PoolConnection};
 use tokio::time::timeout;
 
 use crate::{
-    Ctx, Result, local,
+    Ctx, Result, database, local,
     metrics::{
         BREAKER_OPEN, DATABASE_UP, MAILS_IN_DOUBT, POOL, QUEUE_JOBS, QUEUE_OLDEST, QUEUE_PAUSED,
         QUEUES_AGE, RECONCILER, TIME_ZONE_RULES,
@@ -45,11 +45,11 @@ pub async fn render(ctx: &Ctx) -> Result<String> {
         Ok::<_, sqlx::Error>(connection)
     })
     .await;
-    let counted = if let Ok(Ok(mut connection)) = up {
+    let counted = if let Ok(Ok(connection)) = up {
         DATABASE_UP.set(1);
         // Longer than the server's own limit for a statement: it is for a server that has just vanished.
         let late = |_| Err(anyhow::anyhow!("no answer within {:?}", 2 * COUNT).into());
-        timeout(2 * COUNT, count(&mut connection, ctx.clock.now())).await.unwrap_or_else(late)
+        timeout(2 * COUNT, count(connection, ctx.clock.now())).await.unwrap_or_else(late)
     } else {
         DATABASE_UP.set(0);
         Err(anyhow::anyhow!("the database does not answer").into())
@@ -82,8 +82,8 @@ struct Counted {
 }
 
 /// Asks the database; an error if the server has ended a statement after [`COUNT`].
-async fn count(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<Counted> {
-    let mut tx = connection.begin().await?;
+async fn count(connection: PoolConnection<Postgres>, now: DateTime<Utc>) -> Result<Counted> {
+    let mut tx = database::begin_on(connection).await?;
     let limit = format!("{}ms", COUNT.as_millis());
     sqlx::query_scalar!("select set_config('statement_timeout', $1, true)", limit)
         .fetch_one(&mut *tx)

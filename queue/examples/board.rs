@@ -58,7 +58,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let pool = PgPool::connect(url.to_str().ok_or("DATABASE_URL is not UTF-8")?).await?;
     MIGRATIONS.run(&pool).await?;
 
-    let mut tx = pool.begin().await?;
+    let mut tx = apalis_hot::begin(&pool).await?;
     for number in 1..=15 {
         let to = format!("reader-{number}@example.org");
         enqueue(&mut tx, &NewJob::new("mails", &Mail { to })?).await?;

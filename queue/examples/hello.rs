@@ -24,7 +24,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     MIGRATIONS.run(&pool).await?;
 
     // The jobs exist if, and only if, this transaction commits.
-    let mut tx = pool.begin().await?;
+    let mut tx = apalis_hot::begin(&pool).await?;
     for name in ["Casablanca", "Rabat", "Tanger"] {
         enqueue(&mut tx, &NewJob::new("greetings", &Greeting { name: name.into() })?).await?;
     }

@@ -47,7 +47,7 @@ impl Lease {
     /// Begins a transaction that holds the lease: the job cannot be taken over before the transaction ends. `LeaseLost`: the
     /// job no longer belongs to this attempt.
     pub async fn begin(&self) -> Result<Transaction<'static, Postgres>> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = crate::begin(&self.pool).await?;
         self.hold(&mut tx).await?;
         Ok(tx)
     }

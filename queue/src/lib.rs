@@ -32,6 +32,7 @@ mod recorder;
 mod reserved;
 pub mod schedules;
 mod slots;
+mod transaction;
 
 pub use announce::Announcer;
 pub use backend::Storage;
@@ -45,6 +46,7 @@ pub use lease::Lease;
 pub use options::{Hook, HookedJob, Observer, Options, Settings};
 pub use process::Process;
 pub use reserved::Reserved;
+pub use transaction::{begin, begin_on};
 
 use sqlx::migrate::Migrator;
 

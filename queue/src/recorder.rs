@@ -201,7 +201,7 @@ impl Writer {
     /// all others.
     async fn call_on_stale(&self, record: &Record) -> Result<()> {
         let Some(hook) = &record.lane.options.on_stale else { return Ok(()) };
-        let tx = self.pool.begin().await?;
+        let tx = crate::begin(&self.pool).await?;
         let why = match call(hook, tx, record.hooked()).await {
             Ok(tx) => return Ok(tx.commit().await?),
             Err(Failed::Away(error)) => return Err(error),
@@ -222,7 +222,7 @@ impl Writer {
 
     /// Records a death and calls the hook, in one transaction.
     async fn record_death(&self, record: &Record) -> Result<()> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = crate::begin(&self.pool).await?;
         let held = finish::end(&mut *tx, self.worker(), &[&record.finished]).await?;
         if held.is_empty() {
             tx.rollback().await?;

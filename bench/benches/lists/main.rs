@@ -61,7 +61,7 @@ async fn fill(pool: &PgPool, size: i64, now: DateTime<Utc>) -> anyhow::Result<()
         done.with_context(|| first)?;
     }
     // As after a night.
-    let mut tx = pool.begin().await?;
+    let mut tx = erp_core::database::begin(pool).await?;
     dashboard::add_up(&mut tx, i64::MAX).await?;
     tx.commit().await?;
     sqlx::raw_sql("vacuum analyze interventions_totaux").execute(pool).await?;

@@ -14,7 +14,7 @@ use sqlx::{
 };
 
 use crate::{Result, config::DatabaseConfig};
-pub use apalis_hot::Reserved;
+pub use apalis_hot::{Reserved, begin, begin_on};
 
 /// The longest wait for a connection, a new one or one that goes back to the pool; afterwards the response is a 503.
 const ACQUIRE: Duration = Duration::from_secs(5);

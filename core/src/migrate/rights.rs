@@ -1,7 +1,7 @@
 //! The rights that the owner of the schema grants to the programs, when they have a role of their own.
 use sqlx::PgPool;
 
-use crate::{Config, Result};
+use crate::{Config, Result, database};
 
 /// The advisory lock that a process holds while it grants rights.
 const TURN: i64 = 0x6472_6f69_7473;
@@ -21,7 +21,7 @@ pub enum Granted {
 /// Grants `DATABASE_APP_ROLE` the rights that the programs need, and stores the fewest days for which the audit is kept.
 /// For the owner of the schema, which must be up to date.
 pub async fn grant(pool: &PgPool, config: &Config) -> Result<Granted> {
-    let mut tx = pool.begin().await?;
+    let mut tx = database::begin(pool).await?;
     // Two processes that grant the same rights at once would conflict in the catalogue.
     sqlx::query!("select pg_advisory_xact_lock($1) as turn", TURN).fetch_one(&mut *tx).await?;
     // By default every role may call a new function, and a restored function is a new one.

@@ -51,7 +51,7 @@ async fn what_a_worker_wrote_of_a_photo_that_was_removed_meanwhile_is_removed_to
     assert_eq!(files(), 1, "the original");
 
     // The worker writes the files, and then cannot record it: the job's row is locked.
-    let mut lock = system.ctx.pool.begin().await.unwrap();
+    let mut lock = erp_core::database::begin(&system.ctx.pool).await.unwrap();
     let _worker = system.worker();
     // From here until the attempt ends the handler makes no request to the database.
     until("the worker has the photo", async || system.documents("processing").await == 1).await;

@@ -35,7 +35,7 @@ fn new_job(queue: &str, task: Task<Vec<u8>>) -> NewJob {
 
 async fn send(pool: PgPool, queue: String, tasks: Vec<Task<Vec<u8>>>) -> Result<()> {
     let jobs: Vec<_> = tasks.into_iter().map(|task| new_job(&queue, task)).collect();
-    let mut tx = pool.begin().await?;
+    let mut tx = crate::begin(&pool).await?;
     let is_plain = |job: &NewJob| {
         job.key.is_none()
             && job.metadata.is_empty()

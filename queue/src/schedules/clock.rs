@@ -44,7 +44,7 @@ async fn look(
     if next.is_none_or(|seconds| seconds > 0.0) {
         return Ok(next.map_or(LONGEST, |seconds| Duration::from_secs_f64(seconds.min(60.0))));
     }
-    let mut tx = scheduled.prepare(pool.begin().await?).await.map_err(Error::Schedule)?;
+    let mut tx = scheduled.prepare(crate::begin(pool).await?).await.map_err(Error::Schedule)?;
     let ticks = tick(&mut tx, scheduled).await?;
     tx.commit().await?;
     announcer.announce(ticks.iter().map(|tick| tick.queue.as_str()));
