@@ -23,6 +23,8 @@ class Session(socketserver.StreamRequestHandler):
                 message = []
                 while (ligne := self.rfile.readline()) not in (b".\r\n", b""):
                     message.append(ligne[1:] if ligne.startswith(b"..") else ligne)
+                if not ligne:  # coupé avant le point final : rien n'est accepté
+                    return
                 (dossier / f"{next(numeros):06}.eml").write_bytes(b"".join(message))
                 self.dire("250 garde")
             elif ordre == b"QUIT":
