@@ -2,13 +2,12 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     ops::{Deref, DerefMut},
-    sync::{Arc, Mutex, PoisonError},
 };
 
 use apalis_hot::Announcer;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::BoxFuture;
-use sqlx::{Connection as _, PgConnection, Postgres, Transaction};
+use sqlx::{PgConnection, Postgres, Transaction};
 
 use crate::Result;
 
@@ -32,25 +31,9 @@ pub struct Tx<'a> {
     mail_window: TimeDelta,
     /// By reader: the notifications to be mailed, and when the first of them was made.
     mails: BTreeMap<i64, (DateTime<Utc>, Vec<i64>, Admit)>,
-    jobs: Announced,
-}
-
-/// The queues that have new jobs, announced when the outermost transaction has committed. Savepoints share them: the queues of
-/// one that is rolled back are announced needlessly.
-struct Announced {
     announcer: Announcer,
-    queues: Arc<Mutex<BTreeSet<&'static str>>>,
-    is_outermost: bool,
-}
-
-impl Announced {
-    fn send(&self) {
-        if self.is_outermost {
-            let queues =
-                std::mem::take(&mut *self.queues.lock().unwrap_or_else(PoisonError::into_inner));
-            self.announcer.announce(queues);
-        }
-    }
+    /// Those that have new jobs, announced after the commit.
+    queues: BTreeSet<&'static str>,
 }
 
 impl<'a> Tx<'a> {
@@ -59,13 +42,12 @@ impl<'a> Tx<'a> {
         announcer: Announcer,
         mail_window: TimeDelta,
     ) -> Self {
-        let jobs = Announced { announcer, queues: Arc::default(), is_outermost: true };
-        Self { inner, mail_window, mails: BTreeMap::new(), jobs }
+        Self { inner, mail_window, mails: BTreeMap::new(), announcer, queues: BTreeSet::new() }
     }
 
     /// Announces a job of `queue` when this transaction has committed.
     pub(crate) fn announce(&mut self, queue: &'static str) {
-        self.jobs.queues.lock().unwrap_or_else(PoisonError::into_inner).insert(queue);
+        self.queues.insert(queue);
     }
 
     /// Adds a notification to the next mail of its reader by `admit`, when this transaction commits.
@@ -92,7 +74,7 @@ impl<'a> Tx<'a> {
     pub async fn commit(mut self) -> Result<()> {
         self.admit_mails().await?;
         self.inner.commit().await?;
-        self.jobs.send();
+        self.announcer.announce(self.queues);
         Ok(())
     }
 
@@ -109,17 +91,6 @@ impl<'a> Tx<'a> {
             admit(self, user_id, notifications, window, now).await?;
         }
         Ok(())
-    }
-
-    /// Begins a part of this transaction that can be rolled back alone. Its mails are opened when it commits.
-    pub async fn savepoint(&mut self) -> Result<Tx<'_>> {
-        let jobs = Announced {
-            announcer: self.jobs.announcer.clone(),
-            queues: self.jobs.queues.clone(),
-            is_outermost: false,
-        };
-        let (mail_window, mails) = (self.mail_window, BTreeMap::new());
-        Ok(Tx { inner: self.inner.begin().await?, mail_window, mails, jobs })
     }
 
     /// Rolls everything back at once; dropping does so when the connection is used next.

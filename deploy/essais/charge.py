@@ -19,7 +19,7 @@ import zlib
 
 cibles, resultats, fin = map(pathlib.Path, sys.argv[1:4])
 jeton, intervention, fils = sys.argv[4], int(sys.argv[5]), int(sys.argv[7])
-destinataires = [int(d) for d in sys.argv[6].split(",")]  # plusieurs : un e-mail qui en groupe trop dit « et N autres » sans les nommer
+destinataires = [int(d) for d in sys.argv[6].split(",")]  # plusieurs : un e-mail qui en groupe trop dit « Et N de plus » sans les nommer
 sortie, verrou, connexions, tours = resultats.open("a", buffering=1), threading.Lock(), threading.Lock(), itertools.count()
 
 

@@ -1,12 +1,20 @@
 //! Transactions whose begin may be given up.
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use futures_util::future::BoxFuture;
 use sqlx::{PgPool, Postgres, Transaction, pool::PoolConnection};
+use tracing::Instrument as _;
 
 /// Begins a transaction on a connection of `pool`. May be dropped at any time: the connection goes back outside of any
-/// transaction.
+/// transaction, as soon as Postgres has answered.
 ///
-/// `PgPool::begin` of sqlx 0.9.0 may not. Dropped between its `BEGIN` and the answer (by a time limit, an abort, a stop), it
-/// gives the connection back within the transaction; whoever comes next writes there, is told that it is done, and nothing is
-/// committed (sqlx's issues 4385 and 4393).
+/// `PgPool::begin` of sqlx 0.9.0 may not. Dropped between its `BEGIN` and the answer (by a time limit, a stop, a client that goes
+/// away), it gives the connection back within the transaction. Whoever comes next writes there and is told that it is done;
+/// somebody else's next transaction commits it, or nothing does (sqlx's issues 4385 and 4393, mended in its pull request 4394,
+/// with whose release this goes).
 pub async fn begin(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
     begin_on(pool.acquire().await?).await
 }
@@ -15,12 +23,36 @@ pub async fn begin(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>
 pub async fn begin_on(
     connection: PoolConnection<Postgres>,
 ) -> sqlx::Result<Transaction<'static, Postgres>> {
-    let begun = async move { Transaction::begin(connection, None).await };
-    // Whoever gives up drops the handle. The task goes on until Postgres has answered; then it drops the transaction, and with
-    // that queues its rollback.
-    #[expect(clippy::disallowed_methods, reason = "lost with its process, it changes nothing")]
-    let begun = tokio::spawn(begun);
-    begun.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
+    // Hidden in sqlx's documentation: it is what `PgPool::begin` calls.
+    Begin(Some(Transaction::begin(connection, None))).await
+}
+
+type Begun = sqlx::Result<Transaction<'static, Postgres>>;
+
+/// A begin that goes on by itself when it is dropped: the transaction ends when it has begun, and queues its rollback.
+struct Begin(Option<BoxFuture<'static, Begun>>);
+
+impl Future for Begin {
+    type Output = Begun;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Begun> {
+        let Some(under_way) = &mut self.0 else { return Poll::Pending };
+        let begun = ready!(under_way.as_mut().poll(cx));
+        self.0 = None;
+        Poll::Ready(begun)
+    }
+}
+
+impl Drop for Begin {
+    fn drop(&mut self) {
+        let runtime = tokio::runtime::Handle::try_current();
+        if let (Some(begin), Ok(runtime)) = (self.0.take(), runtime)
+            && !std::thread::panicking()
+        {
+            // Lost with its process, it changes nothing.
+            runtime.spawn(begin.in_current_span());
+        }
+    }
 }
 
 #[cfg(test)]
@@ -50,7 +82,7 @@ mod tests {
             {
                 let mut begun = pin!(begin(pool));
                 for _ in 0..polls {
-                    // The first sends `BEGIN`; its answer cannot be there yet.
+                    // The first sends `BEGIN`, whose answer cannot be there yet.
                     let mut cx = Context::from_waker(std::task::Waker::noop());
                     let ready = begun.as_mut().poll(&mut cx).is_ready();
                     assert!(!(ready && polls == 1));

@@ -19,6 +19,7 @@ pub async fn audit(config: &Config, what: Audit) -> anyhow::Result<()> {
     let mut db = PgConnection::connect(config.database.url.reveal())
         .await
         .with_context(|| format!("la base {} ne répond pas", config.database.place()))?;
+    #[expect(clippy::disallowed_methods, reason = "a connection of its own")]
     let mut tx = db.begin_with("begin isolation level repeatable read read only").await?;
     let found = audit::verify(&mut tx).await?;
     println!(

@@ -51,7 +51,8 @@ pub fn pool(config: &DatabaseConfig) -> Result<PgPool> {
         let pool = relay::connect_lazily(pool, options, limit + GRACE);
         return Ok(pool.map_err(anyhow::Error::from)?);
     }
-    // On other systems (for development), and on a Unix socket, whose server cannot vanish alone, only the ping is bounded.
+    // On other systems (for development), and on a Unix socket, whose server cannot vanish alone, only the ping is bounded: not a
+    // begin that was given up, which keeps its connection until Postgres answers.
     let pool =
         pool.after_release(move |connection, _| Box::pin(answers(connection, limit + GRACE)));
     Ok(pool.connect_lazy_with(options))

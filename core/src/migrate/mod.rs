@@ -39,8 +39,9 @@ pub async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
 
 async fn migrate_once(pool: &PgPool) -> Result<(), MigrateError> {
     let mut connection = pool.acquire().await?;
+    // Not reused, also if this is dropped: it has other settings, and after a failure it holds advisory locks.
+    connection.close_on_drop();
     let done = migrate_over(&mut connection).await;
-    // Not reused: it has other settings, and after a failure it holds advisory locks.
     connection.close().await?;
     done
 }

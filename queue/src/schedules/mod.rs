@@ -93,7 +93,8 @@ pub async fn seconds_to_next(
 }
 
 /// Enqueues the job of every due schedule, and computes its next date; returns the ticks. `db` is in a transaction: the rows
-/// are locked until it ends, and the jobs and the next dates commit together.
+/// are locked until it ends, and the jobs and the next dates commit together. After an error, or if this is dropped, the
+/// transaction must be rolled back.
 pub async fn tick(
     db: &mut PgConnection,
     scheduled: &(impl Scheduled + ?Sized),
@@ -102,6 +103,7 @@ pub async fn tick(
     for schedule in store::due(db, &names(scheduled)).await? {
         let name = schedule.name.clone();
         // A savepoint, so that a broken schedule does not hold up the others.
+        #[expect(clippy::disallowed_methods, reason = "dropped together with its transaction")]
         let mut savepoint = db.begin().await?;
         match tick_one(&mut savepoint, scheduled, schedule).await {
             Ok(tick) => {
