@@ -128,6 +128,19 @@ async fn each_thing_is_counted_where_it_belongs() {
         (&last["total"], &last["terminees"]),
         (&interventions["total_mensuel"], &interventions["terminees_mensuel"])
     );
+
+    // The client of all machines gets the same numbers, by another statement.
+    let client = json!({"nom_entreprise": "Sucrerie du Gharb"});
+    let client = app.post(&boss, "/clients", client).await.expect(201);
+    let reader = app.user_with(UserRole::Client, json!({"client_id": client["id"]})).await;
+    for machine in [machine, retired] {
+        let edit = json!({"client_id": client["id"]});
+        app.put(&boss, &format!("/equipements/{machine}"), edit).await.expect(200);
+    }
+    let mut its_own = stats(&app, &reader).await;
+    assert_eq!(its_own["utilisateurs"], json!({"total": 1, "actifs": 1}));
+    its_own["utilisateurs"] = seen["utilisateurs"].clone();
+    assert_eq!(its_own, seen);
 }
 
 #[tokio::test]
