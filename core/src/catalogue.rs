@@ -6,7 +6,7 @@ use crate::{
     digest::jobs::{Point, SendDigest},
     documents::{
         jobs::{DeleteFiles, ProcessDocument},
-        lots::SettleLot,
+        lots::ReportLot,
     },
     interventions::jobs::{Late, Unassigned},
     jobs::{Dependency, Job},
@@ -89,7 +89,7 @@ macro_rules! jobs {
 jobs![
     ProcessDocument,
     DeleteFiles,
-    SettleLot,
+    ReportLot,
     SendMail,
     Generate,
     Remind,

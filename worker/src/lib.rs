@@ -20,7 +20,7 @@ use erp_core::{
     digest::jobs::{Point, SendDigest},
     documents::{
         jobs::{DeleteFiles, ProcessDocument},
-        lots::SettleLot,
+        lots::ReportLot,
     },
     interventions::jobs::{Late, Unassigned},
     jobs::Verdict,
@@ -81,7 +81,7 @@ macro_rules! handlers {
 handlers! {
     ProcessDocument => documents::process,
     DeleteFiles => documents::delete_files,
-    SettleLot => documents::settle_lot,
+    ReportLot => documents::report_lot,
     SendMail => emails::send,
     Point => digest::send_all,
     Generate => planning::generate,

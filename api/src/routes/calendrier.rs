@@ -9,7 +9,7 @@ use erp_core::{
     Ctx, Error, Result,
     calendrier::{self, Calendrier, CalendrierEtat, CalendrierOut},
     error::codes,
-    input::{Input, Line},
+    input::{Input, Trimmed},
     techniciens,
     users::{self, UserRole},
 };
@@ -69,7 +69,7 @@ async fn revoke(user: CurrentUser, State(ctx): State<Ctx>) -> Result<StatusCode,
 }
 
 #[derive(Input)]
-struct Secret(#[input(name = "jeton", as = Line<200>)] Option<String>);
+struct Secret(#[input(name = "jeton", as = Trimmed<200>)] Option<String>);
 
 /// The reader of a calendar: the signed-in caller or, without one, the user that the secret in the address identifies.
 async fn reader(ctx: &Ctx, user: MaybeUser, secret: Secret) -> Result<CurrentUser> {

@@ -7,7 +7,7 @@ use axum::{
 use erp_core::{
     Ctx, Error, Lang, auth,
     error::codes,
-    input::{Input, Line},
+    input::{Input, Trimmed},
     preferences::{self, Preferences, PreferencesPatch},
     users,
 };
@@ -55,7 +55,7 @@ async fn update(
 
 /// The token in the link of a digest.
 #[derive(Input)]
-struct Link(#[input(name = "jeton", as = Line<2000>)] String);
+struct Link(#[input(name = "jeton", as = Trimmed<2000>)] String);
 
 impl Link {
     fn user_id(&self, ctx: &Ctx) -> Result<i64, Error> {

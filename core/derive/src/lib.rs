@@ -24,7 +24,7 @@ use crate::{attributes::OfStruct, field::Field};
 ///
 /// Options of a field, in `#[input(…)]`:
 ///
-/// * `as = R`: parsed as an `R` (an `Id`, a `Line<200>`), then converted into the type of the field by `From`;
+/// * `as = R`: parsed as an `R` (an `Id`, a `Trimmed<200>`), then converted into the type of the field by `From`;
 /// * `or = value`: the value when the field is absent or null (an `R` beside `as`);
 /// * `name = "…"`: the name in the request, where it is not that of the field;
 /// * `present`: an `Option<T>` that must be there, but may be null;

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::{
     enumeration, enumeration_field,
-    input::{Id, Input, Line},
+    input::{Id, Input, Trimmed},
     page::{Columns, Page},
 };
 
@@ -96,7 +96,7 @@ pub struct AuditFilter {
     pub user_id: Option<i64>,
     pub action: Option<Acte>,
     pub cible: Option<Cible>,
-    #[input(as = Line<100>)]
+    #[input(as = Trimmed<100>)]
     pub cible_id: Option<String>,
     pub date_from: Option<DateTime<Utc>>,
     pub date_to: Option<DateTime<Utc>>,

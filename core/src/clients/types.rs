@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     enumeration, enumeration_field,
-    input::{Email, Field, Input, Line, Wrong, texts},
+    input::{Email, Field, Input, Trimmed, Wrong, texts},
     page::{Columns, Page},
     versioned,
 };
@@ -120,7 +120,7 @@ impl Field for Telephone {
 #[derive(Debug, Clone, Input)]
 #[input(patch = ClientPatch, of = Client)]
 pub struct ClientFields {
-    #[input(as = Line<200>)]
+    #[input(as = Trimmed<200>)]
     pub nom_entreprise: String,
     #[input(or = TypeClient::Entreprise)]
     pub type_client: TypeClient,
@@ -130,9 +130,9 @@ pub struct ClientFields {
     pub email: Option<String>,
     #[input(as = Telephone)]
     pub telephone: Option<String>,
-    #[input(as = Line<500>)]
+    #[input(as = Trimmed<500>)]
     pub adresse: Option<String>,
-    #[input(as = Line<200>)]
+    #[input(as = Trimmed<200>)]
     pub ville: Option<String>,
     #[input(or = NiveauService::Standard)]
     pub niveau_service: NiveauService,

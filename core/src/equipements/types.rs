@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     enumeration, enumeration_field,
-    input::{Field, Id, Input, Line, Whole, Wrong, one_of_schema, texts},
+    input::{Field, Id, Input, Trimmed, Whole, Wrong, one_of_schema, texts},
     page::{Columns, Page},
     versioned,
 };
@@ -118,19 +118,19 @@ impl Field for Days {
 #[derive(Debug, Clone, Input)]
 #[input(patch = EquipementPatch, of = Equipement)]
 pub struct EquipementFields {
-    #[input(as = Line<200>)]
+    #[input(as = Trimmed<200>)]
     pub nom: String,
-    #[input(as = Line<200>)]
+    #[input(as = Trimmed<200>)]
     pub type_: String,
-    #[input(as = Line<200>)]
+    #[input(as = Trimmed<200>)]
     pub localisation: String,
     #[input(as = Days)]
     pub frequence_entretien: Option<String>,
-    #[input(as = Line<200>)]
+    #[input(as = Trimmed<200>)]
     pub numero_serie: Option<String>,
-    #[input(as = Line<200>)]
+    #[input(as = Trimmed<200>)]
     pub marque: Option<String>,
-    #[input(as = Line<200>)]
+    #[input(as = Trimmed<200>)]
     pub modele: Option<String>,
     #[input(or = StatutEquipement::Operationnel)]
     pub statut: StatutEquipement,

@@ -96,12 +96,12 @@ fn or_null(mut schema: Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::input::{Id, Line, Patch};
+    use crate::input::{Id, Patch, Trimmed};
 
     #[derive(Input)]
     #[expect(dead_code, reason = "only described")]
     struct Sample {
-        nom: Line<5>,
+        nom: Trimmed<5>,
         id: Patch<Id>,
         #[input(or = false)]
         urgence: bool,

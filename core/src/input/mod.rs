@@ -21,7 +21,7 @@ pub use self::{
     enumeration::{not_one_of, one_of_schema},
     fields::{Fields, Source},
     patch::Patch,
-    scalars::{Centimes, Id, Ids, Line, MAX_TEXT, Minutes, Whole, text_of},
+    scalars::{Centimes, Id, Ids, MAX_TEXT, Minutes, Trimmed, Whole, text_of},
 };
 use crate::Text;
 

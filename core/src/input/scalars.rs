@@ -71,15 +71,15 @@ pub(crate) use texts;
 
 /// A text of 1 to `N` characters, without white space around it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line<const N: usize>(pub String);
+pub struct Trimmed<const N: usize>(pub String);
 
-impl<const N: usize> From<Line<N>> for String {
-    fn from(line: Line<N>) -> Self {
-        line.0
+impl<const N: usize> From<Trimmed<N>> for String {
+    fn from(text: Trimmed<N>) -> Self {
+        text.0
     }
 }
 
-impl<const N: usize> Field for Line<N> {
+impl<const N: usize> Field for Trimmed<N> {
     fn read(value: &Value) -> Result<Self, Wrong> {
         text_of(String::read(value)?.trim(), 1, N).map(Self)
     }

@@ -2,11 +2,11 @@
 use chrono::{DateTime, Utc};
 
 use super::{Intervention, InterventionType, PrioriteIntervention, StatutIntervention};
-use crate::input::{Centimes, Id, Input, Line, Minutes, Patch};
+use crate::input::{Centimes, Id, Input, Minutes, Patch, Trimmed};
 
 #[derive(Debug, Clone, Input)]
 pub struct InterventionCreate {
-    #[input(as = Line<200>)]
+    #[input(as = Trimmed<200>)]
     pub titre: String,
     pub type_: InterventionType,
     #[input(as = Id)]
@@ -32,7 +32,7 @@ pub struct InterventionCreate {
 #[derive(Debug, Clone, Input)]
 #[input(changes = Intervention)]
 pub struct InterventionUpdate {
-    #[input(as = Line<200>)]
+    #[input(as = Trimmed<200>)]
     titre: Option<String>,
     description: Patch<String>,
     type_: Option<InterventionType>,

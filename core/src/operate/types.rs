@@ -7,7 +7,7 @@ use ulid::Ulid;
 
 use crate::{
     enumeration, enumeration_field,
-    input::{Input, Line, Whole},
+    input::{Input, Trimmed, Whole},
     page::{Columns, Page},
 };
 
@@ -154,11 +154,11 @@ impl From<admin::Job> for JobDetail {
 #[derive(Debug, Clone, Serialize, Input)]
 pub struct JobFilter {
     #[serde(rename = "type")]
-    #[input(as = Line<200>)]
+    #[input(as = Trimmed<200>)]
     pub type_: Option<String>,
     pub state: Option<JobState>,
     /// Part of the error of the last attempt; a job that succeeded has none.
-    #[input(as = Line<500>)]
+    #[input(as = Trimmed<500>)]
     pub error: Option<String>,
     pub created_from: Option<DateTime<Utc>>,
     pub created_to: Option<DateTime<Utc>>,

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    input::{Field, Input, Line, Wrong, texts},
+    input::{Field, Input, Trimmed, Wrong, texts},
     local::{self, Cron},
     versioned,
 };
@@ -107,7 +107,7 @@ pub struct SchedulePatch {
 /// An edit that names its schedule.
 #[derive(Debug, Clone, Input)]
 pub struct NamedPatch {
-    #[input(as = Line<100>)]
+    #[input(as = Trimmed<100>)]
     pub name: String,
     #[input(flatten)]
     pub patch: SchedulePatch,

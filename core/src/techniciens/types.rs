@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::{
     enumeration,
-    input::{Field, Id, Ids, Input, Line, Patch, Wrong, not_one_of, one_of_schema},
+    input::{Field, Id, Ids, Input, Patch, Trimmed, Wrong, not_one_of, one_of_schema},
     users::Personne,
     versioned,
 };
@@ -68,7 +68,7 @@ pub const SORTABLE: &[&str] = &["id", "equipe", "disponibilite"];
 pub struct TechnicienCreate {
     #[input(as = Id)]
     pub user_id: i64,
-    #[input(as = Line<200>)]
+    #[input(as = Trimmed<200>)]
     pub equipe: Option<String>,
     #[input(or = DisponibiliteTechnicien::Disponible)]
     pub disponibilite: DisponibiliteTechnicien,
@@ -78,7 +78,7 @@ pub struct TechnicienCreate {
 
 #[derive(Debug, Clone, Input)]
 pub struct TechnicienUpdate {
-    #[input(as = Line<200>)]
+    #[input(as = Trimmed<200>)]
     pub equipe: Patch<String>,
     pub disponibilite: Patch<DisponibiliteTechnicien>,
     #[input(as = Ids)]
@@ -87,6 +87,6 @@ pub struct TechnicienUpdate {
 
 #[derive(Debug, Clone, Input)]
 pub struct CompetenceCreate {
-    #[input(as = Line<200>)]
+    #[input(as = Trimmed<200>)]
     pub nom: String,
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{GivenPassword, Password, PasswordHash};
 use crate::{
     Lang, enumeration, enumeration_field,
-    input::{Email, Field, Fields, Id, Input, Line, Wrong, text_of},
+    input::{Email, Field, Fields, Id, Input, Trimmed, Wrong, text_of},
     page::Columns,
     versioned,
 };
@@ -179,7 +179,7 @@ impl Field for Username {
 #[input(heavy, check = not_guessable(password, username, full_name, email), check = client_role(client_id, role))]
 pub struct UserCreate {
     pub username: Username,
-    pub full_name: Line<200>,
+    pub full_name: Trimmed<200>,
     pub email: Email,
     pub role: UserRole,
     pub password: Password,
@@ -192,7 +192,7 @@ pub struct UserCreate {
 #[derive(Debug, Clone, Input)]
 #[input(check = proven(password, current_password))]
 pub struct UserUpdate {
-    pub full_name: Option<Line<200>>,
+    pub full_name: Option<Trimmed<200>>,
     /// A new password; `current_password` must prove whose account it is.
     pub password: Option<Password>,
     #[input(as = GivenPassword)]
@@ -205,7 +205,7 @@ fn not_guessable(
     fields: &mut Fields,
     password: Option<&Password>,
     username: Option<&Username>,
-    full_name: Option<&Line<200>>,
+    full_name: Option<&Trimmed<200>>,
     email: Option<&Email>,
 ) {
     let known =

@@ -5,7 +5,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use erp_core::{
     Tx,
     equipements::{self, EquipementFields},
-    input::{Email, Line, Whole},
+    input::{Email, Trimmed, Whole},
     interventions::Actor,
     techniciens::{self, CompetenceCreate, TechnicienCreate},
     users::{self, PasswordHash, UserCreate, UserRole, Username},
@@ -102,7 +102,7 @@ async fn create_user(
 ) -> anyhow::Result<i64> {
     let new = UserCreate {
         username: Username(person.username.to_owned()),
-        full_name: Line(person.full_name.to_owned()),
+        full_name: Trimmed(person.full_name.to_owned()),
         email: Email(person.email.to_owned()),
         role,
         password: accounts::password(),

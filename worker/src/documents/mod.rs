@@ -8,7 +8,7 @@ use erp_core::{
     documents::{
         self, Document, FileKind, Prepared,
         jobs::{DeleteFiles, ProcessDocument},
-        lots::{self, SettleLot},
+        lots::{self, ReportLot},
     },
     jobs::Dependency,
 };
@@ -121,7 +121,7 @@ pub(crate) async fn delete_files(work: Work, job: DeleteFiles) -> Result<()> {
 }
 
 /// Closes a lot whose time is over, and notifies its owner once all its files have been processed.
-pub(crate) async fn settle_lot(work: Work, job: SettleLot) -> Result<()> {
+pub(crate) async fn report_lot(work: Work, job: ReportLot) -> Result<()> {
     let mut tx = work.begin().await?;
     lots::report(&mut tx, &job, work.clock.now()).await?;
     tx.commit().await

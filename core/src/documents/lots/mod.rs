@@ -67,13 +67,13 @@ impl From<Lot> for LotOut {
 
 /// Closes a lot whose time is over, and tells its owner when all of its files have been processed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct SettleLot {
+pub struct ReportLot {
     pub lot_id: i64,
     /// In the job that runs after an hour: the batch of the queue, which is to be closed even if the lot is gone by then.
     pub attente: Option<String>,
 }
 
-impl Job for SettleLot {
+impl Job for ReportLot {
     const QUEUE: &'static str = "documents.lots";
 }
 
@@ -85,12 +85,12 @@ pub async fn open(
     now: DateTime<Utc>,
 ) -> Result<LotOut> {
     let lot_id = store::next_id(tx).await?;
-    let then = SettleLot { lot_id, attente: None };
+    let then = ReportLot { lot_id, attente: None };
     let attente = batch::open(tx, &new_job(&then, Duration::ZERO)?).await?;
     store::insert(tx, lot_id, intervention_id, by, &attente, now)
         .await
         .on_constraint("lots_intervention_id_fkey", || Error::NotFound(Noun::INTERVENTION))?;
-    enqueue_in(tx, &SettleLot { lot_id, attente: Some(attente) }, OPEN_FOR).await?;
+    enqueue_in(tx, &ReportLot { lot_id, attente: Some(attente) }, OPEN_FOR).await?;
     Ok(find(&mut **tx, lot_id).await?.into())
 }
 
@@ -155,13 +155,13 @@ async fn close_whole(tx: &mut Tx<'_>, id: i64, reach: Reach, now: DateTime<Utc>)
     if lot.ferme_le.is_none() {
         store::close(tx, id, now).await?;
         batch::close(tx, &lot.attente).await?;
-        tx.announce(SettleLot::QUEUE);
+        tx.announce(ReportLot::QUEUE);
     }
     Ok(lot)
 }
 
-/// Runs [`SettleLot`]. Run twice, it notifies once.
-pub async fn report(tx: &mut Tx<'_>, job: &SettleLot, now: DateTime<Utc>) -> Result<()> {
+/// Runs [`ReportLot`]. Run twice, it notifies once.
+pub async fn report(tx: &mut Tx<'_>, job: &ReportLot, now: DateTime<Utc>) -> Result<()> {
     match (report_one(tx, job.lot_id, now).await, &job.attente) {
         // The lot was removed with its intervention: the batch is closed, and nobody is told.
         (Err(Error::NotFound(Noun::LOT)), Some(attente)) => match batch::close(tx, attente).await {
@@ -183,7 +183,7 @@ async fn report_one(tx: &mut Tx<'_>, id: i64, now: DateTime<Utc>) -> Result<()> 
     let lot = find(&mut **tx, id).await?;
     // A file that is being reprocessed is in no batch.
     if lot.en_cours > 0 {
-        return enqueue_in(tx, &SettleLot { lot_id: id, attente: None }, AGAIN).await;
+        return enqueue_in(tx, &ReportLot { lot_id: id, attente: None }, AGAIN).await;
     }
     let (Some(user_id), Some(contenu)) = (lot.ouvert_par, message::of(&lot)) else {
         return Ok(());

@@ -3,6 +3,8 @@
 mod pace;
 mod refusals;
 
+use std::collections::BTreeMap;
+
 use axum::{
     body::Bytes,
     extract::{DefaultBodyLimit, Request, State},
@@ -26,6 +28,10 @@ use erp_core::{
 };
 use sha2::{Digest as _, Sha256};
 use tracing::Instrument as _;
+use utoipa::{
+    IntoResponses,
+    openapi::{self, RefOr},
+};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
@@ -63,6 +69,24 @@ struct Upload {
     description: Option<String>,
 }
 
+/// How both routes refuse an upload.
+struct Refusals;
+
+impl IntoResponses for Refusals {
+    fn responses() -> BTreeMap<String, RefOr<openapi::Response>> {
+        [
+            Refus::<404, (codes::InterventionIntrouvable, codes::LotIntrouvable)>::responses(),
+            Refus::<409, (codes::LotFerme, codes::LotPlein)>::responses(),
+            Refus::<413, codes::FichierTropGrand>::responses(),
+            Refus::<415, (codes::TypeDeFichierRefuse, codes::TypeDeContenuRefuse)>::responses(),
+            Refus::<429, (codes::QuotaDepotsAtteint, codes::TropDeRequetes)>::responses(),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+}
+
 #[derive(Input)]
 struct Target {
     #[input(as = Id)]
@@ -78,11 +102,7 @@ struct Target {
     request_body(content = Upload, content_type = "multipart/form-data"),
     responses(
         (status = 201, body = DocumentOut),
-        Refus<404, (codes::InterventionIntrouvable, codes::LotIntrouvable)>,
-        Refus<409, (codes::LotFerme, codes::LotPlein)>,
-        Refus<413, codes::FichierTropGrand>,
-        Refus<415, (codes::TypeDeFichierRefuse, codes::TypeDeContenuRefuse)>,
-        Refus<429, (codes::QuotaDepotsAtteint, codes::TropDeRequetes)>,
+        Refusals,
     ),
 )]
 async fn create(
@@ -121,11 +141,7 @@ async fn create(
     request_body(content = Upload, content_type = "multipart/form-data"),
     responses(
         (status = 201, body = DocumentOut),
-        Refus<404, (codes::InterventionIntrouvable, codes::LotIntrouvable)>,
-        Refus<409, (codes::LotFerme, codes::LotPlein)>,
-        Refus<413, codes::FichierTropGrand>,
-        Refus<415, (codes::TypeDeFichierRefuse, codes::TypeDeContenuRefuse)>,
-        Refus<429, (codes::QuotaDepotsAtteint, codes::TropDeRequetes)>,
+        Refusals,
     ),
 )]
 async fn upload(
