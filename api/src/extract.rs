@@ -46,7 +46,8 @@ impl From<Account> for CurrentUser {
 /// The caller that an access token identifies.
 impl From<auth::Caller> for CurrentUser {
     fn from(caller: auth::Caller) -> Self {
-        Self { session: Some(caller.session), ..caller.account.into() }
+        let auth::Caller { id, role, client_id, session } = caller;
+        Self { id, role, client_id, session: Some(session) }
     }
 }
 

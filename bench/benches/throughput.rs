@@ -47,7 +47,10 @@ async fn requests(
     let openings = system.openings(OPENERS).await?;
     let opening = Limits { system, clients: OPENERS, time: ROUND };
 
+    let page = request(Method::GET, "/api/v1/interventions?limit=50", Some(&system.token), None)?;
+
     let (mut opened, mut opened_beside) = (Vec::new(), Vec::new());
+    let (mut pages, mut pages_beside) = (Vec::new(), Vec::new());
     let (mut figures, mut beside): ([Vec<f64>; 3], [Vec<f64>; 4]) = Default::default();
     for round in 0..ROUNDS {
         eprintln!("round {} of {ROUNDS}", round + 1);
@@ -65,6 +68,9 @@ async fn requests(
         beside[3].push(limits.argon2()?);
         opened.push(hammer_each(system.address, &openings, ROUND).await?);
         opened_beside.push(opening.opening()?);
+        // Behind the first round of openings there are more than fifty.
+        pages.push(rate(system.address, &page, CLIENTS).await?);
+        pages_beside.push(limits.page()?);
     }
     let figures = figures.map(median);
     let beside = beside.map(median);
@@ -81,6 +87,13 @@ async fn requests(
         " (goal: 60 %)",
     );
     line("GET /interventions/{id}", figures[1], beside[2], "its two statements in bare axum", "");
+    line(
+        "GET /interventions?limit=50",
+        median(pages),
+        median(pages_beside),
+        "its two statements, plain sqlx, no HTTP",
+        "",
+    );
     line("POST /auth/login", figures[2], beside[3], "bare Argon2 on all cores", "");
     line(
         "POST /interventions for a technicien, 8 at once",

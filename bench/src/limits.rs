@@ -6,10 +6,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use argon2::{Algorithm, Argon2, Params, Version};
 use axum::{Router, extract::State, routing::get};
-use erp_core::{interventions, scope::Scope, users};
+use erp_core::{
+    Clock,
+    input::{Fields, Source},
+    interventions::{self, InterventionFilter},
+    scope::Scope,
+    users,
+};
 use futures_util::future::try_join_all;
 use sqlx::PgPool;
 use tokio::net::TcpListener;
@@ -49,6 +55,11 @@ impl Limits<'_> {
         Ok(self.start("sqlx")?.1.parse()?)
     }
 
+    /// How often a second the statements of `GET /interventions?limit=50` (the page, its total) run.
+    pub fn page(&self) -> anyhow::Result<f64> {
+        Ok(self.start("page")?.1.parse()?)
+    }
+
     /// How often a second the statements of `POST /interventions` run, for one technicien a client.
     pub fn opening(&self) -> anyhow::Result<f64> {
         Ok(self.start("opening")?.1.parse()?)
@@ -86,7 +97,10 @@ pub async fn is_limit() -> anyhow::Result<bool> {
     let time = Duration::from_millis(millis.parse()?);
     match role.as_str() {
         "server" => serve(url, user, intervention).await?,
-        "sqlx" => println!("{}", query(url, user, intervention, clients, time).await?),
+        "sqlx" => {
+            println!("{}", again(url, Work::Row { user, intervention }, clients, time).await?);
+        }
+        "page" => println!("{}", again(url, Work::Page, clients, time).await?),
         "opening" => {
             println!("{}", opening::per_second(&pool(url).await?, user, clients, time).await?);
         }
@@ -106,7 +120,8 @@ async fn pool(url: &str) -> anyhow::Result<PgPool> {
 async fn serve(url: &str, user: i64, intervention: i64) -> anyhow::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     println!("{}", listener.local_addr()?);
-    let sqlx = async move |State(pool): State<PgPool>| match both(&pool, user, intervention).await {
+    let work = Work::Row { user, intervention };
+    let sqlx = async move |State(pool): State<PgPool>| match work.run(&pool).await {
         Ok(()) => Ok("ok"),
         Err(error) => Err(error.to_string()),
     };
@@ -115,19 +130,36 @@ async fn serve(url: &str, user: i64, intervention: i64) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn both(pool: &PgPool, user: i64, intervention: i64) -> anyhow::Result<()> {
-    users::find_account(pool, user).await?.context("no account")?;
-    interventions::find(pool, intervention, Scope::All).await?;
-    Ok(())
+/// The statements of a request.
+#[derive(Debug, Clone, Copy)]
+enum Work {
+    /// An account and an intervention.
+    Row { user: i64, intervention: i64 },
+    /// Fifty interventions, and how many there are.
+    Page,
 }
 
-async fn query(
-    url: &str,
-    user: i64,
-    intervention: i64,
-    clients: usize,
-    time: Duration,
-) -> anyhow::Result<f64> {
+impl Work {
+    async fn run(self, pool: &PgPool) -> anyhow::Result<()> {
+        match self {
+            Self::Row { user, intervention } => {
+                users::find_account(pool, user).await?.context("no account")?;
+                interventions::find(pool, intervention, Scope::All).await?;
+            }
+            Self::Page => {
+                let sent = vec![("limit".to_owned(), "50".to_owned())];
+                let filter: InterventionFilter = Fields::pairs(Source::Query, sent).parse()?;
+                let listed =
+                    interventions::list(pool, &filter, Scope::All, Clock::default().now()).await?;
+                ensure!(listed.rows.len() == 50, "{} rows", listed.rows.len());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How often a second `work` is done by `clients` tasks.
+async fn again(url: &str, work: Work, clients: usize, time: Duration) -> anyhow::Result<f64> {
     let pool = pool(url).await?;
     let started = Instant::now();
     let counts = try_join_all((0..clients).map(|_| {
@@ -136,7 +168,7 @@ async fn query(
         let work = async move {
             let mut count = 0_u32;
             while started.elapsed() < time {
-                both(&pool, user, intervention).await?;
+                work.run(&pool).await?;
                 count += 1;
             }
             anyhow::Ok(count)

@@ -2,6 +2,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     ops::{Deref, DerefMut},
+    time::Duration,
 };
 
 use apalis_hot::Announcer;
@@ -10,6 +11,10 @@ use futures_util::future::BoxFuture;
 use sqlx::{PgConnection, Postgres, Transaction};
 
 use crate::Result;
+
+/// How long after its row was read a caller may be taken for one who may work ([`crate::auth::Callers`]), and so how long each
+/// end of an access (a sign-out, a disabled account) takes.
+pub(crate) const KNOWN_FOR: Duration = Duration::from_millis(100);
 
 /// Opens or joins the mail of a reader for notifications (their ids) that were made at a time, with the window of [`Tx`].
 pub(crate) type Admit = for<'t> fn(
@@ -34,6 +39,7 @@ pub struct Tx<'a> {
     announcer: Announcer,
     /// Those that have new jobs, announced after the commit.
     queues: BTreeSet<&'static str>,
+    ends_access: bool,
 }
 
 impl<'a> Tx<'a> {
@@ -42,7 +48,20 @@ impl<'a> Tx<'a> {
         announcer: Announcer,
         mail_window: TimeDelta,
     ) -> Self {
-        Self { inner, mail_window, mails: BTreeMap::new(), announcer, queues: BTreeSet::new() }
+        Self {
+            inner,
+            mail_window,
+            mails: BTreeMap::new(),
+            announcer,
+            queues: BTreeSet::new(),
+            ends_access: false,
+        }
+    }
+
+    /// Somebody's access ends when this transaction commits: [`Tx::commit`] returns when no replica takes the former caller for
+    /// one who may work ([`crate::auth::Callers`]).
+    pub(crate) fn end_access(&mut self) {
+        self.ends_access = true;
     }
 
     /// Announces a job of `queue` when this transaction has committed.
@@ -75,6 +94,9 @@ impl<'a> Tx<'a> {
         self.admit_mails().await?;
         self.inner.commit().await?;
         self.announcer.announce(self.queues);
+        if self.ends_access {
+            tokio::time::sleep(KNOWN_FOR).await;
+        }
         Ok(())
     }
 

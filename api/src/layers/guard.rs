@@ -1,11 +1,17 @@
 //! Passes a request on to its handler if [`crate::rbac`] and the rate limits allow it.
+use std::sync::Arc;
+
 use axum::{
     extract::{FromRequestParts as _, MatchedPath, Request, State},
     http::{HeaderMap, header, request::Parts},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
-use erp_core::{Code, Ctx, Error, Result, Text, auth, limits::Caller};
+use erp_core::{
+    Code, Ctx, Error, Result, Text,
+    auth::{self, Callers},
+    limits::Caller,
+};
 
 use crate::{
     ApiError,
@@ -14,18 +20,36 @@ use crate::{
     rbac::{self, Access},
 };
 
+/// What decides on access.
+#[derive(Clone)]
+pub struct Entrance {
+    pub ctx: Ctx,
+    callers: Arc<Callers>,
+}
+
+impl Entrance {
+    pub fn new(ctx: &Ctx) -> Self {
+        Self { ctx: ctx.clone(), callers: Arc::default() }
+    }
+}
+
 /// Authenticates the caller, refuses requests that the rate limits or the table of roles do not allow, and puts the caller
 /// into the extensions for the handler.
-pub async fn guard<F>(ctx: &Ctx, request: Request, next: impl FnOnce(Request) -> F) -> Response
+pub async fn guard<F>(
+    entrance: &Entrance,
+    request: Request,
+    next: impl FnOnce(Request) -> F,
+) -> Response
 where
     F: Future<Output = Response>,
 {
+    let ctx = &entrance.ctx;
     let (mut parts, body) = request.into_parts();
     let address = match ClientAddress::from_request_parts(&mut parts, ctx).await {
         Ok(address) => address,
         Err(error) => return error.into_response(),
     };
-    let caller = caller(ctx, &parts).await;
+    let caller = caller(entrance, &parts).await;
     match count(ctx, &parts, address, caller.as_ref().ok()).and(caller) {
         Ok(user) => {
             if let Some(user) = user {
@@ -65,29 +89,31 @@ fn path(request: &Parts) -> &str {
     rbac::at_root(path).trim_end_matches('/')
 }
 
-async fn caller(ctx: &Ctx, request: &Parts) -> Result<Option<CurrentUser>> {
+async fn caller(entrance: &Entrance, request: &Parts) -> Result<Option<CurrentUser>> {
     let path = request.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
     // A method that the route does not have is answered 405 by the inner router: there is no handler to protect.
     let Some(access) = rbac::access(&request.method, path) else { return Ok(None) };
     match access {
         Access::Anyone => Ok(None),
-        Access::SignedInOrLien | Access::SignedInOrSecret => optional(ctx, &request.headers).await,
-        Access::SignedInOrPublicEquipements if ctx.config.http.public_equipements => {
-            optional(ctx, &request.headers).await
+        Access::SignedInOrLien | Access::SignedInOrSecret => {
+            optional(entrance, &request.headers).await
+        }
+        Access::SignedInOrPublicEquipements if entrance.ctx.config.http.public_equipements => {
+            optional(entrance, &request.headers).await
         }
         Access::SignedIn | Access::SignedInOrPublicEquipements => {
-            required(ctx, &request.headers).await.map(Some)
+            required(entrance, &request.headers).await.map(Some)
         }
         Access::Roles(roles) => {
-            let user = required(ctx, &request.headers).await?;
+            let user = required(entrance, &request.headers).await?;
             if roles.contains(&user.role) { Ok(Some(user)) } else { Err(Error::forbidden()) }
         }
     }
 }
 
 /// Lets only signed-in users through; for routes that are not in the table of roles.
-pub async fn signed_in(State(ctx): State<Ctx>, request: Request, next: Next) -> Response {
-    match required(&ctx, request.headers()).await {
+pub async fn signed_in(State(entrance): State<Entrance>, request: Request, next: Next) -> Response {
+    match required(&entrance, request.headers()).await {
         Ok(_) => next.run(request).await,
         Err(error) => ApiError::from(error).into_response(),
     }
@@ -101,15 +127,15 @@ pub fn anonymous() -> Error {
     }
 }
 
-async fn required(ctx: &Ctx, headers: &HeaderMap) -> Result<CurrentUser> {
+async fn required(entrance: &Entrance, headers: &HeaderMap) -> Result<CurrentUser> {
     let token = bearer(headers).ok_or_else(anonymous)?;
-    Ok(auth::caller(ctx, token).await?.into())
+    Ok(auth::caller(&entrance.ctx, &entrance.callers, token).await?.into())
 }
 
 /// The caller, or `None` without a bearer token. A bad token is refused even where none is needed.
-async fn optional(ctx: &Ctx, headers: &HeaderMap) -> Result<Option<CurrentUser>> {
+async fn optional(entrance: &Entrance, headers: &HeaderMap) -> Result<Option<CurrentUser>> {
     match bearer(headers) {
-        Some(_) => required(ctx, headers).await.map(Some),
+        Some(_) => required(entrance, headers).await.map(Some),
         None => Ok(None),
     }
 }

@@ -18,7 +18,7 @@ use erp_core::Ctx;
 
 pub use address::{ClientAddress, client};
 pub use envelope::{OwnBody, X_REQUEST_ID};
-pub use guard::{anonymous, signed_in};
+pub use guard::{Entrance, anonymous, signed_in};
 
 use crate::{if_match, once};
 
@@ -39,11 +39,12 @@ pub async fn inner(State(ctx): State<Ctx>, request: Request, next: Next) -> Resp
 }
 
 /// Around a handler, once the route is known: these look up its rules by it.
-pub async fn of_route(State(ctx): State<Ctx>, request: Request, next: Next) -> Response {
+pub async fn of_route(State(entrance): State<Entrance>, request: Request, next: Next) -> Response {
+    let ctx = &entrance.ctx;
     measure::measure(request, |request| {
-        guard::guard(&ctx, request, |request| {
-            if_match::layer(&ctx, request, |request| {
-                once::layer(&ctx, request, |request| next.run(request))
+        guard::guard(&entrance, request, |request| {
+            if_match::layer(ctx, request, |request| {
+                once::layer(ctx, request, |request| next.run(request))
             })
         })
     })

@@ -75,7 +75,7 @@ pub fn pages(document: Value, ctx: &Ctx) -> Router<Ctx> {
     }
     let no_store = HeaderValue::from_static("no-store");
     all.layer(SetResponseHeaderLayer::overriding(header::CACHE_CONTROL, no_store))
-        .layer(from_fn_with_state(ctx.clone(), layers::signed_in))
+        .layer(from_fn_with_state(layers::Entrance::new(ctx), layers::signed_in))
 }
 
 fn describe(document: &mut Value) {

@@ -75,7 +75,8 @@ pub fn openapi_document() -> serde_json::Value {
 #[must_use]
 pub fn service(ctx: &Ctx) -> NormalizePath<Router> {
     let (router, described) = routes().split_for_parts();
-    let router = router.route_layer(from_fn_with_state(ctx.clone(), layers::of_route));
+    let router =
+        router.route_layer(from_fn_with_state(layers::Entrance::new(ctx), layers::of_route));
     let around = ServiceBuilder::new()
         .layer(from_fn(layers::outer))
         .layer(cors(&ctx.config.http.cors_origins))

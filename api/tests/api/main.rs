@@ -6,6 +6,7 @@
     reason = "a test may panic, and may look anywhere"
 )]
 
+mod access;
 mod admin;
 mod alertes;
 mod audit;

@@ -1,7 +1,7 @@
 //! The whole system for one test: its own database, files, mailbox, an API on a port, and workers on demand.
 use std::{
     sync::{
-        LazyLock,
+        LazyLock, Mutex,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::Duration,
@@ -48,7 +48,7 @@ pub struct App {
     /// Reserves the port of a stopped mail server: nothing listens there, and no other test gets it.
     kept_port: Option<TcpSocket>,
     mails: tempfile::TempDir,
-    server: JoinHandle<()>,
+    servers: Mutex<Vec<JoinHandle<()>>>,
     /// Whether a worker has run: then no job may be left when the test ends.
     ran_jobs: AtomicBool,
     /// But for a test that leaves some on purpose.
@@ -58,7 +58,9 @@ pub struct App {
 
 impl Drop for App {
     fn drop(&mut self) {
-        self.server.abort();
+        for server in self.servers.get_mut().unwrap() {
+            server.abort();
+        }
         let judged = self.ran_jobs.load(Relaxed) && !self.leaves_jobs.load(Relaxed);
         if judged && !std::thread::panicking() {
             assert_eq!(jobs_left(self.db.url()), [""; 0], "jobs are left: see App::leaves_jobs");
@@ -158,11 +160,7 @@ impl App {
         mails: tempfile::TempDir,
         sink: MailSink,
     ) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let service = erp_api::service(&ctx);
-        let never = std::future::pending();
-        let server = tokio::spawn(erp_api::serve(listener, service, never, Duration::ZERO));
+        let (url, server) = listen(&ctx).await;
         // reqwest is built without a TLS provider; a second call has no effect.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
@@ -176,11 +174,18 @@ impl App {
             sink: Some(sink),
             kept_port: None,
             mails,
-            server,
+            servers: Mutex::new(vec![server]),
             ran_jobs: AtomicBool::new(false),
             leaves_jobs: AtomicBool::new(false),
             db,
         }
+    }
+
+    /// Another replica of the API; its URL.
+    pub async fn replica(&self) -> String {
+        let (url, server) = listen(&self.ctx).await;
+        self.servers.lock().unwrap().push(server);
+        url
     }
 
     /// A new user of `role` with the usual password, signed in.
@@ -486,6 +491,14 @@ async fn runnable(pool: &sqlx::PgPool) -> i64 {
     .fetch_one(pool)
     .await
     .unwrap()
+}
+
+/// Serves the API on a port; its URL.
+async fn listen(ctx: &Ctx) -> (String, JoinHandle<()>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (service, never) = (erp_api::service(ctx), std::future::pending());
+    (url, tokio::spawn(erp_api::serve(listener, service, never, Duration::ZERO)))
 }
 
 fn tempdir() -> tempfile::TempDir {

@@ -1,5 +1,6 @@
 //! Authentication: signing in, sessions and their tokens, and the limits on wrong passwords.
 mod attempts;
+mod callers;
 mod device;
 mod refresh_token;
 mod sessions;
@@ -11,6 +12,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
+pub use callers::Callers;
 pub use sessions::{
     Motif, Origin, SessionOut, caller, end_session, end_sessions, hold_session, open_session,
     refresh, session_ended, sessions,
@@ -20,7 +22,10 @@ pub use token::{Claims, unsubscribe_token, unsubscribed_user};
 
 use sign_in::wrong_credentials;
 
-use crate::{Code, Error, Noun, Result, Text, Tx, users::Account};
+use crate::{
+    Code, Error, Noun, Result, Text, Tx,
+    users::{Account, UserRole},
+};
 
 impl Noun {
     pub const SESSION: Self = Self::new(
@@ -41,16 +46,23 @@ pub struct TokenResponse {
     pub expires_in: i64,
 }
 
-/// The account and the session of a request with an access token.
-#[derive(Debug, Clone)]
+/// Whose access token a request has: a user who may work, and the session of the token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Caller {
-    pub account: Account,
+    pub id: i64,
+    pub role: UserRole,
+    /// Of a user with the role client.
+    pub client_id: Option<i64>,
     pub session: Uuid,
 }
 
 /// Refuses, with a 403, an account that is disabled, or whose client is.
 pub fn ensure_may_work(account: &Account) -> Result<()> {
-    if !account.is_active {
+    may_work(account.is_active, account.client_actif)
+}
+
+fn may_work(is_active: bool, client_actif: bool) -> Result<()> {
+    if !is_active {
         return Err(Error::Forbidden {
             code: Code::CompteDesactive,
             text: Text::new(
@@ -59,7 +71,7 @@ pub fn ensure_may_work(account: &Account) -> Result<()> {
             ),
         });
     }
-    if !account.client_actif {
+    if !client_actif {
         return Err(Error::Forbidden {
             code: Code::ClientInactif,
             text: Text::new(

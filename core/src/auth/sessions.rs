@@ -1,7 +1,10 @@
-//! Sessions: one row for each sign-in, read with the account at every request.
+//! Sessions: one row for each sign-in, read with the account at every request, of the same caller at most ten times a second
+//! ([`super::callers`]).
 //!
 //! **No session outlives what should have ended it.** Every function that opens, exchanges or ends a session first locks the
 //! row of its account ([`users::hold`]), and then reads: of two concurrent ones, the second sees what the first has done.
+use std::time::Instant;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use serde_json::json;
@@ -9,8 +12,8 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::{
-    Caller, TokenResponse, device, ensure_may_work, refresh_token::RefreshToken, store,
-    wrong_credentials,
+    Caller, Callers, TokenResponse, device, ensure_may_work, may_work, refresh_token::RefreshToken,
+    store, wrong_credentials,
 };
 use crate::{
     Code, Ctx, Error, Noun, Result, Text, Tx,
@@ -250,14 +253,21 @@ pub async fn sessions(
 }
 
 /// The account and the session of an access token; a 401 if the session has ended, a 403 if the account may not be used.
-pub async fn caller(ctx: &Ctx, access_token: &str) -> Result<Caller> {
-    let now = ctx.clock.now();
+pub async fn caller(ctx: &Ctx, callers: &Callers, access_token: &str) -> Result<Caller> {
+    let (now, since) = (ctx.clock.now(), Instant::now());
     let claims = ctx.keys.verify(access_token, now)?;
-    let (account, lives) = store::find_caller(&ctx.pool, claims.sid, claims.user_id, now)
+    if let Some(known) = callers.find(claims.sid, claims.user_id, since, now) {
+        return Ok(known);
+    }
+    let found = store::find_caller(&ctx.pool, claims.sid, claims.user_id, now)
         .await?
         .ok_or_else(session_ended)?;
-    ensure_may_work(&account)?;
-    if lives { Ok(Caller { account, session: claims.sid }) } else { Err(session_ended()) }
+    may_work(found.is_active, found.client_actif)?;
+    let expires_at = found.lives_until.ok_or_else(session_ended)?;
+    let (role, client_id) = (found.role, found.client_id);
+    let caller = Caller { id: claims.user_id, role, client_id, session: claims.sid };
+    callers.insert(caller, expires_at, since);
+    Ok(caller)
 }
 
 /// The account of `session`. No other transaction can end the session until this one ends. For requests that create something
@@ -271,7 +281,7 @@ pub async fn hold_session(
     let account = users::hold(tx, user_id).await?.ok_or_else(session_ended)?;
     ensure_may_work(&account)?;
     match store::find_caller(&mut **tx, session, user_id, now).await? {
-        Some((_, true)) => Ok(account),
+        Some(found) if found.lives_until.is_some() => Ok(account),
         _ => Err(session_ended()),
     }
 }

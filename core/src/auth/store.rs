@@ -5,8 +5,8 @@ use uuid::Uuid;
 
 use super::sessions::{Motif, Origin, Session, SessionOut};
 use crate::{
-    Result,
-    users::{Account, PasswordHash, UserRole},
+    Result, Tx,
+    users::{Account, UserRole},
 };
 
 pub(super) struct NewSession<'a> {
@@ -113,29 +113,31 @@ pub(super) async fn lives(
 }
 
 pub(super) async fn revoke(
-    tx: &mut PgConnection,
+    tx: &mut Tx<'_>,
     id: Uuid,
     motif: Motif,
     now: DateTime<Utc>,
 ) -> Result<()> {
+    tx.end_access();
     sqlx::query!(
         "update sessions set revoked_at = $2, motif = $3 where id = $1 and revoked_at is null",
         id,
         now,
         motif.as_str(),
     )
-    .execute(tx)
+    .execute(&mut **tx)
     .await?;
     Ok(())
 }
 
 pub(super) async fn revoke_all(
-    tx: &mut PgConnection,
+    tx: &mut Tx<'_>,
     user_id: i64,
     keep: Option<Uuid>,
     motif: Motif,
     now: DateTime<Utc>,
 ) -> Result<()> {
+    tx.end_access();
     sqlx::query!(
         r#"
             update sessions set revoked_at = $3, motif = $4
@@ -146,7 +148,7 @@ pub(super) async fn revoke_all(
         now,
         motif.as_str(),
     )
-    .execute(tx)
+    .execute(&mut **tx)
     .await?;
     Ok(())
 }
@@ -177,23 +179,32 @@ pub(super) async fn list(
     .await?)
 }
 
-/// Account `user_id`, and whether session `sid` belongs to it and has not ended: one statement, because it runs at every
-/// request.
+/// What a request must know of its caller.
+pub(super) struct Found {
+    pub role: UserRole,
+    pub client_id: Option<i64>,
+    pub is_active: bool,
+    pub client_actif: bool,
+    /// When the session ends by itself; `None` if it has ended, or belongs to somebody else.
+    pub lives_until: Option<DateTime<Utc>>,
+}
+
+/// The user `user_id` and their session `sid`, in one statement.
 pub(super) async fn find_caller(
     db: impl PgExecutor<'_>,
     sid: Uuid,
     user_id: i64,
     now: DateTime<Utc>,
-) -> Result<Option<(Account, bool)>> {
-    let found = sqlx::query!(
+) -> Result<Option<Found>> {
+    Ok(sqlx::query_as!(
+        Found,
         r#"
-            select u.id, u.email, u.role as "role: UserRole", u.client_id, u.is_active,
-                   coalesce(c.is_active, true) as "client_actif!", u.token_version,
-                   u.password_hash as "password_hash: PasswordHash",
-                   coalesce(s.revoked_at is null and s.expires_at > $3 and s.token_version = u.token_version, false) as "lives!"
+            select u.role as "role: UserRole", u.client_id, u.is_active, coalesce(c.is_active, true) as "client_actif!",
+                   s.expires_at as "lives_until?"
             from users u
             left join clients c on c.id = u.client_id
-            left join sessions s on s.id = $1 and s.user_id = u.id
+            left join sessions s on s.id = $1 and s.user_id = u.id and s.revoked_at is null and s.expires_at > $3
+                and s.token_version = u.token_version
             where u.id = $2
         "#,
         sid,
@@ -201,20 +212,7 @@ pub(super) async fn find_caller(
         now,
     )
     .fetch_optional(db)
-    .await?;
-    Ok(found.map(|row| {
-        let account = Account {
-            id: row.id,
-            email: row.email,
-            role: row.role,
-            client_id: row.client_id,
-            is_active: row.is_active,
-            client_actif: row.client_actif,
-            token_version: row.token_version,
-            password_hash: row.password_hash,
-        };
-        (account, row.lives)
-    }))
+    .await?)
 }
 
 /// Removes up to `limit` sessions that expired before `before`.

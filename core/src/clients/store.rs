@@ -4,7 +4,7 @@ use sqlx::{PgConnection, PgExecutor, PgPool, Postgres, QueryBuilder};
 
 use super::{Client, ClientFields, ClientFilter, NiveauService, SORTABLE, TypeClient};
 use crate::{
-    Error, Noun, Result,
+    Error, Noun, Result, Tx,
     page::{self, Listed, push_search},
 };
 
@@ -88,7 +88,11 @@ pub(super) async fn insert(
     .await
 }
 
-pub(super) async fn update(tx: &mut PgConnection, id: i64, new: &ClientFields) -> sqlx::Result<()> {
+pub(super) async fn update(tx: &mut Tx<'_>, id: i64, new: &ClientFields) -> sqlx::Result<()> {
+    // Its users may not work any more.
+    if !new.is_active {
+        tx.end_access();
+    }
     sqlx::query!(
         r#"
             update clients
@@ -107,7 +111,7 @@ pub(super) async fn update(tx: &mut PgConnection, id: i64, new: &ClientFields) -
         new.niveau_service as NiveauService,
         new.is_active,
     )
-    .execute(tx)
+    .execute(&mut **tx)
     .await?;
     Ok(())
 }

@@ -52,7 +52,7 @@ texts!(CronText, ZoneName);
 
 impl Field for CronText {
     fn read(value: &Value) -> Result<Self, Wrong> {
-        let text = Line::<100>::read(value)?.0;
+        let text = Trimmed::<100>::read(value)?.0;
         match Cron::parse(&text) {
             Ok(_) => Ok(Self(text)),
             Err(error) => Err(Wrong::new(
@@ -78,7 +78,7 @@ pub struct ZoneName(pub String);
 
 impl Field for ZoneName {
     fn read(value: &Value) -> Result<Self, Wrong> {
-        let text = Line::<64>::read(value)?.0;
+        let text = Trimmed::<64>::read(value)?.0;
         if local::zone(&text).is_some() {
             return Ok(Self(text));
         }

@@ -4,7 +4,7 @@ use sqlx::{PgConnection, PgExecutor, PgPool, QueryBuilder};
 
 use super::{Account, PasswordHash, SORTABLE, UserCreate, UserOut, UserRole};
 use crate::{
-    Error, Lang, Noun, Result,
+    Error, Lang, Noun, Result, Tx,
     page::{Columns as _, Listed, Page},
 };
 
@@ -204,18 +204,19 @@ pub(super) async fn set_langue(
 
 /// Stores a new password, and raises the token version, which ends all sessions.
 pub(crate) async fn set_password(
-    tx: &mut PgConnection,
+    tx: &mut Tx<'_>,
     id: i64,
     hash: &PasswordHash,
     now: DateTime<Utc>,
 ) -> Result<()> {
+    tx.end_access();
     sqlx::query!(
         "update users set password_hash = $2, token_version = token_version + 1, updated_at = $3 where id = $1",
         id,
         hash.as_str(),
         now,
     )
-    .execute(tx)
+    .execute(&mut **tx)
     .await?;
     Ok(())
 }
@@ -230,11 +231,14 @@ pub async fn set_last_login(tx: &mut PgConnection, id: i64, now: DateTime<Utc>) 
 }
 
 pub(crate) async fn set_active(
-    tx: &mut PgConnection,
+    tx: &mut Tx<'_>,
     id: i64,
     active: bool,
     now: DateTime<Utc>,
 ) -> Result<()> {
+    if !active {
+        tx.end_access();
+    }
     // Disabling raises the token version: old sessions do not return when the account is enabled again.
     let done = sqlx::query!(
         r#"
@@ -246,7 +250,7 @@ pub(crate) async fn set_active(
         active,
         now
     )
-    .execute(tx)
+    .execute(&mut **tx)
     .await?;
     if done.rows_affected() == 1 { Ok(()) } else { Err(Error::NotFound(Noun::USER)) }
 }
