@@ -5,9 +5,8 @@ use std::{
 };
 
 use anyhow::Context as _;
-use rustix::process::{Pid, Signal, kill_process};
 
-/// A child process. When this is dropped, the process gets a SIGTERM and is waited for.
+/// A child process. When this is dropped, the process gets a SIGTERM (is killed, where there are no signals) and is waited for.
 #[derive(Debug)]
 pub struct Child(std::process::Child);
 
@@ -30,7 +29,13 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        let _ = kill_process(Pid::from_child(&self.0), Signal::TERM);
+        #[cfg(unix)]
+        let _ = rustix::process::kill_process(
+            rustix::process::Pid::from_child(&self.0),
+            rustix::process::Signal::TERM,
+        );
+        #[cfg(not(unix))]
+        let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }

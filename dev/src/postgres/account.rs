@@ -20,6 +20,7 @@ pub(super) fn command(program: &Path) -> Command {
 }
 
 /// Makes `dir` the server's own: no other account can read it.
+#[cfg_attr(not(unix), expect(clippy::unnecessary_wraps, reason = "on Unix it may fail"))]
 pub(super) fn give(dir: &Path) -> std::io::Result<()> {
     #[cfg(unix)]
     {
@@ -36,6 +37,7 @@ pub(super) fn give(dir: &Path) -> std::io::Result<()> {
 
 /// `dir`, or a folder below `/var/tmp` (it survives a restart of the machine) when the server's
 /// account cannot reach it, as below `/root`.
+#[cfg_attr(not(unix), expect(clippy::unnecessary_wraps, reason = "on Unix it may fail"))]
 pub(super) fn reachable(dir: &Path) -> anyhow::Result<PathBuf> {
     #[cfg(unix)]
     return unix::reachable(dir);
@@ -44,6 +46,7 @@ pub(super) fn reachable(dir: &Path) -> anyhow::Result<PathBuf> {
 }
 
 /// Lets the server's account read what root has just unpacked, whatever root's umask.
+#[cfg_attr(not(unix), expect(clippy::unnecessary_wraps, reason = "on Unix it may fail"))]
 pub(super) fn share(dir: &Path) -> std::io::Result<()> {
     #[cfg(unix)]
     if unix::lent().is_some() {

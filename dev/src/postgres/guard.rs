@@ -78,6 +78,7 @@ fn end_of_input() -> oneshot::Receiver<()> {
 }
 
 /// Resolves when the guard itself is told to end, as at the shutdown of the machine.
+#[cfg_attr(not(unix), expect(clippy::unnecessary_wraps, reason = "on Unix it may fail"))]
 fn told_to_stop() -> io::Result<std::pin::Pin<Box<dyn Future<Output = ()>>>> {
     #[cfg(unix)]
     {

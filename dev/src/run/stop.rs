@@ -8,6 +8,7 @@ pub(super) struct Signals {
 
 impl Signals {
     /// Listens: from now on none of these signals kills this process.
+    #[cfg_attr(not(unix), expect(clippy::unnecessary_wraps, reason = "on Unix it may fail"))]
     pub fn listen() -> anyhow::Result<Signals> {
         #[cfg(unix)]
         {

@@ -1,7 +1,6 @@
 //! The cluster that all test processes of one target folder share: in memory where there is room, not durable, and stopped
 //! a few seconds after the last test.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -53,6 +52,7 @@ fn target_dir() -> anyhow::Result<PathBuf> {
 
 #[cfg(unix)]
 fn in_memory(target: &Path) -> Option<PathBuf> {
+    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
     use std::os::unix::fs::MetadataExt as _;
     /// Room for some dozens of databases; a container often has 64 MB there, which is too little.
     const ROOM: u64 = 1 << 30;

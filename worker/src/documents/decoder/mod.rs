@@ -201,6 +201,7 @@ fn outcome(
     Ok(Err(defect))
 }
 
+#[cfg_attr(not(unix), expect(dead_code, reason = "some are signals"))]
 enum Ending {
     Done,
     /// It failed before it decoded the file.
