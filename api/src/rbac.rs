@@ -47,6 +47,12 @@ pub const TABLE: &[(Method, &str, Access)] = &[
     (Method::DELETE, "/auth/sessions/{id}", ANY),
     (Method::GET, "/auth/me", ANY),
     (Method::POST, "/auth/change-password", ANY),
+    (Method::POST, "/auth/forgot", Access::Anyone),
+    (Method::GET, "/compte/oubli", Access::Anyone),
+    (Method::POST, "/compte/oubli", Access::Anyone),
+    // The secret in the address identifies the user.
+    (Method::GET, "/compte/mot-de-passe", Access::Anyone),
+    (Method::POST, "/compte/mot-de-passe", Access::Anyone),
     (Method::POST, "/users", A),
     (Method::GET, "/users", R),
     (Method::GET, "/users/me", ANY),
@@ -60,6 +66,7 @@ pub const TABLE: &[(Method, &str, Access)] = &[
     (Method::GET, "/desabonnement", Access::Anyone),
     (Method::POST, "/desabonnement", Access::Anyone),
     (Method::GET, "/users/{id}", A),
+    (Method::PUT, "/users/{id}", A),
     (Method::DELETE, "/users/{id}", A),
     (Method::PATCH, "/users/{id}/activate", A),
     (Method::DELETE, "/users/{id}/sessions", A),
@@ -146,6 +153,12 @@ pub const TABLE: &[(Method, &str, Access)] = &[
 #[must_use]
 pub fn at_root(path: &str) -> &str {
     path.strip_prefix("/api/v1").unwrap_or(path)
+}
+
+/// Whether a person reads the answers of `path` in a browser: its errors are pages, too.
+#[must_use]
+pub fn is_for_people(path: &str) -> bool {
+    at_root(path).starts_with("/compte/")
 }
 
 /// Who may call `method` on the matched `path`; `None` for a pair that is not in the table. `HEAD` counts as `GET`.

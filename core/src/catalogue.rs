@@ -3,6 +3,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     Result, Tx,
+    accounts::links::MailLink,
     digest::jobs::{Point, SendDigest},
     documents::{
         jobs::{DeleteFiles, ProcessDocument},
@@ -10,7 +11,7 @@ use crate::{
     },
     interventions::jobs::{Late, Unassigned},
     jobs::{Dependency, Job},
-    notifications::jobs::{SendEmail, SendGroup, SendMail},
+    notifications::jobs::{SendAccountMail, SendEmail, SendGroup, SendMail},
     planning::jobs::{Generate, Remind},
     reconcile::jobs::Reconcile,
     schedules::jobs::Purge,
@@ -91,6 +92,8 @@ jobs![
     DeleteFiles,
     ReportLot,
     SendMail,
+    SendAccountMail,
+    MailLink,
     Generate,
     Remind,
     Late,

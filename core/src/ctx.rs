@@ -11,7 +11,7 @@ use crate::{
     Clock, Config, Result,
     config::StorageConfig,
     database::{self, Reserved},
-    keys::{Fingerprints, Keys, Liens},
+    keys::{AccountLinks, Fingerprints, Keys, Liens},
     limits::Limits,
     mailer::Mailer,
     storage::Storage,
@@ -35,6 +35,7 @@ pub struct Parts {
     pub keys: Arc<Keys>,
     pub liens: Arc<Liens>,
     pub fingerprints: Arc<Fingerprints>,
+    pub account_links: Arc<AccountLinks>,
     pub limits: Arc<Limits>,
     pub config: Arc<Config>,
 }
@@ -61,6 +62,7 @@ impl Ctx {
             keys: Arc::new(Keys::new(&config.auth)?),
             liens: Arc::new(Liens::new(&config.auth)?),
             fingerprints: Arc::new(Fingerprints::new(&config.auth)?),
+            account_links: Arc::new(AccountLinks::new(&config.auth)?),
             limits: Arc::default(),
             config: Arc::new(config),
         })))

@@ -15,6 +15,8 @@ use crate::Result;
 /// How long after its row was read a caller may be taken for one who may work ([`crate::auth::Callers`]), and so how long each
 /// end of an access (a sign-out, a disabled account) takes.
 pub(crate) const KNOWN_FOR: Duration = Duration::from_millis(100);
+/// What is waited beyond that, for clocks that run at different speeds.
+const MARGIN: Duration = Duration::from_millis(20);
 
 /// Opens or joins the mail of a reader for notifications (their ids) that were made at a time, with the window of [`Tx`].
 pub(crate) type Admit = for<'t> fn(
@@ -95,14 +97,17 @@ impl<'a> Tx<'a> {
         self.inner.commit().await?;
         self.announcer.announce(self.queues);
         if self.ends_access {
-            tokio::time::sleep(KNOWN_FOR).await;
+            tokio::time::sleep(KNOWN_FOR + MARGIN).await;
         }
         Ok(())
     }
 
     /// Writes what [`Tx::commit`] would, and returns the transaction for the caller to commit. Its jobs are not announced: workers
-    /// find them by polling.
+    /// find them by polling. An error for one that ends access: nobody would wait for that.
     pub async fn into_inner(mut self) -> Result<Transaction<'a, Postgres>> {
+        if self.ends_access {
+            return Err(anyhow::anyhow!("access is ended by a commit that does not wait").into());
+        }
         self.admit_mails().await?;
         Ok(self.inner)
     }

@@ -259,10 +259,38 @@ async fn mails_and_links(system: &System, secrets: &mut Vec<String>) {
         assert!(started.elapsed() < Duration::from_secs(30), "no digest was tried");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+    secrets.push(forgotten_password(system).await);
     let change = [("current_password", WRONG_PASSWORD), ("new_password", NEW_PASSWORD)];
     assert_eq!(post(system, "/auth/change-password", &change).await.0, StatusCode::BAD_REQUEST);
     let change = [("current_password", PASSWORD), ("new_password", NEW_PASSWORD)];
     assert_eq!(post(system, "/auth/change-password", &change).await.0, StatusCode::OK);
+}
+
+/// Asks for a link for a new password, whose mail cannot leave, and looks at its page; its secret.
+async fn forgotten_password(system: &System) -> String {
+    let ctx = &system.ctx;
+    let email: String = sqlx::query_scalar("select email from users where id = $1")
+        .bind(system.boss_id)
+        .fetch_one(&ctx.pool)
+        .await
+        .unwrap();
+    let asked = post(system, "/auth/forgot", &[("email", &email)]).await;
+    assert_eq!(asked.0, StatusCode::ACCEPTED);
+    let tried = "select l.id from liens_compte l where exists (
+        select from queue.jobs where queue = 'emails.compte' and history is not null)";
+    let started = Instant::now();
+    let id = loop {
+        if let Some(id) = sqlx::query_scalar(tried).fetch_optional(&ctx.pool).await.unwrap() {
+            break id;
+        }
+        assert!(started.elapsed() < Duration::from_secs(30), "no link was tried");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    let secret = ctx.account_links.secret(id);
+    let page = format!("{}/api/v1/compte/mot-de-passe?jeton={secret}", system.url);
+    assert_eq!(get(system, &page).await, StatusCode::OK);
+    assert_eq!(get(system, &format!("{page}x")).await, StatusCode::NOT_FOUND);
+    secret
 }
 
 /// Starts another API, whose bucket does not answer, and uses it.

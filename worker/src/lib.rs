@@ -1,4 +1,5 @@
 //! Runs the jobs that core declares.
+mod accounts;
 mod batches;
 mod digest;
 pub mod doctor;
@@ -16,6 +17,7 @@ use std::{path::PathBuf, time::Duration};
 
 use erp_core::{
     Ctx, Error,
+    accounts::links::MailLink,
     catalogue::{Handles, QUEUES, handle_all},
     digest::jobs::{Point, SendDigest},
     documents::{
@@ -25,7 +27,7 @@ use erp_core::{
     interventions::jobs::{Late, Unassigned},
     jobs::Verdict,
     metrics,
-    notifications::jobs::{SendEmail, SendGroup, SendMail},
+    notifications::jobs::{SendAccountMail, SendEmail, SendGroup, SendMail},
     planning::jobs::{Generate, Remind},
     reconcile::jobs::Reconcile,
     schedules::{self, jobs::Purge},
@@ -83,6 +85,8 @@ handlers! {
     DeleteFiles => documents::delete_files,
     ReportLot => documents::report_lot,
     SendMail => emails::send,
+    SendAccountMail => emails::send_account_mail,
+    MailLink => accounts::mail_link,
     Point => digest::send_all,
     Generate => planning::generate,
     Remind => planning::remind,

@@ -1,7 +1,7 @@
 //! The purge: removes rows and files that are kept no longer.
 use chrono::TimeDelta;
 use erp_core::{
-    Result, audit, auth, dashboard, documents, idempotence, notifications, operate,
+    Result, accounts, audit, auth, dashboard, documents, idempotence, notifications, operate,
     schedules::jobs::Purge,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _};
@@ -54,6 +54,8 @@ pub(crate) async fn purge(work: Work, _job: Purge) -> Result<()> {
     })
     .await?;
     let accounts = batches_of(&work, BATCH, move |tx, n| Box::pin(auth::purge(tx, now, n))).await?;
+    let links =
+        batches_of(&work, BATCH, move |tx, n| Box::pin(accounts::links::purge(tx, now, n))).await?;
     let kept = TimeDelta::days(work.config.auth.audit_days);
     let audit =
         batches_of(&work, BATCH, move |tx, n| Box::pin(audit::prune(tx, kept, now, n))).await?;
@@ -77,7 +79,7 @@ pub(crate) async fn purge(work: Work, _job: Purge) -> Result<()> {
         tracing::warn!(corrected, "totals of the dashboard were wrong, and are corrected");
     }
     tracing::info!(
-        jobs, rest, freed, batches, lots, told, bodies, accounts, audit, answers, totals,
+        jobs, rest, freed, batches, lots, told, bodies, accounts, links, audit, answers, totals,
         unfinished, files, "purged"
     );
     Ok(())

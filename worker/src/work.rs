@@ -5,7 +5,7 @@ use apalis_hot::Process;
 use erp_core::{
     Clock, Config, Ctx, Result, Tx,
     jobs::{Dependency, Lease},
-    keys::Keys,
+    keys::{AccountLinks, Keys},
     mailer::Mailer,
     storage::Storage,
 };
@@ -24,6 +24,7 @@ pub struct Work {
     pub(crate) storage: Storage,
     pub(crate) mailer: Mailer,
     pub(crate) keys: Arc<Keys>,
+    pub(crate) account_links: Arc<AccountLinks>,
     pub(crate) config: Arc<Config>,
     pub(crate) decoders: Decoders,
     /// The lease of this attempt; `None` for a job that is run by hand.
@@ -47,6 +48,7 @@ impl Work {
             storage: ctx.storage.clone(),
             mailer: ctx.mailer.clone(),
             keys: ctx.keys.clone(),
+            account_links: ctx.account_links.clone(),
             config: ctx.config.clone(),
             ctx,
             lease: lease.map(Lease),

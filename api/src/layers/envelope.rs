@@ -14,7 +14,7 @@ use erp_core::{
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use crate::{ApiError, rbac};
+use crate::{ApiError, rbac, routes::compte};
 
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -58,7 +58,7 @@ where
         .get::<MatchedPath>()
         .map_or_else(|| request.uri().path().to_owned(), |p| p.as_str().to_owned());
 
-    let mut response = with_envelope(next(request).await, info);
+    let mut response = with_envelope(next(request).await, info, &path);
     let id = HeaderValue::from_str(&info.request_id.to_string());
     response.headers_mut().extend(id.ok().map(|id| (X_REQUEST_ID, id)));
 
@@ -80,8 +80,8 @@ fn is_probe(path: &str) -> bool {
     matches!(path, "/health" | "/live" | "/ready" | "/metrics")
 }
 
-/// Gives a failed response the body of the contract. A success, a redirection, a 416 and an [`OwnBody`] stay as they are.
-fn with_envelope(response: Response, info: RequestInfo) -> Response {
+/// Gives a failed response the body of the contract, or a page where people see it. A success, a redirection, a 416 and an [`OwnBody`] stay as they are.
+fn with_envelope(response: Response, info: RequestInfo, path: &str) -> Response {
     let status = response.status();
     let has_its_own = response.extensions().get::<OwnBody>().is_some();
     if status.is_success()
@@ -97,9 +97,16 @@ fn with_envelope(response: Response, info: RequestInfo) -> Response {
         .cloned()
         .unwrap_or_else(|| ApiError::of_status(status));
     let (mut parts, _) = response.into_parts();
-    let (body_parts, body) = error.body(info.lang, info.request_id).into_response().into_parts();
+    let said = error.body(info.lang, info.request_id);
+    let answer = if rbac::is_for_people(path) {
+        compte::page::of_error(error.status(), info.lang, &said.0["detail"])
+    } else {
+        said.into_response()
+    };
+    let (body_parts, body) = answer.into_parts();
     parts.headers.remove(header::CONTENT_LENGTH);
     parts.headers.extend(body_parts.headers);
+    parts.extensions.extend(body_parts.extensions);
     parts.status = error.status();
     Response::from_parts(parts, body)
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use axum::{
     extract::{FromRequestParts as _, MatchedPath, Request, State},
-    http::{HeaderMap, header, request::Parts},
+    http::{HeaderMap, Method, header, request::Parts},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
@@ -74,7 +74,9 @@ fn count(
         ("" | "/health" | "/live" | "/ready" | "/metrics" | "/static/uploads/{file}", _) => {
             return Ok(());
         }
-        ("/auth/login" | "/auth/token", _) => {
+        ("/auth/login" | "/auth/token" | "/auth/forgot" | "/compte/oubli", _)
+            if request.method == Method::POST =>
+        {
             (Caller::SignIn(address), limits.login_limit_per_minute)
         }
         (_, Some(Some(user))) => (Caller::User(user.id), limits.rate_limit_per_minute),

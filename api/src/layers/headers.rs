@@ -5,6 +5,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 
+use super::OwnBody;
 use crate::ApiError;
 
 /// Ten times what browsers and proxies send.
@@ -36,13 +37,16 @@ const UNLESS_SAID: [(HeaderName, HeaderValue); 3] = [
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
 ];
 
-/// Adds the default headers to an answer that does not have them. On an error they replace the handler's own.
+/// Adds the default headers to an answer that does not have them. On an error they replace the handler's own, unless it keeps
+/// its own body ([`OwnBody`]).
 pub async fn unless_said<F>(request: Request, next: impl FnOnce(Request) -> F) -> Response
 where
     F: Future<Output = Response>,
 {
     let mut response = next(request).await;
-    let failed = response.status().is_client_error() || response.status().is_server_error();
+    let status = response.status();
+    let failed = status.is_client_error() || status.is_server_error();
+    let failed = failed && response.extensions().get::<OwnBody>().is_none();
     let headers = response.headers_mut();
     for (name, value) in UNLESS_SAID {
         if failed || !headers.contains_key(&name) {

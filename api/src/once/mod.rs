@@ -58,6 +58,9 @@ pub const EXCEPTIONS: &[(&str, &str)] = &[
         "/users/me/calendrier",
         "answers with a secret; sent again it makes another, and ends the one whose answer was lost",
     ),
+    ("/auth/forgot", "has no user; an account gets at most three links within an hour"),
+    ("/compte/oubli", "as /auth/forgot"),
+    ("/compte/mot-de-passe", "holds a password; the link is good once"),
     ("/desabonnement", "has no user; who has left the list leaves it again"),
 ];
 

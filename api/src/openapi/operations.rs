@@ -159,6 +159,9 @@ fn add_errors(path: &str, tag: &str, operation: &mut Value, access: Access) {
     }
     for (status, response) in operation["responses"].as_object_mut().into_iter().flatten() {
         refus::write(status, response);
+        if rbac::is_for_people(path) && response["content"]["application/json"].is_object() {
+            response["content"] = json!({ "text/html": { "schema": { "type": "string" } } });
+        }
     }
 }
 

@@ -3,6 +3,7 @@ mod admin;
 mod auth;
 mod calendrier;
 mod clients;
+pub(crate) mod compte;
 mod dashboard;
 pub(crate) mod documents;
 mod equipements;
@@ -51,6 +52,7 @@ macro_rules! nouns {
 // In the order of the document.
 nouns!(
     auth,
+    compte,
     users,
     clients,
     techniciens,

@@ -1,9 +1,5 @@
 //! What the caller wants to be told by e-mail, and the link in each digest that unsubscribes from digests.
-use axum::{
-    extract::State,
-    http::{StatusCode, header},
-    response::{Html, IntoResponse, Response},
-};
+use axum::{extract::State, http::StatusCode, response::Response};
 use erp_core::{
     Ctx, Error, Lang, auth,
     error::codes,
@@ -11,8 +7,10 @@ use erp_core::{
     preferences::{self, Preferences, PreferencesPatch},
     users,
 };
+use maud::html;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use super::compte::page;
 use crate::{
     ApiError,
     extract::{CurrentUser, Json as Body, Query},
@@ -78,8 +76,8 @@ async fn ask(State(ctx): State<Ctx>, Query(link): Query<Link>) -> Result<Respons
         Lang::Fr => ("Ne plus recevoir le point quotidien\u{a0}?", "Confirmer"),
         Lang::En => ("Stop the daily summary?", "Confirm"),
     };
-    let form = format!(r#"<form method="post"><button>{button}</button></form>"#);
-    Ok(page(reader.langue, title, &form))
+    let form = html! { form method="post" { button { (button) } } };
+    Ok(page(StatusCode::OK, reader.langue, title, &form))
 }
 
 /// Ends the digests of the reader to whom the link was sent, in one click (RFC 8058).
@@ -103,30 +101,12 @@ async fn unsubscribe(
     let (title, text) = match langue {
         Lang::Fr => (
             "C’est fait.",
-            "<p>Vous ne recevrez plus le point quotidien. Pour le retrouver, ouvrez vos préférences.</p>",
+            "Vous ne recevrez plus le point quotidien. Pour le retrouver, ouvrez vos préférences.",
         ),
         Lang::En => (
             "Done.",
-            "<p>You will not receive the daily summary any more. To have it back, open your preferences.</p>",
+            "You will not receive the daily summary any more. To have it back, open your preferences.",
         ),
     };
-    Ok(page(langue, title, text))
-}
-
-/// A small page without any other resource.
-fn page(langue: Lang, title: &str, content: &str) -> Response {
-    let page = format!(
-        r#"<!doctype html><html lang="{langue}"><meta charset="utf-8">
-<meta name="viewport" content="width=device-width,initial-scale=1"><meta name="robots" content="noindex">
-<title>{title}</title><style>:root{{color-scheme:light dark}}body{{font:17px/1.5 system-ui,sans-serif;max-width:32rem;
-margin:4rem auto;padding:0 1rem}}button{{font:inherit;padding:.7rem 1.5rem}}</style><h1>{title}</h1>{content}</html>"#
-    );
-    let policy = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'";
-    let headers = [
-        (header::CONTENT_SECURITY_POLICY, policy),
-        // The address contains a secret.
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::CACHE_CONTROL, "no-store"),
-    ];
-    (StatusCode::OK, headers, Html(page)).into_response()
+    Ok(page(StatusCode::OK, langue, title, &html! { p { (text) } }))
 }

@@ -3,7 +3,8 @@ use std::net::IpAddr;
 
 use axum::{Json, extract::State, http::StatusCode, response::Response};
 use erp_core::{
-    Ctx, Result, accounts,
+    Ctx, Result,
+    accounts::{self, Edited, UserPatch},
     audit::{Acte, Cible, Entry},
     auth::{self, Motif},
     error::codes,
@@ -36,7 +37,7 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
         .routes(routes!(create, list))
         .routes(routes!(me))
         .routes(routes!(update))
-        .routes(routes!(show, disable))
+        .routes(routes!(show, edit, disable))
         .routes(routes!(activate))
         .routes(routes!(end_sessions))
 }
@@ -169,6 +170,39 @@ async fn confirmed(
     Ok((account, users::hash_password(new).await?))
 }
 
+/// Changes an account; what is not named stays. Another role, client or address, and disabling, sign its owner out everywhere.
+#[utoipa::path(
+    put, path = "/users/{id}", tag = "users",
+    params(("id" = i64, Path)),
+    request_body = UserPatch,
+    responses(
+        (status = 200, body = UserOut),
+        Refus<404, (codes::UtilisateurIntrouvable, codes::ClientIntrouvable)>,
+        Refus<409, (codes::EmailDejaUtilise, codes::DernierAdministrateur, codes::DesactivationDeSoi, codes::CompteDeTechnicien)>,
+    ),
+)]
+async fn edit(
+    user: CurrentUser,
+    State(ctx): State<Ctx>,
+    if_match: IfMatch,
+    Auteur(auteur): Auteur,
+    RowId(id): RowId,
+    Body(patch): Body<UserPatch>,
+) -> Result<Tagged<UserOut>, ApiError> {
+    let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
+    let Edited { old, new, avant, apres } =
+        accounts::edit(&mut tx, id, patch, user.id, now).await?;
+    // No answer shows whose user it is.
+    let unseen: &[&str] = if avant.get("client_id").is_some() { &["client_id"] } else { &[] };
+    let new = if_match.judge_with(&old, new, unseen)?;
+    if avant != apres {
+        let entry = Entry::new(Acte::CompteModifie, &auteur).on(Cible::Compte, &id);
+        entry.before(avant).after(apres).record(&mut tx, now).await?;
+    }
+    tx.commit().await?;
+    Ok(Tagged(new))
+}
+
 /// Disables an account; nothing of it is lost.
 #[utoipa::path(
     delete, path = "/users/{id}", tag = "users",
@@ -176,7 +210,7 @@ async fn confirmed(
     responses(
         (status = 204),
         Refus<404, codes::UtilisateurIntrouvable>,
-        Refus<409, codes::DesactivationDeSoi>,
+        Refus<409, (codes::DesactivationDeSoi, codes::DernierAdministrateur)>,
     ),
 )]
 async fn disable(
@@ -215,7 +249,7 @@ async fn activate(
     Ok(Json(user))
 }
 
-/// Ends all sessions of an account.
+/// Ends all sessions of an account, and the links that were mailed to it.
 #[utoipa::path(
     delete, path = "/users/{id}/sessions", tag = "users",
     params(("id" = i64, Path)),
@@ -230,7 +264,7 @@ async fn end_sessions(
     RowId(id): RowId,
 ) -> Result<StatusCode, ApiError> {
     let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
-    auth::end_sessions(&mut tx, id, None, Motif::Administrateur, now).await?;
+    accounts::end_sessions(&mut tx, id, Motif::Administrateur, now).await?;
     let entry = Entry::new(Acte::SessionsTerminees, &auteur).on(Cible::Compte, &id);
     entry.record(&mut tx, now).await?;
     tx.commit().await?;

@@ -112,7 +112,7 @@ async fn one_worker_at_a_time_asks_a_relay_that_is_away_and_all_mails_leave_when
         .await;
         let now = smtp_breaker(&app, &admin).await;
         assert_eq!(relay.most_open(), 1, "one at a time: {now}");
-        assert_eq!(now["queues"], json!(["emails", "emails.group"]));
+        assert_eq!(now["queues"], json!(["emails", "emails.compte", "emails.group"]));
         assert!(now["last_error"].as_str().unwrap().contains("421"), "{now}");
         let probes = usize::try_from(now["probes"].as_u64().unwrap()).unwrap();
         let (connections, tried) = (relay.connections(), count(&app, "history is not null or not live").await);

@@ -2,7 +2,7 @@
 use erp_core::users::UserRole;
 use serde_json::json;
 
-use crate::support::App;
+use crate::support::{App, PASSWORD};
 
 /// How many of `finding` the reconciler's last run found, and how many it repaired.
 async fn found(app: &App, finding: &str) -> (i32, i32) {
@@ -124,4 +124,30 @@ async fn another_attempt_goes_on_where_one_ended() {
     app.run_schedule(&admin, "maintenance.reconcile").await;
     assert_eq!(found(&app, "mails_without_job").await, (1, 1), "of this night");
     assert_eq!(found(&app, "documents_without_job").await, (0, 0));
+}
+
+#[tokio::test]
+async fn a_mail_about_an_account_waits_in_its_own_queue_and_is_enqueued_there_again() {
+    let app = App::new().await;
+    let admin = app.user(UserRole::Admin).await;
+    let user = app.user(UserRole::Technicien).await;
+    let change = json!({"current_password": PASSWORD, "password": "une autre phrase de passe"});
+    app.put(&user, "/users/update", change).await.expect(200);
+    for harm in [
+        "update queue.jobs set run_at = now() + interval '1 hour'",
+        "update envois set part_le = now() - interval '2 hours'",
+    ] {
+        sqlx::raw_sql(harm).execute(&app.ctx.pool).await.unwrap();
+    }
+    app.run_schedule(&admin, "maintenance.reconcile").await;
+    assert_eq!(found(&app, "mails_without_job").await, (0, 0), "it has one");
+
+    sqlx::raw_sql("delete from queue.jobs").execute(&app.ctx.pool).await.unwrap();
+    app.run_schedule(&admin, "maintenance.reconcile").await;
+    app.run_jobs().await;
+    assert_eq!(found(&app, "mails_without_job").await, (1, 1));
+    assert_eq!(app.mails().len(), 1);
+    let queues = app.jobs().await.into_iter().map(|(queue, ..)| queue);
+    assert!(queues.clone().any(|queue| queue == "emails.compte"));
+    assert!(queues.into_iter().all(|queue| queue != "emails"));
 }

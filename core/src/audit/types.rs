@@ -23,7 +23,10 @@ enumeration! {
         /// A refresh token that had been exchanged came again.
         JetonReutilise = "jeton_reutilise",
         MotDePasseChange = "mot_de_passe_change",
+        /// A link for a new password was mailed.
+        MotDePasseOublie = "mot_de_passe_oublie",
         CompteCree = "compte_cree",
+        CompteModifie = "compte_modifie",
         CompteDesactive = "compte_desactive",
         CompteReactive = "compte_reactive",
         TachesRelancees = "taches_relancees",

@@ -7,7 +7,7 @@ use std::{net::IpAddr, time::Duration};
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{PgExecutor, PgPool};
 
-use crate::{Result, limits};
+use crate::{Result, Tx, limits};
 
 /// So many failures within [`WINDOW`] of one account (or of a login that names none) from one network lock that pair for
 /// [`LOCK`].
@@ -156,6 +156,20 @@ async fn give_back(db: impl PgExecutor<'_>, account: &str, adresse: &str) -> Res
         MOST,
     )
     .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Forgets the failures of account `id` and of its two names, from every network: no lock and no wait is left.
+pub async fn forget_failures(tx: &mut Tx<'_>, id: i64) -> Result<()> {
+    sqlx::query!(
+        r#"
+            delete from login_failures f using users u
+            where u.id = $1 and f.compte in ('id:' || u.id, 'nom:' || lower(u.username), 'nom:' || lower(u.email))
+        "#,
+        id,
+    )
+    .execute(&mut **tx)
     .await?;
     Ok(())
 }

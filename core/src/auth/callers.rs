@@ -26,7 +26,7 @@ use crate::tx::KNOWN_FOR;
 /// The most callers known at once, a megabyte of them. The requests of others read their rows.
 const MOST: usize = 10_000;
 
-/// Who has called a replica within [`KNOWN_FOR`].
+/// Who has called a replica within the last 100 ms.
 #[derive(Debug, Default)]
 pub struct Callers(Mutex<HashMap<Uuid, Known>>);
 

@@ -35,6 +35,7 @@ pub(super) async fn signed_in(
         return Ok(());
     }
     let avis = Avis {
+        lien: None,
         quoi: Quoi::NouvelAppareil,
         quand: now,
         adresse: Some(origin.adresse.clone()),

@@ -12,6 +12,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
+pub use attempts::forget_failures;
 pub use callers::Callers;
 pub use sessions::{
     Motif, Origin, SessionOut, caller, end_session, end_sessions, hold_session, open_session,

@@ -3,6 +3,7 @@
 //!
 //! A token names its key by `kid`, so that a rotation logs nobody out. A token without a `kid` (issued by earlier versions) is
 //! tried with both keys.
+mod account_links;
 mod fingerprints;
 mod liens;
 pub mod rotate;
@@ -20,6 +21,7 @@ use jsonwebtoken::{
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest as _, Sha256};
 
+pub use account_links::AccountLinks;
 pub use fingerprints::{Fingerprint, Fingerprints};
 pub use liens::{LIFETIME, Liens};
 

@@ -28,7 +28,7 @@ const MOST_CALLERS: usize = 100_000;
 pub enum Caller {
     User(i64),
     Address(IpAddr),
-    /// Attempts to sign in from an address.
+    /// Attempts to sign in from an address, and requests for a new password.
     SignIn(IpAddr),
 }
 

@@ -166,6 +166,6 @@ pub struct CompteMail {
     pub appareil: Option<String>,
     /// The IP address it was done from.
     pub adresse: Option<String>,
-    /// Where the button leads: the application.
+    /// Where the button leads: the application, or the page for a new password.
     pub lien: String,
 }

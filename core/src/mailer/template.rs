@@ -23,6 +23,8 @@ pub enum Template {
     CompteMotDePasse,
     /// Somebody signed in to the account of the reader from a new device.
     CompteAppareil,
+    /// The reader, or somebody else, asked for a new password.
+    CompteOubli,
 }
 
 macro_rules! sources {
@@ -36,7 +38,7 @@ macro_rules! sources {
 }
 
 /// Name, HTML, text: the mails and the partials they share.
-pub(super) const SOURCES: [(&str, &str, &str); 15] = sources![
+pub(super) const SOURCES: [(&str, &str, &str); 16] = sources![
     "layout",
     "fait",
     "faits",
@@ -52,11 +54,12 @@ pub(super) const SOURCES: [(&str, &str, &str); 15] = sources![
     "digest_quotidien",
     "compte_mot_de_passe",
     "compte_appareil",
+    "compte_oubli",
 ];
 
 impl Template {
     /// Every template there is.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::NotificationAffectation,
         Self::NotificationCloture,
         Self::NotificationRappel,
@@ -67,6 +70,7 @@ impl Template {
         Self::DigestQuotidien,
         Self::CompteMotDePasse,
         Self::CompteAppareil,
+        Self::CompteOubli,
     ];
 
     /// The template of a type of notification; an unknown type is an `information`.
@@ -96,6 +100,7 @@ impl Template {
             Self::DigestQuotidien => "digest_quotidien",
             Self::CompteMotDePasse => "compte_mot_de_passe",
             Self::CompteAppareil => "compte_appareil",
+            Self::CompteOubli => "compte_oubli",
         }
     }
 }

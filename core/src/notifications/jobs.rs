@@ -39,10 +39,53 @@ impl Job for SendMail {
     const CONCURRENCY: usize = 4;
 
     fn key(&self) -> Option<String> {
-        Some(match &self.renvoi {
-            None => self.envoi_id.to_string(),
-            Some(renvoi) => format!("{}:{renvoi}", self.envoi_id),
-        })
+        Some(key(self.envoi_id, self.renvoi.as_deref()))
+    }
+
+    async fn abandon(&self, tx: &mut Tx<'_>, reason: &str, now: DateTime<Utc>) -> Result<()> {
+        outgoing_mails::abandon(tx, self.envoi_id, reason, now).await
+    }
+
+    async fn revive(&self, tx: &mut Tx<'_>) -> Result<()> {
+        outgoing_mails::revive(tx, self.envoi_id).await
+    }
+}
+
+/// Begins with the id of the mail: `reconcile` finds mails without a job by it.
+fn key(envoi_id: i64, renvoi: Option<&str>) -> String {
+    match renvoi {
+        None => envoi_id.to_string(),
+        Some(renvoi) => format!("{envoi_id}:{renvoi}"),
+    }
+}
+
+/// Sends one mail about the account of its reader. A queue of its own: such a mail waits behind no other.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SendAccountMail {
+    pub envoi_id: i64,
+    /// As that of [`SendMail`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    renvoi: Option<String>,
+}
+
+impl SendAccountMail {
+    pub(super) fn new(envoi_id: i64) -> Self {
+        Self { envoi_id, renvoi: None }
+    }
+
+    pub(super) fn again(envoi_id: i64, renvoi: String) -> Self {
+        Self { envoi_id, renvoi: Some(renvoi) }
+    }
+}
+
+impl Job for SendAccountMail {
+    const QUEUE: &'static str = "emails.compte";
+    const NEEDS: &[Dependency] = SendMail::NEEDS;
+    const TIMEOUT: Duration = SendMail::TIMEOUT;
+    const CONCURRENCY: usize = 2;
+
+    fn key(&self) -> Option<String> {
+        Some(key(self.envoi_id, self.renvoi.as_deref()))
     }
 
     async fn abandon(&self, tx: &mut Tx<'_>, reason: &str, now: DateTime<Utc>) -> Result<()> {

@@ -63,7 +63,7 @@ pub(super) async fn mails_without_job(
         r#"
             with alive as materialized (
                 select split_part(key, ':', 1) as mail from queue.everything
-                where live and queue in ('emails', 'emails.group')
+                where live and queue in ('emails', 'emails.compte', 'emails.group')
             )
             select id from envois
             where statut in ('en_file', 'en_transmission') and parti_le is null
@@ -146,7 +146,7 @@ pub(super) async fn jobs_without_subject(
         r#"
             with alive as materialized (
                 select queue, convert_from(payload, 'UTF8') as payload from queue.everything
-                where live and queue in ('emails', 'emails.group', 'documents.process') and created_at < $1
+                where live and queue in ('emails', 'emails.compte', 'emails.group', 'documents.process') and created_at < $1
             ),
             named as (
                 select queue, case queue

@@ -25,7 +25,8 @@ impl Noun {
 
 /// Makes a user of role technicien a technicien.
 pub async fn create(tx: &mut Tx<'_>, new: &TechnicienCreate) -> Result<TechnicienOut> {
-    let user = users::find(&mut **tx, new.user_id).await?;
+    // Locked: until this transaction ends nobody gives the user another role.
+    let user = users::find_for_update(tx, new.user_id).await?;
     if user.role != UserRole::Technicien {
         return Err(Error::refused(
             Code::RoleIncompatible,

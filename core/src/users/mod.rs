@@ -12,8 +12,8 @@ pub use password::{
 };
 pub(crate) use store::{columns_for_others, set_active, set_password};
 pub use store::{
-    find, find_account, find_by_login, find_for_update, hold, list, other_hashes, renew_hash,
-    set_last_login,
+    find, find_account, find_by_email, find_by_login, find_for_update, hold, list, other_hashes,
+    renew_hash, set_last_login,
 };
 pub use types::{
     Account, Fonction, NomEtFonction, Personne, SORTABLE, UserApercu, UserCreate, UserListe,
@@ -69,7 +69,8 @@ pub async fn activate(tx: &mut Tx<'_>, id: i64, now: DateTime<Utc>) -> Result<Us
     store::find(&mut **tx, id).await
 }
 
-fn email_taken() -> Error {
+/// The 409 of an address that another account has.
+pub(crate) fn email_taken() -> Error {
     Error::conflict(
         Code::EmailDejaUtilise,
         "Cette adresse e-mail est déjà utilisée par un autre compte.",

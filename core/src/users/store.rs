@@ -92,6 +92,13 @@ pub async fn find_by_login(db: impl PgExecutor<'_>, login: &str) -> Result<Optio
     .await?)
 }
 
+/// The id of the account with this address, in any case.
+pub async fn find_by_email(db: impl PgExecutor<'_>, email: &str) -> Result<Option<i64>> {
+    Ok(sqlx::query_scalar!("select id from users where lower(email) = lower($1)", email)
+        .fetch_optional(db)
+        .await?)
+}
+
 /// The parameters, as PHC strings begin with them, of hashes with other parameters than ours, for [`super::verify_password`].
 pub async fn other_hashes(db: impl PgExecutor<'_>) -> Result<Vec<String>> {
     // By the index `users_autre_hachage_idx`, which is empty when all users have signed in once. At most eight: each one takes

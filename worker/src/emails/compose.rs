@@ -2,6 +2,7 @@
 use chrono::{DateTime, Utc};
 use erp_core::{
     Code, Error, Result, Tx,
+    accounts::links,
     mail_facts::{self, Facts},
     mailer::{
         CompteMail, Frozen, GroupeLigne, GroupeMail, NotificationMail, OutgoingMail, Rendered,
@@ -30,19 +31,33 @@ pub(super) async fn mail(
     now: DateTime<Utc>,
 ) -> Result<Option<Frozen>> {
     let mail = match (&envoi.avis, envoi.jour) {
-        (Some(avis), _) => of_account(work, tx, envoi.user_id, avis).await?,
+        (Some(avis), _) => of_account(work, tx, envoi.user_id, avis, now).await?,
         (None, Some(jour)) => digest::mail(work, tx, envoi.user_id, jour, now).await?,
         (None, None) => of_notifications(work, tx, waiting).await?,
     };
     mail.map(|mail| work.mailer.freeze(&mail)).transpose()
 }
 
-/// A notice about an account; `None` when the account was disabled since, because its owner could do nothing.
+/// Whether the link in a mail may be followed; true for a mail without one.
+pub(super) async fn link_is_good(
+    tx: &mut Tx<'_>,
+    envoi: &Envoi,
+    now: DateTime<Utc>,
+) -> Result<bool> {
+    match envoi.avis.as_ref().and_then(|avis| avis.lien) {
+        Some(id) => Ok(links::owner(&mut **tx, id, now).await?.is_some()),
+        None => Ok(true),
+    }
+}
+
+/// A notice about an account; `None` when the account was disabled since, because its owner could do nothing, or when the link
+/// in it is no longer good.
 async fn of_account(
     work: &Work,
     tx: &mut Tx<'_>,
     user_id: i64,
     avis: &Avis,
+    now: DateTime<Utc>,
 ) -> Result<Option<OutgoingMail>> {
     let reader = users::find(&mut **tx, user_id).await?;
     if !reader.is_active {
@@ -51,6 +66,15 @@ async fn of_account(
     let template = match avis.quoi {
         Quoi::MotDePasse => Template::CompteMotDePasse,
         Quoi::NouvelAppareil => Template::CompteAppareil,
+        Quoi::Oubli => Template::CompteOubli,
+    };
+    let lien = match avis.lien {
+        None => work.config.mail.frontend_url.clone(),
+        Some(id) if links::owner(&mut **tx, id, now).await?.is_some() => {
+            let secret = work.account_links.secret(id);
+            format!("{}/api/v1/compte/mot-de-passe?jeton={secret}", work.config.http.public_url)
+        }
+        Some(_) => return Ok(None),
     };
     let mail = CompteMail {
         langue: reader.langue,
@@ -58,7 +82,7 @@ async fn of_account(
         quand: avis.quand,
         appareil: avis.appareil.clone(),
         adresse: avis.adresse.clone(),
-        lien: work.config.mail.frontend_url.clone(),
+        lien,
     };
     Ok(Some(OutgoingMail {
         to_name: reader.full_name,

@@ -22,7 +22,7 @@ use erp_core::{
     jobs::{Dependency, Verdict},
     mailer::{Conversation, Frozen, Renderer, Transmission},
     notifications::{
-        jobs::{SendEmail, SendGroup, SendMail},
+        jobs::{SendAccountMail, SendEmail, SendGroup, SendMail},
         outgoing_mails::{self, Envoi, Fin, StatutEnvoi},
     },
     preferences,
@@ -61,6 +61,10 @@ pub(crate) async fn send_group(work: Work, job: SendGroup) -> Result<Verdict> {
 }
 
 pub(crate) async fn send(work: Work, job: SendMail) -> Result<Verdict> {
+    attempt(&work, job.envoi_id).await
+}
+
+pub(crate) async fn send_account_mail(work: Work, job: SendAccountMail) -> Result<Verdict> {
     attempt(&work, job.envoi_id).await
 }
 
@@ -186,11 +190,19 @@ async fn claim(work: &Work, envoi: &Envoi, conversation: &Conversation) -> Resul
     let mut tx = work.begin().await?;
     let waiting = outgoing_mails::close(&mut tx, envoi.id, now).await?;
     let frozen = match outgoing_mails::frozen(&mut *tx, envoi.id).await? {
+        // A link that is no longer good is sent to nobody.
+        Some(_) if !compose::link_is_good(&mut tx, envoi, now).await? => None,
         Some(frozen) => Some(frozen),
         None => compose::mail(work, &mut tx, envoi, &waiting, now).await?,
     };
     let Some(frozen) = frozen else {
-        outgoing_mails::record(&mut tx, envoi.id, &Fin::Annulee, now).await?;
+        let fin = match envoi.statut {
+            StatutEnvoi::EnTransmission => {
+                Fin::Incertaine("le lien a pris fin avant la réponse du serveur".to_owned())
+            }
+            _ => Fin::Annulee,
+        };
+        outgoing_mails::record(&mut tx, envoi.id, &fin, now).await?;
         tx.commit().await?;
         return Ok(Claim::Nothing);
     };

@@ -63,7 +63,7 @@ pub fn all() -> Vec<Sample> {
                     add("sparse", Contexte::Digest(digest::sparse(langue)));
                     add("hostile", Contexte::Digest(digest::hostile(langue)));
                 }
-                Template::CompteMotDePasse | Template::CompteAppareil => {
+                Template::CompteMotDePasse | Template::CompteAppareil | Template::CompteOubli => {
                     add("full", Contexte::Compte(compte(langue)));
                     add("sparse", Contexte::Compte(compte::sparse(langue)));
                     add("hostile", Contexte::Compte(compte::hostile(langue)));

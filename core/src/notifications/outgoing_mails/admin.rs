@@ -5,8 +5,6 @@ use ulid::Ulid;
 use super::{EnvoiFilter, EnvoiOut, SORTABLE, StatutEnvoi, store};
 use crate::{
     Code, Error, Noun, Result, Tx,
-    jobs::enqueue,
-    notifications::jobs::SendMail,
     page::{self, Listed},
 };
 
@@ -28,8 +26,8 @@ pub async fn list(pool: &PgPool, filter: &EnvoiFilter) -> Result<Listed<EnvoiOut
 ///
 /// 409 `envoi_non_renvoyable`: it waits, is being sent, was sent, was cancelled without content, or its bytes were removed.
 pub async fn resend(tx: &mut Tx<'_>, envoi_id: i64) -> Result<()> {
-    let statut = store::find_for_update(tx, envoi_id).await?;
-    let statut = statut.ok_or(Error::NotFound(Noun::ENVOI))?;
+    let found = store::find_for_update(tx, envoi_id).await?;
+    let (statut, of_account) = found.ok_or(Error::NotFound(Noun::ENVOI))?;
     let stopped = matches!(statut, StatutEnvoi::Incertaine | StatutEnvoi::Echouee);
     if !stopped || !store::revive(tx, envoi_id).await? {
         return Err(Error::conflict(
@@ -40,5 +38,5 @@ pub async fn resend(tx: &mut Tx<'_>, envoi_id: i64) -> Result<()> {
     }
     // The row lock and the state ensure that it is enqueued once; the key is a new one each time.
     let renvoi = format!("renvoi-{}", Ulid::generate());
-    enqueue(tx, &SendMail::again(envoi_id, renvoi)).await
+    super::send_again(tx, envoi_id, of_account, renvoi).await
 }

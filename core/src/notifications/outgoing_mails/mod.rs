@@ -16,7 +16,10 @@ pub(super) use store::forget;
 pub use store::{count_in_doubt, find, forget_bodies, forget_departures, frozen, must_arrive};
 pub use types::{Avis, Envoi, EnvoiFilter, EnvoiOut, Fin, Quoi, SORTABLE, StatutEnvoi};
 
-use super::{jobs::SendMail, notified};
+use super::{
+    jobs::{SendAccountMail, SendMail},
+    notified,
+};
 use crate::{
     Code, Noun, Result, Tx,
     jobs::{enqueue, enqueue_in},
@@ -92,7 +95,25 @@ pub(crate) async fn enqueue_again(
     envoi_id: i64,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    enqueue(tx, &SendMail::again(envoi_id, format!("rapprochement-{}", now.date_naive()))).await
+    let renvoi = format!("rapprochement-{}", now.date_naive());
+    match store::find_for_update(tx, envoi_id).await? {
+        Some((_, of_account)) => send_again(tx, envoi_id, of_account, renvoi).await,
+        None => Ok(()),
+    }
+}
+
+/// Enqueues one more job for a mail, in the queue of its kind. Jobs with the same `renvoi` are one.
+async fn send_again(
+    tx: &mut Tx<'_>,
+    envoi_id: i64,
+    of_account: bool,
+    renvoi: String,
+) -> Result<()> {
+    if of_account {
+        enqueue(tx, &SendAccountMail::again(envoi_id, renvoi)).await
+    } else {
+        enqueue(tx, &SendMail::again(envoi_id, renvoi)).await
+    }
 }
 
 /// Opens the digest of `jour` for a user, to leave after `delay`. Returns false if it was opened before.
@@ -119,7 +140,7 @@ pub async fn open_avis(
     now: DateTime<Utc>,
 ) -> Result<()> {
     let envoi_id = store::open_avis(tx, user_id, avis, now).await?;
-    enqueue_in(tx, &SendMail::new(envoi_id), std::time::Duration::ZERO).await
+    enqueue(tx, &SendAccountMail::new(envoi_id)).await
 }
 
 /// Closes a mail, so that nothing more is added, and locks it; returns its notifications that wait to be sent, by id.

@@ -34,16 +34,18 @@ pub async fn find(db: impl PgExecutor<'_>, envoi_id: i64) -> Result<Option<Envoi
     .await?)
 }
 
-/// The state of a mail, whose row is locked until the transaction ends.
+/// The state of a mail, whose row is locked until the transaction ends, and whether it is about the account of its reader.
 pub(super) async fn find_for_update(
     tx: &mut PgConnection,
     envoi_id: i64,
-) -> Result<Option<StatutEnvoi>> {
-    let statut = sqlx::query_scalar!(
-        r#"select statut as "statut: StatutEnvoi" from envois where id = $1 for update"#,
+) -> Result<Option<(StatutEnvoi, bool)>> {
+    let found = sqlx::query!(
+        r#"
+            select statut as "statut: StatutEnvoi", avis is not null as "of_account!" from envois where id = $1 for update
+        "#,
         envoi_id,
     );
-    Ok(statut.fetch_optional(tx).await?)
+    Ok(found.fetch_optional(tx).await?.map(|row| (row.statut, row.of_account)))
 }
 
 /// The frozen mail; `None` if it was not frozen, or if its bytes were removed after their retention time.
@@ -343,7 +345,9 @@ pub(super) async fn record(
             update envois
             set statut = $2, derniere_erreur = $3, parti_le = coalesce(parti_le, $4), en_doute = en_doute or $6,
                 -- What may be tried again gathers on, unless it is frozen.
-                ferme_le = case when $2 = 'en_file' then ferme_le else coalesce(ferme_le, $5) end
+                ferme_le = case when $2 = 'en_file' then ferme_le else coalesce(ferme_le, $5) end,
+                -- The bytes of a mail with a link hold its secret: they are kept only for another transmission.
+                corps = case when avis ->> 'lien' is not null and $2 not in ('en_file', 'en_transmission') then null else corps end
             where id = $1 and statut in ('en_file', 'en_transmission')
         "#,
         envoi_id,

@@ -2,6 +2,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
+use uuid::Uuid;
 
 use crate::{
     enumeration, enumeration_field,
@@ -29,6 +30,8 @@ pub enum Quoi {
     MotDePasse,
     /// Somebody signed in from a new device.
     NouvelAppareil,
+    /// A link for a new password was asked for.
+    Oubli,
 }
 
 /// A message to the owner of an account about it, sent at once, in a mail of its own, and whatever their preferences are.
@@ -40,6 +43,9 @@ pub struct Avis {
     pub adresse: Option<String>,
     /// The program that it was done with.
     pub appareil: Option<String>,
+    /// The link in the mail ([`crate::accounts::links`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lien: Option<Uuid>,
 }
 
 /// A mail, as the job that sends it reads it.
@@ -118,7 +124,7 @@ pub struct EnvoiOut {
     /// `en_transmission`: a worker has begun to send it, and its end is not recorded yet. `incertaine`: the mail server may
     /// have accepted it; it can be sent again. `annulee`: there was nothing to say any more.
     pub statut: StatutEnvoi,
-    /// Of a digest: the local day that it is about. Null: a mail of notifications.
+    /// Of a digest: the local day that it is about. Null: a mail of notifications, or about the account of its reader.
     pub jour: Option<NaiveDate>,
     /// Frozen when its transmission began, like all that follows.
     pub destinataire: Option<String>,

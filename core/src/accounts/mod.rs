@@ -1,15 +1,21 @@
-//! Changing a password and disabling an account: both end all access that the account gave.
+//! Changing a password, or a forgotten one, and disabling an account: all end the access that the account gave.
+mod edit;
+pub mod links;
+mod store;
+
 use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+pub use edit::{Edited, UserPatch, edit};
+
 use crate::{
-    Code, Error, Result, Tx,
+    Code, Error, Noun, Result, Tx,
     auth::{self, Motif},
     calendrier,
     notifications::outgoing_mails::{self, Avis, Quoi},
-    users::{self, Account, PasswordHash},
+    users::{self, Account, PasswordHash, UserRole},
 };
 
 /// Gives `account` a new password, ends all its sessions and the addresses of its calendars (the access that the old password
@@ -31,22 +37,43 @@ pub async fn change_password(
     }
     users::set_password(tx, account.id, hash, now).await?;
     let adresse = Some(address.to_canonical().to_string());
-    let avis = Avis { quoi: Quoi::MotDePasse, quand: now, adresse, appareil: None };
+    let avis = Avis { quoi: Quoi::MotDePasse, quand: now, adresse, appareil: None, lien: None };
     outgoing_mails::open_avis(tx, account.id, &avis, now).await?;
     end_access(tx, account.id, Motif::MotDePasse, now).await
 }
 
-/// Disables the account `id`, ends its sessions and the addresses of its calendars. `Conflict` if `by` (an admin) is `id`.
+/// Disables the account `id`, ends its sessions and the addresses of its calendars. `Conflict` if `by` (an admin) is `id`, or if
+/// no active admin would be left.
 pub async fn disable(tx: &mut Tx<'_>, id: i64, by: i64, now: DateTime<Utc>) -> Result<()> {
     if id == by {
-        return Err(Error::conflict(
-            Code::DesactivationDeSoi,
-            "Vous ne pouvez pas désactiver votre propre compte : demandez-le à un autre administrateur.",
-            "You cannot disable your own account: ask another administrator.",
-        ));
+        return Err(own_account());
+    }
+    store::take_turn(tx).await?;
+    let account = users::hold(tx, id).await?.ok_or(Error::NotFound(Noun::USER))?;
+    if account.role == UserRole::Admin && account.is_active {
+        store::keep_an_admin(tx, id).await?;
     }
     users::set_active(tx, id, false, now).await?;
     end_access(tx, id, Motif::Desactivation, now).await
+}
+
+/// Ends all sessions of the account `id`, and the links that were mailed to it.
+pub async fn end_sessions(
+    tx: &mut Tx<'_>,
+    id: i64,
+    motif: Motif,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    auth::end_sessions(tx, id, None, motif, now).await?;
+    store::end_all(tx, id, now).await
+}
+
+fn own_account() -> Error {
+    Error::conflict(
+        Code::DesactivationDeSoi,
+        "Vous ne pouvez pas désactiver votre propre compte : demandez-le à un autre administrateur.",
+        "You cannot disable your own account: ask another administrator.",
+    )
 }
 
 async fn end_access(tx: &mut Tx<'_>, id: i64, motif: Motif, now: DateTime<Utc>) -> Result<()> {

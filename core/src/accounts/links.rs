@@ -1,0 +1,132 @@
+//! A forgotten password: a link is mailed, which gives the account a new one.
+//!
+//! Whoever asks is told the same in the same time, whether there is such an account or not: the request only enqueues a job, and
+//! the job looks. A link is good once, for [`LIFETIME`], until a newer one is made or the password changes.
+use std::net::IpAddr;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sqlx::PgExecutor;
+use uuid::Uuid;
+
+use super::{end_access, store};
+use crate::{
+    Result, Tx,
+    audit::{Acte, Auteur, Cible, Entry},
+    auth::{self, Motif},
+    jobs::{self, Job},
+    notifications::outgoing_mails::{self, Avis, Quoi},
+    users::{self, PasswordHash},
+};
+
+/// How long a link is good, from the request on.
+pub const LIFETIME: TimeDelta = TimeDelta::minutes(30);
+/// Who asks again so soon has the link already, or will have it at once.
+const PATIENCE: TimeDelta = TimeDelta::minutes(2);
+/// So many links within [`WINDOW`] are enough while the last one is good. A stranger who asks can end links, but not leave the
+/// owner without one.
+const MOST: i64 = 5;
+const WINDOW: TimeDelta = TimeDelta::hours(1);
+
+/// Mails a link to the account with this address, if there is one that may work.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct MailLink {
+    pub email: String,
+    /// The IP address that asked.
+    pub adresse: String,
+    pub demande_le: DateTime<Utc>,
+}
+
+impl Job for MailLink {
+    const QUEUE: &'static str = "comptes.oubli";
+    const CONCURRENCY: usize = 2;
+}
+
+/// Enqueues [`MailLink`] for whoever has the address `email`.
+pub async fn ask(tx: &mut Tx<'_>, email: &str, address: IpAddr, now: DateTime<Utc>) -> Result<()> {
+    let adresse = address.to_canonical().to_string();
+    jobs::enqueue(tx, &MailLink { email: email.to_owned(), adresse, demande_le: now }).await
+}
+
+/// Runs [`MailLink`]: makes a link, ends those made before, and opens the mail. Nothing for an account that does not exist or may
+/// not work, for one that has had a link just now or many within the hour, and for a request that is older than a link lives: it
+/// waited while no worker ran, and its author has gone.
+pub async fn mail_link(tx: &mut Tx<'_>, job: &MailLink, now: DateTime<Utc>) -> Result<()> {
+    let expire_le = job.demande_le + LIFETIME;
+    if expire_le <= now {
+        return Ok(());
+    }
+    let Some(id) = users::find_by_email(&mut **tx, &job.email).await? else { return Ok(()) };
+    let Some(account) = users::hold(tx, id).await? else { return Ok(()) };
+    if auth::ensure_may_work(&account).is_err() {
+        return Ok(());
+    }
+    if let Some(end) = store::last_good(tx, &account, now).await?
+        && (expire_le - end < PATIENCE
+            || end - now > PATIENCE && store::count_since(tx, id, now - WINDOW).await? >= MOST)
+    {
+        tracing::info!(user.id = id, "no link for a new password: the last one is good");
+        return Ok(());
+    }
+    store::end_all(tx, id, now).await?;
+    let lien = Uuid::now_v7();
+    store::insert(tx, lien, &account, now, expire_le).await?;
+    let adresse = Some(job.adresse.clone());
+    let avis = Avis {
+        quoi: Quoi::Oubli,
+        quand: job.demande_le,
+        adresse: adresse.clone(),
+        appareil: None,
+        lien: Some(lien),
+    };
+    outgoing_mails::open_avis(tx, id, &avis, now).await?;
+    // Nobody is signed in: the owner may not be who asked.
+    let auteur = Auteur { adresse, ..Auteur::default() };
+    let entry = Entry::new(Acte::MotDePasseOublie, &auteur).on(Cible::Compte, &id);
+    entry.record(tx, now).await
+}
+
+/// The user whose link `id` is; `None` if it has been used or replaced, its time is over, or the account may not work.
+pub async fn owner(db: impl PgExecutor<'_>, id: Uuid, now: DateTime<Utc>) -> Result<Option<i64>> {
+    store::owner(db, id, now).await
+}
+
+/// Gives the owner of link `id` a new password, ends all access that the old one gave and the locks after wrong ones, and mails
+/// the owner that it changed. Returns false, and changes nothing, if the link is no longer good.
+pub async fn use_link(
+    tx: &mut Tx<'_>,
+    id: Uuid,
+    hash: &PasswordHash,
+    address: IpAddr,
+    now: DateTime<Utc>,
+) -> Result<bool> {
+    let Some(owner) = store::owner(&mut **tx, id, now).await? else { return Ok(false) };
+    // The account first, as everything that ends a session; then the link, which may have been used meanwhile.
+    let Some(account) = users::hold(tx, owner).await? else { return Ok(false) };
+    if auth::ensure_may_work(&account).is_err() || !store::take(tx, id, &account, now).await? {
+        return Ok(false);
+    }
+    users::set_password(tx, account.id, hash, now).await?;
+    let adresse = address.to_canonical().to_string();
+    let avis = Avis {
+        quoi: Quoi::MotDePasse,
+        quand: now,
+        adresse: Some(adresse.clone()),
+        appareil: None,
+        lien: None,
+    };
+    outgoing_mails::open_avis(tx, account.id, &avis, now).await?;
+    end_access(tx, account.id, Motif::MotDePasse, now).await?;
+    // In the order of `auth::purge`: sessions, then failures.
+    auth::forget_failures(tx, account.id).await?;
+    let auteur = Auteur { user_id: Some(account.id), adresse: Some(adresse), ..Auteur::default() };
+    let entry = Entry::new(Acte::MotDePasseChange, &auteur).on(Cible::Compte, &account.id);
+    entry.after(json!({ "par": "lien" })).record(tx, now).await?;
+    Ok(true)
+}
+
+/// Removes up to `limit` links whose time was over an hour ago (those of an hour are counted).
+pub async fn purge(tx: &mut Tx<'_>, now: DateTime<Utc>, limit: i64) -> Result<usize> {
+    store::purge(tx, now - WINDOW, limit).await
+}

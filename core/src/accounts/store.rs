@@ -1,0 +1,186 @@
+//! SQL of `liens_compte`, and of what an admin changes in `users`.
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgExecutor};
+use uuid::Uuid;
+
+use super::edit::Fields;
+use crate::{
+    Code, Error, Lang, Result, Tx,
+    users::{Account, UserRole},
+};
+
+/// The advisory lock of those who may take an admin away.
+const TURN: i64 = 0x4552_505f_4144_4d49;
+
+/// Waits for every other transaction that may take an admin away: two that each leave the other would leave none.
+pub(super) async fn take_turn(tx: &mut Tx<'_>) -> Result<()> {
+    sqlx::query!("select pg_advisory_xact_lock($1) as turn", TURN).fetch_one(&mut **tx).await?;
+    Ok(())
+}
+
+/// Refuses (`Conflict`) to take the admin `id` away if no other is active. The caller has its turn ([`take_turn`]).
+pub(super) async fn keep_an_admin(tx: &mut Tx<'_>, id: i64) -> Result<()> {
+    let others = sqlx::query_scalar!(
+        r#"select exists (select from users where role = 'admin' and is_active and id <> $1) as "it!""#,
+        id,
+    );
+    if others.fetch_one(&mut **tx).await? {
+        return Ok(());
+    }
+    Err(Error::conflict(
+        Code::DernierAdministrateur,
+        "C'est le dernier administrateur actif : nommez-en un autre d'abord.",
+        "This is the last active administrator: appoint another one first.",
+    ))
+}
+
+/// Writes what an admin may change. `ends`: what was given to the account before is worthless.
+pub(super) async fn save(
+    tx: &mut Tx<'_>,
+    id: i64,
+    new: &Fields,
+    ends: bool,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+            update users
+            set full_name = $2, email = $3, role = $4, client_id = $5, langue = $6, is_active = $7, updated_at = $8,
+                token_version = token_version + $9::boolean::integer
+            where id = $1
+        "#,
+        id,
+        new.full_name,
+        new.email,
+        new.role as UserRole,
+        new.client_id,
+        new.langue as Lang,
+        new.is_active,
+        now,
+        ends,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// How many links were made for a user since `since`.
+pub(super) async fn count_since(
+    tx: &mut PgConnection,
+    user_id: i64,
+    since: DateTime<Utc>,
+) -> Result<i64> {
+    let count = sqlx::query_scalar!(
+        r#"select count(*) as "count!" from liens_compte where user_id = $1 and cree_le > $2"#,
+        user_id,
+        since,
+    );
+    Ok(count.fetch_one(tx).await?)
+}
+
+/// When the link of `account` that is good at `now` ends by itself.
+pub(super) async fn last_good(
+    tx: &mut PgConnection,
+    account: &Account,
+    now: DateTime<Utc>,
+) -> Result<Option<DateTime<Utc>>> {
+    let end = sqlx::query_scalar!(
+        r#"
+            select max(expire_le) from liens_compte
+            where user_id = $1 and token_version = $2 and fini_le is null and expire_le > $3
+        "#,
+        account.id,
+        account.token_version,
+        now,
+    );
+    Ok(end.fetch_one(tx).await?)
+}
+
+/// Ends all links of a user.
+pub(super) async fn end_all(tx: &mut PgConnection, user_id: i64, now: DateTime<Utc>) -> Result<()> {
+    sqlx::query!(
+        "update liens_compte set fini_le = $2 where user_id = $1 and fini_le is null",
+        user_id,
+        now,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn insert(
+    tx: &mut PgConnection,
+    id: Uuid,
+    account: &Account,
+    now: DateTime<Utc>,
+    expire_le: DateTime<Utc>,
+) -> Result<()> {
+    sqlx::query!(
+        "insert into liens_compte (id, user_id, token_version, cree_le, expire_le) values ($1, $2, $3, $4, $5)",
+        id,
+        account.id,
+        account.token_version,
+        now,
+        expire_le,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// The user whose link is good at `now`.
+pub(super) async fn owner(
+    db: impl PgExecutor<'_>,
+    id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<Option<i64>> {
+    Ok(sqlx::query_scalar!(
+        r#"
+            select u.id
+            from liens_compte l
+            join users u on u.id = l.user_id and u.token_version = l.token_version
+            left join clients c on c.id = u.client_id
+            where l.id = $1 and l.fini_le is null and l.expire_le > $2 and u.is_active and coalesce(c.is_active, true)
+        "#,
+        id,
+        now,
+    )
+    .fetch_optional(db)
+    .await?)
+}
+
+/// Ends a link of `account` that is good at `now`; returns whether it was.
+pub(super) async fn take(
+    tx: &mut PgConnection,
+    id: Uuid,
+    account: &Account,
+    now: DateTime<Utc>,
+) -> Result<bool> {
+    let done = sqlx::query!(
+        r#"
+            update liens_compte set fini_le = $2
+            where id = $1 and user_id = $3 and token_version = $4 and fini_le is null and expire_le > $2
+        "#,
+        id,
+        now,
+        account.id,
+        account.token_version,
+    );
+    Ok(done.execute(tx).await?.rows_affected() == 1)
+}
+
+pub(super) async fn purge(
+    tx: &mut PgConnection,
+    before: DateTime<Utc>,
+    limit: i64,
+) -> Result<usize> {
+    let done = sqlx::query!(
+        r#"
+            delete from liens_compte
+            where id in (select id from liens_compte where expire_le < $1 order by expire_le limit $2)
+        "#,
+        before,
+        limit,
+    );
+    Ok(usize::try_from(done.execute(tx).await?.rows_affected()).unwrap_or(usize::MAX))
+}
