@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use super::{end_access, store};
 use crate::{
-    Code, Error, Lang, Noun, Result, Text, Tx,
+    Code, Error, Lang, Noun, Result, Tx,
     auth::Motif,
     error::OnConstraint as _,
-    input::{Email, Fault, Id, Input, Patch, Trimmed},
+    input::{Email, Id, Input, Patch, Trimmed},
     techniciens,
     users::{self, UserOut, UserRole},
 };
@@ -134,7 +134,7 @@ pub async fn edit(
 fn over(patch: UserPatch, old: Fields) -> Result<Fields> {
     let role = patch.role.unwrap_or(old.role);
     let client_id = match patch.client_id {
-        Patch::Set(_) if role != UserRole::Client => return Err(not_of_a_client()),
+        Patch::Set(_) if role != UserRole::Client => return Err(users::not_of_a_client()),
         _ if role != UserRole::Client => None,
         client_id => client_id.over(old.client_id),
     };
@@ -146,15 +146,6 @@ fn over(patch: UserPatch, old: Fields) -> Result<Fields> {
         langue: patch.langue.unwrap_or(old.langue),
         is_active: patch.is_active.unwrap_or(old.is_active),
     })
-}
-
-fn not_of_a_client() -> Error {
-    let msg = Text::new(
-        "Seul un utilisateur de rôle client appartient à un client.",
-        "Only a user with the role client belongs to a client",
-    );
-    let loc = vec!["body".to_owned(), "client_id".to_owned()];
-    Error::Invalid(vec![Fault { loc, msg, kind: "value_error" }])
 }
 
 fn is_technicien() -> Error {

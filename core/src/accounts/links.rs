@@ -7,14 +7,14 @@ use std::net::IpAddr;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sqlx::PgExecutor;
 use uuid::Uuid;
 
-use super::{end_access, store};
+pub use super::store::owner;
+use super::{replace_password, store};
 use crate::{
     Result, Tx,
     audit::{Acte, Auteur, Cible, Entry},
-    auth::{self, Motif},
+    auth,
     jobs::{self, Job},
     notifications::outgoing_mails::{self, Avis, Quoi},
     users::{self, PasswordHash},
@@ -87,11 +87,6 @@ pub async fn mail_link(tx: &mut Tx<'_>, job: &MailLink, now: DateTime<Utc>) -> R
     entry.record(tx, now).await
 }
 
-/// The user whose link `id` is; `None` if it has been used or replaced, its time is over, or the account may not work.
-pub async fn owner(db: impl PgExecutor<'_>, id: Uuid, now: DateTime<Utc>) -> Result<Option<i64>> {
-    store::owner(db, id, now).await
-}
-
 /// Gives the owner of link `id` a new password, ends all access that the old one gave and the locks after wrong ones, and mails
 /// the owner that it changed. Returns false, and changes nothing, if the link is no longer good.
 pub async fn use_link(
@@ -107,20 +102,11 @@ pub async fn use_link(
     if auth::ensure_may_work(&account).is_err() || !store::take(tx, id, &account, now).await? {
         return Ok(false);
     }
-    users::set_password(tx, account.id, hash, now).await?;
-    let adresse = address.to_canonical().to_string();
-    let avis = Avis {
-        quoi: Quoi::MotDePasse,
-        quand: now,
-        adresse: Some(adresse.clone()),
-        appareil: None,
-        lien: None,
-    };
-    outgoing_mails::open_avis(tx, account.id, &avis, now).await?;
-    end_access(tx, account.id, Motif::MotDePasse, now).await?;
+    replace_password(tx, account.id, hash, address, now).await?;
     // In the order of `auth::purge`: sessions, then failures.
     auth::forget_failures(tx, account.id).await?;
-    let auteur = Auteur { user_id: Some(account.id), adresse: Some(adresse), ..Auteur::default() };
+    let adresse = Some(address.to_canonical().to_string());
+    let auteur = Auteur { user_id: Some(account.id), adresse, ..Auteur::default() };
     let entry = Entry::new(Acte::MotDePasseChange, &auteur).on(Cible::Compte, &account.id);
     entry.after(json!({ "par": "lien" })).record(tx, now).await?;
     Ok(true)

@@ -35,11 +35,22 @@ pub async fn change_password(
     if held.token_version != account.token_version {
         return Err(auth::session_ended());
     }
-    users::set_password(tx, account.id, hash, now).await?;
+    replace_password(tx, account.id, hash, address, now).await
+}
+
+/// Stores a new password, ends the access that the old one gave, and mails the owner that it changed.
+async fn replace_password(
+    tx: &mut Tx<'_>,
+    id: i64,
+    hash: &PasswordHash,
+    address: IpAddr,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    users::set_password(tx, id, hash, now).await?;
     let adresse = Some(address.to_canonical().to_string());
     let avis = Avis { quoi: Quoi::MotDePasse, quand: now, adresse, appareil: None, lien: None };
-    outgoing_mails::open_avis(tx, account.id, &avis, now).await?;
-    end_access(tx, account.id, Motif::MotDePasse, now).await
+    outgoing_mails::open_avis(tx, id, &avis, now).await?;
+    end_access(tx, id, Motif::MotDePasse, now).await
 }
 
 /// Disables the account `id`, ends its sessions and the addresses of its calendars. `Conflict` if `by` (an admin) is `id`, or if

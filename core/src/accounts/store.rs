@@ -128,12 +128,8 @@ pub(super) async fn insert(
     Ok(())
 }
 
-/// The user whose link is good at `now`.
-pub(super) async fn owner(
-    db: impl PgExecutor<'_>,
-    id: Uuid,
-    now: DateTime<Utc>,
-) -> Result<Option<i64>> {
+/// The user whose link `id` is; `None` if it has been used or replaced, its time is over at `now`, or the account may not work.
+pub async fn owner(db: impl PgExecutor<'_>, id: Uuid, now: DateTime<Utc>) -> Result<Option<i64>> {
     Ok(sqlx::query_scalar!(
         r#"
             select u.id

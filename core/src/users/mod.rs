@@ -86,6 +86,11 @@ fn username_taken() -> Error {
     )
 }
 
+/// The 422 of a client for a user who has another role.
+pub(crate) fn not_of_a_client() -> Error {
+    body_fault("client_id", types::not_of_a_client())
+}
+
 /// The 422 of field `name` of the body: a password with a valid form that is not accepted from this user.
 fn body_fault(name: &str, wrong: Wrong) -> Error {
     let loc = vec!["body".to_owned(), name.to_owned()];

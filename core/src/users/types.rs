@@ -217,13 +217,17 @@ fn not_guessable(
 
 fn client_role(fields: &mut Fields, client_id: Option<&Option<Id>>, role: Option<&UserRole>) {
     if matches!(client_id, Some(Some(_))) && role.is_some_and(|role| *role != UserRole::Client) {
-        let wrong = Wrong::new(
-            "value_error",
-            "Seul un utilisateur de rôle client appartient à un client.",
-            "Only a user with the role client belongs to a client",
-        );
-        fields.fault("client_id", wrong);
+        fields.fault("client_id", not_of_a_client());
     }
+}
+
+/// What is wrong with the client of a user who has another role.
+pub(super) fn not_of_a_client() -> Wrong {
+    Wrong::new(
+        "value_error",
+        "Seul un utilisateur de rôle client appartient à un client.",
+        "Only a user with the role client belongs to a client",
+    )
 }
 
 fn proven(

@@ -1,0 +1,92 @@
+//! The forms, and the page for a link that is over.
+use axum::{http::StatusCode, response::Response};
+use erp_core::{Ctx, Lang, Text, users::UserOut};
+use maud::{Markup, html};
+
+use super::page::page;
+
+/// The page that asks whose password is forgotten, with what was typed and what is wrong with it.
+pub(super) fn ask_page(
+    status: StatusCode,
+    langue: Lang,
+    typed: &str,
+    wrong: Option<&Text>,
+) -> Response {
+    let titre = langue.choose("Mot de passe oublié", "Forgotten password");
+    let content = html! {
+        p {
+            (langue.choose(
+                "Indiquez l’adresse e-mail de votre compte\u{a0}: nous y envoyons un lien pour choisir un nouveau mot de passe.",
+                "Give the e-mail address of your account: we send a link there to choose a new password.",
+            ))
+        }
+        form method="post" {
+            (fault(langue, wrong))
+            label for="email" { (langue.choose("Adresse e-mail", "E-mail address")) }
+            input #email name="email" type="email" autocomplete="email" required value=(typed)
+                aria-invalid=[wrong.map(|_| "true")]
+                aria-describedby=[wrong.map(|_| "faute")];
+            button { (langue.choose("Envoyer le lien", "Send the link")) }
+        }
+    };
+    page(status, langue, titre, &content)
+}
+
+fn fault(langue: Lang, wrong: Option<&Text>) -> Markup {
+    html! { @if let Some(wrong) = wrong { p #faute .faute role="alert" { (wrong.in_lang(langue)) } } }
+}
+
+/// The page that asks the owner of a link for a new password.
+pub(super) fn choose_page(status: StatusCode, owner: &UserOut, wrong: Option<&Text>) -> Response {
+    let langue = owner.langue;
+    let titre = langue.choose("Nouveau mot de passe", "New password");
+    let described = if wrong.is_some() { "faute conseil" } else { "conseil" };
+    let content = html! {
+        p {
+            (langue.choose("Pour le compte de ", "For the account of "))
+            strong { bdi { (owner.full_name) } } "."
+        }
+        form method="post" {
+            (fault(langue, wrong))
+            // For password managers.
+            input name="username" type="email" autocomplete="username" value=(owner.email) hidden;
+            label for="password" { (langue.choose("Nouveau mot de passe", "New password")) }
+            input #password name="password" type="password" autocomplete="new-password" required minlength="8" aria-invalid=[wrong.map(|_| "true")]
+                aria-describedby=(described);
+            label for="encore" { (langue.choose("Confirmez le mot de passe", "The same again")) }
+            input #encore name="encore" type="password" autocomplete="new-password" required minlength="8"
+                aria-invalid=[wrong.map(|_| "true")] aria-describedby=(described);
+            p #conseil {
+                small {
+                    (langue.choose(
+                        "Huit caractères au moins\u{a0}: plusieurs mots sans lien, ou une phrase.",
+                        "Eight characters at least: several unrelated words, or a sentence.",
+                    ))
+                }
+            }
+            button { (langue.choose("Enregistrer", "Save")) }
+        }
+    };
+    page(status, langue, titre, &content)
+}
+
+/// The page for a link that is no longer good.
+pub(super) fn over(ctx: &Ctx, langue: Lang) -> Response {
+    let titre = langue.choose("Ce lien n’est plus valable", "This link is no longer good");
+    let content = html! {
+        p {
+            (langue.choose(
+                "Un lien sert une seule fois, pendant 30 minutes, et jusqu’à ce qu’un plus récent le remplace.",
+                "A link is good once, for 30 minutes, and until a newer one replaces it.",
+            ))
+        }
+        p {
+            (langue.choose(
+                "S’il vient de servir, votre mot de passe est changé\u{a0}: connectez-vous avec le nouveau.",
+                "If it has just been used, your password is changed: sign in with the new one.",
+            ))
+        }
+        p { a.bouton href={ (ctx.config.http.public_url) "/api/v1/compte/oubli" } { (langue.choose("Demander un autre lien", "Ask for another link")) } }
+    };
+    page(StatusCode::NOT_FOUND, langue, titre, &content)
+}
