@@ -1,5 +1,4 @@
 //! The commands of `erp-api` as processes.
-#![cfg(unix)]
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,

@@ -1,5 +1,4 @@
 //! `erp-worker doctor` as a process: on a healthy system, and on several broken ones.
-#![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;

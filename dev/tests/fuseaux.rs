@@ -1,5 +1,4 @@
 //! The time zone rules of Morocco change while the system runs: real processes, whose zoneinfo folder is replaced.
-#![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;

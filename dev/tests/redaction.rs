@@ -1,6 +1,5 @@
 //! No secret, password or token is ever logged at any level: the real programs log at the most verbose levels while everything
 //! that handles a secret is used, and fails.
-#![cfg(unix)]
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,

@@ -1,5 +1,4 @@
 //! `erp-worker` as a process: the answers of its port, and its messages about wrong settings and folders.
-#![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;

@@ -21,6 +21,7 @@ use erp_core::{
 };
 use erp_dev::{MailSink, TestDb, mail_sink::Message, run::Programs};
 use reqwest::{Client, StatusCode, multipart};
+#[cfg(unix)]
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -56,6 +57,7 @@ impl Program {
         self.0.id()
     }
 
+    #[cfg(unix)]
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.0), signal).unwrap();
     }
@@ -70,12 +72,13 @@ impl Program {
         panic!("the process does not end");
     }
 
-    /// Sends SIGTERM if it still runs, and waits up to five seconds for its end.
+    /// Sends SIGTERM, where there are signals, if it still runs, and waits up to five seconds for its end.
     fn end_in_order(&mut self) {
         let begun = Instant::now();
         let mut asked = false;
         while matches!(self.0.try_wait(), Ok(None)) && begun.elapsed() < Duration::from_secs(5) {
             if !asked {
+                #[cfg(unix)]
                 self.signal(Signal::TERM);
                 asked = true;
             }

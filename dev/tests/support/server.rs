@@ -1,5 +1,6 @@
 //! A Postgres of one test, which can be stopped, killed and moved.
 use erp_dev::postgres::{Config, Postgres};
+#[cfg(unix)]
 use rustix::process::{Pid, Signal, kill_process};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, postgres::PgPoolOptions};
 
@@ -74,6 +75,7 @@ impl Server {
     }
 
     /// Shuts down immediately, as in a power cut.
+    #[cfg(unix)]
     pub fn quit(&self) {
         let dir = self.running.as_ref().unwrap().dir();
         let file = std::fs::read_to_string(dir.join("data/postmaster.pid")).unwrap();
