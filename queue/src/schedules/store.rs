@@ -5,6 +5,17 @@ use sqlx::{PgConnection, PgExecutor};
 use super::Schedule;
 use crate::{Error, Result};
 
+/// `query_as!` of schedules.
+macro_rules! query_schedules {
+    ($rest:literal $(, $argument:expr)* $(,)?) => {
+        sqlx::query_as!(
+            Schedule,
+            "select name, cron, timezone, enabled, last_run_at, next_run_at, version from queue.schedules " + $rest
+            $(, $argument)*
+        )
+    };
+}
+
 /// Inserts schedule `name`, without a date yet; one that exists does not change.
 pub async fn declare(db: &mut PgConnection, name: &str, cron: &str, timezone: &str) -> Result<()> {
     sqlx::query!(
@@ -20,25 +31,14 @@ pub async fn declare(db: &mut PgConnection, name: &str, cron: &str, timezone: &s
 
 /// The first 200 schedules, by name.
 pub async fn list(db: impl PgExecutor<'_>) -> Result<Vec<Schedule>> {
-    Ok(sqlx::query_as!(
-        Schedule,
-        "select name, cron, timezone, enabled, last_run_at, next_run_at, version from queue.schedules order by name limit 200"
-    )
-    .fetch_all(db)
-    .await?)
+    Ok(query_schedules!("order by name limit 200").fetch_all(db).await?)
 }
 
 /// The first 200 schedules that have a next tick, by name, and locks them.
 pub async fn lock_all(db: &mut PgConnection) -> Result<Vec<Schedule>> {
-    Ok(sqlx::query_as!(
-        Schedule,
-        r#"
-            select name, cron, timezone, enabled, last_run_at, next_run_at, version
-            from queue.schedules where next_run_at is not null order by name limit 200 for update
-        "#
-    )
-    .fetch_all(db)
-    .await?)
+    Ok(query_schedules!("where next_run_at is not null order by name limit 200 for update")
+        .fetch_all(db)
+        .await?)
 }
 
 /// Sets the next tick of schedule `name`, when its calendar has changed and its expression has not.
@@ -55,27 +55,15 @@ pub async fn set_next(db: &mut PgConnection, name: &str, next: DateTime<Utc>) ->
 
 /// Schedule `name`, locked until the transaction ends.
 pub async fn find_for_update(db: &mut PgConnection, name: &str) -> Result<Schedule> {
-    sqlx::query_as!(
-        Schedule,
-        r#"
-            select name, cron, timezone, enabled, last_run_at, next_run_at, version
-            from queue.schedules where name = $1 for update
-        "#,
-        name,
-    )
-    .fetch_optional(db)
-    .await?
-    .ok_or(Error::NotFound("schedule"))
+    let found = query_schedules!("where name = $1 for update", name).fetch_optional(db).await?;
+    found.ok_or(Error::NotFound("schedule"))
 }
 
 /// Locks and returns the schedules of `known` that are due or have no date yet; those that another process has locked are left
 /// out.
 pub(super) async fn due(db: &mut PgConnection, known: &[String]) -> Result<Vec<Schedule>> {
-    Ok(sqlx::query_as!(
-        Schedule,
+    Ok(query_schedules!(
         r#"
-            select name, cron, timezone, enabled, last_run_at, next_run_at, version
-            from queue.schedules
             where enabled and name = any($1) and (next_run_at is null or next_run_at <= clock_timestamp())
             order by name
             for update skip locked
