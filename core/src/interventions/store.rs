@@ -111,7 +111,14 @@ pub(super) async fn open_of_technicien_for_update(
     )
     .fetch_all(&mut *tx)
     .await?;
-    Ok(query_interventions!("where i.id = any($1) order by i.id", &ids).fetch_all(tx).await?)
+    of_ids(tx, &ids).await
+}
+
+/// The interventions `ids`, in that order.
+pub(super) async fn of_ids(db: impl PgExecutor<'_>, ids: &[i64]) -> Result<Vec<Intervention>> {
+    Ok(query_interventions!("where i.id = any($1) order by array_position($1, i.id)", ids)
+        .fetch_all(db)
+        .await?)
 }
 
 pub(super) async fn insert(

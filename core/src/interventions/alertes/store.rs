@@ -6,7 +6,7 @@ use super::NIVEAUX;
 use crate::{
     Result,
     config::Sla,
-    interventions::{Intervention, InterventionType, PrioriteIntervention, StatutIntervention},
+    interventions::{Intervention, store::of_ids},
 };
 
 /// An intervention with its deadline.
@@ -105,39 +105,30 @@ pub(super) async fn lock_unassigned(
 ) -> Result<Vec<Intervention>> {
     let seconds =
         [sla.urgente, sla.haute, sla.normale, sla.basse].map(|target| target.num_seconds());
-    Ok(sqlx::query_as!(
-        Intervention,
+    // The lock first, as in `find_for_update`: the interventions are then read as they are under it.
+    let ids = sqlx::query_scalar!(
         r#"
-            select i.id, titre, i.description, i.type as "type_: InterventionType", i.statut as "statut: StatutIntervention",
-                   priorite as "priorite: PrioriteIntervention", urgence, i.date_creation, date_limite, date_affectation,
-                   date_debut_travaux, date_cloture, technicien_id, equipement_id, planning_id, createur_id,
-                   duree_estimee, duree_reelle, cout_pieces, cout_main_oeuvre, cout_estime, i.version, rapport_intervention,
-                   travaux_realises, recommandations, temps_deplacement, satisfaction,
-                   prise_en_charge_le, prise_en_charge_secondes, attente_depuis, attente_secondes,
-                   e.nom as equipement_nom, e.localisation as equipement_localisation, c.id as "client_id?",
-                   c.nom_entreprise as "client_nom?", null::text as technicien_equipe, null::text as technicien_nom
-            from interventions i
-            join equipements e on e.id = i.equipement_id
-            left join clients c on c.id = e.client_id
-            where technicien_id is null and i.statut in ('ouverte', 'affectee', 'en_cours')
+            select id from interventions
+            where technicien_id is null and statut in ('ouverte', 'affectee', 'en_cours')
               and sla_niveau < cardinality($2::integer[])
-              and extract(epoch from $1 - i.date_creation) - attente_secondes
+              and extract(epoch from $1 - date_creation) - attente_secondes
                   >= ($2::integer[])[sla_niveau + 1] * ($3::bigint[])[case
                       when urgence or priorite = 'urgente' then 1
                       when priorite = 'haute' then 2
                       when priorite = 'normale' then 3
                       when priorite = 'basse' then 4
                   end]
-            order by i.date_creation, i.id limit $4
-            for update of i skip locked
+            order by date_creation, id limit $4
+            for update skip locked
         "#,
         now,
         &NIVEAUX[..],
         &seconds[..],
         limit,
     )
-    .fetch_all(tx)
-    .await?)
+    .fetch_all(&mut *tx)
+    .await?;
+    of_ids(tx, &ids).await
 }
 
 pub(super) async fn set_sla_niveau(tx: &mut PgConnection, id: i64, niveau: i16) -> Result<()> {
