@@ -1,4 +1,6 @@
 //! SQL of the `plannings` table, and nothing else.
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor, PgPool, Postgres, QueryBuilder};
 
@@ -138,12 +140,11 @@ pub(super) async fn lock_unannounced(
     )
     .fetch_all(&mut *tx)
     .await?;
-    let mut found = Vec::with_capacity(rows.len());
-    for row in rows {
-        found
-            .push(Due { planning: find(&mut *tx, row.id, Scope::All).await?, equipement: row.nom });
-    }
-    Ok(found)
+    let mut plannings = of_ids(tx, rows.iter().map(|row| row.id).collect()).await?;
+    let due = rows
+        .into_iter()
+        .filter_map(|row| Some(Due { planning: plannings.remove(&row.id)?, equipement: row.nom }));
+    Ok(due.collect())
 }
 
 pub(super) async fn set_announced(
@@ -166,45 +167,31 @@ pub struct CalendarRow {
 }
 
 /// The active plannings of machines that are not retired, in `scope`, by the date of the next visit.
-pub async fn calendar(
-    db: impl PgExecutor<'_>,
-    scope: Scope,
-    limit: i64,
-) -> Result<Vec<CalendarRow>> {
+pub async fn calendar(pool: &PgPool, scope: Scope, limit: i64) -> Result<Vec<CalendarRow>> {
     let rows = sqlx::query!(
         r#"
-            select p.id, p.frequence as "frequence: FrequencePlanning", p.prochaine_date, p.derniere_date,
-                   p.statut as "statut: StatutPlanning", p.commentaire, p.equipement_id, p.date_creation, p.version, p.jour,
-                   p.heure, e.nom, e.localisation
-            from plannings p join equipements e on e.id = p.equipement_id
+            select p.id, e.nom, e.localisation from plannings p join equipements e on e.id = p.equipement_id
             where p.statut in ('actif', 'en_retard') and e.statut <> 'retire' and ($1::bigint is null or e.client_id = $1)
             order by p.prochaine_date, p.id limit $2
         "#,
         scope.client_id(),
         limit,
     )
-    .fetch_all(db)
+    .fetch_all(pool)
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|r| CalendarRow {
-            planning: Planning {
-                id: r.id,
-                frequence: r.frequence,
-                prochaine_date: r.prochaine_date,
-                derniere_date: r.derniere_date,
-                statut: r.statut,
-                commentaire: r.commentaire,
-                equipement_id: r.equipement_id,
-                date_creation: r.date_creation,
-                version: r.version,
-                jour: r.jour,
-                heure: r.heure,
-            },
-            equipement: r.nom,
-            localisation: r.localisation,
-        })
-        .collect())
+    let mut plannings = of_ids(pool, rows.iter().map(|row| row.id).collect()).await?;
+    // A planning that was removed between the two statements is left out.
+    let found = rows.into_iter().filter_map(|row| {
+        let planning = plannings.remove(&row.id)?;
+        Some(CalendarRow { planning, equipement: row.nom, localisation: row.localisation })
+    });
+    Ok(found.collect())
+}
+
+/// The plannings `ids`, by id.
+async fn of_ids(db: impl PgExecutor<'_>, ids: Vec<i64>) -> Result<HashMap<i64, Planning>> {
+    let found = query_plannings!("where p.id = any($1)", &ids).fetch_all(db).await?;
+    Ok(found.into_iter().map(|planning| (planning.id, planning)).collect())
 }
 
 pub(super) async fn is_retired(db: impl PgExecutor<'_>, equipement_id: i64) -> Result<bool> {
