@@ -2,7 +2,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::{end_access, store};
+use super::{end_access, ensure_spared, store};
 use crate::{
     Code, Error, Lang, Noun, Result, Tx,
     auth::Motif,
@@ -102,12 +102,9 @@ pub async fn edit(
     if new == old {
         return Ok(Edited { old: user.clone(), new: user, avant: json!({}), apres: json!({}) });
     }
-    if id == by && old.is_disabled_by(&new) {
-        return Err(super::own_account());
-    }
-    if old.is_working_admin() && !new.is_working_admin() {
-        store::keep_an_admin(tx, id).await?;
-    }
+    let disables = old.is_disabled_by(&new);
+    let removes_an_admin = old.is_working_admin() && !new.is_working_admin();
+    ensure_spared(tx, id, by, disables, removes_an_admin).await?;
     let is_no_technicien = old.role == UserRole::Technicien && new.role != UserRole::Technicien;
     if is_no_technicien && techniciens::find_by_user(&mut **tx, id).await?.is_some() {
         return Err(is_technicien());
@@ -118,8 +115,7 @@ pub async fn edit(
         .on_constraint("users_email_key", users::email_taken)
         .on_constraint("users_client_id_fkey", || Error::NotFound(Noun::CLIENT))?;
     if ends {
-        let disabled = old.is_disabled_by(&new);
-        let motif = if disabled { Motif::Desactivation } else { Motif::Administrateur };
+        let motif = if disables { Motif::Desactivation } else { Motif::Administrateur };
         end_access(tx, id, motif, now).await?;
     }
     let (mut avant, mut apres) = (old.shown(), new.shown());

@@ -56,14 +56,10 @@ async fn replace_password(
 /// Disables the account `id`, ends its sessions and the addresses of its calendars. `Conflict` if `by` (an admin) is `id`, or if
 /// no active admin would be left.
 pub async fn disable(tx: &mut Tx<'_>, id: i64, by: i64, now: DateTime<Utc>) -> Result<()> {
-    if id == by {
-        return Err(own_account());
-    }
     store::take_turn(tx).await?;
     let account = users::hold(tx, id).await?.ok_or(Error::NotFound(Noun::USER))?;
-    if account.role == UserRole::Admin && account.is_active {
-        store::keep_an_admin(tx, id).await?;
-    }
+    let is_working_admin = account.role == UserRole::Admin && account.is_active;
+    ensure_spared(tx, id, by, true, is_working_admin).await?;
     users::set_active(tx, id, false, now).await?;
     end_access(tx, id, Motif::Desactivation, now).await
 }
@@ -79,12 +75,23 @@ pub async fn end_sessions(
     store::end_all(tx, id, now).await
 }
 
-fn own_account() -> Error {
-    Error::conflict(
-        Code::DesactivationDeSoi,
-        "Vous ne pouvez pas désactiver votre propre compte : demandez-le à un autre administrateur.",
-        "You cannot disable your own account: ask another administrator.",
-    )
+/// `Conflict` if a change by `by` `disables` their own account, or if it `removes_an_admin` and no other is active. The caller has
+/// its turn ([`store::take_turn`]).
+async fn ensure_spared(
+    tx: &mut Tx<'_>,
+    id: i64,
+    by: i64,
+    disables: bool,
+    removes_an_admin: bool,
+) -> Result<()> {
+    if disables && id == by {
+        return Err(Error::conflict(
+            Code::DesactivationDeSoi,
+            "Vous ne pouvez pas désactiver votre propre compte : demandez-le à un autre administrateur.",
+            "You cannot disable your own account: ask another administrator.",
+        ));
+    }
+    if removes_an_admin { store::keep_an_admin(tx, id).await } else { Ok(()) }
 }
 
 async fn end_access(tx: &mut Tx<'_>, id: i64, motif: Motif, now: DateTime<Utc>) -> Result<()> {
