@@ -1,7 +1,10 @@
 //! The report of an intervention: what was found and done, how long it took and what it cost.
 use chrono::{DateTime, Utc};
 
-use super::{Actor, Intervention, StatutIntervention, historique, over, steps, store};
+use super::{
+    Actor, Intervention, StatutIntervention, ensure_not_of_another, historique, over_conflict,
+    steps, store,
+};
 use crate::{
     Code, Error, Result, Text, Tx, enumeration, enumeration_field,
     input::{Centimes, Input, Minutes, Patch, Whole},
@@ -52,7 +55,7 @@ pub async fn report(
     let cloture = report.statut.is_some();
     match old.statut {
         EnCours | EnAttente | Cloturee => {}
-        Annulee | Archivee => return Err(over(&old)),
+        Annulee | Archivee => return Err(over_conflict(&old)),
         // A quick repair is reported and closed at once.
         Ouverte | Affectee if cloture => {}
         Ouverte | Affectee => return Err(not_begun(&old)),
@@ -73,22 +76,17 @@ pub async fn report(
 
 /// 403 for a technicien who reports on an intervention that is assigned to another technicien, or to nobody.
 fn ensure_theirs(intervention: &Intervention, by: Actor) -> Result<()> {
-    if by.technicien_id.is_none() || by.technicien_id == intervention.technicien_id {
+    ensure_not_of_another(intervention, by)?;
+    if by.technicien_id.is_none() || intervention.technicien_id.is_some() {
         return Ok(());
     }
-    let (code, fr, en) = match intervention.technicien_id {
-        Some(_) => (
-            Code::InterventionDUnAutre,
-            "Cette intervention est affectée à un autre technicien.",
-            "This intervention is assigned to another technician.",
-        ),
-        None => (
-            Code::InterventionSansTechnicien,
+    Err(Error::Forbidden {
+        code: Code::InterventionSansTechnicien,
+        text: Text::new(
             "Cette intervention n'est affectée à personne : prenez-la d'abord en charge.",
             "This intervention is assigned to nobody: take it up first.",
         ),
-    };
-    Err(Error::Forbidden { code, text: Text::new(fr, en) })
+    })
 }
 
 fn not_begun(intervention: &Intervention) -> Error {

@@ -32,7 +32,7 @@ pub use visite::NewVisite;
 pub(crate) use visite::open_for_planning;
 
 use crate::{
-    Code, Error, Noun, Result, Tx,
+    Code, Error, Noun, Result, Text, Tx,
     error::OnConstraint as _,
     notifications::{
         self,
@@ -97,7 +97,7 @@ pub async fn update(
 ) -> Result<Intervention> {
     let old = store::find_for_update(tx, id).await?;
     if old.statut.is_terminal() {
-        return Err(over(&old));
+        return Err(over_conflict(&old));
     }
     let (technicien, statut) = (edit.technicien_id.clone(), edit.statut);
     let new = edit.over(old.clone());
@@ -127,8 +127,22 @@ pub async fn update(
     }
 }
 
+/// 403 for a technicien when the intervention is assigned to another technicien.
+fn ensure_not_of_another(intervention: &Intervention, by: Actor) -> Result<()> {
+    match (by.technicien_id, intervention.technicien_id) {
+        (Some(me), Some(theirs)) if me != theirs => Err(Error::Forbidden {
+            code: Code::InterventionDUnAutre,
+            text: Text::new(
+                "Cette intervention est affectée à un autre technicien.",
+                "This intervention is assigned to another technician.",
+            ),
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// The 409 of a change to an intervention that is over.
-fn over(intervention: &Intervention) -> Error {
+fn over_conflict(intervention: &Intervention) -> Error {
     let statut = intervention.statut;
     Error::conflict(
         Code::InterventionTerminee,

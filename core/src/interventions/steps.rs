@@ -2,9 +2,12 @@
 //! the first left.
 use chrono::{DateTime, Utc};
 
-use super::{Actor, Intervention, StatutIntervention, historique, over, store};
+use super::{
+    Actor, Intervention, StatutIntervention, ensure_not_of_another, historique, over_conflict,
+    store,
+};
 use crate::{
-    Code, Error, Result, Text, Tx,
+    Code, Error, Result, Tx,
     notifications::{
         self, Annonce, Evenement,
         TypeNotification::{Affectation, Alerte, Rappel, Retard},
@@ -25,17 +28,7 @@ pub async fn change_statut(
 ) -> Result<Intervention> {
     let old = store::find_for_update(tx, id).await?;
     let mut intervention = old.clone();
-    if let (Some(me), Some(theirs)) = (by.technicien_id, intervention.technicien_id)
-        && me != theirs
-    {
-        return Err(Error::Forbidden {
-            code: Code::InterventionDUnAutre,
-            text: Text::new(
-                "Cette intervention est affectée à un autre technicien.",
-                "This intervention is assigned to another technician.",
-            ),
-        });
-    }
+    ensure_not_of_another(&old, by)?;
     intervention.statut.may_become(next)?;
 
     match next {
@@ -85,7 +78,7 @@ pub async fn assign(
     let old = store::find_for_update(tx, id).await?;
     let mut intervention = old.clone();
     if intervention.statut.is_terminal() {
-        return Err(over(&intervention));
+        return Err(over_conflict(&intervention));
     }
     if intervention.technicien_id == technicien_id {
         return Err(match technicien_id {
