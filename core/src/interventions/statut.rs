@@ -55,7 +55,38 @@ impl StatutIntervention {
 
 #[cfg(test)]
 mod tests {
+    use std::{fs, path::Path};
+
     use super::*;
+    use crate::sources::files;
+
+    /// SQL spells the list out, where the planner can match it with the indexes. A list that misses a status would leave
+    /// interventions out of a digest, a deadline or a count, and nothing else would tell.
+    #[test]
+    fn sql_lists_the_statuses_that_are_not_terminal() {
+        let quoted = |statuts: &[&str]| format!("('{}')", statuts.join("', '"));
+        let is_open = |text: &&&str| !StatutIntervention::from_text(text).unwrap().is_terminal();
+        let open: Vec<_> = StatutIntervention::TEXTS.iter().filter(is_open).copied().collect();
+        // Interventions that nobody has taken up: the response clock stands still while one is `en_attente`.
+        let running: Vec<_> = open.iter().copied().filter(|text| *text != "en_attente").collect();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let (mut lists, mut exceptions) = (0, Vec::new());
+        for file in files(&root, ".rs") {
+            let source = fs::read_to_string(&file).unwrap();
+            for rest in source.split("in ('ouverte").skip(1) {
+                let list = format!("('ouverte{}", &rest[..=rest.find(')').unwrap()]);
+                let within = file.strip_prefix(&root).unwrap();
+                if list == quoted(&running) {
+                    exceptions.push(within.display().to_string().replace('\\', "/"));
+                } else if rest.starts_with('\'') {
+                    assert_eq!(list, quoted(&open), "{}", within.display());
+                    lists += 1;
+                }
+            }
+        }
+        assert_eq!(exceptions, ["interventions/alertes/store.rs"]);
+        assert!(lists > 10, "only {lists} lists were found: does this test still see them?");
+    }
 
     /// Every pair, against a second copy of the contract's diagram.
     #[test]
