@@ -1,13 +1,11 @@
 //! Signed addresses of files, which open the files for a while without a token: an `<img>` sends none.
 //!
-//! A signature is an HMAC-SHA256 over the stored name and the expiry time. Its key is derived from the one that signs tokens,
-//! and differs from it: neither signs for the other, and both rotate together.
+//! A signature is an HMAC-SHA256 over the stored name and the expiry time.
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
-use hmac::{Hmac, Mac as _};
 use serde_json::Value;
-use sha2::Sha256;
 
+use super::derived::DerivedKeys;
 use crate::{Code, Error, Result, Text, config::AuthConfig};
 
 /// The longest time for which a signed address is valid.
@@ -17,22 +15,13 @@ const ROUNDING_SECONDS: i64 = 600;
 /// The fields of a document that are signed.
 const SIGNED: [&str; 3] = ["url", "thumbnail_url", "preview_url"];
 
-/// The keys of signed addresses: the one that signs, and the one before it, which only checks.
-pub struct Liens {
-    signing: Hmac<Sha256>,
-    previous: Option<Hmac<Sha256>>,
-}
-
-impl std::fmt::Debug for Liens {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Liens").finish_non_exhaustive()
-    }
-}
+/// The keys of signed addresses.
+#[derive(Debug)]
+pub struct Liens(DerivedKeys);
 
 impl Liens {
     pub fn new(config: &AuthConfig) -> Result<Self> {
-        let (signing, previous) = super::derived(config, b"erp-mif files v1")?;
-        Ok(Self { signing, previous })
+        Ok(Self(DerivedKeys::new(config, b"erp-mif files v1")?))
     }
 
     /// The query that opens the file `name`, `fin=…&signature=…`: for [`LIFETIME`] from `now`, less the rounding.
@@ -40,8 +29,7 @@ impl Liens {
     pub fn sign(&self, name: &str, now: DateTime<Utc>) -> String {
         let now = now.timestamp();
         let fin = now - now.rem_euclid(ROUNDING_SECONDS) + LIFETIME.num_seconds();
-        let signature = with_message(&self.signing, name, fin).finalize().into_bytes();
-        let signature = URL_SAFE_NO_PAD.encode(signature);
+        let signature = URL_SAFE_NO_PAD.encode(self.with_message(name, fin).sign());
         format!("fin={fin}&signature={signature}")
     }
 
@@ -76,23 +64,17 @@ impl Liens {
             .ok_or_else(invalid)?;
         let seconds: i64 = fin.parse().map_err(|_| invalid())?;
         let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| invalid())?;
-        let good = |key: &Hmac<Sha256>| {
-            // Compares in constant time.
-            with_message(key, name, seconds).verify_slice(&signature).is_ok()
-        };
-        if seconds.to_string() != fin
-            || !(good(&self.signing) || self.previous.as_ref().is_some_and(good))
-        {
+        if seconds.to_string() != fin || !self.with_message(name, seconds).have_signed(&signature) {
             return Err(invalid());
         }
         let fin = DateTime::from_timestamp(seconds, 0).ok_or_else(invalid)?;
         if fin <= now { Err(expired()) } else { Ok(fin) }
     }
-}
 
-fn with_message(key: &Hmac<Sha256>, name: &str, fin: i64) -> Hmac<Sha256> {
-    // A stored name contains no line feed.
-    key.clone().chain_update(format!("{name}\n{fin}").as_bytes())
+    fn with_message(&self, name: &str, fin: i64) -> DerivedKeys {
+        // A stored name contains no line feed.
+        self.0.clone().and(format!("{name}\n{fin}"))
+    }
 }
 
 fn invalid() -> Error {
@@ -117,23 +99,14 @@ fn expired() -> Error {
 
 #[cfg(test)]
 mod tests {
-    use hmac::KeyInit as _;
+    use hmac::{Hmac, KeyInit as _, Mac as _};
+    use sha2::Sha256;
 
     use super::*;
-    use crate::{
-        Config,
-        config::{Env, Secret},
-    };
+    use crate::keys::derived::config;
 
     const NAME: &str = "0190a6f0-1111-4222-8333-444455556666.jpg";
     const KEY: &str = "f2c6d1c0a9e84b7b95a3a1d0e7c4b8f6";
-
-    fn config(key: &str, previous: Option<&str>) -> AuthConfig {
-        let pairs = [("DATABASE_URL", "postgres://erp@localhost/erp"), ("SECRET_KEY", KEY)];
-        let auth = Config::read(Env::from_pairs(&pairs)).unwrap().auth;
-        let previous_secret_key = previous.map(Secret::new);
-        AuthConfig { secret_key: Secret::new(key), previous_secret_key, ..auth }
-    }
 
     fn liens(key: &str, previous: Option<&str>) -> Liens {
         Liens::new(&config(key, previous)).unwrap()
@@ -181,9 +154,9 @@ mod tests {
     fn the_key_is_none_of_tokens_and_rotates_with_it() {
         let (old, now) = (liens(KEY, None), at("2026-11-26T08:00:00Z"));
         let query = old.sign(NAME, now);
-        let signature = query.split_once("signature=").unwrap().1;
-        let mac = Hmac::new_from_slice(KEY.as_bytes()).unwrap();
-        let by_the_secret_itself = with_message(&mac, NAME, 0).finalize();
+        let (fin, signature) = query[4..].split_once("&signature=").unwrap();
+        let mac = Hmac::<Sha256>::new_from_slice(KEY.as_bytes()).unwrap();
+        let by_the_secret_itself = mac.chain_update(format!("{NAME}\n{fin}")).finalize();
         assert_ne!(signature, URL_SAFE_NO_PAD.encode(by_the_secret_itself.into_bytes()));
         let new_key = "another key of thirty-two letters";
         assert!(liens(new_key, Some(KEY)).check(NAME, &query, now).is_ok(), "rotated");

@@ -4,6 +4,7 @@
 //! A token names its key by `kid`, so that a rotation logs nobody out. A token without a `kid` (issued by earlier versions) is
 //! tried with both keys.
 mod account_links;
+mod derived;
 mod fingerprints;
 mod liens;
 pub mod rotate;
@@ -13,7 +14,6 @@ use std::{fs, io, path::Path};
 use anyhow::{Context as _, anyhow, bail};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::TimeDelta;
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use jsonwebtoken::{
     Algorithm, DecodingKey, EncodingKey, Header, Validation,
     jwk::{AlgorithmParameters, Jwk, ThumbprintHash},
@@ -208,21 +208,6 @@ fn roots(config: &AuthConfig) -> Result<(Secret, Option<Secret>)> {
         Some(Err((_, error))) => return Err(error.into()),
     };
     Ok((signing, previous))
-}
-
-/// Derives keys for another purpose than tokens: from the key that signs, and from the one before it. Each `purpose` has its
-/// own keys.
-pub(crate) fn derived(
-    config: &AuthConfig,
-    purpose: &[u8],
-) -> Result<(Hmac<Sha256>, Option<Hmac<Sha256>>)> {
-    let mac = |key: &[u8]| Hmac::<Sha256>::new_from_slice(key).map_err(anyhow::Error::from);
-    let derive = |root: Secret| {
-        let key = mac(root.reveal().as_bytes())?.chain_update(purpose).finalize().into_bytes();
-        mac(&key)
-    };
-    let (signing, previous) = roots(config)?;
-    Ok((derive(signing)?, previous.map(derive).transpose()?))
 }
 
 pub(crate) fn from_pem(algorithm: JwtAlgorithm, pem: &[u8]) -> anyhow::Result<EncodingKey> {
