@@ -37,7 +37,7 @@ impl Noun {
         Self::new(Code::FichierIntrouvable, "Fichier introuvable.", "File not found.");
 }
 
-/// How long one call may take, unless [`Storage::with_time_limit`] says otherwise.
+/// How long one call may take.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 /// A part written to the local folder: small, since each upload under way holds one.
 const LOCAL_PART: usize = 128 * 1024;
@@ -57,6 +57,7 @@ pub struct Storage {
     part: usize,
     /// Limits the part buffers in memory, where parts are big.
     buffers: Option<Arc<Semaphore>>,
+    /// [`TIME_LIMIT`]; tests have a shorter one.
     limit: Duration,
 }
 
@@ -126,13 +127,6 @@ impl Storage {
             buffers: Some(Arc::new(Semaphore::new(S3_BUFFERS))),
             limit: TIME_LIMIT,
         })
-    }
-
-    /// The same storage with another time limit for each call (default 30 seconds).
-    #[must_use]
-    pub fn with_time_limit(mut self, limit: Duration) -> Self {
-        self.limit = limit;
-        self
     }
 
     /// Begins a new file under a key that is not in use. Nothing is visible under the key before

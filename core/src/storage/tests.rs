@@ -1,10 +1,18 @@
-//! The suite on a local folder, and what only a folder can show.
+//! The suite on a local folder, what only a folder can show, and the time limit of a call.
 
-use std::{fs, path::Path, time::Duration};
+use std::{
+    fs,
+    net::SocketAddr,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 
-use super::{Error, Storage, suite};
+use super::{Error, S3Options, Storage, suite};
+
+#[path = "../../tests/support/s3_server.rs"]
+mod s3_server;
 
 fn files(folder: &Path) -> Vec<String> {
     let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
@@ -99,4 +107,43 @@ async fn a_folder_that_went_away_is_unavailable() {
     let storage = Storage::local(folder.path().join("f")).unwrap();
     fs::remove_dir(folder.path().join("f")).unwrap();
     assert!(matches!(storage.check().await, Err(Error::Unavailable { .. })));
+}
+
+/// A bucket of the server at `address`, and the limit of each call to it.
+fn bucket(address: SocketAddr, limit: Duration) -> Storage {
+    let options = S3Options {
+        endpoint: Some(format!("http://{address}")),
+        access_key_id: Some("key".into()),
+        secret_access_key: Some("secret".into()),
+        allow_http: true,
+        ..S3Options::default()
+    };
+    Storage { limit, ..Storage::from_url("s3://bucket/x", options).unwrap() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_server_is_unavailable_in_time() {
+    let server = s3_server::server().await;
+    let limit = Duration::from_secs(2);
+    let storage = bucket(server.address, limit);
+    storage.put("a.txt", "a".into()).await.unwrap();
+    assert!(server.folder.path().join("bucket/x/a.txt").exists());
+    drop(server);
+
+    let start = Instant::now();
+    assert!(matches!(storage.check().await, Err(Error::Unavailable { .. })));
+    assert!(matches!(storage.get("a.txt", 10).await, Err(Error::Unavailable { .. })));
+    let mut writer = storage.writer("b.txt").unwrap();
+    writer.write("b".into()).await.unwrap();
+    assert!(matches!(writer.finish().await, Err(Error::Unavailable { .. })));
+    assert!(start.elapsed() < limit * 4, "three calls took {:?}", start.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_server_is_unavailable_in_time() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let storage = bucket(listener.local_addr().unwrap(), Duration::from_millis(300));
+    let start = Instant::now();
+    assert!(matches!(storage.check().await, Err(Error::Unavailable { .. })));
+    assert!(start.elapsed() < Duration::from_secs(2));
 }
