@@ -83,6 +83,7 @@ impl DatabaseConfig {
         let host = env.text("POSTGRES_HOST").unwrap_or_else(|| "localhost".to_owned());
         let port: u16 = env.parse("POSTGRES_PORT", 5432, |p| *p > 0, "un port", "5432");
         let Ok(password) = env.secret("POSTGRES_PASSWORD") else { return String::new() };
+        // By hand: `PgConnectOptions::to_url_lossy` escapes the password alone, and panics for some names of users.
         let escape = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
         let (user, database) = (escape(&user), escape(&database));
         let password = password.map(|p| format!(":{}", escape(&p))).unwrap_or_default();

@@ -100,6 +100,8 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
+    use sqlx::postgres::PgConnectOptions;
+
     use super::*;
 
     fn read(pairs: &[(&str, &str)]) -> Result<Config, Vec<String>> {
@@ -193,15 +195,24 @@ mod tests {
 
     #[test]
     fn the_parts_of_a_database_url_are_escaped() {
-        let config = read(&[
-            ("POSTGRES_USER", "erp"),
-            ("POSTGRES_PASSWORD", "p@ss/word"),
-            ("POSTGRES_HOST", "db"),
-            ("POSTGRES_DB", "mif"),
-            ("SECRET_KEY", GOOD[1].1),
-        ])
-        .unwrap();
-        assert_eq!(config.database.url.reveal(), "postgres://erp:p%40ss%2Fword@db:5432/mif");
+        let url = |user, password, host| {
+            let parts = [
+                ("POSTGRES_USER", user),
+                ("POSTGRES_PASSWORD", password),
+                ("POSTGRES_HOST", host),
+                ("POSTGRES_DB", "mif"),
+                ("SECRET_KEY", GOOD[1].1),
+            ];
+            read(&parts).unwrap().database.url.reveal().to_owned()
+        };
+        assert_eq!(url("erp", "p@ss/word", "db"), "postgres://erp:p%40ss%2Fword@db:5432/mif");
+        assert_eq!(
+            url("é@/", ":@/%é", "db"),
+            "postgres://%C3%A9%40%2F:%3A%40%2F%25%C3%A9@db:5432/mif"
+        );
+        let options: PgConnectOptions = url("é@/", ":@/%é", "[::1]").parse().unwrap();
+        assert_eq!((options.get_username(), options.get_host()), ("é@/", "[::1]"));
+        assert_eq!(options.get_database(), Some("mif"));
     }
 
     #[test]
