@@ -2,7 +2,7 @@
 use erp_core::Code;
 use serde_json::{Value, json};
 
-use super::refus;
+use super::refusals;
 
 use crate::{if_match, once::EXCEPTIONS, rbac};
 
@@ -19,7 +19,11 @@ pub fn add_idempotency(path: &str, method: &str, operation: &mut Value) {
         "schema": { "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$" },
     });
     push(&mut operation["parameters"], key);
-    refus::add(&mut operation["responses"], 409, &[Code::RequeteEnCours, Code::ReponseNonGardee]);
+    refusals::add(
+        &mut operation["responses"],
+        409,
+        &[Code::RequeteEnCours, Code::ReponseNonGardee],
+    );
     let replayed = json!({
         "description": "`true` when this answer was given before; else absent.",
         "schema": { "type": "boolean", "const": true },
@@ -45,8 +49,8 @@ pub fn add_if_match(path: &str, method: &str, operation: &mut Value) {
         "example": "\"3\"",
     });
     push(&mut operation["parameters"], condition);
-    refus::add(&mut operation["responses"], 412, &[Code::VersionPerimee]);
-    refus::add(&mut operation["responses"], 428, &[Code::VersionRequise]);
+    refusals::add(&mut operation["responses"], 412, &[Code::VersionPerimee]);
+    refusals::add(&mut operation["responses"], 428, &[Code::VersionRequise]);
 }
 
 /// `*`, or a list of entity tags.

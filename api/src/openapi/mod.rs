@@ -10,7 +10,7 @@ mod inputs;
 mod links;
 mod operations;
 mod pages;
-mod refus;
+mod refusals;
 
 use axum::{
     Json, Router,
@@ -24,7 +24,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::openapi::{OpenApi, OpenApiBuilder};
 
 use crate::layers;
-pub use refus::Refus;
+pub use refusals::Refusals;
 
 /// The document of `routes`. It has them below `/api/v1` only, although the API serves them at the root, too.
 pub fn document(routes: OpenApi) -> Value {

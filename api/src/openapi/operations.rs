@@ -3,7 +3,7 @@ use axum::http::Method;
 use erp_core::{Code, users::UserRole};
 use serde_json::{Value, json};
 
-use super::{headers, refus};
+use super::{headers, refusals};
 use crate::rbac::{self, Access};
 
 /// Adds the common parts to every operation of `document`.
@@ -120,7 +120,7 @@ fn add_errors(path: &str, tag: &str, operation: &mut Value, access: Access) {
     let mut add = |status: u16, codes: &[Code]| {
         let responses = &mut operation["responses"];
         if responses.get(status.to_string()).is_none() {
-            refus::add(responses, status, codes);
+            refusals::add(responses, status, codes);
         }
     };
     if !matches!(access, Access::Anyone) {
@@ -158,7 +158,7 @@ fn add_errors(path: &str, tag: &str, operation: &mut Value, access: Access) {
         add(503, &[Code::ServiceIndisponible]);
     }
     for (status, response) in operation["responses"].as_object_mut().into_iter().flatten() {
-        refus::write(status, response);
+        refusals::write(status, response);
         if rbac::is_for_people(path) && response["content"]["application/json"].is_object() {
             response["content"] = json!({ "text/html": { "schema": { "type": "string" } } });
         }

@@ -16,7 +16,7 @@ use crate::{
     extract::{Auteur, CurrentUser, Form, Name, Origin},
     if_match::Tagged,
     layers::ClientAddress,
-    openapi::Refus,
+    openapi::Refusals,
 };
 
 /// Its line in the OpenAPI document.
@@ -53,9 +53,9 @@ struct TokenForm {
     request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, body = TokenResponse),
-        Refus<401, codes::IdentifiantsIncorrects>,
-        Refus<403, (codes::CompteDesactive, codes::ClientInactif)>,
-        Refus<429, codes::TropDeRequetes>,
+        Refusals<401, codes::IdentifiantsIncorrects>,
+        Refusals<403, (codes::CompteDesactive, codes::ClientInactif)>,
+        Refusals<429, codes::TropDeRequetes>,
     ),
 )]
 async fn token(
@@ -80,9 +80,9 @@ struct LoginForm {
     request_body(content = LoginForm, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, body = TokenResponse),
-        Refus<401, codes::IdentifiantsIncorrects>,
-        Refus<403, (codes::CompteDesactive, codes::ClientInactif)>,
-        Refus<429, codes::TropDeRequetes>,
+        Refusals<401, codes::IdentifiantsIncorrects>,
+        Refusals<403, (codes::CompteDesactive, codes::ClientInactif)>,
+        Refusals<429, codes::TropDeRequetes>,
     ),
 )]
 async fn login(
@@ -122,8 +122,8 @@ struct RefreshForm {
     request_body(content = RefreshForm, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, body = TokenResponse),
-        Refus<401, codes::SessionTerminee>,
-        Refus<403, codes::ClientInactif>,
+        Refusals<401, codes::SessionTerminee>,
+        Refusals<403, codes::ClientInactif>,
     ),
 )]
 async fn refresh(
@@ -200,7 +200,7 @@ async fn end_others(
     params(("id" = uuid::Uuid, Path)),
     responses(
         (status = 204),
-        Refus<404, codes::SessionIntrouvable>,
+        Refusals<404, codes::SessionIntrouvable>,
     ),
 )]
 async fn end_one(
@@ -244,7 +244,7 @@ struct ChangePasswordForm {
     request_body(content = ChangePasswordForm, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, body = Message),
-        Refus<400, codes::MotDePasseActuelIncorrect>,
+        Refusals<400, codes::MotDePasseActuelIncorrect>,
     ),
 )]
 async fn change_password(

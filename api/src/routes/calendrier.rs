@@ -18,7 +18,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     ApiError,
     extract::{CurrentUser, MaybeUser, Query, RowId},
-    openapi::Refus,
+    openapi::Refusals,
 };
 
 /// Its line in the OpenAPI document.
@@ -88,7 +88,7 @@ async fn reader(ctx: &Ctx, user: MaybeUser, secret: Secret) -> Result<CurrentUse
     params(("jeton" = Option<String>, Query, description = "The secret of `POST /users/me/calendrier`; or a bearer token.")),
     responses(
         (status = 200, description = "The calendar.", content_type = "text/calendar", body = String),
-        Refus<401, codes::JetonInvalide>,
+        Refusals<401, codes::JetonInvalide>,
     ),
 )]
 async fn of_plannings(
@@ -111,9 +111,9 @@ async fn of_plannings(
     ),
     responses(
         (status = 200, description = "The calendar.", content_type = "text/calendar", body = String),
-        Refus<401, codes::JetonInvalide>,
-        Refus<403, codes::ActionInterdite>,
-        Refus<404, codes::TechnicienIntrouvable>,
+        Refusals<401, codes::JetonInvalide>,
+        Refusals<403, codes::ActionInterdite>,
+        Refusals<404, codes::TechnicienIntrouvable>,
     ),
 )]
 async fn of_technicien(

@@ -13,7 +13,7 @@ use crate::{
     if_match::{IfMatch, Tagged},
     list::Here,
     once::Once,
-    openapi::Refus,
+    openapi::Refusals,
 };
 
 /// Its line in the OpenAPI document.
@@ -30,7 +30,7 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
     request_body = ClientFields,
     responses(
         (status = 201, body = Client),
-        Refus<409, codes::IceDejaUtilise>,
+        Refusals<409, codes::IceDejaUtilise>,
     ),
 )]
 async fn create(
@@ -65,7 +65,7 @@ async fn list(
     params(("id" = i64, Path)),
     responses(
         (status = 200, body = Client),
-        Refus<404, codes::ClientIntrouvable>,
+        Refusals<404, codes::ClientIntrouvable>,
     ),
 )]
 async fn show(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Tagged<Client>, ApiError> {
@@ -79,8 +79,8 @@ async fn show(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Tagged<Client>
     request_body = ClientPatch,
     responses(
         (status = 200, body = Client),
-        Refus<404, codes::ClientIntrouvable>,
-        Refus<409, codes::IceDejaUtilise>,
+        Refusals<404, codes::ClientIntrouvable>,
+        Refusals<409, codes::IceDejaUtilise>,
     ),
 )]
 async fn update(
@@ -102,8 +102,8 @@ async fn update(
     params(("id" = i64, Path)),
     responses(
         (status = 204),
-        Refus<404, codes::ClientIntrouvable>,
-        Refus<409, codes::ClientUtilise>,
+        Refusals<404, codes::ClientIntrouvable>,
+        Refusals<409, codes::ClientUtilise>,
     ),
 )]
 async fn delete(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<StatusCode, ApiError> {

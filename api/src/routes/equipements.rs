@@ -18,7 +18,7 @@ use crate::{
     if_match::{IfMatch, Tagged},
     list::Here,
     once::Once,
-    openapi::Refus,
+    openapi::Refusals,
 };
 
 /// Its line in the OpenAPI document.
@@ -37,8 +37,8 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
     request_body = EquipementFields,
     responses(
         (status = 200, body = Equipement),
-        Refus<400, codes::EquipementExiste>,
-        Refus<404, codes::ClientIntrouvable>,
+        Refusals<400, codes::EquipementExiste>,
+        Refusals<404, codes::ClientIntrouvable>,
     ),
 )]
 async fn create(
@@ -75,7 +75,7 @@ async fn list(
     params(("id" = i64, Path)),
     responses(
         (status = 200, body = Equipement),
-        Refus<404, codes::EquipementIntrouvable>,
+        Refusals<404, codes::EquipementIntrouvable>,
     ),
 )]
 async fn show(
@@ -94,7 +94,7 @@ async fn show(
     params(("id" = i64, Path), Query<HistoriqueFilter>),
     responses(
         (status = 200, body = EquipementHistorique),
-        Refus<404, codes::EquipementIntrouvable>,
+        Refusals<404, codes::EquipementIntrouvable>,
     ),
 )]
 async fn historique(
@@ -119,8 +119,8 @@ async fn historique(
     request_body = EquipementPatch,
     responses(
         (status = 200, body = Equipement),
-        Refus<400, codes::EquipementExiste>,
-        Refus<404, (codes::EquipementIntrouvable, codes::ClientIntrouvable)>,
+        Refusals<400, codes::EquipementExiste>,
+        Refusals<404, (codes::EquipementIntrouvable, codes::ClientIntrouvable)>,
     ),
 )]
 async fn update(
@@ -143,8 +143,8 @@ async fn update(
     params(("id" = i64, Path)),
     responses(
         (status = 200, body = Detail),
-        Refus<404, codes::EquipementIntrouvable>,
-        Refus<409, codes::EquipementUtilise>,
+        Refusals<404, codes::EquipementIntrouvable>,
+        Refusals<409, codes::EquipementUtilise>,
     ),
 )]
 async fn delete(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Json<Detail>, ApiError> {

@@ -21,7 +21,7 @@ use crate::{
     if_match::{IfMatch, Tagged},
     list::Here,
     once::Once,
-    openapi::Refus,
+    openapi::Refusals,
 };
 
 /// Its line in the OpenAPI document.
@@ -46,8 +46,8 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
     request_body = InterventionCreate,
     responses(
         (status = 200, body = InterventionOut),
-        Refus<404, (codes::EquipementIntrouvable, codes::TechnicienIntrouvable)>,
-        Refus<409, codes::TransitionInterdite>,
+        Refusals<404, (codes::EquipementIntrouvable, codes::TechnicienIntrouvable)>,
+        Refusals<409, codes::TransitionInterdite>,
     ),
 )]
 async fn create(
@@ -104,7 +104,7 @@ async fn filter(
     params(("id" = i64, Path)),
     responses(
         (status = 200, body = InterventionOut),
-        Refus<404, codes::InterventionIntrouvable>,
+        Refusals<404, codes::InterventionIntrouvable>,
     ),
 )]
 async fn show(
@@ -123,8 +123,8 @@ async fn show(
     request_body = InterventionUpdate,
     responses(
         (status = 200, body = InterventionOut),
-        Refus<404, (codes::InterventionIntrouvable, codes::EquipementIntrouvable, codes::TechnicienIntrouvable)>,
-        Refus<409, (codes::InterventionTerminee, codes::TransitionInterdite, codes::DejaAffectee, codes::DejaSansTechnicien)>,
+        Refusals<404, (codes::InterventionIntrouvable, codes::EquipementIntrouvable, codes::TechnicienIntrouvable)>,
+        Refusals<409, (codes::InterventionTerminee, codes::TransitionInterdite, codes::DejaAffectee, codes::DejaSansTechnicien)>,
     ),
 )]
 async fn update(
@@ -149,10 +149,10 @@ async fn update(
     params(("id" = i64, Path), Query<StatutChange>),
     responses(
         (status = 200, body = InterventionOut),
-        Refus<400, codes::InterventionTerminee>,
-        Refus<403, (codes::ActionInterdite, codes::CompteDesactive, codes::InterventionDUnAutre, codes::TechnicienSansFiche)>,
-        Refus<404, codes::InterventionIntrouvable>,
-        Refus<409, codes::TransitionInterdite>,
+        Refusals<400, codes::InterventionTerminee>,
+        Refusals<403, (codes::ActionInterdite, codes::CompteDesactive, codes::InterventionDUnAutre, codes::TechnicienSansFiche)>,
+        Refusals<404, codes::InterventionIntrouvable>,
+        Refusals<409, codes::TransitionInterdite>,
     ),
 )]
 async fn change_statut(
@@ -180,8 +180,8 @@ async fn change_statut(
     request_body = Affectation,
     responses(
         (status = 200, body = InterventionOut),
-        Refus<404, (codes::InterventionIntrouvable, codes::TechnicienIntrouvable)>,
-        Refus<409, (codes::InterventionTerminee, codes::DejaAffectee, codes::DejaSansTechnicien, codes::TransitionInterdite)>,
+        Refusals<404, (codes::InterventionIntrouvable, codes::TechnicienIntrouvable)>,
+        Refusals<409, (codes::InterventionTerminee, codes::DejaAffectee, codes::DejaSansTechnicien, codes::TransitionInterdite)>,
     ),
 )]
 async fn assign(
@@ -210,7 +210,7 @@ struct HistoriqueList(#[input(page = &["id", "statut", "horodatage"])] Page);
     params(("id" = i64, Path), Query<HistoriqueList>),
     responses(
         (status = 200, body = [HistoriqueOut]),
-        Refus<404, codes::InterventionIntrouvable>,
+        Refusals<404, codes::InterventionIntrouvable>,
     ),
 )]
 async fn list_historique(
@@ -234,9 +234,9 @@ async fn list_historique(
     request_body = CompteRendu,
     responses(
         (status = 200, body = InterventionOut),
-        Refus<403, (codes::ActionInterdite, codes::CompteDesactive, codes::InterventionDUnAutre, codes::InterventionSansTechnicien, codes::TechnicienSansFiche)>,
-        Refus<404, codes::InterventionIntrouvable>,
-        Refus<409, (codes::InterventionNonCommencee, codes::InterventionTerminee, codes::TransitionInterdite)>,
+        Refusals<403, (codes::ActionInterdite, codes::CompteDesactive, codes::InterventionDUnAutre, codes::InterventionSansTechnicien, codes::TechnicienSansFiche)>,
+        Refusals<404, codes::InterventionIntrouvable>,
+        Refusals<409, (codes::InterventionNonCommencee, codes::InterventionTerminee, codes::TransitionInterdite)>,
     ),
 )]
 async fn report(
@@ -262,7 +262,7 @@ async fn report(
     params(("id" = i64, Path), Query<SuggestionFilter>),
     responses(
         (status = 200, body = [Suggestion]),
-        Refus<404, codes::InterventionIntrouvable>,
+        Refusals<404, codes::InterventionIntrouvable>,
     ),
 )]
 async fn suggest(

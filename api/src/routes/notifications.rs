@@ -15,7 +15,7 @@ use crate::{
     extract::{CurrentUser, Json as Body, Query, RowId},
     list::Here,
     once::Once,
-    openapi::Refus,
+    openapi::Refusals,
 };
 
 /// Its line in the OpenAPI document.
@@ -38,7 +38,7 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
     request_body = NewNotification,
     responses(
         (status = 201, body = NotificationOut),
-        Refus<404, (codes::UtilisateurIntrouvable, codes::InterventionIntrouvable)>,
+        Refusals<404, (codes::UtilisateurIntrouvable, codes::InterventionIntrouvable)>,
     ),
 )]
 async fn create(
@@ -100,7 +100,7 @@ async fn counts(user: CurrentUser, State(ctx): State<Ctx>) -> Result<Json<Counts
     params(("user_id" = i64, Path), Query<OwnFilter>),
     responses(
         (status = 200, body = [NotificationOut]),
-        Refus<404, codes::UtilisateurIntrouvable>,
+        Refusals<404, codes::UtilisateurIntrouvable>,
     ),
 )]
 async fn list_of_user(
@@ -120,7 +120,7 @@ async fn list_of_user(
     params(("id" = i64, Path)),
     responses(
         (status = 200, body = Message),
-        Refus<404, codes::NotificationIntrouvable>,
+        Refusals<404, codes::NotificationIntrouvable>,
     ),
 )]
 async fn mark_read(
@@ -140,7 +140,7 @@ async fn mark_read(
     params(("id" = i64, Path)),
     responses(
         (status = 200, body = Detail),
-        Refus<404, codes::NotificationIntrouvable>,
+        Refusals<404, codes::NotificationIntrouvable>,
     ),
 )]
 async fn delete(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Json<Detail>, ApiError> {

@@ -21,7 +21,7 @@ use crate::{
     if_match::{IfMatch, Tagged},
     list::Here,
     once::Once,
-    openapi::Refus,
+    openapi::Refusals,
 };
 
 /// Its line in the OpenAPI document.
@@ -41,7 +41,7 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
     request_body = PlanningCreate,
     responses(
         (status = 201, body = Planning),
-        Refus<404, codes::EquipementIntrouvable>,
+        Refusals<404, codes::EquipementIntrouvable>,
     ),
 )]
 async fn create(
@@ -78,7 +78,7 @@ async fn list(
     params(("id" = i64, Path)),
     responses(
         (status = 200, body = Planning),
-        Refus<404, codes::PlanningIntrouvable>,
+        Refusals<404, codes::PlanningIntrouvable>,
     ),
 )]
 async fn show(
@@ -100,7 +100,7 @@ struct Foresight(#[input(name = "n", as = Whole<1, 100>, or = Whole(12))] usize)
     params(("id" = i64, Path), Query<Foresight>),
     responses(
         (status = 200, body = [DateTime<Utc>]),
-        Refus<404, codes::PlanningIntrouvable>,
+        Refusals<404, codes::PlanningIntrouvable>,
     ),
 )]
 async fn apercu(
@@ -120,7 +120,7 @@ async fn apercu(
     request_body = PlanningPatch,
     responses(
         (status = 200, body = Planning),
-        Refus<404, codes::PlanningIntrouvable>,
+        Refusals<404, codes::PlanningIntrouvable>,
     ),
 )]
 async fn update(
@@ -159,7 +159,7 @@ impl<S: Send + Sync> FromRequest<S> for QueryOrBody {
     request_body(content = Option<NouvelleDate>),
     responses(
         (status = 200, body = Planning),
-        Refus<404, codes::PlanningIntrouvable>,
+        Refusals<404, codes::PlanningIntrouvable>,
     ),
 )]
 async fn move_on(
@@ -181,7 +181,7 @@ async fn move_on(
     params(("id" = i64, Path)),
     responses(
         (status = 204),
-        Refus<404, codes::PlanningIntrouvable>,
+        Refusals<404, codes::PlanningIntrouvable>,
     ),
 )]
 async fn delete(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<StatusCode, ApiError> {

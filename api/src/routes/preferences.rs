@@ -15,7 +15,7 @@ use crate::{
     ApiError,
     extract::{CurrentUser, Json as Body, Query},
     if_match::{IfMatch, Tagged},
-    openapi::Refus,
+    openapi::Refusals,
 };
 
 pub(super) fn router() -> OpenApiRouter<Ctx> {
@@ -67,7 +67,7 @@ impl Link {
     params(Query<Link>),
     responses(
         (status = 200, description = "A page with a button.", content_type = "text/html", body = String),
-        Refus<401, (codes::JetonInvalide, codes::JetonExpire)>,
+        Refusals<401, (codes::JetonInvalide, codes::JetonExpire)>,
     ),
 )]
 async fn ask(State(ctx): State<Ctx>, Query(link): Query<Link>) -> Result<Response, ApiError> {
@@ -86,7 +86,7 @@ async fn ask(State(ctx): State<Ctx>, Query(link): Query<Link>) -> Result<Respons
     params(Query<Link>),
     responses(
         (status = 200, content_type = "text/html", body = String),
-        Refus<401, (codes::JetonInvalide, codes::JetonExpire)>,
+        Refusals<401, (codes::JetonInvalide, codes::JetonExpire)>,
     ),
 )]
 async fn unsubscribe(

@@ -19,7 +19,7 @@ use crate::{
     if_match::{IfMatch, Tagged},
     list::Here,
     once::Once,
-    openapi::Refus,
+    openapi::Refusals,
 };
 
 /// Its line in the OpenAPI document.
@@ -39,9 +39,9 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
     request_body = TechnicienCreate,
     responses(
         (status = 200, body = TechnicienOut),
-        Refus<400, codes::RoleIncompatible>,
-        Refus<404, (codes::UtilisateurIntrouvable, codes::CompetenceIntrouvable)>,
-        Refus<409, codes::TechnicienExiste>,
+        Refusals<400, codes::RoleIncompatible>,
+        Refusals<404, (codes::UtilisateurIntrouvable, codes::CompetenceIntrouvable)>,
+        Refusals<409, codes::TechnicienExiste>,
     ),
 )]
 async fn create(
@@ -82,7 +82,7 @@ async fn list(
     params(("id" = i64, Path)),
     responses(
         (status = 200, body = TechnicienOut),
-        Refus<404, codes::TechnicienIntrouvable>,
+        Refusals<404, codes::TechnicienIntrouvable>,
     ),
 )]
 async fn show(
@@ -100,7 +100,7 @@ async fn show(
     params(("id" = i64, Path)),
     responses(
         (status = 200, body = ChargeOut),
-        Refus<404, codes::TechnicienIntrouvable>,
+        Refusals<404, codes::TechnicienIntrouvable>,
     ),
 )]
 async fn charge(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Json<ChargeOut>, ApiError> {
@@ -114,7 +114,7 @@ async fn charge(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Json<ChargeO
     request_body = TechnicienUpdate,
     responses(
         (status = 200, body = TechnicienOut),
-        Refus<404, (codes::TechnicienIntrouvable, codes::CompetenceIntrouvable)>,
+        Refusals<404, (codes::TechnicienIntrouvable, codes::CompetenceIntrouvable)>,
     ),
 )]
 async fn update(
@@ -136,7 +136,7 @@ async fn update(
     params(("id" = i64, Path)),
     responses(
         (status = 204),
-        Refus<404, codes::TechnicienIntrouvable>,
+        Refusals<404, codes::TechnicienIntrouvable>,
     ),
 )]
 async fn delete(
@@ -156,7 +156,7 @@ async fn delete(
     request_body = CompetenceCreate,
     responses(
         (status = 200, body = Competence),
-        Refus<400, codes::CompetenceExiste>,
+        Refusals<400, codes::CompetenceExiste>,
     ),
 )]
 async fn create_competence(

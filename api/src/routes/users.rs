@@ -25,7 +25,7 @@ use crate::{
     layers::ClientAddress,
     list::Here,
     once::Once,
-    openapi::Refus,
+    openapi::Refusals,
 };
 
 /// Its line in the OpenAPI document.
@@ -48,8 +48,8 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
     request_body = UserCreate,
     responses(
         (status = 201, body = UserOut),
-        Refus<404, codes::ClientIntrouvable>,
-        Refus<409, (codes::EmailDejaUtilise, codes::NomUtilisateurDejaUtilise)>,
+        Refusals<404, codes::ClientIntrouvable>,
+        Refusals<409, (codes::EmailDejaUtilise, codes::NomUtilisateurDejaUtilise)>,
     ),
 )]
 async fn create(
@@ -99,7 +99,7 @@ async fn list(
     params(("id" = i64, Path)),
     responses(
         (status = 200, body = UserOut),
-        Refus<404, codes::UtilisateurIntrouvable>,
+        Refusals<404, codes::UtilisateurIntrouvable>,
     ),
 )]
 async fn show(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Tagged<UserOut>, ApiError> {
@@ -177,8 +177,8 @@ async fn confirmed(
     request_body = UserPatch,
     responses(
         (status = 200, body = UserOut),
-        Refus<404, (codes::UtilisateurIntrouvable, codes::ClientIntrouvable)>,
-        Refus<409, (codes::EmailDejaUtilise, codes::DernierAdministrateur, codes::DesactivationDeSoi, codes::CompteDeTechnicien)>,
+        Refusals<404, (codes::UtilisateurIntrouvable, codes::ClientIntrouvable)>,
+        Refusals<409, (codes::EmailDejaUtilise, codes::DernierAdministrateur, codes::DesactivationDeSoi, codes::CompteDeTechnicien)>,
     ),
 )]
 async fn edit(
@@ -209,8 +209,8 @@ async fn edit(
     params(("id" = i64, Path)),
     responses(
         (status = 204),
-        Refus<404, codes::UtilisateurIntrouvable>,
-        Refus<409, (codes::DesactivationDeSoi, codes::DernierAdministrateur)>,
+        Refusals<404, codes::UtilisateurIntrouvable>,
+        Refusals<409, (codes::DesactivationDeSoi, codes::DernierAdministrateur)>,
     ),
 )]
 async fn disable(
@@ -233,7 +233,7 @@ async fn disable(
     params(("id" = i64, Path)),
     responses(
         (status = 200, body = UserOut),
-        Refus<404, codes::UtilisateurIntrouvable>,
+        Refusals<404, codes::UtilisateurIntrouvable>,
     ),
 )]
 async fn activate(
@@ -255,7 +255,7 @@ async fn activate(
     params(("id" = i64, Path)),
     responses(
         (status = 204),
-        Refus<404, codes::UtilisateurIntrouvable>,
+        Refusals<404, codes::UtilisateurIntrouvable>,
     ),
 )]
 async fn end_sessions(

@@ -13,7 +13,7 @@ use crate::{
     extract::{Auteur, Query, RowId},
     list::Here,
     once::Once,
-    openapi::Refus,
+    openapi::Refusals,
 };
 
 pub(super) fn router() -> OpenApiRouter<Ctx> {
@@ -43,8 +43,8 @@ async fn list(
     params(("id" = i64, Path)),
     responses(
         (status = 202, description = "It waits to be sent."),
-        Refus<404, codes::EnvoiIntrouvable>,
-        Refus<409, codes::EnvoiNonRenvoyable>,
+        Refusals<404, codes::EnvoiIntrouvable>,
+        Refusals<409, codes::EnvoiNonRenvoyable>,
     ),
 )]
 async fn resend(

@@ -14,7 +14,7 @@ use crate::{
     extract::{Auteur, Name, Query},
     list::Here,
     once::Once,
-    openapi::Refus,
+    openapi::Refusals,
 };
 
 pub(super) fn router() -> OpenApiRouter<Ctx> {
@@ -49,7 +49,7 @@ async fn list(
     params(("id" = String, Path, max_length = 100)),
     responses(
         (status = 200, body = JobDetail),
-        Refus<404, codes::TacheIntrouvable>,
+        Refusals<404, codes::TacheIntrouvable>,
     ),
 )]
 async fn show(State(ctx): State<Ctx>, Name(id): Name) -> Result<Json<JobDetail>, ApiError> {
@@ -62,8 +62,8 @@ async fn show(State(ctx): State<Ctx>, Name(id): Name) -> Result<Json<JobDetail>,
     params(("id" = String, Path, max_length = 100)),
     responses(
         (status = 200, body = JobDetail),
-        Refus<404, codes::TacheIntrouvable>,
-        Refus<409, codes::TacheNonRelancable>,
+        Refusals<404, codes::TacheIntrouvable>,
+        Refusals<409, codes::TacheNonRelancable>,
     ),
 )]
 async fn retry(
@@ -83,8 +83,8 @@ async fn retry(
     params(("id" = String, Path, max_length = 100)),
     responses(
         (status = 200, body = JobDetail),
-        Refus<404, codes::TacheIntrouvable>,
-        Refus<409, codes::TacheTerminee>,
+        Refusals<404, codes::TacheIntrouvable>,
+        Refusals<409, codes::TacheTerminee>,
     ),
 )]
 async fn cancel(
@@ -104,8 +104,8 @@ async fn cancel(
     params(("id" = String, Path, max_length = 100)),
     responses(
         (status = 204),
-        Refus<404, codes::TacheIntrouvable>,
-        Refus<409, codes::TacheNonTerminee>,
+        Refusals<404, codes::TacheIntrouvable>,
+        Refusals<409, codes::TacheNonTerminee>,
     ),
 )]
 async fn delete(
@@ -125,7 +125,7 @@ async fn delete(
     params(Query<JobBulk>),
     responses(
         (status = 200, body = BulkOut),
-        Refus<400, codes::CritereManquant>,
+        Refusals<400, codes::CritereManquant>,
     ),
 )]
 async fn retry_all(
@@ -149,7 +149,7 @@ async fn retry_all(
     params(Query<JobBulk>),
     responses(
         (status = 200, body = BulkOut),
-        Refus<400, codes::CritereManquant>,
+        Refusals<400, codes::CritereManquant>,
     ),
 )]
 async fn cancel_all(
@@ -173,7 +173,7 @@ async fn cancel_all(
     params(Query<JobBulk>),
     responses(
         (status = 200, body = BulkOut),
-        Refus<400, codes::CritereManquant>,
+        Refusals<400, codes::CritereManquant>,
     ),
 )]
 async fn delete_all(

@@ -16,7 +16,7 @@ use crate::{
     ApiError,
     extract::{Auteur, CurrentUser, Json as Body, Name},
     once::Once,
-    openapi::Refus,
+    openapi::Refusals,
 };
 
 pub(super) fn router() -> OpenApiRouter<Ctx> {
@@ -46,7 +46,7 @@ async fn list(State(ctx): State<Ctx>) -> Result<Json<Vec<QueueOut>>, ApiError> {
     params(("name" = String, Path, max_length = 100)),
     responses(
         (status = 200, body = Vec<QueueOut>, description = "All queues."),
-        Refus<404, codes::FileIntrouvable>,
+        Refusals<404, codes::FileIntrouvable>,
     ),
 )]
 async fn pause(
@@ -70,7 +70,7 @@ async fn pause(
     params(("name" = String, Path, max_length = 100)),
     responses(
         (status = 200, body = Vec<QueueOut>, description = "All queues."),
-        Refus<404, codes::FileIntrouvable>,
+        Refusals<404, codes::FileIntrouvable>,
     ),
 )]
 async fn resume(
@@ -95,7 +95,7 @@ async fn resume(
     request_body = QueueConcurrency,
     responses(
         (status = 200, body = Vec<QueueOut>, description = "All queues."),
-        Refus<404, codes::FileIntrouvable>,
+        Refusals<404, codes::FileIntrouvable>,
     ),
 )]
 async fn set_concurrency(

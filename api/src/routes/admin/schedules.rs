@@ -14,7 +14,7 @@ use crate::{
     extract::{Auteur, Json as Body, Name},
     if_match::{IfMatch, Tagged},
     once::Once,
-    openapi::Refus,
+    openapi::Refusals,
 };
 
 pub(super) fn router() -> OpenApiRouter<Ctx> {
@@ -41,8 +41,8 @@ async fn list(State(ctx): State<Ctx>) -> Result<Json<Vec<Schedule>>, ApiError> {
     request_body = NamedPatch,
     responses(
         (status = 200, body = Schedule),
-        Refus<404, codes::PlanificationIntrouvable>,
-        Refus<409, codes::PlanificationSansDate>,
+        Refusals<404, codes::PlanificationIntrouvable>,
+        Refusals<409, codes::PlanificationSansDate>,
     ),
 )]
 async fn update_named(
@@ -61,8 +61,8 @@ async fn update_named(
     request_body = SchedulePatch,
     responses(
         (status = 200, body = Schedule),
-        Refus<404, codes::PlanificationIntrouvable>,
-        Refus<409, codes::PlanificationSansDate>,
+        Refusals<404, codes::PlanificationIntrouvable>,
+        Refusals<409, codes::PlanificationSansDate>,
     ),
 )]
 async fn update(
@@ -92,7 +92,7 @@ async fn update(
     params(("name" = String, Path, max_length = 100)),
     responses(
         (status = 202, body = Schedule, description = "Its job is enqueued."),
-        Refus<404, codes::PlanificationIntrouvable>,
+        Refusals<404, codes::PlanificationIntrouvable>,
     ),
 )]
 async fn run(

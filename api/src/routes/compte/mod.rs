@@ -23,7 +23,7 @@ use crate::{
     ApiError,
     extract::{Form, Query},
     layers::{ClientAddress, RequestInfo},
-    openapi::Refus,
+    openapi::Refusals,
 };
 
 /// Its line in the OpenAPI document.
@@ -51,7 +51,7 @@ struct Forgotten {
     request_body(content = Forgotten, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 202, body = Message),
-        Refus<429, codes::TropDeRequetes>,
+        Refusals<429, codes::TropDeRequetes>,
     ),
 )]
 async fn forgot(
@@ -93,7 +93,7 @@ struct Typed {
     responses(
         (status = 202, content_type = "text/html", body = String),
         (status = 422, description = "The page again, with what is wrong.", content_type = "text/html", body = String),
-        Refus<429, codes::TropDeRequetes>,
+        Refusals<429, codes::TropDeRequetes>,
     ),
 )]
 async fn asked(

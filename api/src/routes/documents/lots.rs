@@ -13,7 +13,7 @@ use crate::{
     ApiError,
     extract::{CurrentUser, RowId},
     once::Once,
-    openapi::Refus,
+    openapi::Refusals,
 };
 
 pub(super) fn router() -> OpenApiRouter<Ctx> {
@@ -27,7 +27,7 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
     params(("id" = i64, Path)),
     responses(
         (status = 201, body = LotOut),
-        Refus<404, codes::InterventionIntrouvable>,
+        Refusals<404, codes::InterventionIntrouvable>,
     ),
 )]
 async fn open(
@@ -48,7 +48,7 @@ async fn open(
     params(("id" = i64, Path)),
     responses(
         (status = 200, body = LotOut),
-        Refus<404, codes::LotIntrouvable>,
+        Refusals<404, codes::LotIntrouvable>,
     ),
 )]
 async fn read(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Json<LotOut>, ApiError> {
@@ -61,7 +61,7 @@ async fn read(State(ctx): State<Ctx>, RowId(id): RowId) -> Result<Json<LotOut>, 
     params(("id" = i64, Path)),
     responses(
         (status = 200, body = LotOut),
-        Refus<404, codes::LotIntrouvable>,
+        Refusals<404, codes::LotIntrouvable>,
     ),
 )]
 async fn close(

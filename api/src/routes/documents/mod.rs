@@ -23,7 +23,7 @@ use crate::{
     if_match::{IfMatch, Tagged},
     list::Here,
     once::Once,
-    openapi::Refus,
+    openapi::Refusals,
 };
 
 /// Its line in the OpenAPI document.
@@ -68,7 +68,7 @@ async fn list(
     params(("id" = i64, Path), Query<DocumentList>),
     responses(
         (status = 200, body = [DocumentOut]),
-        Refus<404, codes::InterventionIntrouvable>,
+        Refusals<404, codes::InterventionIntrouvable>,
     ),
 )]
 async fn list_of_intervention(
@@ -92,8 +92,8 @@ async fn list_of_intervention(
     request_body = DocumentUpdate,
     responses(
         (status = 200, body = DocumentOut),
-        Refus<403, (codes::ActionInterdite, codes::CompteDesactive, codes::DocumentDUnAutre)>,
-        Refus<404, codes::DocumentIntrouvable>,
+        Refusals<403, (codes::ActionInterdite, codes::CompteDesactive, codes::DocumentDUnAutre)>,
+        Refusals<404, codes::DocumentIntrouvable>,
     ),
 )]
 async fn update(
@@ -119,7 +119,7 @@ async fn update(
     params(("id" = i64, Path)),
     responses(
         (status = 200, body = Detail),
-        Refus<404, codes::DocumentIntrouvable>,
+        Refusals<404, codes::DocumentIntrouvable>,
     ),
 )]
 async fn delete(
@@ -146,7 +146,7 @@ async fn delete(
     params(("id" = i64, Path)),
     responses(
         (status = 202, body = DocumentOut),
-        Refus<404, codes::DocumentIntrouvable>,
+        Refusals<404, codes::DocumentIntrouvable>,
     ),
 )]
 async fn reprocess(

@@ -44,7 +44,7 @@ use crate::{
     extract::{CurrentUser, Query, content_type},
     multipart::{Part, Parts},
     once::{Effect, Once, Told},
-    openapi::Refus,
+    openapi::Refusals,
 };
 
 /// The most bytes that a body may have beyond the largest file: boundaries, heads and the description.
@@ -70,16 +70,16 @@ struct Upload {
 }
 
 /// How both routes refuse an upload.
-struct Refusals;
+struct UploadRefusals;
 
-impl IntoResponses for Refusals {
+impl IntoResponses for UploadRefusals {
     fn responses() -> BTreeMap<String, RefOr<openapi::Response>> {
         [
-            Refus::<404, (codes::InterventionIntrouvable, codes::LotIntrouvable)>::responses(),
-            Refus::<409, (codes::LotFerme, codes::LotPlein)>::responses(),
-            Refus::<413, codes::FichierTropGrand>::responses(),
-            Refus::<415, (codes::TypeDeFichierRefuse, codes::TypeDeContenuRefuse)>::responses(),
-            Refus::<429, (codes::QuotaDepotsAtteint, codes::TropDeRequetes)>::responses(),
+            Refusals::<404, (codes::InterventionIntrouvable, codes::LotIntrouvable)>::responses(),
+            Refusals::<409, (codes::LotFerme, codes::LotPlein)>::responses(),
+            Refusals::<413, codes::FichierTropGrand>::responses(),
+            Refusals::<415, (codes::TypeDeFichierRefuse, codes::TypeDeContenuRefuse)>::responses(),
+            Refusals::<429, (codes::QuotaDepotsAtteint, codes::TropDeRequetes)>::responses(),
         ]
         .into_iter()
         .flatten()
@@ -102,7 +102,7 @@ struct Target {
     request_body(content = Upload, content_type = "multipart/form-data"),
     responses(
         (status = 201, body = DocumentOut),
-        Refusals,
+        UploadRefusals,
     ),
 )]
 async fn create(
@@ -141,7 +141,7 @@ async fn create(
     request_body(content = Upload, content_type = "multipart/form-data"),
     responses(
         (status = 201, body = DocumentOut),
-        Refusals,
+        UploadRefusals,
     ),
 )]
 async fn upload(

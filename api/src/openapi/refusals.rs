@@ -10,14 +10,14 @@ use utoipa::{
 
 use super::errors;
 
-/// The response `STATUS` with one of these codes: `Refus<404, codes::ClientIntrouvable>`, or a tuple of several. The first is the
+/// The response `STATUS` with one of these codes: `Refusals<404, codes::ClientIntrouvable>`, or a tuple of several. The first is the
 /// one of the example.
-pub struct Refus<const STATUS: u16, C>(PhantomData<C>);
+pub struct Refusals<const STATUS: u16, C>(PhantomData<C>);
 
 /// Where a response keeps its codes until it is written.
 const CODES: &str = "x-codes";
 
-impl<const STATUS: u16, C: Codes> IntoResponses for Refus<STATUS, C> {
+impl<const STATUS: u16, C: Codes> IntoResponses for Refusals<STATUS, C> {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         let codes = Extensions::builder().add(CODES, json!(C::codes())).build();
         let response = ResponseBuilder::new().extensions(Some(codes)).build();
