@@ -22,7 +22,7 @@ use erp_core::{
     Code, Ctx, Error, Result, Text, Tx,
     idempotence::{Demande, MOST_BYTES, Reponse},
     input::Fault,
-    keys::{Fingerprint, Liens},
+    keys::{Fingerprint, SignedUrls},
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -164,7 +164,7 @@ impl Named {
             return Ok(body.to_owned());
         }
         let mut body: Value = serde_json::from_str(body).map_err(anyhow::Error::from)?;
-        Liens::unsign(&mut body);
+        SignedUrls::unsign(&mut body);
         Ok(body.to_string())
     }
 
@@ -174,7 +174,7 @@ impl Named {
             return Ok(body);
         }
         let mut body: Value = serde_json::from_str(&body).map_err(anyhow::Error::from)?;
-        ctx.liens.sign_again(&mut body, ctx.clock.now());
+        ctx.signed_urls.sign_again(&mut body, ctx.clock.now());
         Ok(body.to_string())
     }
 }

@@ -105,7 +105,7 @@ async fn historique(
 ) -> Result<Json<EquipementHistorique>, ApiError> {
     let reader = Reader {
         scope: user.scope(),
-        liens: &ctx.liens,
+        signed_urls: &ctx.signed_urls,
         sla: &ctx.config.sla,
         now: ctx.clock.now(),
     };

@@ -4,7 +4,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::FileKind;
-use crate::keys::Liens;
+use crate::keys::SignedUrls;
 use crate::{
     enumeration,
     input::{Input, Patch},
@@ -179,9 +179,9 @@ impl Document {
     /// The document as shown at `now` to somebody who may read it: the signed URLs in it give access to its files. `outside`:
     /// shown to a user of a client.
     #[must_use]
-    pub fn shown(self, liens: &Liens, outside: bool, now: DateTime<Utc>) -> DocumentOut {
+    pub fn shown(self, signed_urls: &SignedUrls, outside: bool, now: DateTime<Utc>) -> DocumentOut {
         let path = |key: &str| format!("{FOLDER}/{key}");
-        let url = |key: &str| format!("/{FOLDER}/{key}?{}", liens.sign(key, now));
+        let url = |key: &str| format!("/{FOLDER}/{key}?{}", signed_urls.sign(key, now));
         let [original, preview, thumbnail] = self.keys();
         let derived = |key: &str, of: &dyn Fn(&str) -> String| self.has_previews.then(|| of(key));
         DocumentOut {

@@ -10,7 +10,7 @@ use crate::{
     documents::{self, DocumentOut},
     input::{Input, Whole},
     interventions::{self, Intervention, InterventionOut, mad},
-    keys::Liens,
+    keys::SignedUrls,
     local,
     page::Page,
     scope::Scope,
@@ -71,7 +71,7 @@ pub struct CoutsAnnee {
 #[derive(Debug, Clone, Copy)]
 pub struct Reader<'a> {
     pub scope: Scope,
-    pub liens: &'a Liens,
+    pub signed_urls: &'a SignedUrls,
     pub sla: &'a Sla,
     pub now: DateTime<Utc>,
 }
@@ -83,14 +83,14 @@ pub async fn historique(
     filter: &HistoriqueFilter,
     reader: Reader<'_>,
 ) -> Result<EquipementHistorique> {
-    let Reader { scope, liens, sla, now } = reader;
+    let Reader { scope, signed_urls, sla, now } = reader;
     let equipement = store::find(pool, id, scope).await?;
     let page = Page::newest(filter.limit);
     let seen = |row: Intervention| row.seen_at(now, sla);
     let interventions = interventions::list_of_equipement(pool, id, false, &page).await?.map(seen);
     let visites = interventions::list_of_equipement(pool, id, true, &page).await?.map(seen);
     let documents = documents::list_of_equipement(pool, id, &page).await?;
-    let documents = documents.map(|document| document.shown(liens, scope.is_outside(), now));
+    let documents = documents.map(|document| document.shown(signed_urls, scope.is_outside(), now));
     Ok(EquipementHistorique {
         equipement,
         totaux: Totaux {

@@ -6,8 +6,8 @@
 mod account_links;
 mod derived;
 mod fingerprints;
-mod liens;
 pub mod rotate;
+mod signed_urls;
 
 use std::{fs, io, path::Path};
 
@@ -23,7 +23,7 @@ use sha2::{Digest as _, Sha256};
 
 pub use account_links::AccountLinks;
 pub use fingerprints::{Fingerprint, Fingerprints};
-pub use liens::{LIFETIME, Liens};
+pub use signed_urls::{LIFETIME, SignedUrls};
 
 use crate::{
     Code, Error, Result, Text,

@@ -73,7 +73,7 @@ fn reader(ctx: &Ctx, user: Option<CurrentUser>, name: &str, query: &str) -> Resu
         Some(user) => Ok(Reader::User(user)),
         None if ctx.config.uploads.public => Ok(Reader::Public),
         None if query.is_empty() => Err(layers::anonymous()),
-        None => ctx.liens.check(name, query, ctx.clock.now()).map(Reader::Lien),
+        None => ctx.signed_urls.check(name, query, ctx.clock.now()).map(Reader::Lien),
     }
 }
 

@@ -59,7 +59,10 @@ async fn list(
     Query(DocumentList(page)): Query<DocumentList>,
 ) -> Result<Response, ApiError> {
     let (listed, now) = (documents::list(&ctx.pool, &page).await?, ctx.clock.now());
-    Ok(here.list(&page, &listed.map(|document: Document| document.shown(&ctx.liens, false, now))))
+    Ok(here.list(
+        &page,
+        &listed.map(|document: Document| document.shown(&ctx.signed_urls, false, now)),
+    ))
 }
 
 /// The documents of the intervention `id`; a user of a client sees those of its own.
@@ -81,7 +84,7 @@ async fn list_of_intervention(
     interventions::find(&ctx.pool, id, user.scope()).await?;
     let listed = documents::list_of_intervention(&ctx.pool, id, &page).await?;
     let (now, outside) = (ctx.clock.now(), user.is_outside());
-    let shown = |document: Document| document.shown(&ctx.liens, outside, now);
+    let shown = |document: Document| document.shown(&ctx.signed_urls, outside, now);
     Ok(here.list(&page, &listed.map(shown)))
 }
 
@@ -104,7 +107,7 @@ async fn update(
     Body(edit): Body<DocumentUpdate>,
 ) -> Result<Tagged<DocumentOut>, ApiError> {
     let now = ctx.clock.now();
-    let shown = |document: Document| document.shown(&ctx.liens, user.is_outside(), now);
+    let shown = |document: Document| document.shown(&ctx.signed_urls, user.is_outside(), now);
     let mut tx = ctx.begin().await?;
     let old = documents::find_for_update(&mut tx, id).await?;
     let new = documents::update(&mut tx, old.clone(), edit, user.reach()).await?;
@@ -156,5 +159,7 @@ async fn reprocess(
 ) -> Result<Response, ApiError> {
     let mut effect = once.begin(&ctx).await?;
     let document = documents::reprocess(&mut effect, id).await?;
-    effect.answer(StatusCode::ACCEPTED, &document.shown(&ctx.liens, false, ctx.clock.now())).await
+    effect
+        .answer(StatusCode::ACCEPTED, &document.shown(&ctx.signed_urls, false, ctx.clock.now()))
+        .await
 }

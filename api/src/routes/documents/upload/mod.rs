@@ -282,7 +282,7 @@ async fn record(
         let (effect, document) = recorded?;
         // A commit whose answer is lost may have succeeded: so the file stays. If it failed, the purge finds a file
         // without a row.
-        let shown = document.shown(&ctx.liens, user.is_outside(), ctx.clock.now());
+        let shown = document.shown(&ctx.signed_urls, user.is_outside(), ctx.clock.now());
         effect.answer(StatusCode::CREATED, &shown).await
     });
     #[expect(clippy::disallowed_methods, reason = "detached from the client, but awaited here")]

@@ -17,9 +17,9 @@ const SIGNED: [&str; 3] = ["url", "thumbnail_url", "preview_url"];
 
 /// The keys of signed addresses.
 #[derive(Debug)]
-pub struct Liens(DerivedKeys);
+pub struct SignedUrls(DerivedKeys);
 
-impl Liens {
+impl SignedUrls {
     pub fn new(config: &AuthConfig) -> Result<Self> {
         Ok(Self(DerivedKeys::new(config, b"erp-mif files v1")?))
     }
@@ -108,8 +108,8 @@ mod tests {
     const NAME: &str = "0190a6f0-1111-4222-8333-444455556666.jpg";
     const KEY: &str = "f2c6d1c0a9e84b7b95a3a1d0e7c4b8f6";
 
-    fn liens(key: &str, previous: Option<&str>) -> Liens {
-        Liens::new(&config(key, previous)).unwrap()
+    fn urls(key: &str, previous: Option<&str>) -> SignedUrls {
+        SignedUrls::new(&config(key, previous)).unwrap()
     }
 
     fn at(text: &str) -> DateTime<Utc> {
@@ -118,12 +118,12 @@ mod tests {
 
     #[test]
     fn an_address_opens_its_file_until_its_end_and_nothing_else() {
-        let (liens, now) = (liens(KEY, None), at("2026-11-26T08:09:59Z"));
-        let query = liens.sign(NAME, now);
-        assert_eq!(liens.check(NAME, &query, now).unwrap(), at("2026-11-26T09:00:00Z"));
-        assert_eq!(query, liens.sign(NAME, at("2026-11-26T08:00:00Z")), "ends are rounded");
-        assert!(liens.check(NAME, &query, at("2026-11-26T08:59:59Z")).is_ok());
-        let code = |name: &str, query: &str, now| match liens.check(name, query, now) {
+        let (urls, now) = (urls(KEY, None), at("2026-11-26T08:09:59Z"));
+        let query = urls.sign(NAME, now);
+        assert_eq!(urls.check(NAME, &query, now).unwrap(), at("2026-11-26T09:00:00Z"));
+        assert_eq!(query, urls.sign(NAME, at("2026-11-26T08:00:00Z")), "ends are rounded");
+        assert!(urls.check(NAME, &query, at("2026-11-26T08:59:59Z")).is_ok());
+        let code = |name: &str, query: &str, now| match urls.check(name, query, now) {
             Err(Error::Unauthenticated { code, .. }) => code,
             other => panic!("{query}: {other:?}"),
         };
@@ -152,16 +152,16 @@ mod tests {
 
     #[test]
     fn the_key_is_none_of_tokens_and_rotates_with_it() {
-        let (old, now) = (liens(KEY, None), at("2026-11-26T08:00:00Z"));
+        let (old, now) = (urls(KEY, None), at("2026-11-26T08:00:00Z"));
         let query = old.sign(NAME, now);
         let (fin, signature) = query[4..].split_once("&signature=").unwrap();
         let mac = Hmac::<Sha256>::new_from_slice(KEY.as_bytes()).unwrap();
         let by_the_secret_itself = mac.chain_update(format!("{NAME}\n{fin}")).finalize();
         assert_ne!(signature, URL_SAFE_NO_PAD.encode(by_the_secret_itself.into_bytes()));
         let new_key = "another key of thirty-two letters";
-        assert!(liens(new_key, Some(KEY)).check(NAME, &query, now).is_ok(), "rotated");
-        assert!(liens(new_key, None).check(NAME, &query, now).is_err(), "rotated away");
-        assert_ne!(liens(new_key, Some(KEY)).sign(NAME, now), query);
+        assert!(urls(new_key, Some(KEY)).check(NAME, &query, now).is_ok(), "rotated");
+        assert!(urls(new_key, None).check(NAME, &query, now).is_err(), "rotated away");
+        assert_ne!(urls(new_key, Some(KEY)).sign(NAME, now), query);
     }
 
     #[test]
@@ -178,12 +178,12 @@ mod tests {
             let private_key_file = private_key_file.clone();
             let auth = config(KEY, None);
             let config = AuthConfig { algorithm, private_key_file, previous_key_file, ..auth };
-            Liens::new(&config).unwrap()
+            SignedUrls::new(&config).unwrap()
         };
         let now = at("2026-11-26T08:00:00Z");
         let query = with(&one, write("none", "\n")).sign(NAME, now);
         assert!(with(&two, one).check(NAME, &query, now).is_ok());
         assert!(with(&two, Some(folder.path().join("absent"))).check(NAME, &query, now).is_err());
-        assert!(liens(KEY, None).check(NAME, &query, now).is_err());
+        assert!(urls(KEY, None).check(NAME, &query, now).is_err());
     }
 }
