@@ -148,7 +148,7 @@ fn run(path: &str, times: u32) -> anyhow::Result<()> {
             let (renderer, samples) = (Renderer::new()?, samples::all());
             let sample = samples.first().context("a sample")?;
             (0..times).try_for_each(|_| {
-                renderer.render(sample.template, &sample.contexte)?;
+                renderer.render(sample.template, &sample.context)?;
                 Ok(())
             })
         }

@@ -1,15 +1,15 @@
 //! The contexts of the mails: plain business values and the language of the reader. Labels and
-//! dates become words of that language when a context is serialised (see `vue`).
+//! dates become words of that language when a context is serialised (see `view`).
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
-use super::vue;
+use super::view;
 use crate::Lang;
 
 /// What the `notification_*` templates of one notification need.
 #[derive(Debug, Clone, Serialize)]
-#[serde(into = "vue::NotificationVue")]
+#[serde(into = "view::NotificationView")]
 pub struct NotificationMail {
     /// The language of the reader.
     pub langue: Lang,
@@ -38,7 +38,7 @@ pub struct NotificationMail {
 
 /// What the `notification_groupee` template needs: several notifications in one mail.
 #[derive(Debug, Clone, Serialize)]
-#[serde(into = "vue::GroupeVue")]
+#[serde(into = "view::GroupeView")]
 pub struct GroupeMail {
     /// The language of the reader.
     pub langue: Lang,
@@ -75,7 +75,7 @@ pub struct GroupeLigne {
 
 /// What the `digest_quotidien` template needs.
 #[derive(Debug, Clone, Serialize)]
-#[serde(into = "vue::DigestVue")]
+#[serde(into = "view::DigestView")]
 pub struct DigestMail {
     /// The language of the reader.
     pub langue: Lang,
@@ -154,7 +154,7 @@ pub struct PlanningLigne {
 
 /// What the `compte_*` templates need.
 #[derive(Debug, Clone, Serialize)]
-#[serde(into = "vue::CompteVue")]
+#[serde(into = "view::CompteView")]
 pub struct CompteMail {
     /// The language of the reader.
     pub langue: Lang,

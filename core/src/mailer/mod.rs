@@ -16,7 +16,7 @@ pub mod samples;
 mod smtp;
 mod template;
 mod unsubscribe;
-mod vue;
+mod view;
 mod words;
 
 pub use context::{

@@ -33,8 +33,8 @@ pub fn plain(text: &str) -> String {
 fn all() -> impl Iterator<Item = (String, Sample, Value, Rendered)> {
     samples::all().into_iter().map(|sample| {
         let name = format!("{} {} {}", sample.template.name(), sample.name, sample.langue);
-        let context = serde_json::to_value(&sample.contexte).expect("plain data");
-        let mail = render(sample.template, &sample.contexte);
+        let context = serde_json::to_value(&sample.context).expect("plain data");
+        let mail = render(sample.template, &sample.context);
         (name, sample, context, mail)
     })
 }

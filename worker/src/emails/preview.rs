@@ -26,7 +26,7 @@ pub fn write(folder: &Path) -> anyhow::Result<usize> {
     let mut index = HEAD.to_owned();
     let mut shown = None;
     for sample in &samples {
-        let mail = renderer.render(sample.template, &sample.contexte)?;
+        let mail = renderer.render(sample.template, &sample.context)?;
         let name = format!("{}_{}.{}", sample.template.name(), sample.name, sample.langue);
         fs::write(folder.join(format!("{name}.html")), mail.html)?;
         fs::write(

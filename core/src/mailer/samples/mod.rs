@@ -31,13 +31,13 @@ pub struct Sample {
     /// The language of its reader.
     pub langue: Lang,
     /// What the template is rendered with.
-    pub contexte: Contexte,
+    pub context: MailContext,
 }
 
 /// The context of any mail, as [`super::Renderer::render`] takes it.
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
-pub enum Contexte {
+pub enum MailContext {
     /// For `notification_*`.
     Notification(NotificationMail),
     /// For `notification_groupee`.
@@ -54,33 +54,33 @@ pub fn all() -> Vec<Sample> {
     let mut samples = Vec::new();
     for template in Template::ALL {
         for langue in [Lang::Fr, Lang::En] {
-            let mut add = |name, contexte| {
-                samples.push(Sample { template, name, langue, contexte });
+            let mut add = |name, context| {
+                samples.push(Sample { template, name, langue, context });
             };
             match template {
                 Template::DigestQuotidien => {
-                    add("full", Contexte::Digest(digest(langue)));
-                    add("sparse", Contexte::Digest(digest::sparse(langue)));
-                    add("hostile", Contexte::Digest(digest::hostile(langue)));
+                    add("full", MailContext::Digest(digest(langue)));
+                    add("sparse", MailContext::Digest(digest::sparse(langue)));
+                    add("hostile", MailContext::Digest(digest::hostile(langue)));
                 }
                 Template::CompteMotDePasse | Template::CompteAppareil | Template::CompteOubli => {
-                    add("full", Contexte::Compte(compte(langue)));
-                    add("sparse", Contexte::Compte(compte::sparse(langue)));
-                    add("hostile", Contexte::Compte(compte::hostile(langue)));
+                    add("full", MailContext::Compte(compte(langue)));
+                    add("sparse", MailContext::Compte(compte::sparse(langue)));
+                    add("hostile", MailContext::Compte(compte::hostile(langue)));
                 }
                 Template::NotificationGroupee => {
-                    add("full", Contexte::Groupe(groupe(langue)));
-                    add("sparse", Contexte::Groupe(groupe::sparse(langue)));
-                    add("hostile", Contexte::Groupe(groupe::hostile(langue)));
+                    add("full", MailContext::Groupe(groupe(langue)));
+                    add("sparse", MailContext::Groupe(groupe::sparse(langue)));
+                    add("hostile", MailContext::Groupe(groupe::hostile(langue)));
                 }
                 _ => {
                     let full = notification(template, langue);
                     if template == Template::NotificationRappel {
-                        add("visite", Contexte::Notification(visite(langue)));
+                        add("visite", MailContext::Notification(visite(langue)));
                     }
-                    add("hostile", Contexte::Notification(notification::hostile(&full)));
-                    add("full", Contexte::Notification(full));
-                    add("sparse", Contexte::Notification(notification::sparse(langue)));
+                    add("hostile", MailContext::Notification(notification::hostile(&full)));
+                    add("full", MailContext::Notification(full));
+                    add("sparse", MailContext::Notification(notification::sparse(langue)));
                 }
             }
         }

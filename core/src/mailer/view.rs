@@ -1,5 +1,5 @@
 //! The data of the templates: the contexts, with codes, counts and dates in words. Every list is
-//! a [`SectionVue`], so that one partial renders all of them.
+//! a [`SectionView`], so that one partial renders all of them.
 
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ use super::{date, words};
 use crate::Lang;
 
 #[derive(Serialize)]
-pub(super) struct NotificationVue {
+pub(super) struct NotificationView {
     langue: Lang,
     destinataire_nom: String,
     intervention_id: Option<i64>,
@@ -27,35 +27,35 @@ pub(super) struct NotificationVue {
 }
 
 #[derive(Serialize)]
-pub(super) struct GroupeVue {
+pub(super) struct GroupeView {
     langue: Lang,
     destinataire_nom: String,
     compte: String,
     resume: String,
-    sections: Vec<SectionVue>,
+    sections: Vec<SectionView>,
     autres: i64,
     lien: String,
     desabonnement: Option<String>,
 }
 
 #[derive(Serialize)]
-pub(super) struct DigestVue {
+pub(super) struct DigestView {
     langue: Lang,
     destinataire_nom: String,
     jour: String,
     resume: String,
     rien_a_traiter: bool,
     ouvertes: i64,
-    en_retard: SectionVue,
-    echeance_du_jour: SectionVue,
-    non_affectees: SectionVue,
-    plannings: SectionVue,
+    en_retard: SectionView,
+    echeance_du_jour: SectionView,
+    non_affectees: SectionView,
+    plannings: SectionView,
     lien: String,
     desabonnement: Option<String>,
 }
 
 #[derive(Serialize)]
-pub(super) struct CompteVue {
+pub(super) struct CompteView {
     langue: Lang,
     destinataire_nom: String,
     quand: String,
@@ -65,7 +65,7 @@ pub(super) struct CompteVue {
     desabonnement: Option<String>,
 }
 
-impl From<CompteMail> for CompteVue {
+impl From<CompteMail> for CompteView {
     fn from(mail: CompteMail) -> Self {
         Self {
             langue: mail.langue,
@@ -80,15 +80,15 @@ impl From<CompteMail> for CompteVue {
 }
 
 #[derive(Serialize)]
-struct SectionVue {
+struct SectionView {
     titre: String,
     total: i64,
     autres: i64,
-    lignes: Vec<LigneVue>,
+    lignes: Vec<LigneView>,
 }
 
 #[derive(Serialize)]
-struct LigneVue {
+struct LigneView {
     titre: String,
     intervention_id: Option<i64>,
     equipement: Option<String>,
@@ -100,7 +100,7 @@ struct LigneVue {
     lien: String,
 }
 
-impl From<NotificationMail> for NotificationVue {
+impl From<NotificationMail> for NotificationView {
     fn from(mail: NotificationMail) -> Self {
         let langue = mail.langue;
         Self {
@@ -120,14 +120,14 @@ impl From<NotificationMail> for NotificationVue {
     }
 }
 
-impl From<GroupeMail> for GroupeVue {
+impl From<GroupeMail> for GroupeView {
     fn from(mail: GroupeMail) -> Self {
         let langue = mail.langue;
         let autres = beyond(mail.total, mail.lignes.len());
         let mut counts = Vec::new();
         let mut sections = Vec::new();
         for type_ in words::TYPES {
-            let lignes: Vec<LigneVue> = mail
+            let lignes: Vec<LigneView> = mail
                 .lignes
                 .iter()
                 .filter(|ligne| words::known_type(&ligne.type_) == type_)
@@ -156,7 +156,7 @@ impl From<GroupeMail> for GroupeVue {
     }
 }
 
-impl From<DigestMail> for DigestVue {
+impl From<DigestMail> for DigestView {
     fn from(mail: DigestMail) -> Self {
         let langue = mail.langue;
         let urgent = [
@@ -198,11 +198,11 @@ impl From<DigestMail> for DigestVue {
     }
 }
 
-fn section(titre: String, total: i64, lignes: Vec<LigneVue>) -> SectionVue {
-    SectionVue { titre, total, autres: beyond(total, lignes.len()), lignes }
+fn section(titre: String, total: i64, lignes: Vec<LigneView>) -> SectionView {
+    SectionView { titre, total, autres: beyond(total, lignes.len()), lignes }
 }
 
-fn section_plannings(list: PlanningSection, langue: Lang) -> SectionVue {
+fn section_plannings(list: PlanningSection, langue: Lang) -> SectionView {
     let titre = langue.choose("Visites des sept prochains jours", "Visits of the next seven days");
     let lignes = list.lignes.into_iter().map(|ligne| ligne_planning(ligne, langue));
     section(titre.to_owned(), list.total, lignes.collect())
@@ -213,10 +213,10 @@ fn beyond(total: i64, shown: usize) -> i64 {
     (total - i64::try_from(shown).unwrap_or(i64::MAX)).max(0)
 }
 
-fn ligne_groupe(ligne: GroupeLigne, langue: Lang) -> LigneVue {
+fn ligne_groupe(ligne: GroupeLigne, langue: Lang) -> LigneView {
     let visite = ligne.type_ == "rappel" && ligne.intervention_id.is_none();
     let echeance = if visite { words::prevue } else { words::echeance };
-    LigneVue {
+    LigneView {
         titre: ligne.titre,
         intervention_id: ligne.intervention_id,
         equipement: ligne.equipement,
@@ -229,8 +229,8 @@ fn ligne_groupe(ligne: GroupeLigne, langue: Lang) -> LigneVue {
     }
 }
 
-fn ligne_digest(ligne: DigestLigne, langue: Lang) -> LigneVue {
-    LigneVue {
+fn ligne_digest(ligne: DigestLigne, langue: Lang) -> LigneView {
+    LigneView {
         titre: ligne.titre,
         intervention_id: None,
         equipement: Some(ligne.equipement),
@@ -243,8 +243,8 @@ fn ligne_digest(ligne: DigestLigne, langue: Lang) -> LigneVue {
     }
 }
 
-fn ligne_planning(ligne: PlanningLigne, langue: Lang) -> LigneVue {
-    LigneVue {
+fn ligne_planning(ligne: PlanningLigne, langue: Lang) -> LigneView {
+    LigneView {
         titre: ligne.titre,
         intervention_id: None,
         equipement: Some(ligne.equipement),
