@@ -9,7 +9,7 @@ use super::{
 use crate::{
     Code, Error, Result, Tx,
     notifications::{
-        self, Annonce, Evenement,
+        self, Announcement, Event,
         TypeNotification::{Affectation, Alerte, Rappel, Retard},
     },
     scope::Scope,
@@ -184,7 +184,7 @@ pub(super) async fn tell_technicien(
     if intervention.statut.is_terminal() || by.technicien_id == Some(technicien_id) {
         return Ok(());
     }
-    tell(tx, Evenement::Affectation, intervention, line, now).await
+    tell(tx, Event::Affectation, intervention, line, now).await
 }
 
 /// Tells those concerned that an intervention was closed by `line` of its historique.
@@ -194,22 +194,22 @@ pub(super) async fn tell_closed(
     line: i64,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    tell(tx, Evenement::Cloture, intervention, line, now).await
+    tell(tx, Event::Cloture, intervention, line, now).await
 }
 
 async fn tell(
     tx: &mut Tx<'_>,
-    evenement: Evenement,
+    event: Event,
     intervention: &Intervention,
     line: i64,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let annonce = Annonce {
-        evenement,
+    let announcement = Announcement {
+        event,
         cle: format!("historique:{line}"),
         intervention_id: Some(intervention.id),
         planning_id: None,
         contenu: None,
     };
-    notifications::announce(tx, &annonce, now).await
+    notifications::announce(tx, &announcement, now).await
 }

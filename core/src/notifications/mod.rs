@@ -7,7 +7,7 @@ mod store;
 mod types;
 
 use chrono::{DateTime, Utc};
-pub use routing::{Annonce, Cercle, Evenement, TABLE, announce};
+pub use routing::{Announcement, Circle, Event, TABLE, announce};
 pub use store::{counts, find, list};
 pub use types::{
     CanalNotification, CountsOut, NewNotification, NotificationFields, NotificationFilter,

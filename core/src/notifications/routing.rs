@@ -5,11 +5,11 @@ use chrono::{DateTime, Utc};
 use super::{CanalNotification, NotificationFields, TypeNotification, notified, store};
 use crate::{Lang, Result, Text, Tx};
 use CanalNotification::{Email, Log};
-use Cercle::{Admins, Createur, Responsables, Technicien, UtilisateursDuClient};
+use Circle::{Admins, Createur, Responsables, Technicien, UtilisateursDuClient};
 
 /// The events that users are told of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Evenement {
+pub enum Event {
     /// An intervention is given to a technicien.
     Affectation,
     /// An intervention is closed.
@@ -26,7 +26,7 @@ pub enum Evenement {
 
 /// The groups of users that an event may concern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cercle {
+pub enum Circle {
     /// The technicien of the intervention.
     Technicien,
     /// The user who opened the intervention.
@@ -39,23 +39,23 @@ pub enum Cercle {
 }
 
 /// Event, circle, channel. A user in two circles is told once, by e-mail if one of the two says so.
-pub const TABLE: &[(Evenement, Cercle, CanalNotification)] = &[
-    (Evenement::Affectation, Technicien, Email),
-    (Evenement::Cloture, Createur, Email),
-    (Evenement::Cloture, UtilisateursDuClient, Email),
-    (Evenement::VisiteDemain, Responsables, Email),
-    (Evenement::EcheanceDemain, Technicien, Email),
-    (Evenement::EcheanceDemain, Responsables, Log),
-    (Evenement::Retard, Technicien, Email),
-    (Evenement::Retard, Responsables, Email),
-    (Evenement::SansTechnicien(1), Responsables, Email),
-    (Evenement::SansTechnicien(2), Responsables, Email),
-    (Evenement::SansTechnicien(2), Admins, Email),
-    (Evenement::SansTechnicien(3), Responsables, Email),
-    (Evenement::SansTechnicien(3), Admins, Email),
+pub const TABLE: &[(Event, Circle, CanalNotification)] = &[
+    (Event::Affectation, Technicien, Email),
+    (Event::Cloture, Createur, Email),
+    (Event::Cloture, UtilisateursDuClient, Email),
+    (Event::VisiteDemain, Responsables, Email),
+    (Event::EcheanceDemain, Technicien, Email),
+    (Event::EcheanceDemain, Responsables, Log),
+    (Event::Retard, Technicien, Email),
+    (Event::Retard, Responsables, Email),
+    (Event::SansTechnicien(1), Responsables, Email),
+    (Event::SansTechnicien(2), Responsables, Email),
+    (Event::SansTechnicien(2), Admins, Email),
+    (Event::SansTechnicien(3), Responsables, Email),
+    (Event::SansTechnicien(3), Admins, Email),
 ];
 
-impl Evenement {
+impl Event {
     /// The type that its notifications are of.
     #[must_use]
     pub fn type_(self) -> TypeNotification {
@@ -71,8 +71,8 @@ impl Evenement {
 
 /// An event to announce to the users that it concerns.
 #[derive(Debug, Clone)]
-pub struct Annonce {
-    pub evenement: Evenement,
+pub struct Announcement {
+    pub event: Event,
     /// Identifies this occurrence of the event: no user is told of it twice.
     pub cle: String,
     pub intervention_id: Option<i64>,
@@ -83,28 +83,32 @@ pub struct Annonce {
 
 /// A user to be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Destinataire {
+pub(super) struct Recipient {
     pub user_id: i64,
     pub langue: Lang,
 }
 
-/// Notifies every user whom `annonce` concerns and who has not been told of it.
-pub async fn announce(tx: &mut Tx<'_>, annonce: &Annonce, now: DateTime<Utc>) -> Result<()> {
-    for (destinataire, canal) in recipients(tx, annonce).await? {
-        let Destinataire { user_id, langue } = destinataire;
-        if !notified::claim(&mut **tx, &annonce.cle, user_id, now).await? {
+/// Notifies every user whom `announcement` concerns and who has not been told of it.
+pub async fn announce(
+    tx: &mut Tx<'_>,
+    announcement: &Announcement,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    for (recipient, canal) in recipients(tx, announcement).await? {
+        let Recipient { user_id, langue } = recipient;
+        if !notified::claim(&mut **tx, &announcement.cle, user_id, now).await? {
             continue;
         }
         let new = NotificationFields {
-            type_: annonce.evenement.type_(),
+            type_: announcement.event.type_(),
             canal,
-            contenu: annonce.contenu.as_ref().map(|text| text.in_lang(langue).to_owned()),
-            intervention_id: annonce.intervention_id,
-            planning_id: annonce.planning_id,
+            contenu: announcement.contenu.as_ref().map(|text| text.in_lang(langue).to_owned()),
+            intervention_id: announcement.intervention_id,
+            planning_id: announcement.planning_id,
             user_id,
         };
         let notification = super::create(tx, &new, now).await?;
-        notified::name_claim(tx, &annonce.cle, user_id, notification.id).await?;
+        notified::name_claim(tx, &announcement.cle, user_id, notification.id).await?;
     }
     Ok(())
 }
@@ -112,23 +116,23 @@ pub async fn announce(tx: &mut Tx<'_>, annonce: &Annonce, now: DateTime<Utc>) ->
 /// Each user once, by id; with the channel e-mail if one of their circles has it.
 async fn recipients(
     tx: &mut Tx<'_>,
-    annonce: &Annonce,
-) -> Result<Vec<(Destinataire, CanalNotification)>> {
-    let mut told: Vec<(Destinataire, CanalNotification)> = Vec::new();
-    for &(evenement, cercle, canal) in TABLE {
-        if evenement != annonce.evenement {
+    announcement: &Announcement,
+) -> Result<Vec<(Recipient, CanalNotification)>> {
+    let mut recipients: Vec<(Recipient, CanalNotification)> = Vec::new();
+    for &(event, circle, canal) in TABLE {
+        if event != announcement.event {
             continue;
         }
-        for destinataire in store::members(tx, cercle, annonce.intervention_id).await? {
-            match told.iter_mut().find(|(known, _)| *known == destinataire) {
+        for recipient in store::members(tx, circle, announcement.intervention_id).await? {
+            match recipients.iter_mut().find(|(known, _)| *known == recipient) {
                 Some((_, known)) if canal == Email => *known = Email,
                 Some(_) => {}
-                None => told.push((destinataire, canal)),
+                None => recipients.push((recipient, canal)),
             }
         }
     }
-    told.sort_by_key(|(destinataire, _)| destinataire.user_id);
-    Ok(told)
+    recipients.sort_by_key(|(recipient, _)| recipient.user_id);
+    Ok(recipients)
 }
 
 #[cfg(test)]
@@ -137,9 +141,7 @@ mod tests {
 
     #[test]
     fn every_event_reaches_somebody_by_mail() {
-        use Evenement::{
-            Affectation, Cloture, EcheanceDemain, Retard, SansTechnicien, VisiteDemain,
-        };
+        use Event::{Affectation, Cloture, EcheanceDemain, Retard, SansTechnicien, VisiteDemain};
         let levels = crate::interventions::NIVEAUX.len();
         let levels = (1..=levels).map(|n| SansTechnicien(i16::try_from(n).unwrap()));
         let events = [Affectation, Cloture, VisiteDemain, EcheanceDemain, Retard];

@@ -3,8 +3,8 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor, PgPool, Postgres, QueryBuilder};
 
 use super::{
-    CanalNotification, Cercle, CountsOut, NotificationFields, NotificationFilter, NotificationOut,
-    SORTABLE, StatutNotification, TypeNotification, routing::Destinataire,
+    CanalNotification, Circle, CountsOut, NotificationFields, NotificationFilter, NotificationOut,
+    SORTABLE, StatutNotification, TypeNotification, routing::Recipient,
 };
 use crate::{
     Error, Lang, Noun, Result,
@@ -133,18 +133,18 @@ pub(super) async fn insert(
 /// The active users of a circle around an intervention, by id.
 pub(super) async fn members(
     tx: &mut PgConnection,
-    cercle: Cercle,
+    circle: Circle,
     intervention_id: Option<i64>,
-) -> Result<Vec<Destinataire>> {
+) -> Result<Vec<Recipient>> {
     let (technicien, createur, client, responsables, admins) = (
-        cercle == Cercle::Technicien,
-        cercle == Cercle::Createur,
-        cercle == Cercle::UtilisateursDuClient,
-        cercle == Cercle::Responsables,
-        cercle == Cercle::Admins,
+        circle == Circle::Technicien,
+        circle == Circle::Createur,
+        circle == Circle::UtilisateursDuClient,
+        circle == Circle::Responsables,
+        circle == Circle::Admins,
     );
     Ok(sqlx::query_as!(
-        Destinataire,
+        Recipient,
         r#"
             select u.id as user_id, u.langue as "langue: Lang"
             from users u

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     Lang, Result, Text, Tx, local,
     mailer::date_heure,
-    notifications::{self, Annonce, Evenement},
+    notifications::{self, Announcement, Event},
 };
 
 /// Announces up to `limit` of the visits of the local day after `now`, one for each planning; returns how many.
@@ -20,8 +20,8 @@ pub async fn remind(tx: &mut Tx<'_>, now: DateTime<Utc>, limit: i64) -> Result<u
         let date = planning.dates(now).find(|date| *date >= from).unwrap_or(from);
         let when = |lang| date_heure(date, lang);
         let what = |lang| planning.frequence.maintenance(lang);
-        let annonce = Annonce {
-            evenement: Evenement::VisiteDemain,
+        let announcement = Announcement {
+            event: Event::VisiteDemain,
             cle: format!("planning:{}:{}", planning.id, date.timestamp()),
             intervention_id: None,
             planning_id: Some(planning.id),
@@ -30,7 +30,7 @@ pub async fn remind(tx: &mut Tx<'_>, now: DateTime<Utc>, limit: i64) -> Result<u
                 format!("{} of \"{equipement}\", planned for {}.", what(Lang::En), when(Lang::En)),
             )),
         };
-        notifications::announce(tx, &annonce, now).await?;
+        notifications::announce(tx, &announcement, now).await?;
         store::set_announced(tx, planning.id, date).await?;
     }
     Ok(found.len())

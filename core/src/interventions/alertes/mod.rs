@@ -10,7 +10,7 @@ use crate::{
     Result, Text, Tx,
     config::Sla,
     local,
-    notifications::{self, Annonce, Evenement},
+    notifications::{self, Announcement, Event},
 };
 
 /// Announces up to `limit` interventions whose deadline has passed; returns how many there were. An intervention is announced
@@ -19,7 +19,7 @@ pub async fn alert_late(tx: &mut Tx<'_>, now: DateTime<Utc>, limit: i64) -> Resu
     let today = local::start_of(local::day_of(now));
     let late = store::lock_late(tx, now, today, limit).await?;
     for one in &late {
-        announce(tx, Evenement::Retard, one.id, deadline_key("retard", one.date_limite), None, now)
+        announce(tx, Event::Retard, one.id, deadline_key("retard", one.date_limite), None, now)
             .await?;
         store::set_late_told(tx, one.id, one.date_limite, now).await?;
     }
@@ -32,7 +32,7 @@ pub async fn remind(tx: &mut Tx<'_>, now: DateTime<Utc>, limit: i64) -> Result<u
     let due = store::lock_due_between(tx, from, to, limit).await?;
     for one in &due {
         let cle = deadline_key("rappel", one.date_limite);
-        announce(tx, Evenement::EcheanceDemain, one.id, cle, None, now).await?;
+        announce(tx, Event::EcheanceDemain, one.id, cle, None, now).await?;
         store::set_reminded(tx, one.id, one.date_limite).await?;
     }
     Ok(due.len())
@@ -65,8 +65,8 @@ pub async fn alert_unassigned(
                 NIVEAUX.len()
             ),
         );
-        let (evenement, cle) = (Evenement::SansTechnicien(niveau), format!("sla:{niveau}"));
-        announce(tx, evenement, one.id, cle, Some(contenu), now).await?;
+        let (event, cle) = (Event::SansTechnicien(niveau), format!("sla:{niveau}"));
+        announce(tx, event, one.id, cle, Some(contenu), now).await?;
         store::set_sla_niveau(tx, one.id, niveau).await?;
     }
     Ok(waiting.len())
@@ -78,15 +78,16 @@ fn deadline_key(what: &str, date_limite: DateTime<Utc>) -> String {
 
 async fn announce(
     tx: &mut Tx<'_>,
-    evenement: Evenement,
+    event: Event,
     id: i64,
     cle: String,
     contenu: Option<Text>,
     now: DateTime<Utc>,
 ) -> Result<()> {
     let cle = format!("intervention:{id}:{cle}");
-    let annonce = Annonce { evenement, cle, intervention_id: Some(id), planning_id: None, contenu };
-    notifications::announce(tx, &annonce, now).await
+    let announcement =
+        Announcement { event, cle, intervention_id: Some(id), planning_id: None, contenu };
+    notifications::announce(tx, &announcement, now).await
 }
 
 /// A duration: « 2 h », « 2 h 05 », « 3 j 4 h », where `day` is the letter for days. No-break spaces keep it on one line.
