@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, Method},
     response::{IntoResponse as _, Response},
 };
-use erp_core::{Ctx, Result, idempotence::Demande};
+use erp_core::{Ctx, Result, idempotence::KeyedRequest};
 
 use super::{Answered, EXCEPTIONS, IDEMPOTENCY_KEY, Named, Once, fault};
 use crate::{
@@ -62,8 +62,8 @@ async fn begin(ctx: &Ctx, path: &str, request: Request) -> Result<Begun, ApiErro
         parts.extensions.insert(Once::default());
         return Ok(Begun::New(Request::from_parts(parts, body)));
     };
-    let demande = Demande { user_id: user.id, route: format!("POST {path}"), cle };
-    let kept = demande.answered(&ctx.pool, ctx.clock.now()).await?;
+    let keyed = KeyedRequest { user_id: user.id, route: format!("POST {path}"), cle };
+    let kept = keyed.answered(&ctx.pool, ctx.clock.now()).await?;
     let empreinte = ctx
         .fingerprints
         .begin()
@@ -72,12 +72,12 @@ async fn begin(ctx: &Ctx, path: &str, request: Request) -> Result<Begun, ApiErro
 
     // A file may be large, and the multipart boundary differs each time: the handler tells the content instead of the bytes.
     if STREAMED.contains(&path) && content_type(&parts.headers) == "multipart/form-data" {
-        let named = Named { demande, empreinte, kept, streamed: true };
+        let named = Named { keyed, empreinte, kept, streamed: true };
         parts.extensions.insert(Once(Some(Arc::new(named))));
         return Ok(Begun::New(Request::from_parts(parts, body)));
     }
     let bytes = whole(body).await?;
-    let named = Named { demande, empreinte: empreinte.and(&bytes), kept, streamed: false };
+    let named = Named { keyed, empreinte: empreinte.and(&bytes), kept, streamed: false };
     if let Some(kept) = &named.kept {
         return Ok(Begun::Again(named.replay(ctx, kept)?));
     }

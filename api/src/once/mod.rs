@@ -20,7 +20,7 @@ use axum::{
 use chrono::{DateTime, Utc};
 use erp_core::{
     Code, Ctx, Error, Result, Text, Tx,
-    idempotence::{Demande, MOST_BYTES, Reponse},
+    idempotence::{KeptResponse, KeyedRequest, MOST_BYTES},
     input::Fault,
     keys::{Fingerprint, SignedUrls},
 };
@@ -70,10 +70,10 @@ pub struct Once(Option<Arc<Named>>);
 
 #[derive(Debug, Clone)]
 struct Named {
-    demande: Demande,
+    keyed: KeyedRequest,
     empreinte: Fingerprint,
     /// The kept answer to an earlier request with this key. Whether that was the same request is not checked yet.
-    kept: Option<Reponse>,
+    kept: Option<KeptResponse>,
     /// Whether the handler reads the body as a stream, and must call [`Once::tell`] before [`Once::begin`].
     streamed: bool,
 }
@@ -99,9 +99,9 @@ impl Once {
         let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
         if let Some(named) = &self.0 {
             if named.streamed {
-                return Err(anyhow!("{}: nobody told its content", named.demande.route).into());
+                return Err(anyhow!("{}: nobody told its content", named.keyed.route).into());
             }
-            named.demande.hold(&mut tx, now).await?;
+            named.keyed.hold(&mut tx, now).await?;
         }
         Ok(Effect { tx, once: self.clone(), now })
     }
@@ -136,7 +136,7 @@ impl Once {
 
 impl Named {
     /// The kept answer as a response. 422 if it belongs to another request, 409 if its body was too large to be kept.
-    fn replay(&self, ctx: &Ctx, kept: &Reponse) -> Result<Response, ApiError> {
+    fn replay(&self, ctx: &Ctx, kept: &KeptResponse) -> Result<Response, ApiError> {
         if !self.empreinte.is(&kept.empreinte) {
             return Err(fault(
                 "idempotency_key_reused",
@@ -155,7 +155,7 @@ impl Named {
 
     /// Whether its answer contains signed addresses, which open files and are therefore secrets.
     fn has_signatures(&self) -> bool {
-        self.demande.route.starts_with("POST /documents")
+        self.keyed.route.starts_with("POST /documents")
     }
 
     /// The body as it is stored: without the signatures.
@@ -210,8 +210,8 @@ impl Effect {
                 None => Some(String::new()),
             };
             let kept =
-                Reponse { empreinte: named.empreinte.bytes(), statut: status.as_u16(), corps };
-            named.demande.keep(&mut self.tx, &kept, self.now).await?;
+                KeptResponse { empreinte: named.empreinte.bytes(), statut: status.as_u16(), corps };
+            named.keyed.keep(&mut self.tx, &kept, self.now).await?;
         }
         self.tx.commit().await?;
         Ok(answered(status, body))

@@ -19,7 +19,7 @@ pub const MOST_BYTES: usize = 256 * 1024;
 
 /// The identity of a request: two requests are the same if their user, route and key are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Demande {
+pub struct KeyedRequest {
     pub user_id: i64,
     /// `POST /interventions`: method and route, with `{id}` where a path has an id.
     pub route: String,
@@ -29,7 +29,7 @@ pub struct Demande {
 
 /// The answer to a request, as it was kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reponse {
+pub struct KeptResponse {
     /// HMAC-SHA256 of the request.
     pub empreinte: Vec<u8>,
     /// The HTTP status.
@@ -38,13 +38,13 @@ pub struct Reponse {
     pub corps: Option<String>,
 }
 
-impl Demande {
+impl KeyedRequest {
     /// The response that was given to this request within the last [`KEPT`], if there is one.
     pub async fn answered(
         &self,
         db: impl PgExecutor<'_>,
         now: DateTime<Utc>,
-    ) -> Result<Option<Reponse>> {
+    ) -> Result<Option<KeptResponse>> {
         store::find(db, self, now - KEPT).await
     }
 
@@ -61,8 +61,13 @@ impl Demande {
     }
 
     /// Stores the response, if `tx` commits. `tx` must hold the request ([`Self::hold`]).
-    pub async fn keep(&self, tx: &mut Tx<'_>, reponse: &Reponse, now: DateTime<Utc>) -> Result<()> {
-        store::put(tx, self, reponse, now).await
+    pub async fn keep(
+        &self,
+        tx: &mut Tx<'_>,
+        response: &KeptResponse,
+        now: DateTime<Utc>,
+    ) -> Result<()> {
+        store::put(tx, self, response, now).await
     }
 
     /// The number of the advisory lock. When two concurrent requests have the same number, one of them gets a 409, and retries.

@@ -2,26 +2,26 @@
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor};
 
-use super::{Demande, Reponse};
+use super::{KeptResponse, KeyedRequest};
 use crate::Result;
 
-/// The answer to `demande`, if it was given after `since`.
+/// The answer to `request`, if it was given after `since`.
 pub(super) async fn find(
     db: impl PgExecutor<'_>,
-    demande: &Demande,
+    request: &KeyedRequest,
     since: DateTime<Utc>,
-) -> Result<Option<Reponse>> {
+) -> Result<Option<KeptResponse>> {
     let row = sqlx::query!(
         r#"
             select empreinte, statut, corps from idempotence
             where user_id = $1 and route = $2 and cle = $3 and cree_le > $4
         "#,
-        demande.user_id,
-        demande.route,
-        demande.cle,
+        request.user_id,
+        request.route,
+        request.cle,
         since,
     );
-    Ok(row.fetch_optional(db).await?.map(|row| Reponse {
+    Ok(row.fetch_optional(db).await?.map(|row| KeptResponse {
         empreinte: row.empreinte,
         statut: u16::try_from(row.statut).unwrap_or_default(),
         corps: row.corps,
@@ -34,11 +34,11 @@ pub(super) async fn try_lock(tx: &mut PgConnection, number: i64) -> Result<bool>
     Ok(taken.fetch_one(tx).await?)
 }
 
-/// Writes the response to `demande`, over an expired one if there is one.
+/// Writes the response to `request`, over an expired one if there is one.
 pub(super) async fn put(
     tx: &mut PgConnection,
-    demande: &Demande,
-    reponse: &Reponse,
+    request: &KeyedRequest,
+    response: &KeptResponse,
     now: DateTime<Utc>,
 ) -> Result<()> {
     sqlx::query!(
@@ -48,12 +48,12 @@ pub(super) async fn put(
             on conflict (user_id, route, cle) do update
             set empreinte = excluded.empreinte, statut = excluded.statut, corps = excluded.corps, cree_le = excluded.cree_le
         "#,
-        demande.user_id,
-        demande.route,
-        demande.cle,
-        reponse.empreinte,
-        i16::try_from(reponse.statut).unwrap_or_default(),
-        reponse.corps,
+        request.user_id,
+        request.route,
+        request.cle,
+        response.empreinte,
+        i16::try_from(response.statut).unwrap_or_default(),
+        response.corps,
         now,
     )
     .execute(tx)
