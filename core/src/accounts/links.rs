@@ -16,7 +16,7 @@ use crate::{
     audit::{Acte, Auteur, Cible, Entry},
     auth,
     jobs::{self, Job},
-    notifications::outgoing_mails::{self, Avis, Quoi},
+    notifications::outgoing_mails::{self, AccountEvent, AccountNotice},
     users::{self, PasswordHash},
 };
 
@@ -73,14 +73,14 @@ pub async fn mail_link(tx: &mut Tx<'_>, job: &MailLink, now: DateTime<Utc>) -> R
     let lien = Uuid::now_v7();
     store::insert(tx, lien, &account, now, expire_le).await?;
     let adresse = Some(job.adresse.clone());
-    let avis = Avis {
-        quoi: Quoi::Oubli,
+    let avis = AccountNotice {
+        quoi: AccountEvent::Oubli,
         quand: job.demande_le,
         adresse: adresse.clone(),
         appareil: None,
         lien: Some(lien),
     };
-    outgoing_mails::open_avis(tx, id, &avis, now).await?;
+    outgoing_mails::open_account_notice(tx, id, &avis, now).await?;
     // Nobody is signed in: the owner may not be who asked.
     let auteur = Auteur { adresse, ..Auteur::default() };
     let entry = Entry::new(Acte::MotDePasseOublie, &auteur).on(Cible::Compte, &id);

@@ -14,7 +14,7 @@ use crate::{
     Code, Error, Noun, Result, Tx,
     auth::{self, Motif},
     calendrier,
-    notifications::outgoing_mails::{self, Avis, Quoi},
+    notifications::outgoing_mails::{self, AccountEvent, AccountNotice},
     users::{self, Account, PasswordHash, UserRole},
 };
 
@@ -48,8 +48,14 @@ async fn replace_password(
 ) -> Result<()> {
     users::set_password(tx, id, hash, now).await?;
     let adresse = Some(address.to_canonical().to_string());
-    let avis = Avis { quoi: Quoi::MotDePasse, quand: now, adresse, appareil: None, lien: None };
-    outgoing_mails::open_avis(tx, id, &avis, now).await?;
+    let avis = AccountNotice {
+        quoi: AccountEvent::MotDePasse,
+        quand: now,
+        adresse,
+        appareil: None,
+        lien: None,
+    };
+    outgoing_mails::open_account_notice(tx, id, &avis, now).await?;
     end_access(tx, id, Motif::MotDePasse, now).await
 }
 

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::{sessions::Origin, store};
 use crate::{
     Result, Tx,
-    notifications::outgoing_mails::{self, Avis, Quoi},
+    notifications::outgoing_mails::{self, AccountEvent, AccountNotice},
 };
 
 /// A device that was not seen for so long counts as new.
@@ -34,14 +34,14 @@ pub(super) async fn signed_in(
     if !(is_new && others) {
         return Ok(());
     }
-    let avis = Avis {
+    let avis = AccountNotice {
         lien: None,
-        quoi: Quoi::NouvelAppareil,
+        quoi: AccountEvent::NouvelAppareil,
         quand: now,
         adresse: Some(origin.adresse.clone()),
         appareil: (!program.is_empty()).then(|| name(program)),
     };
-    outgoing_mails::open_avis(tx, user_id, &avis, now).await
+    outgoing_mails::open_account_notice(tx, user_id, &avis, now).await
 }
 
 /// Forgets devices that were not seen for [`KEPT`], up to `limit`; but keeps the last one of each account, so that a sign-in

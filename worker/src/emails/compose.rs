@@ -10,7 +10,7 @@ use erp_core::{
     },
     notifications::{
         TypeNotification,
-        outgoing_mails::{Avis, Envoi, Quoi},
+        outgoing_mails::{AccountEvent, AccountNotice, Envoi},
     },
     users,
 };
@@ -56,7 +56,7 @@ async fn of_account(
     work: &Work,
     tx: &mut Tx<'_>,
     user_id: i64,
-    avis: &Avis,
+    avis: &AccountNotice,
     now: DateTime<Utc>,
 ) -> Result<Option<OutgoingMail>> {
     let reader = users::find(&mut **tx, user_id).await?;
@@ -64,9 +64,9 @@ async fn of_account(
         return Ok(None);
     }
     let template = match avis.quoi {
-        Quoi::MotDePasse => Template::CompteMotDePasse,
-        Quoi::NouvelAppareil => Template::CompteAppareil,
-        Quoi::Oubli => Template::CompteOubli,
+        AccountEvent::MotDePasse => Template::CompteMotDePasse,
+        AccountEvent::NouvelAppareil => Template::CompteAppareil,
+        AccountEvent::Oubli => Template::CompteOubli,
     };
     let lien = match avis.lien {
         None => work.config.mail.frontend_url.clone(),

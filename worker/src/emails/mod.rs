@@ -23,7 +23,7 @@ use erp_core::{
     mailer::{Conversation, Frozen, Renderer, Transmission},
     notifications::{
         jobs::{SendAccountMail, SendEmail, SendGroup, SendMail},
-        outgoing_mails::{self, Envoi, Fin, StatutEnvoi},
+        outgoing_mails::{self, Ending, Envoi, StatutEnvoi},
     },
     preferences,
 };
@@ -80,7 +80,7 @@ async fn attempt(work: &Work, envoi_id: i64) -> Result<Verdict> {
         StatutEnvoi::EnTransmission if must_arrive(work, envoi_id).await? => {}
         StatutEnvoi::EnTransmission => {
             let reason = "le processus qui l'envoyait a disparu avant la réponse du serveur";
-            record(work, envoi_id, &Fin::Incertaine(reason.to_owned())).await?;
+            record(work, envoi_id, &Ending::Incertaine(reason.to_owned())).await?;
             return Ok(Verdict::Done);
         }
         _ => return Ok(Verdict::Done),
@@ -117,10 +117,10 @@ async fn attempt(work: &Work, envoi_id: i64) -> Result<Verdict> {
 
 /// The state of a mail that this attempt did not send: it waits for another attempt. An end that an earlier attempt left in
 /// doubt stays in doubt.
-fn not_now(envoi: &Envoi, why: String) -> Fin {
+fn not_now(envoi: &Envoi, why: String) -> Ending {
     match envoi.statut {
-        StatutEnvoi::EnTransmission => Fin::EnDoute(why),
-        _ => Fin::EnFile(why),
+        StatutEnvoi::EnTransmission => Ending::EnDoute(why),
+        _ => Ending::EnFile(why),
     }
 }
 
@@ -196,13 +196,13 @@ async fn claim(work: &Work, envoi: &Envoi, conversation: &Conversation) -> Resul
         None => compose::mail(work, &mut tx, envoi, &waiting, now).await?,
     };
     let Some(frozen) = frozen else {
-        let fin = match envoi.statut {
+        let ending = match envoi.statut {
             StatutEnvoi::EnTransmission => {
-                Fin::Incertaine("le lien a pris fin avant la réponse du serveur".to_owned())
+                Ending::Incertaine("le lien a pris fin avant la réponse du serveur".to_owned())
             }
-            _ => Fin::Annulee,
+            _ => Ending::Annulee,
         };
-        outgoing_mails::record(&mut tx, envoi.id, &fin, now).await?;
+        outgoing_mails::record(&mut tx, envoi.id, &ending, now).await?;
         tx.commit().await?;
         return Ok(Claim::Nothing);
     };
@@ -220,8 +220,8 @@ async fn claim(work: &Work, envoi: &Envoi, conversation: &Conversation) -> Resul
 
 /// Records how a transmission ended, and returns what becomes of the job.
 async fn conclude(work: &Work, envoi: &Envoi, outcome: Transmission) -> Result<Verdict> {
-    let (fin, then) = match outcome {
-        Transmission::Accepted => (Fin::Envoyee, Ok(Verdict::Done)),
+    let (ending, then) = match outcome {
+        Transmission::Accepted => (Ending::Envoyee, Ok(Verdict::Done)),
         Transmission::NotSent(why) => {
             (not_now(envoi, why.clone()), Err(Error::unavailable("smtp", anyhow!(why))))
         }
@@ -231,11 +231,11 @@ async fn conclude(work: &Work, envoi: &Envoi, outcome: Transmission) -> Result<V
             (not_now(envoi, why), Err(refused))
         }
         Transmission::InDoubt(why) if patiently(|| must_arrive(work, envoi.id)).await? => {
-            (Fin::EnDoute(why.clone()), Err(Error::unavailable("smtp", anyhow!(why))))
+            (Ending::EnDoute(why.clone()), Err(Error::unavailable("smtp", anyhow!(why))))
         }
-        Transmission::InDoubt(why) => (Fin::Incertaine(why), Ok(Verdict::Done)),
+        Transmission::InDoubt(why) => (Ending::Incertaine(why), Ok(Verdict::Done)),
     };
-    record(work, envoi.id, &fin).await?;
+    record(work, envoi.id, &ending).await?;
     then
 }
 

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use erp_core::{
     Error, Result, metrics,
-    notifications::outgoing_mails::{self, Fin},
+    notifications::outgoing_mails::{self, Ending},
 };
 
 use crate::work::Work;
@@ -13,23 +13,23 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// Records the end of a transmission under the lease of this attempt; retries for as long as the database is away. When the
 /// lease is lost nothing is changed, because another attempt decides.
-pub(super) async fn record(work: &Work, envoi_id: i64, fin: &Fin) -> Result<()> {
-    patiently(|| write(work, envoi_id, fin)).await
+pub(super) async fn record(work: &Work, envoi_id: i64, ending: &Ending) -> Result<()> {
+    patiently(|| write(work, envoi_id, ending)).await
 }
 
 /// Records in a single try why a mail was not begun: nothing depends on this record.
-pub(super) async fn note(work: &Work, envoi_id: i64, fin: &Fin) -> Result<()> {
-    write(work, envoi_id, fin).await
+pub(super) async fn note(work: &Work, envoi_id: i64, ending: &Ending) -> Result<()> {
+    write(work, envoi_id, ending).await
 }
 
-async fn write(work: &Work, envoi_id: i64, fin: &Fin) -> Result<()> {
+async fn write(work: &Work, envoi_id: i64, ending: &Ending) -> Result<()> {
     let mut tx = work.begin().await?;
-    outgoing_mails::record(&mut tx, envoi_id, fin, work.clock.now()).await?;
+    outgoing_mails::record(&mut tx, envoi_id, ending, work.clock.now()).await?;
     tx.commit().await?;
-    if let Fin::Incertaine(reason) = fin {
+    if let Ending::Incertaine(reason) = ending {
         tracing::warn!(envoi.id = envoi_id, reason, "a mail whose end is in doubt is kept");
     }
-    metrics::MAILS.with_label_values(&[fin.as_str()]).inc();
+    metrics::MAILS.with_label_values(&[ending.as_str()]).inc();
     Ok(())
 }
 
@@ -40,9 +40,9 @@ pub(super) async fn close_if_empty(work: &Work, envoi_id: i64) -> Result<bool> {
     if !outgoing_mails::close(&mut tx, envoi_id, now).await?.is_empty() {
         return Ok(false);
     }
-    outgoing_mails::record(&mut tx, envoi_id, &Fin::Annulee, now).await?;
+    outgoing_mails::record(&mut tx, envoi_id, &Ending::Annulee, now).await?;
     tx.commit().await?;
-    metrics::MAILS.with_label_values(&[Fin::Annulee.as_str()]).inc();
+    metrics::MAILS.with_label_values(&[Ending::Annulee.as_str()]).inc();
     Ok(true)
 }
 

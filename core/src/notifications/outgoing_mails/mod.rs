@@ -14,7 +14,9 @@ use futures_util::FutureExt as _;
 pub use admin::{list, resend};
 pub(super) use store::forget;
 pub use store::{count_in_doubt, find, forget_bodies, forget_departures, frozen, must_arrive};
-pub use types::{Avis, Envoi, EnvoiFilter, EnvoiOut, Fin, Quoi, SORTABLE, StatutEnvoi};
+pub use types::{
+    AccountEvent, AccountNotice, Ending, Envoi, EnvoiFilter, EnvoiOut, SORTABLE, StatutEnvoi,
+};
 
 use super::{
     jobs::{SendAccountMail, SendMail},
@@ -133,13 +135,13 @@ pub async fn open_digest(
 }
 
 /// Opens a mail to the owner of an account about that account: it leaves alone, at once, and in quiet hours, too.
-pub async fn open_avis(
+pub async fn open_account_notice(
     tx: &mut Tx<'_>,
     user_id: i64,
-    avis: &Avis,
+    avis: &AccountNotice,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let envoi_id = store::open_avis(tx, user_id, avis, now).await?;
+    let envoi_id = store::open_account_notice(tx, user_id, avis, now).await?;
     enqueue(tx, &SendAccountMail::new(envoi_id)).await
 }
 
@@ -166,10 +168,15 @@ pub async fn claim(
 
 /// Records how a transmission ended, or that a mail will not be sent, for the mail and its notifications. A mail that has
 /// ended already is not changed.
-pub async fn record(tx: &mut Tx<'_>, envoi_id: i64, fin: &Fin, now: DateTime<Utc>) -> Result<()> {
+pub async fn record(
+    tx: &mut Tx<'_>,
+    envoi_id: i64,
+    ending: &Ending,
+    now: DateTime<Utc>,
+) -> Result<()> {
     // The notifications first: a transaction that has locked one of them may then lock the mail, to add another to it.
-    store::record_notifications(tx, envoi_id, fin, now).await?;
-    store::record(tx, envoi_id, fin, now).await
+    store::record_notifications(tx, envoi_id, ending, now).await?;
+    store::record(tx, envoi_id, ending, now).await
 }
 
 /// Ends a mail whose job was given up: it has failed, unless a transmission has no recorded answer; then it stays in doubt.
@@ -180,12 +187,12 @@ pub(super) async fn abandon(
     now: DateTime<Utc>,
 ) -> Result<()> {
     let reason = reason.to_owned();
-    let fin = if store::is_in_doubt(tx, envoi_id).await? {
-        Fin::Incertaine(reason)
+    let ending = if store::is_in_doubt(tx, envoi_id).await? {
+        Ending::Incertaine(reason)
     } else {
-        Fin::Echouee(reason)
+        Ending::Echouee(reason)
     };
-    record(tx, envoi_id, &fin, now).await?;
+    record(tx, envoi_id, &ending, now).await?;
     // Notifications that have joined meanwhile go into the next mail.
     for id in store::waiting(tx, envoi_id).await? {
         store::leave(tx, id).await?;

@@ -2,7 +2,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{PgConnection, PgExecutor, types::Json};
 
-use super::{Avis, Envoi, Fin, StatutEnvoi};
+use super::{AccountNotice, Ending, Envoi, StatutEnvoi};
 use crate::{
     Result,
     mailer::Frozen,
@@ -15,7 +15,7 @@ pub async fn find(db: impl PgExecutor<'_>, envoi_id: i64) -> Result<Option<Envoi
     Ok(sqlx::query_as!(
         Envoi,
         r#"
-            select e.id, e.user_id, e.jour, e.avis as "avis: Json<Avis>", e.message_id is not null as "is_frozen!", e.transmissions,
+            select e.id, e.user_id, e.jour, e.avis as "avis: Json<AccountNotice>", e.message_id is not null as "is_frozen!", e.transmissions,
                 exists (
                     select from queue.everything j
                     where j.live and j.id = e.transmis_par and j.started_at = e.transmis_depuis) as "is_under_way!",
@@ -189,10 +189,10 @@ pub(super) async fn open_digest(
     .await?)
 }
 
-pub(super) async fn open_avis(
+pub(super) async fn open_account_notice(
     tx: &mut PgConnection,
     user_id: i64,
-    avis: &Avis,
+    avis: &AccountNotice,
     now: DateTime<Utc>,
 ) -> Result<i64> {
     Ok(sqlx::query_scalar!(
@@ -295,18 +295,18 @@ pub(super) async fn claim(
 pub(super) async fn record_notifications(
     tx: &mut PgConnection,
     envoi_id: i64,
-    fin: &Fin,
+    ending: &Ending,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let (statut, attempts) = match fin {
-        Fin::Envoyee => (StatutNotification::Envoyee, 1),
-        Fin::EnFile(_) | Fin::EnDoute(_) => (StatutNotification::EnFile, 1),
-        Fin::Echouee(_) => (StatutNotification::Echouee, 0),
-        Fin::Incertaine(_) => (StatutNotification::Incertaine, 1),
+    let (statut, attempts) = match ending {
+        Ending::Envoyee => (StatutNotification::Envoyee, 1),
+        Ending::EnFile(_) | Ending::EnDoute(_) => (StatutNotification::EnFile, 1),
+        Ending::Echouee(_) => (StatutNotification::Echouee, 0),
+        Ending::Incertaine(_) => (StatutNotification::Incertaine, 1),
         // Its notifications have been read, deleted or withdrawn meanwhile.
-        Fin::Annulee => return Ok(()),
+        Ending::Annulee => return Ok(()),
     };
-    let sent = matches!(fin, Fin::Envoyee).then_some(now);
+    let sent = matches!(ending, Ending::Envoyee).then_some(now);
     // Locked in the order of ids, as in `withdraw_alerts`.
     sqlx::query!(
         r#"
@@ -324,7 +324,7 @@ pub(super) async fn record_notifications(
         "#,
         envoi_id,
         statut as StatutNotification,
-        fin.reason(),
+        ending.reason(),
         sent,
         attempts,
     )
@@ -336,10 +336,10 @@ pub(super) async fn record_notifications(
 pub(super) async fn record(
     tx: &mut PgConnection,
     envoi_id: i64,
-    fin: &Fin,
+    ending: &Ending,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let sent = matches!(fin, Fin::Envoyee).then_some(now);
+    let sent = matches!(ending, Ending::Envoyee).then_some(now);
     sqlx::query!(
         r#"
             update envois
@@ -351,11 +351,11 @@ pub(super) async fn record(
             where id = $1 and statut in ('en_file', 'en_transmission')
         "#,
         envoi_id,
-        fin.statut() as StatutEnvoi,
-        fin.reason(),
+        ending.statut() as StatutEnvoi,
+        ending.reason(),
         sent,
         now,
-        matches!(fin, Fin::EnDoute(_) | Fin::Incertaine(_)),
+        matches!(ending, Ending::EnDoute(_) | Ending::Incertaine(_)),
     )
     .execute(tx)
     .await?;

@@ -25,7 +25,7 @@ enumeration_field!(StatutEnvoi);
 /// What happened to an account, for a mail to its owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Quoi {
+pub enum AccountEvent {
     /// It has a new password.
     MotDePasse,
     /// Somebody signed in from a new device.
@@ -36,8 +36,8 @@ pub enum Quoi {
 
 /// A message to the owner of an account about it, sent at once, in a mail of its own, and whatever their preferences are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Avis {
-    pub quoi: Quoi,
+pub struct AccountNotice {
+    pub quoi: AccountEvent,
     pub quand: DateTime<Utc>,
     /// The IP address that it was done from.
     pub adresse: Option<String>,
@@ -57,7 +57,7 @@ pub struct Envoi {
     /// Of a digest: the local day that it is about.
     pub jour: Option<NaiveDate>,
     /// The message about the account of its reader; `None` for a digest, or a mail of notifications.
-    pub avis: Option<Json<Avis>>,
+    pub avis: Option<Json<AccountNotice>>,
     /// Whether its bytes are frozen.
     pub is_frozen: bool,
     /// Transmissions that were begun.
@@ -72,7 +72,7 @@ pub struct Envoi {
 
 /// How a transmission ended, or why a mail will not be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fin {
+pub enum Ending {
     /// The mail server has accepted it.
     Envoyee,
     /// It waits for another attempt, for this reason: the server has not accepted it.
@@ -87,7 +87,7 @@ pub enum Fin {
     Annulee,
 }
 
-impl Fin {
+impl Ending {
     /// `envoyee`, `en_file`…
     #[must_use]
     pub fn as_str(&self) -> &'static str {
