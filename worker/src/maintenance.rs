@@ -12,7 +12,7 @@ use crate::{batches::batches_of, work::Work};
 const DAY: TimeDelta = TimeDelta::days(1);
 
 /// How long closed mails, and records of who was notified of what, are kept: no event is that old.
-const TOLD: TimeDelta = TimeDelta::days(400);
+const NOTIFIED: TimeDelta = TimeDelta::days(400);
 
 /// How long it is kept which files were uploaded together.
 const LOTS: TimeDelta = TimeDelta::days(90);
@@ -42,9 +42,10 @@ pub(crate) async fn purge(work: Work, _job: Purge) -> Result<()> {
         Box::pin(documents::lots::forget(tx, now - LOTS, n))
     })
     .await?;
-    let told =
-        batches_of(&work, BATCH, move |tx, n| Box::pin(notifications::forget(tx, now - TOLD, n)))
-            .await?;
+    let told = batches_of(&work, BATCH, move |tx, n| {
+        Box::pin(notifications::forget(tx, now - NOTIFIED, n))
+    })
+    .await?;
     batches_of(&work, BATCH, move |tx, n| {
         Box::pin(notifications::outgoing_mails::forget_departures(tx, n))
     })

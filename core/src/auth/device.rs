@@ -28,7 +28,7 @@ pub(super) async fn signed_in(
 ) -> Result<()> {
     let Ok(address) = origin.adresse.parse::<IpAddr>() else { return Ok(()) };
     let program = origin.user_agent.as_deref().unwrap_or_default();
-    let hash = Sha256::digest(format!("{}\n{}", kind(program), network(address)));
+    let hash = Sha256::digest(format!("{}\n{}", kind(program), device_network(address)));
     let others = store::has_devices(tx, user_id).await?;
     let is_new = store::see_device(tx, user_id, &hash, now).await?;
     if !(is_new && others) {
@@ -56,7 +56,7 @@ fn kind(program: &str) -> String {
 }
 
 /// The network of an address: a /24 of IPv4, a /64 of IPv6.
-fn network(address: IpAddr) -> String {
+fn device_network(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(v4) => {
             let [a, b, c, _] = v4.octets();
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn the_next_address_of_a_network_is_no_other_network() {
-        let of = |text: &str| network(text.parse().unwrap());
+        let of = |text: &str| device_network(text.parse().unwrap());
         assert_eq!(of("192.0.2.7"), of("192.0.2.201"));
         assert_eq!(of("192.0.2.7"), of("::ffff:192.0.2.9"));
         assert_ne!(of("192.0.2.7"), of("192.0.3.7"));

@@ -110,12 +110,12 @@ mod tests {
     #[test]
     fn what_is_read_is_described() {
         let found = describe::<Sample>(Source::Body);
-        let told: Vec<_> = found
+        let shown: Vec<_> = found
             .iter()
             .map(|f| (f.name.as_str(), f.required, f.schema["type"].as_str()))
             .collect();
         assert_eq!(
-            told,
+            shown,
             [
                 ("nom", true, Some("string")),
                 ("id", false, Some("integer")),

@@ -116,8 +116,8 @@ impl Fields {
     /// The value of a field that must be present, but may be null; the outer `None` tells of a fault.
     pub fn present<T: Field>(&mut self, name: &str) -> Option<Option<T>> {
         if let Some(described) = &mut self.described {
-            let told = Described::new::<T>(name, self.source, true);
-            described.push(Described { nullable: true, ..told });
+            let field = Described::new::<T>(name, self.source, true);
+            described.push(Described { nullable: true, ..field });
             return None;
         }
         match self.patch(name)? {

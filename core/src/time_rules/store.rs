@@ -259,7 +259,7 @@ pub(super) async fn move_deadlines(
                   and i.statut in ('ouverte', 'affectee', 'en_cours', 'en_attente')
                 returning i.id, i.statut, m.avant, m.apres
             ),
-            told as (
+            noted as (
                 insert into historique (intervention_id, statut, remarque, horodatage)
                 select id, statut, $7, clock_timestamp() from moved
             )

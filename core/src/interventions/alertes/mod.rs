@@ -21,7 +21,7 @@ pub async fn alert_late(tx: &mut Tx<'_>, now: DateTime<Utc>, limit: i64) -> Resu
     for one in &late {
         announce(tx, Event::Retard, one.id, deadline_key("retard", one.date_limite), None, now)
             .await?;
-        store::set_late_told(tx, one.id, one.date_limite, now).await?;
+        store::set_late_announced(tx, one.id, one.date_limite, now).await?;
     }
     Ok(late.len())
 }

@@ -42,7 +42,7 @@ pub(super) async fn lock_late(
     .await?)
 }
 
-pub(super) async fn set_late_told(
+pub(super) async fn set_late_announced(
     tx: &mut PgConnection,
     id: i64,
     date_limite: DateTime<Utc>,
