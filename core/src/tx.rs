@@ -12,8 +12,8 @@ use sqlx::{PgConnection, Postgres, Transaction};
 
 use crate::Result;
 
-/// How long after its row was read a caller may be taken for one who may work ([`crate::auth::Callers`]), and so how long each
-/// end of an access (a sign-out, a disabled account) takes.
+/// How long a replica accepts a caller whose row it has read, without reading it again ([`crate::auth::Callers`]). A commit that
+/// ends an access (a sign-out, a disabled account) waits as long.
 pub(crate) const KNOWN_FOR: Duration = Duration::from_millis(100);
 /// What is waited beyond that, for clocks that run at different speeds.
 const MARGIN: Duration = Duration::from_millis(20);
@@ -102,8 +102,9 @@ impl<'a> Tx<'a> {
         Ok(())
     }
 
-    /// Writes what [`Tx::commit`] would, and returns the transaction for the caller to commit. Its jobs are not announced: workers
-    /// find them by polling. An error for one that ends access: nobody would wait for that.
+    /// Writes what [`Tx::commit`] would, and returns the transaction, which the caller commits. Its jobs are not announced: workers
+    /// find them by polling. An error if the transaction ends an access: after the caller's commit nothing would wait until the
+    /// replicas have forgotten whom they know.
     pub async fn into_inner(mut self) -> Result<Transaction<'a, Postgres>> {
         if self.ends_access {
             return Err(anyhow::anyhow!("access is ended by a commit that does not wait").into());

@@ -51,7 +51,7 @@ pub(crate) fn judge(
         // It costs no attempt, so that the job is as good as before.
         let outage_of = away(options, error);
         let longest = match outage {
-            // The probe finds out for all waiting jobs: it comes back soon.
+            // All jobs that wait for the service wait for the probe: it tries again soon.
             Some(_) if job.probe && outage_of.is_some() => PROBE_BACKOFF,
             Some(outage) => outage.longest_pause,
             None => AWAY,

@@ -20,8 +20,8 @@ impl Older {
         self.count >= MANY_OLDER
     }
 
-    /// Where a claim finds them. Those that others have taken meanwhile must not make it look at all that came later; behind many
-    /// of them there are always more.
+    /// Where a claim finds them. A few: between the first and the last. If other workers have taken them, a claim without that end
+    /// would search everything that became due later. Many: from the first on, since more follow.
     pub(crate) fn look(&self) -> Look {
         if self.are_many() { Look::From(self.first) } else { Look::Between(self.first, self.last) }
     }

@@ -11,10 +11,10 @@ use tracing::Instrument as _;
 /// Begins a transaction on a connection of `pool`. May be dropped at any time: the connection goes back outside of any
 /// transaction, as soon as Postgres has answered.
 ///
-/// `PgPool::begin` of sqlx 0.9.0 may not. Dropped between its `BEGIN` and the answer (by a time limit, an abort, a stop), it gives
-/// the connection back within the transaction. Whoever comes next writes there and is told that it is done; somebody else's
-/// next transaction commits it, or nothing does (sqlx's issues 4385 and 4393, mended in its pull request 4394, with whose
-/// release this goes).
+/// `PgPool::begin` of sqlx 0.9.0 may not be dropped. If a time limit, an abort or a stop drops it between its `BEGIN` and the answer,
+/// the connection returns to the pool with an open transaction. What its next user writes is then reported as done, but is
+/// committed only with a later transaction on that connection, or never (sqlx's issues 4385 and 4393; mended upstream in pull
+/// request 4394, not released). This function goes when a release has it.
 pub async fn begin(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
     begin_on(pool.acquire().await?).await
 }

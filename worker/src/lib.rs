@@ -45,8 +45,8 @@ pub use runner::StopError;
 pub struct Settings {
     /// The name of this process. No two processes share one, dead ones included.
     pub instance: String,
-    /// How long a job may wait that no notification announces: a retry, or one whose notification was missed while
-    /// reconnecting.
+    /// How often workers look for jobs that no notification has announced: retries have none, and those that are sent while this
+    /// process reconnects are lost.
     pub poll: Duration,
     /// How long a stop at SIGTERM may take. Jobs that do not end in time are handed back, and other processes run them.
     pub shutdown_timeout: Duration,

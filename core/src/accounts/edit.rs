@@ -48,7 +48,7 @@ impl Fields {
         }
     }
 
-    /// Whether the access that the account gives is another one with `new`, or goes to another address.
+    /// Whether `new` has another role, client or address, or disables the account.
     fn gives_other_access(&self, new: &Self) -> bool {
         // Nobody else has an address that differs by its case alone.
         (self.role, self.client_id, self.email.to_lowercase())
@@ -83,10 +83,10 @@ pub struct Edited {
 }
 
 /// Changes the account `id`. Another role, client or address, and disabling, end its sessions, the addresses of its calendars and
-/// its links: they were given to another.
+/// its links: they give the access that it had before.
 ///
 /// `Conflict` if `by` (an admin) disables their own account, if no active admin would be left, if another account has the
-/// address, and for another role of a technicien. `Invalid` for a client of a user who is none.
+/// address, or if a technicien would get another role. `Invalid` if a client is named for a role that has none.
 pub async fn edit(
     tx: &mut Tx<'_>,
     id: i64,

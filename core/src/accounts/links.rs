@@ -20,12 +20,12 @@ use crate::{
     users::{self, PasswordHash},
 };
 
-/// How long a link is good, from the request on.
+/// How long a link can be used, from the request on.
 pub const LIFETIME: TimeDelta = TimeDelta::minutes(30);
-/// Who asks again so soon has the link already, or will have it at once.
+/// A request so soon after the last one makes no link: the mail of the last one has arrived, or is about to.
 const PATIENCE: TimeDelta = TimeDelta::minutes(2);
-/// So many links within [`WINDOW`] are enough while the last one is good. A stranger who asks can end links, but not leave the
-/// owner without one.
+/// After so many links within [`WINDOW`] none is made while the last one can be used. Each new link ends the one before it: a
+/// stranger who kept asking would otherwise end every link before its owner can use it.
 const MOST: i64 = 5;
 const WINDOW: TimeDelta = TimeDelta::hours(1);
 
@@ -49,9 +49,11 @@ pub async fn ask(tx: &mut Tx<'_>, email: &str, address: IpAddr, now: DateTime<Ut
     jobs::enqueue(tx, &MailLink { email: email.to_owned(), adresse, demande_le: now }).await
 }
 
-/// Runs [`MailLink`]: makes a link, ends those made before, and opens the mail. Nothing for an account that does not exist or may
-/// not work, for one that has had a link just now or many within the hour, and for a request that is older than a link lives: it
-/// waited while no worker ran, and its author has gone.
+/// Runs [`MailLink`]: makes a link, ends those made before, and opens the mail. Makes none if
+///
+/// * no account has the address, or the account may not work;
+/// * the last link is good, and was asked for within `PATIENCE` or was the last of `MOST` within `WINDOW`;
+/// * the request is older than [`LIFETIME`]: no worker has run meanwhile, and the link would have expired.
 pub async fn mail_link(tx: &mut Tx<'_>, job: &MailLink, now: DateTime<Utc>) -> Result<()> {
     let expire_le = job.demande_le + LIFETIME;
     if expire_le <= now {

@@ -12,7 +12,8 @@ use crate::{
 /// The advisory lock of those who may take an admin away.
 const TURN: i64 = 0x4552_505f_4144_4d49;
 
-/// Waits for every other transaction that may take an admin away: two that each leave the other would leave none.
+/// Waits for every other transaction that may take an admin away. Without this, two transactions at once could each disable one of
+/// the last two admins: each would find the other one active.
 pub(super) async fn take_turn(tx: &mut Tx<'_>) -> Result<()> {
     sqlx::query!("select pg_advisory_xact_lock($1) as turn", TURN).fetch_one(&mut **tx).await?;
     Ok(())
@@ -34,7 +35,8 @@ pub(super) async fn keep_an_admin(tx: &mut Tx<'_>, id: i64) -> Result<()> {
     ))
 }
 
-/// Writes what an admin may change. `ends`: what was given to the account before is worthless.
+/// Writes what an admin may change. With `ends`, the access tokens and the links that the account was given before are no longer
+/// accepted.
 pub(super) async fn save(
     tx: &mut Tx<'_>,
     id: i64,

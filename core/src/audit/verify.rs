@@ -33,7 +33,7 @@ pub enum Broken {
     End { jour: NaiveDate, expected: i64, found: i64 },
     /// A row that is in no chain.
     Unsealed { id: i64 },
-    /// A day that does not start from a hash of the day before it that is still there: a day in between was removed.
+    /// The chain of this day does not start from a hash of the day that now stands before it: a day in between was removed.
     Day { jour: NaiveDate },
     /// Rows of a day that has no chain.
     Orphans { jour: NaiveDate, rows: i64 },

@@ -1,14 +1,14 @@
-//! The callers of the last moment: their requests read neither account nor session again.
+//! Callers whose rows this replica read within the last 100 ms: their requests read neither account nor session again.
 //!
-//! **No request that begins after the answer to what ended an access passes**, on any replica. A caller is known for
-//! [`KNOWN_FOR`] from *before* its row was read; and a transaction that ends access ([`Tx::end_access`]) returns from its
-//! commit that much later, when every row that was read before it is forgotten everywhere. So replicas need not tell each other
-//! anything, and no message between them can be lost.
+//! **Once the request that ends an access (a sign-out, a disabled account) is answered, every replica refuses all later requests
+//! with that access.** A replica forgets a caller [`KNOWN_FOR`] after it *began* to read the row. The commit that ends an access
+//! ([`Tx::end_access`]) returns that much later: what any replica read before the commit is forgotten by then. Replicas send each
+//! other no messages for it, so none can be lost.
 //!
-//! The replicas' monotonic clocks must run: one whose machine was paused as a whole may know a caller for the rest of its moment
-//! when it wakes. A second request to end what has ended (404, 401) is answered at once, beside the first.
+//! This needs monotonic clocks that run. When a machine that was suspended resumes, its replica may accept a caller for what was
+//! left of [`KNOWN_FOR`]. A second request to end the same access is answered at once (404, 401), while the first may still wait.
 //!
-//! An access that is ended by SQL, or by a program of an earlier version, ends within [`KNOWN_FOR`].
+//! SQL and programs of earlier versions end an access without that wait: it is accepted for up to [`KNOWN_FOR`] after their commit.
 //!
 //! [`Tx::end_access`]: crate::Tx::end_access
 use std::{

@@ -70,19 +70,19 @@ pub struct Intervention {
     pub satisfaction: Option<i16>,
     /// What an edit names in `If-Match`: raised whenever something changes.
     pub version: i64,
-    /// When somebody took it up, for the first time.
+    /// When it was first taken up.
     #[serde(skip)]
     pub(super) prise_en_charge_le: Option<DateTime<Utc>>,
-    /// What the response clock showed then.
+    /// Its response time: the seconds that the response clock had counted by then.
     #[serde(skip)]
     pub(super) prise_en_charge_secondes: Option<i64>,
-    /// Since when the response clock stands still.
+    /// Since when the response clock has been stopped; null while it runs.
     #[serde(skip)]
     pub(super) attente_depuis: Option<DateTime<Utc>>,
-    /// How long it has stood still before.
+    /// The seconds of all earlier stops of the response clock.
     #[serde(skip)]
     pub(super) attente_secondes: i64,
-    // The names of the rows that it refers to, from joined tables. A step that changes a reference reads them again.
+    // From the rows that it refers to, by joins. A step that changes a reference reads the intervention again.
     #[serde(skip)]
     #[columns(beside = "e.nom")]
     pub(super) equipement_nom: String,

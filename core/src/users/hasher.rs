@@ -60,9 +60,11 @@ pub(super) enum Looked {
     Right(Option<String>),
 }
 
-/// Whether `password` is the one of the PHC string `stored`; no password is that of `None`. `others` are the parameters, as
-/// PHC strings begin with them, of hashes with other parameters than ours: **a call takes the time of all of these and of
-/// ours, whatever is stored**, since the time would otherwise tell which account has which parameters, or no hash.
+/// Whether `password` is the one of the PHC string `stored`; without one, no password is right. `others` are the parameters
+/// other than ours that stored hashes have: the beginnings of PHC strings.
+///
+/// **Every call computes one hash with our parameters and one with each of the others, whatever is stored.** Otherwise the time
+/// of an answer would show which parameters an account has, or that there is no account.
 pub(super) async fn verify(
     password: String,
     stored: Option<String>,

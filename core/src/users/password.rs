@@ -139,8 +139,8 @@ pub enum Verified {
     },
 }
 
-/// Whether `password` is the one of `stored`; no password is that of `None`. It takes the same time for every account, if
-/// `others` are [`super::other_hashes`]. `Unavailable` if so many wait that an answer would come too late.
+/// Whether `password` is the one of `stored`; without one, no password is right. Takes the same time for every account if
+/// `others` are [`super::other_hashes`]. `Unavailable` if so many calls wait that an answer would come too late.
 pub async fn verify_password(
     password: Password,
     stored: Option<PasswordHash>,

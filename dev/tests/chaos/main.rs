@@ -1,6 +1,6 @@
 //! Injects all faults under load, in an order that a seed decides, and checks that everything accepted is done, done once,
 //! and never silently wrong. The short forms run with the tests; `cargo chaos` runs the long one and prints its observations
-//! (`docs/jobs.md`, « Ce que le chaos fait »).
+//! (`docs/jobs.md`, "What the chaos does").
 #![cfg(unix)]
 #![expect(
     clippy::unwrap_used,

@@ -31,7 +31,8 @@ pub(super) struct Looks {
 }
 
 impl Looks {
-    /// Of a worker that looks at least every `poll`: what becomes due between two looks is in the narrowest.
+    /// Of a worker that looks at least every `poll`. Even a narrow look goes back further than that, so that it finds what has
+    /// become due since the look before.
     pub(super) fn new(poll: Duration) -> Self {
         let narrow = NARROW.max(poll * 2);
         Self { narrow, wide: WIDE.max(narrow * 2), all: Paced::new(), recent: Paced::new() }
@@ -82,8 +83,8 @@ impl Looks {
         }
     }
 
-    /// `look` was not answered in time. A wide one is put off, so that narrower ones go on. Of a narrow one it is the database that
-    /// is at fault: jobs may have waited meanwhile, so the wide looks are due.
+    /// Notes that `look` was not answered in time. After a wide one the next wide one is put off, so that narrow ones go on. A narrow
+    /// one is cheap: if it is late, the database was away, jobs may have waited meanwhile, and the wide looks are due.
     pub(super) fn was_late(&mut self, look: Look) {
         if self.is_wide(look) {
             self.recent.was_late();
