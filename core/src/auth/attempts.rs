@@ -2,6 +2,9 @@
 //!
 //! An attempt is counted as a failure **before** its password is checked, so that of many concurrent ones no more are checked
 //! than may fail; one that succeeds is taken back.
+//!
+//! A statement that locks several counts locks those of networks before the one over all addresses, or waits for none: two of them
+//! never wait for each other.
 use std::{net::IpAddr, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -52,17 +55,28 @@ impl Attempt {
         let login = format!("nom:{}", login.to_lowercase().chars().take(254).collect::<String>());
         let account = account.map_or_else(|| login.clone(), |id| format!("id:{id}"));
         let adresse = limits::network(address).to_string();
-        let count = count(pool, &account, &adresse, now).await?;
+        let (count, everywhere) = count(pool, &account, &adresse, &login, now).await?;
         let (judged, is_last) = (count <= MOST, count == MOST);
-        let everywhere = count_everywhere(pool, &login, i32::from(judged), now).await?;
         Ok(Self { account, login, adresse, judged, is_last, wait: wait(everywhere) })
     }
 
     /// The password was right: forgets the failures of the account from that network, and takes back this attempt over all
     /// addresses.
     pub(super) async fn succeeded(self, pool: &PgPool) -> Result<()> {
-        forget(pool, &self.account, &self.adresse).await?;
-        give_back(pool, &self.login, EVERYWHERE).await
+        sqlx::query!(
+            r#"
+                with forgotten as (delete from login_failures where compte = $1 and adresse = $2 returning adresse)
+                update login_failures set echecs = echecs - 1, bloque_jusqu_a = null
+                where (select count(*) from forgotten) >= 0 and compte = $3 and adresse = $4 and echecs > 0
+            "#,
+            self.account,
+            self.adresse,
+            self.login,
+            EVERYWHERE,
+        )
+        .execute(pool)
+        .await?;
+        Ok(())
     }
 
     /// The password could not be checked: takes the attempt back, unless the account was locked.
@@ -80,25 +94,38 @@ fn wait(failures: i32) -> Duration {
     SLOWER.saturating_mul(more).min(SLOWEST)
 }
 
-/// Counts an attempt; returns the number in the window, at most [`MOST`] plus one.
+/// Counts an attempt, in one statement; returns the number in the window against the account from that network, at most [`MOST`]
+/// plus one, and that of `login` over all addresses, which an attempt that is not judged does not add to.
 async fn count(
     db: impl PgExecutor<'_>,
     account: &str,
     adresse: &str,
+    login: &str,
     now: DateTime<Utc>,
-) -> Result<i32> {
+) -> Result<(i32, i32)> {
     // The count starts anew after the window, and after a lock has ended; further attempts do not prolong a lock.
-    Ok(sqlx::query_scalar!(
+    let counted = sqlx::query!(
         r#"
-            insert into login_failures as f (compte, adresse, echecs, premier_echec) values ($1, $2, 1, $3)
-            on conflict (compte, adresse) do update set
-                echecs = case when coalesce(f.bloque_jusqu_a <= $3, f.premier_echec <= $4) then 1
-                              else least(f.echecs, $5) + 1 end,
-                premier_echec = case when coalesce(f.bloque_jusqu_a <= $3, f.premier_echec <= $4) then $3
-                                     else f.premier_echec end,
-                bloque_jusqu_a = case when coalesce(f.bloque_jusqu_a <= $3, f.premier_echec <= $4) then null
-                                      when f.echecs + 1 >= $5 then coalesce(f.bloque_jusqu_a, $6) end
-            returning echecs
+            with one as (
+                insert into login_failures as f (compte, adresse, echecs, premier_echec) values ($1, $2, 1, $3)
+                on conflict (compte, adresse) do update set
+                    echecs = case when coalesce(f.bloque_jusqu_a <= $3, f.premier_echec <= $4) then 1
+                                  else least(f.echecs, $5) + 1 end,
+                    premier_echec = case when coalesce(f.bloque_jusqu_a <= $3, f.premier_echec <= $4) then $3
+                                         else f.premier_echec end,
+                    bloque_jusqu_a = case when coalesce(f.bloque_jusqu_a <= $3, f.premier_echec <= $4) then null
+                                          when f.echecs + 1 >= $5 then coalesce(f.bloque_jusqu_a, $6) end
+                returning echecs
+            ),
+            everywhere as (
+                insert into login_failures as f (compte, adresse, echecs, premier_echec)
+                select $7, $8, (echecs <= $5)::int, $3 from one
+                on conflict (compte, adresse) do update set
+                    echecs = case when f.premier_echec <= $4 then 0 else f.echecs end + excluded.echecs,
+                    premier_echec = case when f.premier_echec <= $4 then $3 else f.premier_echec end
+                returning echecs
+            )
+            select one.echecs as "one!", everywhere.echecs as "everywhere!" from one, everywhere
         "#,
         account,
         adresse,
@@ -106,41 +133,12 @@ async fn count(
         now - WINDOW,
         MOST,
         now + LOCK,
-    )
-    .fetch_one(db)
-    .await?)
-}
-
-/// Adds `n` to the attempts of `login` over all addresses; returns their number in the window.
-async fn count_everywhere(
-    db: impl PgExecutor<'_>,
-    login: &str,
-    n: i32,
-    now: DateTime<Utc>,
-) -> Result<i32> {
-    Ok(sqlx::query_scalar!(
-        r#"
-            insert into login_failures as f (compte, adresse, echecs, premier_echec) values ($1, $2, $3, $4)
-            on conflict (compte, adresse) do update set
-                echecs = case when f.premier_echec <= $5 then $3 else f.echecs + $3 end,
-                premier_echec = case when f.premier_echec <= $5 then $4 else f.premier_echec end
-            returning echecs
-        "#,
         login,
         EVERYWHERE,
-        n,
-        now,
-        now - WINDOW,
     )
     .fetch_one(db)
-    .await?)
-}
-
-async fn forget(db: impl PgExecutor<'_>, account: &str, adresse: &str) -> Result<()> {
-    sqlx::query!("delete from login_failures where compte = $1 and adresse = $2", account, adresse)
-        .execute(db)
-        .await?;
-    Ok(())
+    .await?;
+    Ok((counted.one, counted.everywhere))
 }
 
 async fn give_back(db: impl PgExecutor<'_>, account: &str, adresse: &str) -> Result<()> {
@@ -164,10 +162,18 @@ async fn give_back(db: impl PgExecutor<'_>, account: &str, adresse: &str) -> Res
 pub async fn forget_failures(tx: &mut Tx<'_>, id: i64) -> Result<()> {
     sqlx::query!(
         r#"
-            delete from login_failures f using users u
-            where u.id = $1 and f.compte in ('id:' || u.id, 'nom:' || lower(u.username), 'nom:' || lower(u.email))
+            with failures as (
+                select f.compte, f.adresse
+                from users u join login_failures f
+                    on f.compte in ('id:' || u.id, 'nom:' || lower(u.username), 'nom:' || lower(u.email))
+                where u.id = $1
+                order by f.adresse = $2, f.compte, f.adresse
+                for update of f
+            )
+            delete from login_failures where (compte, adresse) in (select compte, adresse from failures)
         "#,
         id,
+        EVERYWHERE,
     )
     .execute(&mut **tx)
     .await?;
@@ -180,7 +186,8 @@ pub(super) async fn purge(db: impl PgExecutor<'_>, now: DateTime<Utc>, limit: i6
         r#"
             delete from login_failures
             where (compte, adresse) in (
-                select compte, adresse from login_failures where premier_echec < $1 order by premier_echec limit $2)
+                select compte, adresse from login_failures where premier_echec < $1 order by premier_echec limit $2
+                for update skip locked)
         "#,
         now - TimeDelta::days(1),
         limit,
