@@ -91,15 +91,21 @@ fn ours_of(bytes: &[u8], extension: &str) -> anyhow::Result<()> {
     }
 }
 
+/// The thumbnail is made of the preview, as ours is: from the photo it would be decoded twice.
 fn theirs_of(bytes: &[u8], extension: &str) -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
     let file = dir.path().join(format!("photo.{extension}"));
     std::fs::write(&file, bytes)?;
-    for (name, size, quality) in [("preview", "1600x1600>", 80), ("thumbnail", "320x320>", 75)] {
-        let output = format!("{name}.webp[Q={quality},effort=2,strip]");
+    let preview = dir.path().join("preview.webp");
+    for (from, name, size, quality) in
+        [(&file, "preview", "1600x1600>", 80), (&preview, "thumbnail", "320x320>", 75)]
+    {
+        let output = dir.path().join(format!("{name}.webp[Q={quality},effort=2,strip]"));
         let mut command = Command::new("vipsthumbnail");
-        command.env("VIPS_CONCURRENCY", "1").args(["--size", size, "--output", &output]).arg(&file);
+        command.env("VIPS_CONCURRENCY", "1").args(["--size", size, "--output"]);
+        command.arg(&output).arg(from);
         ensure!(command.status()?.success(), "{command:?}");
     }
+    ensure!(dir.path().join("thumbnail.webp").is_file(), "no thumbnail");
     Ok(())
 }
