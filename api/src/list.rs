@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderName, HeaderValue, Uri, header, request::Parts},
     response::{IntoResponse, Response},
 };
-use erp_core::page::{Listed, Page};
+use erp_core::page::{Cursor, Listed, Page};
 use serde::Serialize;
 
 use crate::ApiError;
@@ -36,40 +36,46 @@ impl Here {
         if listed.and_more {
             headers.insert(X_TOTAL_COUNT_EXACT, HeaderValue::from_static("false"));
         }
-        let beyond = i64::try_from(listed.rows.len()).is_ok_and(|rows| rows == page.limit);
-        let more = listed.and_more.then_some(beyond);
-        if let Ok(link) = HeaderValue::from_str(&self.links(page, listed.total, more)) {
+        let full = i64::try_from(listed.rows.len()).is_ok_and(|rows| rows == page.limit);
+        let more = full
+            && (page.after.is_some()
+                || listed.and_more
+                || page.offset.saturating_add(page.limit) < listed.total);
+        let after = listed.next.as_ref().filter(|_| more).and_then(Cursor::text);
+        let last = (!listed.and_more).then_some(listed.total);
+        if let Ok(link) = HeaderValue::from_str(&self.links(page, last, more, after)) {
             headers.insert(header::LINK, link);
         }
         response
     }
 
-    /// The value of `Link` ([RFC 8288](https://www.rfc-editor.org/rfc/rfc8288)): `first` and `last` always, `prev` and `next` if there
-    /// are any. If not all rows were counted, `more` says whether this page is full: then there is a `next`, and never a `last`.
-    fn links(&self, page: &Page, total: i64, more: Option<bool>) -> String {
-        let last = (total - 1).max(0) / page.limit * page.limit;
-        let mut links = vec![("first", 0)];
+    /// The value of `Link` ([RFC 8288](https://www.rfc-editor.org/rfc/rfc8288)): `first` always, `prev` if the page has an offset,
+    /// `next` if there is `more`, at the cursor `after` if the row shows its place, and `last` if the list was counted whole.
+    fn links(&self, page: &Page, total: Option<i64>, more: bool, after: Option<String>) -> String {
+        let at = |offset: i64| ("offset", offset.to_string());
+        let mut links = vec![("first", at(0))];
         if page.offset > 0 {
-            links.push(("prev", (page.offset - page.limit).max(0)));
+            links.push(("prev", at((page.offset - page.limit).max(0))));
         }
-        let next = page.offset.saturating_add(page.limit);
-        if more.unwrap_or(next < total) {
-            links.push(("next", next));
+        if more {
+            let offset = || at(page.offset.saturating_add(page.limit));
+            links.push(("next", after.map_or_else(offset, |after| ("apres", after))));
         }
-        if more.is_none() {
-            links.push(("last", last));
+        if let Some(total) = total {
+            links.push(("last", at((total - 1).max(0) / page.limit * page.limit)));
         }
-        let link = |(rel, offset)| format!("<{}>; rel=\"{rel}\"", self.at(page.limit, offset));
+        let link = |(rel, at)| format!("<{}>; rel=\"{rel}\"", self.at(page.limit, at));
         links.into_iter().map(link).collect::<Vec<_>>().join(", ")
     }
 
-    fn at(&self, limit: i64, offset: i64) -> String {
+    /// The address of the page of `limit` rows at this offset or cursor.
+    fn at(&self, limit: i64, (name, place): (&'static str, String)) -> String {
         let query = form_urlencoded::parse(self.0.query().unwrap_or("").as_bytes())
-            .filter(|(name, _)| name != "limit" && name != "offset");
+            .filter(|(name, _)| !["limit", "offset", "apres"].contains(&&**name));
         let query = form_urlencoded::Serializer::new(String::new())
             .extend_pairs(query)
             .append_pair("limit", &limit.to_string())
-            .append_pair("offset", &offset.to_string())
+            .append_pair(name, &place)
             .finish();
         format!("{}?{query}", self.0.path())
     }
@@ -84,21 +90,21 @@ mod tests {
         let here = Here("/api/v1/users?sort=-id&offset=50&q=a%20b".parse().unwrap());
         let page = Page { offset: 50, ..Page::newest(50) };
         assert_eq!(
-            here.links(&page, 120, None),
+            here.links(&page, Some(120), true, Some("WyItaWQiLDQyLDQyXQ".to_owned())),
             "</api/v1/users?sort=-id&q=a+b&limit=50&offset=0>; rel=\"first\", \
              </api/v1/users?sort=-id&q=a+b&limit=50&offset=0>; rel=\"prev\", \
-             </api/v1/users?sort=-id&q=a+b&limit=50&offset=100>; rel=\"next\", \
+             </api/v1/users?sort=-id&q=a+b&limit=50&apres=WyItaWQiLDQyLDQyXQ>; rel=\"next\", \
              </api/v1/users?sort=-id&q=a+b&limit=50&offset=100>; rel=\"last\""
         );
     }
 
     #[test]
     fn where_not_all_was_counted_there_is_a_next_page_and_no_last() {
-        let here = Here("/users".parse().unwrap());
+        let here = Here("/users?apres=WyItaWQiLDQyLDQyXQ".parse().unwrap());
         let page = Page { offset: 20_000, ..Page::newest(50) };
-        let links = here.links(&page, 10_000, Some(true));
-        assert!(links.contains("offset=20050>; rel=\"next\""), "{links}");
+        let links = here.links(&page, None, true, None);
+        assert!(links.contains("</users?limit=50&offset=20050>; rel=\"next\""), "{links}");
         assert!(!links.contains("rel=\"last\""), "{links}");
-        assert!(!here.links(&page, 10_000, Some(false)).contains("next"));
+        assert!(!here.links(&page, None, false, None).contains("next"));
     }
 }

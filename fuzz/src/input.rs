@@ -102,15 +102,24 @@ fn page(fields: &mut Fields) {
     let Some(page) = Page::read(fields, SORTABLE) else { return };
     assert!((1..=1000).contains(&page.limit) && page.offset >= 0);
     let mut query = QueryBuilder::<Postgres>::new("");
-    page.push(&mut query, "id", |field| SORTABLE.iter().copied().find(|known| *known == field));
+    page.push(&mut query, ("equipements", "id"), |field| {
+        SORTABLE.iter().copied().find(|known| *known == field)
+    });
     let sql = query.build().sql();
     let known =
         ["id".into(), "id desc".into(), format!("{NOM}, id"), format!("{NOM} desc, id desc")];
-    assert!(
-        known.iter().any(|order| sql.as_str() == format!(" order by {order} limit $1 offset $2")),
-        "{}",
-        sql.as_str()
-    );
+    let (after, order) = sql.as_str().split_once(" order by ").unwrap_or_default();
+    let (order, _) = order.split_once(" limit $").unwrap_or_default();
+    assert!(known.iter().any(|known| order == known), "{}", sql.as_str());
+    // What a cursor holds is bound, and never a part of the statement.
+    let columns = ["id", "nom"]
+        .map(|column| format!("(select (jsonb_populate_record(null::equipements, $_)).{column})"));
+    let mut bare = after.replace("$1", "$_").replace("$2", "$_").replace(NOM, "");
+    for word in columns.iter().map(String::as_str).chain([" and (", " is not null or ", " or "]) {
+        bare = bare.replace(word, "");
+    }
+    let left = |c: char| "idan nullso(),<>".contains(c);
+    assert!(page.after.is_some() != after.is_empty() && bare.chars().all(left), "{}", sql.as_str());
 }
 
 /// A date that is written and read again is the same date, a number is the one that was sent, a search is taken literally.

@@ -101,7 +101,9 @@ works once.
 **money** is centimes of MAD, **sizes** are bytes.
 * **Lists** are bare JSON arrays of at most `limit` (1 to 1000) rows; `X-Total-Count` has the total and `Link` the \
 neighbours (RFC 8288). Totals are counted up to 10 000, those of a search (`q`) up to 1 000: beyond, `X-Total-Count-Exact: false` says \
-that there are more, and `Link` has no `last`. `sort` is a field of the row, with `-` before it for descending.
+that there are more, and `Link` has no `last`. The `next` page begins at a cursor, `apres`: rows that are added or removed meanwhile move \
+nothing, and a page far from the start takes no longer than the first where the order has an index. Take cursors from `Link` alone; \
+with `apres` there is no `offset`, and `sort` and the filters stay as they were. The last page may be empty. `sort` is a field of the row, with `-` before it for descending.
 * **Errors** are `{detail, code, request_id}`: a sentence for people, a stable code for programs, and what to quote when \
 asking for help. A 422 lists every fault of the request. Sentences are French; `Accept-Language: en` gets English.
 * **Any request** can also be answered 405 (method), 408 (its body did not arrive in time), 413 (more than 1 MiB of JSON \

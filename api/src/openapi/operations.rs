@@ -172,7 +172,7 @@ fn add_headers(operation: &mut Value) {
         "description": "`false` when there are more rows than were counted; else absent.",
         "schema": { "type": "boolean", "const": false },
     });
-    let link = json!({ "description": "`first`, `prev`, `next` and `last` pages (RFC 8288).", "schema": { "type": "string" } });
+    let link = json!({ "description": "`first`, `prev`, `next` and `last` pages (RFC 8288); `next` by its cursor (`apres`), the others by `offset`.", "schema": { "type": "string" } });
     for (status, response) in operation["responses"].as_object_mut().into_iter().flatten() {
         response["headers"]["X-Request-ID"] = id.clone();
         if status == "200" && response["content"]["application/json"]["schema"]["type"] == "array" {

@@ -16,6 +16,7 @@ mod clients;
 mod comptes;
 mod connections;
 mod conventions;
+mod curseurs;
 mod dashboard;
 #[cfg(unix)]
 mod decoders;

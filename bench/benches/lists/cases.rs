@@ -85,6 +85,10 @@ pub const CASES: &[(&str, Of, &str)] = &[
     ("documents by size", Of::Documents, "sort=-size_bytes"),
     ("documents of one machine", Of::DocumentsOfEquipement, ""),
     ("mails", Of::Envois, ""),
+    ("half way, by offset", Of::Interventions(Scope::All), "sort=-id&offset=HALF"),
+    ("half way, at a cursor", Of::Interventions(Scope::All), "sort=-id&apres=HALF"),
+    ("half way by title, by offset", Of::Interventions(Scope::All), "sort=titre&offset=HALF"),
+    ("half way by title, at a cursor", Of::Interventions(Scope::All), "sort=titre&apres=HALF"),
     ("mails that failed", Of::Envois, "statut=echouee"),
     ("mails that were sent", Of::Envois, "statut=envoyee"),
     ("mails of one user", Of::Envois, "user_id=7"),
@@ -96,6 +100,18 @@ pub const CASES: &[(&str, Of, &str)] = &[
     ("dashboard", Of::Dashboard(Scope::All), ""),
     ("dashboard of one client", Of::Dashboard(Scope::Client(3)), ""),
 ];
+
+/// The query in a table of `size` rows: `HALF` is the offset or the cursor of the page after half of them.
+pub async fn query(pool: &PgPool, query: &str, size: i64, now: DateTime<Utc>) -> Result<String> {
+    let half = size / 2;
+    let Some((rest, _)) = query.split_once("apres=HALF") else {
+        return Ok(query.replace("HALF", &half.to_string()));
+    };
+    let before = parse(&format!("{rest}offset={}", half - 50), now)?;
+    let before = interventions::list(pool, &before, Scope::All, now).await?;
+    let cursor = before.next.and_then(|next| next.text()).unwrap_or_default();
+    Ok(query.replace("HALF", &cursor))
+}
 
 impl Of {
     /// Reads the page and its total, as the route does.

@@ -37,6 +37,7 @@ async fn main() -> anyhow::Result<()> {
         eprintln!("{size} rows");
         fill(&pool, size, now).await?;
         for (n, (name, of, query)) in CASES.iter().enumerate() {
+            let query = &cases::query(&pool, query, size, now).await?;
             let latencies = measure(&pool, *of, query, now).await.with_context(|| *name)?;
             let p99 = latencies.iter().copied().fold(0.0, f64::max);
             times.entry(n).or_default().push((median(latencies), p99));

@@ -1,18 +1,25 @@
 //! `#[derive(Columns)]`: the columns of a statement, by the fields of the row type that it returns.
 use proc_macro2::TokenStream as Tokens;
 use quote::quote;
-use syn::{Attribute, Data, DeriveInput, Error, Field, LitStr, Result, spanned::Spanned as _};
+use syn::{
+    Attribute, Data, DeriveInput, Error, Field, LitStr, Result, Type, spanned::Spanned as _,
+};
 
 pub(crate) fn expand(item: &DeriveInput) -> Result<Tokens> {
     let Data::Struct(data) = &item.data else {
         return Err(Error::new(item.span(), "only a struct has columns"));
     };
-    let (mut own, mut beside) = (Vec::new(), Vec::new());
+    let (mut own, mut nullable, mut beside) = (Vec::new(), Vec::new(), Vec::new());
     for field in &data.fields {
         let name = name(field)?;
         match said(&field.attrs, "columns", "beside")? {
             Some(sql) => beside.push(format!("{sql} as {name}")),
-            None => own.push(name),
+            None => {
+                if is_option(&field.ty) {
+                    nullable.push(name.clone());
+                }
+                own.push(name);
+            }
         }
     }
     let (name, own, beside) = (&item.ident, own.join(", "), beside.join(", "));
@@ -20,9 +27,16 @@ pub(crate) fn expand(item: &DeriveInput) -> Result<Tokens> {
         #[automatically_derived]
         impl ::erp_core::page::Columns for #name {
             const OWN: &'static str = #own;
+            const NULLABLE: &'static [&'static str] = &[#(#nullable),*];
             const BESIDE: &'static str = #beside;
         }
     })
+}
+
+/// Whether the type is an `Option`, as which `sqlx` reads a null.
+fn is_option(type_: &Type) -> bool {
+    let Type::Path(path) = type_ else { return false };
+    path.path.segments.last().is_some_and(|segment| segment.ident == "Option")
 }
 
 /// The name of the column, as `sqlx::FromRow` looks it up.

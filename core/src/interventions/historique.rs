@@ -74,24 +74,25 @@ pub async fn list(
     intervention_id: i64,
     page: &Page,
 ) -> Result<Listed<HistoriqueOut>> {
+    let column = |field: &str| match field {
+        "statut" => Some("h.statut"),
+        "horodatage" => Some("h.horodatage"),
+        _ => None,
+    };
     let mut query =
         QueryBuilder::new("select h.id as ligne_id, h.statut, h.remarque, h.horodatage, ");
-    query.push(users::columns_for_others("u"));
+    query.push(users::columns_for_others("u")).push(page.place("h.id", column));
     query.push(
         " from historique h left join users u on u.id = h.user_id where h.intervention_id = ",
     );
     query.push_bind(intervention_id);
-    page.push(&mut query, "h.id", |field| match field {
-        "statut" => Some("h.statut"),
-        "horodatage" => Some("h.horodatage"),
-        _ => None,
-    });
-    let rows = query.build_query_as().fetch_all(pool).await?;
+    page.push(&mut query, ("historique", "h.id"), column);
+    let (rows, next) = page.fetch(pool, &mut query).await?;
     let total = sqlx::query_scalar!(
         r#"select count(*) as "count!" from historique where intervention_id = $1"#,
         intervention_id,
     )
     .fetch_one(pool)
     .await?;
-    Ok(Listed::whole(rows, total))
+    Ok(Listed::whole(rows, next, total))
 }

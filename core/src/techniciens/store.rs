@@ -35,10 +35,10 @@ impl From<Row> for TechnicienOut {
 }
 
 /// Techniciens with their users and their skills, in one round trip.
-fn select() -> QueryBuilder<Postgres> {
+fn select(place: &str) -> QueryBuilder<Postgres> {
     let mut query = QueryBuilder::new("select ");
     query.push(users::columns_for_others("u"));
-    query.push(
+    query.push(place).push(
         ", t.id as technicien_id, t.equipe, t.disponibilite,
            coalesce((
                select jsonb_agg(jsonb_build_object('id', c.id, 'nom', c.nom) order by c.id)
@@ -52,26 +52,27 @@ fn select() -> QueryBuilder<Postgres> {
 }
 
 pub async fn find(db: impl PgExecutor<'_>, id: i64) -> Result<TechnicienOut> {
-    let mut query = select();
+    let mut query = select("");
     query.push(" and t.id = ").push_bind(id);
     let row: Option<Row> = query.build_query_as().fetch_optional(db).await?;
     row.map(Into::into).ok_or(Error::NotFound(Noun::TECHNICIEN))
 }
 
 pub async fn list(pool: &PgPool, page: &Page) -> Result<Listed<TechnicienOut>> {
-    let mut query = select();
-    page.push(&mut query, "t.id", |field| match field {
+    let column = |field: &str| match field {
         "equipe" => Some("t.equipe"),
         "disponibilite" => Some("t.disponibilite"),
         _ => None,
-    });
-    let rows: Vec<Row> = query.build_query_as().fetch_all(pool).await?;
+    };
+    let mut query = select(&page.place("t.id", column));
+    page.push(&mut query, ("techniciens", "t.id"), column);
+    let (rows, next): (Vec<Row>, _) = page.fetch(pool, &mut query).await?;
     let total = sqlx::query_scalar!(
         r#"select count(*) as "count!" from techniciens where supprime_le is null"#
     )
     .fetch_one(pool)
     .await?;
-    Ok(Listed::whole(rows.into_iter().map(Into::into).collect(), total))
+    Ok(Listed::whole(rows.into_iter().map(Into::into).collect(), next, total))
 }
 
 /// The id of the technicien who is user `user_id`.
@@ -96,13 +97,15 @@ pub async fn user_of(tx: &mut PgConnection, id: i64) -> Result<i64> {
 }
 
 pub async fn list_competences(pool: &PgPool, page: &Page) -> Result<Listed<Competence>> {
-    let mut query = QueryBuilder::new("select id, nom from competences");
-    page.push(&mut query, "id", |field| (field == "nom").then_some("nom"));
-    let rows: Vec<(i64, String)> = query.build_query_as().fetch_all(pool).await?;
+    let column = |field: &str| (field == "nom").then_some("nom");
+    let mut query = QueryBuilder::new("select id, nom");
+    query.push(page.place("id", column)).push(" from competences where true");
+    page.push(&mut query, ("competences", "id"), column);
+    let (rows, next): (Vec<Competence>, _) = page.fetch(pool, &mut query).await?;
     let total = sqlx::query_scalar!(r#"select count(*) as "count!" from competences"#)
         .fetch_one(pool)
         .await?;
-    Ok(Listed::whole(rows.into_iter().map(|(id, nom)| Competence { id, nom }).collect(), total))
+    Ok(Listed::whole(rows, next, total))
 }
 
 pub(super) async fn lock(tx: &mut PgConnection, id: i64) -> Result<()> {

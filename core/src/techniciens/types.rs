@@ -34,7 +34,7 @@ impl Field for DisponibiliteTechnicien {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, sqlx::FromRow, utoipa::ToSchema)]
 pub struct Competence {
     pub id: i64,
     pub nom: String,

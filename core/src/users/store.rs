@@ -136,18 +136,19 @@ pub async fn renew_hash(
 /// The accounts, for a reader who sees all fields, or (`apercu`) those of [`super::UserApercu`]: then a field that is not shown
 /// cannot be sorted by.
 pub async fn list(pool: &PgPool, page: &Page, apercu: bool) -> Result<Listed<UserOut>> {
-    let mut query = QueryBuilder::new("select ");
-    query.push(UserOut::OWN).push(" from users");
-    page.push(&mut query, "id", |field| match field {
+    let column = |field: &str| match field {
         "username" if apercu => Some("case when role <> 'client' then username end"),
         "email" if apercu => Some("case when role <> 'client' then email end"),
         "created_at" | "updated_at" | "last_login" if apercu => None,
         field => SORTABLE.iter().copied().find(|known| *known == field),
-    });
-    let rows = query.build_query_as().fetch_all(pool).await?;
+    };
+    let mut query = QueryBuilder::new("select ");
+    query.push(UserOut::OWN).push(page.place("id", column)).push(" from users where true");
+    page.push(&mut query, ("users", "id"), column);
+    let (rows, next) = page.fetch(pool, &mut query).await?;
     let total =
         sqlx::query_scalar!(r#"select count(*) as "count!" from users"#).fetch_one(pool).await?;
-    Ok(Listed::whole(rows, total))
+    Ok(Listed::whole(rows, next, total))
 }
 
 pub(super) async fn insert(

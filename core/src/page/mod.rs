@@ -1,4 +1,7 @@
 //! Lists: which part of them, in which order, and how many there are in all.
+mod cursor;
+
+pub use cursor::Cursor;
 pub use erp_derive::Columns;
 use sqlx::{FromRow, PgPool, Postgres, QueryBuilder, postgres::PgRow};
 
@@ -12,7 +15,10 @@ use crate::{
 pub struct Page {
     /// 1..=1000
     pub limit: i64,
+    /// Rows that are left out at the start; 0 if `after` is given.
     pub offset: i64,
+    /// The place after which the page begins.
+    pub after: Option<Cursor>,
     /// As sent: a field, `-` before it for descending. One of the fields that [`Page::read`] was given; none: the newest first.
     pub sort: Option<String>,
     /// The most rows of the whole list that are counted.
@@ -28,13 +34,14 @@ impl Page {
     /// The newest `limit` rows.
     #[must_use]
     pub const fn newest(limit: i64) -> Self {
-        Self { limit, offset: 0, sort: None, most_counted: MOST_COUNTED }
+        Self { limit, offset: 0, after: None, sort: None, most_counted: MOST_COUNTED }
     }
 
-    /// Reads `limit`, `offset` and `sort`, one of `sortable`.
+    /// Reads `limit`, `offset`, `apres` and `sort`, one of `sortable`.
     pub fn read(fields: &mut Fields, sortable: &[&str]) -> Option<Self> {
         let limit: Option<Limit> = fields.or("limit", Whole(MOST_ROWS));
         let offset: Option<Offset> = fields.or("offset", Whole(0));
+        let after = fields.optional::<Cursor>("apres");
         let sort = fields.optional::<String>("sort");
         fields.limit_to(sortable.iter().flat_map(|f| [(*f).to_owned(), format!("-{f}")]));
         if let Some(Some(sort)) = &sort
@@ -43,7 +50,33 @@ impl Page {
             fields.fault("sort", crate::input::not_one_of(sortable));
             return None;
         }
-        Some(Self { limit: limit?.0, offset: offset?.0, sort: sort?, most_counted: MOST_COUNTED })
+        let page = Self {
+            limit: limit?.0,
+            offset: offset?.0,
+            after: after?,
+            sort: sort?,
+            most_counted: MOST_COUNTED,
+        };
+        let fault = match &page.after {
+            Some(after) if !after.is_of(page.sort()) => cursor::of_another_sort(),
+            Some(_) if page.offset > 0 => cursor::beside_an_offset(),
+            _ => return Some(page),
+        };
+        fields.fault("apres", fault);
+        None
+    }
+
+    /// The order, as in a request: a field, `-` before it for descending.
+    fn sort(&self) -> &str {
+        self.sort.as_deref().unwrap_or("-id")
+    }
+
+    /// The field that the list is sorted by, and how SQL says the direction.
+    fn order(&self) -> (&str, &'static str) {
+        match self.sort().strip_prefix('-') {
+            Some(field) => (field, " desc"),
+            None => (self.sort(), ""),
+        }
     }
 
     /// Counts fewer rows if there is a search `q`: each row that is counted is compared with its words.
@@ -53,16 +86,57 @@ impl Page {
         Self { most_counted, ..self }
     }
 
-    /// Appends ` order by <column>, <key> limit … offset …`. `column` maps the field of a row to its SQL, which is
-    /// never text from outside: an unknown field sorts by `key`. The key makes the order total, so pages do not overlap.
+    /// One more column of a statement that [`Page::push`] ends, with the same `key` and `column`: the place of each row in the order.
+    #[must_use]
+    pub fn place(
+        &self,
+        key: &'static str,
+        column: impl Fn(&str) -> Option<&'static str>,
+    ) -> String {
+        let value = self.sorted_by(key, column).unwrap_or_else(|| key.to_owned());
+        format!(", jsonb_build_array({value}, {key}) as {}", cursor::PLACE)
+    }
+
+    /// Appends ` and <after its place> order by <column>, <key> limit … offset …` to a statement that ends in its `where`. `column` maps
+    /// the field of a row to its SQL, which is never text from outside: an unknown field sorts by `key`. The key makes the order
+    /// total, so pages do not overlap. The fields are columns of `table`, too, which says their types.
     pub fn push(
         &self,
         query: &mut QueryBuilder<Postgres>,
-        key: &'static str,
+        (table, key): (&'static str, &'static str),
         column: impl Fn(&str) -> Option<&'static str>,
     ) {
-        self.push_order(query, key, column);
+        self.push_part(query, (table, key), column, |_| true);
+    }
+
+    /// The same, of a list of which it is known whether the column of a field is `nullable`.
+    fn push_part(
+        &self,
+        query: &mut QueryBuilder<Postgres>,
+        (table, key): (&'static str, &'static str),
+        column: impl Fn(&str) -> Option<&'static str>,
+        nullable: impl Fn(&str) -> bool,
+    ) {
+        let sorted_by = self.sorted_by(key, column);
+        if let Some(after) = &self.after {
+            let field = self.order().0;
+            let sorted_by = sorted_by.clone().map(|column| (field, column, nullable(field)));
+            after.push_after(query, table, key, sorted_by);
+        }
+        self.push_order(query, key, sorted_by);
         query.push(" limit ").push_bind(self.limit).push(" offset ").push_bind(self.offset);
+    }
+
+    /// What rows are sorted by, if not by their `key` alone.
+    fn sorted_by(
+        &self,
+        key: &'static str,
+        column: impl Fn(&str) -> Option<&'static str>,
+    ) -> Option<String> {
+        let field = self.order().0;
+        let column = column(field).filter(|column| *column != key)?;
+        let french = if FRENCH.contains(&field) { r#" collate "fr-x-icu""# } else { "" };
+        Some(format!("{column}{french}"))
     }
 
     /// Appends the order alone.
@@ -70,22 +144,36 @@ impl Page {
         &self,
         query: &mut QueryBuilder<Postgres>,
         key: &'static str,
-        column: impl Fn(&str) -> Option<&'static str>,
+        sorted_by: Option<String>,
     ) {
-        let sort = self.sort.as_deref().unwrap_or("-id");
-        let (field, direction) = match sort.strip_prefix('-') {
-            Some(field) => (field, " desc"),
-            None => (sort, ""),
-        };
+        let direction = self.order().1;
         query.push(" order by ");
-        if let Some(column) = column(field).filter(|column| *column != key) {
-            query.push(column);
-            if FRENCH.contains(&field) {
-                query.push(r#" collate "fr-x-icu""#);
-            }
-            query.push(direction).push(", ");
+        if let Some(column) = sorted_by {
+            query.push(column).push(direction).push(", ");
         }
         query.push(key).push(direction);
+    }
+
+    /// The rows of a statement that was made with [`Page::place`] and [`Page::push`], and where the next page begins if this one is
+    /// full.
+    pub async fn fetch<T>(
+        &self,
+        pool: &PgPool,
+        query: &mut QueryBuilder<Postgres>,
+    ) -> Result<(Vec<T>, Option<Cursor>)>
+    where
+        T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    {
+        // Planned anew each time: the best index depends on whether the values of the filter are rare or common, recent or old.
+        let rows = query.build().persistent(false).fetch_all(pool).await;
+        let rows = rows.map_err(|error| match &self.after {
+            Some(_) => cursor::explained(error),
+            None => error.into(),
+        })?;
+        let is_full = i64::try_from(rows.len()).is_ok_and(|rows| rows == self.limit);
+        let last = rows.last().filter(|_| is_full);
+        let next = last.map(|last| Cursor::of(last, self)).transpose()?;
+        Ok((rows.iter().map(T::from_row).collect::<sqlx::Result<_>>()?, next))
     }
 }
 
@@ -120,6 +208,8 @@ pub struct Listed<T> {
     pub rows: Vec<T>,
     /// Rows of the whole, as far as they were counted.
     pub total: i64,
+    /// Where the next page begins; `None` where there is none, or it has no cursor.
+    pub next: Option<Cursor>,
     /// There are more than `total`: counting a million rows for each page would cost more than the page.
     pub and_more: bool,
 }
@@ -133,15 +223,15 @@ const MOST_FOUND: i64 = 1000;
 impl<T> Listed<T> {
     /// A page of a list that is counted whole.
     #[must_use]
-    pub fn whole(rows: Vec<T>, total: i64) -> Self {
-        Self { rows, total, and_more: false }
+    pub fn whole(rows: Vec<T>, next: Option<Cursor>, total: i64) -> Self {
+        Self { rows, total, next, and_more: false }
     }
 
     /// The same page with other rows.
     #[must_use]
     pub fn map<U>(self, row: impl FnMut(T) -> U) -> Listed<U> {
         let rows = self.rows.into_iter().map(row).collect();
-        Listed { rows, total: self.total, and_more: self.and_more }
+        Listed { rows, total: self.total, next: self.next, and_more: self.and_more }
     }
 }
 
@@ -149,11 +239,13 @@ impl<T> Listed<T> {
 pub trait Columns {
     /// Those of its own table: `id, nom`.
     const OWN: &'static str;
+    /// Those of [`Self::OWN`] that may be null.
+    const NULLABLE: &'static [&'static str];
     /// Those of tables that are joined, or nothing: `e.nom as equipement_nom`.
     const BESIDE: &'static str;
 }
 
-/// A page of `table`, of the rows that `push_where` asks for.
+/// A page of `table`, of the rows that `push_where` asks for: it always appends a `where`.
 pub(crate) async fn list<T>(
     pool: &PgPool,
     table: &'static str,
@@ -189,22 +281,22 @@ where
     if !joins.is_empty() {
         rows.push("select page.*, ").push(T::BESIDE).push(" from (");
     }
-    push_where(rows.push("select ").push(T::OWN).push(" from ").push(table));
-    page.push(&mut rows, "id", column);
+    rows.push("select ").push(T::OWN).push(page.place("id", column)).push(" from ").push(table);
+    push_where(&mut rows);
+    page.push_part(&mut rows, (table, "id"), column, |field| T::NULLABLE.contains(&field));
     if !joins.is_empty() {
         rows.push(") page ").push(joins);
         // A join does not keep the order. A plain name means a column of the result, and so of `page`.
-        page.push_order(&mut rows, "page.id", |field| column(field).filter(|name| *name != "id"));
+        page.push_order(&mut rows, "page.id", page.sorted_by("id", column));
     }
-    // Planned anew each time: the best index depends on whether the values of the filter are rare or common, recent or old.
-    let rows = rows.build_query_as().persistent(false).fetch_all(pool).await?;
+    let (rows, next) = page.fetch(pool, &mut rows).await?;
 
     let mut total = QueryBuilder::new("select count(*) from (select from ");
     push_where(total.push(table));
     let most = page.most_counted;
     total.push(" limit ").push_bind(most + 1).push(") as counted");
     let counted: i64 = total.build_query_scalar().persistent(false).fetch_one(pool).await?;
-    Ok(Listed { rows, total: counted.min(most), and_more: counted > most })
+    Ok(Listed { rows, total: counted.min(most), next, and_more: counted > most })
 }
 
 /// The `ilike` pattern of texts that contain `q`, taken literally.
