@@ -75,24 +75,28 @@ mod tests {
         let reserved = crate::Reserved::beside(&db.pool);
         let pool = reserved.pool();
         now(pool).await;
-        for polls in 1..4 {
+        let mut given_up = 0;
+        for (round, polls) in (1..4).cycle().enumerate().take(60) {
             while pool.num_idle() == 0 {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
             {
                 let mut begun = pin!(begin(pool));
                 for _ in 0..polls {
-                    // The first sends `BEGIN`, whose answer cannot be there yet.
                     let mut cx = Context::from_waker(std::task::Waker::noop());
-                    let ready = begun.as_mut().poll(&mut cx).is_ready();
-                    assert!(!(ready && polls == 1));
-                    if ready {
+                    if begun.as_mut().poll(&mut cx).is_ready() {
                         break;
                     }
+                    // The first poll sends `BEGIN`. Postgres may answer within it, but hardly each time.
+                    given_up += usize::from(polls == 1);
                     tokio::task::yield_now().await;
                 }
             }
             assert_ne!(now(pool).await, now(pool).await, "given up after {polls} polls");
+            if given_up > 0 && round >= 3 {
+                return;
+            }
         }
+        panic!("each begin was answered before it could be given up");
     }
 }
