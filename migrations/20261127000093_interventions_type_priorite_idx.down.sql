@@ -1,0 +1,1 @@
+drop index interventions_type_priorite_idx;
