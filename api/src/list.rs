@@ -37,11 +37,12 @@ impl Here {
             headers.insert(X_TOTAL_COUNT_EXACT, HeaderValue::from_static("false"));
         }
         let full = i64::try_from(listed.rows.len()).is_ok_and(|rows| rows == page.limit);
+        let after = listed.next.as_ref().and_then(Cursor::text);
         let more = full
-            && (page.after.is_some()
-                || listed.and_more
-                || page.offset.saturating_add(page.limit) < listed.total);
-        let after = listed.next.as_ref().filter(|_| more).and_then(Cursor::text);
+            && match &page.after {
+                Some(_) => after.is_some(),
+                None => listed.and_more || page.offset.saturating_add(page.limit) < listed.total,
+            };
         let last = (!listed.and_more).then_some(listed.total);
         if let Ok(link) = HeaderValue::from_str(&self.links(page, last, more, after)) {
             headers.insert(header::LINK, link);
@@ -50,7 +51,7 @@ impl Here {
     }
 
     /// The value of `Link` ([RFC 8288](https://www.rfc-editor.org/rfc/rfc8288)): `first` always, `prev` if the page has an offset,
-    /// `next` if there is `more`, at the cursor `after` if the row shows its place, and `last` if the list was counted whole.
+    /// `next` if there is `more`, at the cursor `after` if there is one, and `last` if the list was counted whole.
     fn links(&self, page: &Page, total: Option<i64>, more: bool, after: Option<String>) -> String {
         let at = |offset: i64| ("offset", offset.to_string());
         let mut links = vec![("first", at(0))];
@@ -100,7 +101,7 @@ mod tests {
 
     #[test]
     fn where_not_all_was_counted_there_is_a_next_page_and_no_last() {
-        let here = Here("/users?apres=WyItaWQiLDQyLDQyXQ".parse().unwrap());
+        let here = Here("/users?offset=20000".parse().unwrap());
         let page = Page { offset: 20_000, ..Page::newest(50) };
         let links = here.links(&page, None, true, None);
         assert!(links.contains("</users?limit=50&offset=20050>; rel=\"next\""), "{links}");

@@ -212,8 +212,8 @@ pub async fn stats(db: impl PgExecutor<'_>, scope: Scope, now: DateTime<Utc>) ->
     Ok(stats.0)
 }
 
-/// Replaces up to `limit` rows of `interventions_totaux` by their sums, one for each status and priority. Every change of an intervention
-/// adds one or two rows, and a dashboard reads them all. Returns how many were replaced: fewer than `limit` when these were all.
+/// Replaces up to `limit` rows of `interventions_totaux` by their sums, one for each status and priority. A new intervention adds one row,
+/// a change of its status or priority two, and a dashboard reads them all. Returns how many were replaced: fewer than `limit` when these were all.
 pub async fn add_up(tx: &mut PgConnection, limit: i64) -> Result<usize> {
     let rows = sqlx::query_scalar!(
         r#"

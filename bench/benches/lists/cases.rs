@@ -89,6 +89,17 @@ pub const CASES: &[(&str, Of, &str)] = &[
     ("half way, at a cursor", Of::Interventions(Scope::All), "sort=-id&apres=HALF"),
     ("half way by title, by offset", Of::Interventions(Scope::All), "sort=titre&offset=HALF"),
     ("half way by title, at a cursor", Of::Interventions(Scope::All), "sort=titre&apres=HALF"),
+    // A field that may be empty.
+    (
+        "half way by deadline, by offset",
+        Of::Interventions(Scope::All),
+        "sort=date_limite&offset=HALF",
+    ),
+    (
+        "half way by deadline, at a cursor",
+        Of::Interventions(Scope::All),
+        "sort=date_limite&apres=HALF",
+    ),
     ("mails that failed", Of::Envois, "statut=echouee"),
     ("mails that were sent", Of::Envois, "statut=envoyee"),
     ("mails of one user", Of::Envois, "user_id=7"),

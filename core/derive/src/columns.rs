@@ -12,15 +12,14 @@ pub(crate) fn expand(item: &DeriveInput) -> Result<Tokens> {
     let (mut own, mut nullable, mut beside) = (Vec::new(), Vec::new(), Vec::new());
     for field in &data.fields {
         let name = name(field)?;
-        match said(&field.attrs, "columns", "beside")? {
-            Some(sql) => beside.push(format!("{sql} as {name}")),
-            None => {
-                if is_option(&field.ty) {
-                    nullable.push(name.clone());
-                }
-                own.push(name);
-            }
+        if let Some(sql) = said(&field.attrs, "columns", "beside")? {
+            beside.push(format!("{sql} as {name}"));
+            continue;
         }
+        if is_option(&field.ty) {
+            nullable.push(name.clone());
+        }
+        own.push(name);
     }
     let (name, own, beside) = (&item.ident, own.join(", "), beside.join(", "));
     Ok(quote! {

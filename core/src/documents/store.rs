@@ -51,7 +51,10 @@ pub(super) async fn exists(db: impl PgExecutor<'_>, id: i64) -> Result<bool> {
 }
 
 pub async fn list(pool: &PgPool, page: &Page) -> Result<Listed<Document>> {
-    list_where(pool, page, |query| drop(query.push(" where true"))).await
+    list_where(pool, page, |query| {
+        query.push(" where true");
+    })
+    .await
 }
 
 pub async fn list_of_intervention(

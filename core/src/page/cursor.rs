@@ -44,48 +44,70 @@ impl Cursor {
         self.sort == sort
     }
 
-    /// Appends the condition that a row of `table` comes after this place. `sorted_by`: the field, if not the `key` alone, what SQL
-    /// sorts by for it, and whether that may be null. A null is last, or first when the order descends.
-    pub(super) fn push_after(
+    /// The ranges of rows after this place, in their order: an index can begin at each of them, but not at two at once. A null is last,
+    /// or first when the order descends. `nullable`: whether what the list is sorted by may be null; `None` if by the key alone.
+    pub(super) fn ranges(&self, nullable: Option<bool>) -> &'static [Range] {
+        let descends = self.sort.starts_with('-');
+        match nullable {
+            None => &[Range::Keys],
+            Some(_) if self.value.is_null() && descends => &[Range::NullsBeyond, Range::NotNull],
+            Some(_) if self.value.is_null() => &[Range::NullsBeyond],
+            Some(true) if !descends => &[Range::Beyond, Range::Nulls],
+            Some(_) => &[Range::Beyond],
+        }
+    }
+
+    /// Appends the condition that a row of `table` is in `range` of this place. `sorted_by`: the field, and what SQL sorts by for it, if
+    /// not by the `key` alone.
+    pub(super) fn push_range(
         &self,
         query: &mut QueryBuilder<Postgres>,
-        table: &'static str,
-        key: &'static str,
-        sorted_by: Option<(&str, String, bool)>,
+        range: Range,
+        (table, key): (&'static str, &'static str),
+        (field, column): (&str, &str),
     ) {
-        let descends = self.sort.starts_with('-');
-        let beyond = if descends { " < " } else { " > " };
+        let beyond = if self.sort.starts_with('-') { " < " } else { " > " };
         // Postgres gives the values the types of the columns. Each is a statement of its own, which runs once and not for each row.
         let push_value = |query: &mut QueryBuilder<Postgres>, field: &str, value: &Value| {
             let record: Map<_, _> = [(field.to_owned(), value.clone())].into_iter().collect();
             query.push("(select (jsonb_populate_record(null::").push(table).push(", ");
             query.push_bind(Json(record)).push(")).").push(field).push(")");
         };
-        query.push(" and (");
-        match sorted_by {
-            None => {
-                push_value(query.push(key).push(beyond), "id", &self.id);
-            }
-            Some((_, column, _)) if self.value.is_null() => {
-                query.push(column).push(if descends {
-                    " is not null or "
-                } else {
-                    " is null and "
-                });
-                push_value(query.push(key).push(beyond), "id", &self.id);
-            }
-            Some((field, column, nullable)) => {
-                query.push("(").push(&column).push(", ").push(key).push(")").push(beyond).push("(");
+        match range {
+            Range::Keys => push_value(query.push(key).push(beyond), "id", &self.id),
+            Range::Beyond => {
+                query.push("(").push(column).push(", ").push(key).push(")").push(beyond).push("(");
                 push_value(query, field, &self.value);
                 push_value(query.push(", "), "id", &self.id);
                 query.push(")");
-                if nullable && !descends {
-                    query.push(" or ").push(column).push(" is null");
-                }
+            }
+            Range::Nulls => {
+                query.push(column).push(" is null");
+            }
+            Range::NotNull => {
+                query.push(column).push(" is not null");
+            }
+            Range::NullsBeyond => {
+                query.push(column).push(" is null and ");
+                push_value(query.push(key).push(beyond), "id", &self.id);
             }
         }
-        query.push(")");
     }
+}
+
+/// A part of the rows after a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Range {
+    /// Those with a key beyond its own, of a list that is sorted by that alone.
+    Keys,
+    /// Those with a value beyond its own, or the same one and a key beyond its own.
+    Beyond,
+    /// Those without a value, with a key beyond its own.
+    NullsBeyond,
+    /// All without a value.
+    Nulls,
+    /// All with a value.
+    NotNull,
 }
 
 impl Field for Cursor {

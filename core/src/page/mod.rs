@@ -2,6 +2,7 @@
 mod cursor;
 
 pub use cursor::Cursor;
+use cursor::Range;
 pub use erp_derive::Columns;
 use sqlx::{FromRow, PgPool, Postgres, QueryBuilder, postgres::PgRow};
 
@@ -106,25 +107,53 @@ impl Page {
         (table, key): (&'static str, &'static str),
         column: impl Fn(&str) -> Option<&'static str>,
     ) {
-        self.push_part(query, (table, key), column, |_| true);
-    }
-
-    /// The same, of a list of which it is known whether the column of a field is `nullable`.
-    fn push_part(
-        &self,
-        query: &mut QueryBuilder<Postgres>,
-        (table, key): (&'static str, &'static str),
-        column: impl Fn(&str) -> Option<&'static str>,
-        nullable: impl Fn(&str) -> bool,
-    ) {
         let sorted_by = self.sorted_by(key, column);
+        let sort = (self.order().0, sorted_by.as_deref().unwrap_or(key));
         if let Some(after) = &self.after {
-            let field = self.order().0;
-            let sorted_by = sorted_by.clone().map(|column| (field, column, nullable(field)));
-            after.push_after(query, table, key, sorted_by);
+            let ranges = after.ranges(sorted_by.as_ref().map(|_| true));
+            for (n, range) in ranges.iter().enumerate() {
+                query.push(if n == 0 { " and (" } else { " or " });
+                after.push_range(query, *range, (table, key), sort);
+            }
+            query.push(")");
         }
         self.push_order(query, key, sorted_by);
         query.push(" limit ").push_bind(self.limit).push(" offset ").push_bind(self.offset);
+    }
+
+    /// Appends a statement for the rows of this page, by their `id`: of one range after another, if it begins at a place, so that each can
+    /// begin in an index. `push_select` appends it up to its `where`.
+    fn push_rows(
+        &self,
+        query: &mut QueryBuilder<Postgres>,
+        table: &'static str,
+        column: impl Fn(&str) -> Option<&'static str>,
+        nullable: impl Fn(&str) -> bool,
+        push_select: impl Fn(&mut QueryBuilder<Postgres>),
+    ) {
+        let (sorted_by, field) = (self.sorted_by("id", column), self.order().0);
+        let sort = (field, sorted_by.as_deref().unwrap_or("id"));
+        let push_range = |query: &mut QueryBuilder<Postgres>, range: Option<(&Cursor, Range)>| {
+            push_select(query);
+            if let Some((after, range)) = range {
+                after.push_range(query.push(" and "), range, (table, "id"), sort);
+            }
+            self.push_order(query, "id", sorted_by.clone());
+            query.push(" limit ").push_bind(self.limit).push(" offset ").push_bind(self.offset);
+        };
+        let Some(after) = &self.after else { return push_range(query, None) };
+        let ranges = after.ranges(sorted_by.as_ref().map(|_| nullable(field)));
+        if let [range] = ranges {
+            return push_range(query, Some((after, *range)));
+        }
+        for (n, range) in ranges.iter().enumerate() {
+            query.push(if n == 0 { "select * from ((" } else { " union all (" });
+            push_range(query, Some((after, *range)));
+            query.push(")");
+        }
+        query.push(") ranges");
+        self.push_order(query, "id", sorted_by.clone());
+        query.push(" limit ").push_bind(self.limit);
     }
 
     /// What rows are sorted by, if not by their `key` alone.
@@ -208,7 +237,7 @@ pub struct Listed<T> {
     pub rows: Vec<T>,
     /// Rows of the whole, as far as they were counted.
     pub total: i64,
-    /// Where the next page begins; `None` where there is none, or it has no cursor.
+    /// Where the next page begins, if this one is full.
     pub next: Option<Cursor>,
     /// There are more than `total`: counting a million rows for each page would cost more than the page.
     pub and_more: bool,
@@ -277,18 +306,21 @@ where
         "{table}: joins and columns beside come together"
     );
     let column = |field: &str| sortable.iter().copied().find(|known| *known == field);
-    let mut rows = QueryBuilder::new("");
+    let field = column(page.order().0).unwrap_or("id");
+    let mut rows = QueryBuilder::new("select page.*");
+    // Of the rows of the page alone, and not of all that are sorted for it.
+    rows.push(format!(", jsonb_build_array(page.{field}, page.id) as {}", cursor::PLACE));
     if !joins.is_empty() {
-        rows.push("select page.*, ").push(T::BESIDE).push(" from (");
+        rows.push(", ").push(T::BESIDE);
     }
-    rows.push("select ").push(T::OWN).push(page.place("id", column)).push(" from ").push(table);
-    push_where(&mut rows);
-    page.push_part(&mut rows, (table, "id"), column, |field| T::NULLABLE.contains(&field));
-    if !joins.is_empty() {
-        rows.push(") page ").push(joins);
-        // A join does not keep the order. A plain name means a column of the result, and so of `page`.
-        page.push_order(&mut rows, "page.id", page.sorted_by("id", column));
-    }
+    rows.push(" from (");
+    let nullable = |field: &str| T::NULLABLE.contains(&field);
+    page.push_rows(&mut rows, table, column, nullable, |query| {
+        push_where(query.push("select ").push(T::OWN).push(" from ").push(table));
+    });
+    rows.push(") page ").push(joins);
+    // A join does not keep the order. A plain name means a column of the result, and so of `page`.
+    page.push_order(&mut rows, "page.id", page.sorted_by("id", column));
     let (rows, next) = page.fetch(pool, &mut rows).await?;
 
     let mut total = QueryBuilder::new("select count(*) from (select from ");

@@ -180,9 +180,9 @@ pub async fn calendar(pool: &PgPool, scope: Scope, limit: i64) -> Result<Vec<Cal
     .fetch_all(pool)
     .await?;
     let mut plannings = of_ids(pool, rows.iter().map(|row| row.id).collect()).await?;
-    // A planning that was removed between the two statements is left out.
+    // A planning that was removed or stopped between the two statements is left out.
     let found = rows.into_iter().filter_map(|row| {
-        let planning = plannings.remove(&row.id)?;
+        let planning = plannings.remove(&row.id).filter(|planning| planning.statut.is_active())?;
         Some(CalendarRow { planning, equipement: row.nom, localisation: row.localisation })
     });
     Ok(found.collect())
