@@ -53,6 +53,9 @@ pub const TABLE: &[(Method, &str, Access)] = &[
     // The secret in the address identifies the user.
     (Method::GET, "/compte/mot-de-passe", Access::Anyone),
     (Method::POST, "/compte/mot-de-passe", Access::Anyone),
+    (Method::GET, "/compte/invitation", Access::Anyone),
+    (Method::POST, "/compte/invitation", Access::Anyone),
+    (Method::POST, "/auth/link", Access::Anyone),
     (Method::POST, "/users", A),
     (Method::GET, "/users", R),
     (Method::GET, "/users/me", ANY),
@@ -65,6 +68,10 @@ pub const TABLE: &[(Method, &str, Access)] = &[
     // The secret in the address identifies the user.
     (Method::GET, "/desabonnement", Access::Anyone),
     (Method::POST, "/desabonnement", Access::Anyone),
+    (Method::POST, "/users/invitations", R),
+    (Method::GET, "/users/invitations", R),
+    (Method::POST, "/users/invitations/{id}/renvoyer", R),
+    (Method::DELETE, "/users/invitations/{id}", R),
     (Method::GET, "/users/{id}", A),
     (Method::PUT, "/users/{id}", A),
     (Method::DELETE, "/users/{id}", A),

@@ -259,6 +259,7 @@ async fn mails_and_links(system: &System, secrets: &mut Vec<String>) {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     secrets.push(forgotten_password(system).await);
+    secrets.push(invitation(system).await);
     let change = [("current_password", WRONG_PASSWORD), ("new_password", NEW_PASSWORD)];
     assert_eq!(post(system, "/auth/change-password", &change).await.0, StatusCode::BAD_REQUEST);
     let change = [("current_password", PASSWORD), ("new_password", NEW_PASSWORD)];
@@ -289,6 +290,25 @@ async fn forgotten_password(system: &System) -> String {
     let page = format!("{}/api/v1/compte/mot-de-passe?jeton={secret}", system.url);
     assert_eq!(get(system, &page).await, StatusCode::OK);
     assert_eq!(get(system, &format!("{page}x")).await, StatusCode::NOT_FOUND);
+    secret
+}
+
+/// Invites somebody, opens the page of the link, and tries to sign in by it; its secret.
+async fn invitation(system: &System) -> String {
+    let guest = json!({
+        "username": "halaoui", "full_name": "Hicham Alaoui", "email": "h.alaoui@mif.example", "role": "technicien",
+    });
+    let id = system.post("/users/invitations", guest).await["id"].as_i64().unwrap();
+    let id = sqlx::query_scalar("select id from liens_compte where user_id = $1")
+        .bind(id)
+        .fetch_one(&system.ctx.pool)
+        .await
+        .unwrap();
+    let secret = system.ctx.account_links.secret(id);
+    let page = format!("{}/api/v1/compte/invitation?jeton={secret}", system.url);
+    assert_eq!(get(system, &page).await, StatusCode::OK);
+    let link = post(system, "/auth/link", &[("jeton", &secret)]).await;
+    assert_eq!(link.0, StatusCode::UNAUTHORIZED);
     secret
 }
 

@@ -74,7 +74,7 @@ fn count(
         ("" | "/health" | "/live" | "/ready" | "/metrics" | "/static/uploads/{file}", _) => {
             return Ok(());
         }
-        ("/auth/login" | "/auth/token" | "/auth/forgot" | "/compte/oubli", _)
+        ("/auth/login" | "/auth/token" | "/auth/forgot" | "/auth/link" | "/compte/oubli", _)
             if request.method == Method::POST =>
         {
             (Caller::SignIn(address), limits.login_limit_per_minute)

@@ -61,6 +61,8 @@ pub const EXCEPTIONS: &[(&str, &str)] = &[
     ("/auth/forgot", "has no user; an account gets at most three links within an hour"),
     ("/compte/oubli", "as /auth/forgot"),
     ("/compte/mot-de-passe", "holds a password; the link is good once"),
+    ("/compte/invitation", "holds a password; the link is good once"),
+    ("/auth/link", "answers with tokens; the secret is good once"),
     ("/desabonnement", "has no user; who has left the list leaves it again"),
 ];
 

@@ -8,6 +8,7 @@ mod dashboard;
 pub(crate) mod documents;
 mod equipements;
 mod interventions;
+mod invitations;
 mod notifications;
 mod planning;
 mod preferences;
@@ -54,6 +55,7 @@ nouns!(
     auth,
     compte,
     users,
+    invitations,
     clients,
     techniciens,
     equipements,

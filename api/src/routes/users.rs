@@ -227,7 +227,7 @@ async fn disable(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Enables an account again.
+/// Enables an account again. One that has no password yet also needs another invitation (`renvoyer`).
 #[utoipa::path(
     patch, path = "/users/{id}/activate", tag = "users",
     params(("id" = i64, Path)),

@@ -1,5 +1,6 @@
 //! Pages that begin at a cursor of `Link`: of every list, in every order.
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::{DateTime, Utc};
 use erp_core::users::UserRole;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -9,8 +10,8 @@ use crate::support::{Answer, App, User};
 
 /// The path of the next page below `/api/v1`, by `Link`.
 fn next(answer: &Answer) -> Option<String> {
-    let links = answer.header("link").split(", ");
-    let next = links.filter_map(|link| link.strip_suffix("; rel=\"next\"")).next()?;
+    let mut links = answer.header("link").split(", ");
+    let next = links.find_map(|link| link.strip_suffix("; rel=\"next\""))?;
     Some(next.trim_matches(['<', '>']).strip_prefix("/api/v1").unwrap().to_owned())
 }
 
@@ -61,6 +62,12 @@ async fn every_list_can_be_walked_in_every_order() {
     for role in [UserRole::Client, UserRole::Technicien, UserRole::Responsable] {
         app.user(role).await;
     }
+    for name in ["nora", "omar", "rim"] {
+        let new = json!({
+            "username": name, "full_name": name, "email": format!("{name}@mif.example"), "role": "technicien",
+        });
+        app.post(&admin, "/users/invitations", new).await.expect(201);
+    }
     let most = async |table: &str, column: &str| {
         let sql = format!(
             "select {column}::text from {table} group by 1 order by count(*) desc, 1 limit 1"
@@ -99,35 +106,74 @@ async fn every_list_can_be_walked_in_every_order() {
     );
 }
 
+/// Pages that begin among rows without a value, or just before them, with a filter.
+#[tokio::test]
+async fn rows_without_a_value_are_walked_too() {
+    let app = App::new().await;
+    erp_dev::demo::load(&app.ctx, true).await.unwrap();
+    let admin = app.user(UserRole::Admin).await;
+    let half = "update interventions set date_limite = case when id % 2 = 0 then date_limite end,
+        technicien_id = case when id % 3 = 0 then technicien_id end";
+    sqlx::query(half).execute(&app.ctx.pool).await.unwrap();
+    for sort in ["date_limite", "-date_limite", "technicien_id", "-technicien_id"] {
+        let list = format!("/interventions?type=preventive&sort={sort}");
+        let whole = rows(app.get(&admin, &list).await);
+        let without =
+            whole.iter().filter(|row| row[sort.trim_start_matches('-')].is_null()).count();
+        assert!(without > 5 && whole.len() > without + 5, "{sort}: {without} of {}", whole.len());
+        for limit in [without, without - 1, whole.len() - without, 7] {
+            let walked = walk(&app, &admin, format!("{list}&limit={limit}")).await;
+            assert_eq!(ids(&walked), ids(&whole), "{sort}, {limit} at a time");
+        }
+    }
+}
+
 /// A cursor shows nothing that its row does not.
 #[tokio::test]
 async fn a_cursor_tells_a_client_nothing_new() {
     let app = App::new().await;
     erp_dev::demo::load(&app.ctx, true).await.unwrap();
-    let owner = "select client_id from equipements where client_id is not null group by 1 order by count(*) desc limit 1";
-    let owner: i64 = sqlx::query_scalar(owner).fetch_one(&app.ctx.pool).await.unwrap();
+    let busy = "select e.client_id, d.intervention_id from documents d join interventions i on i.id = d.intervention_id
+        join equipements e on e.id = i.equipement_id where e.client_id is not null
+        group by 1, 2 order by count(*) desc, 2 limit 1";
+    let (owner, busy): (i64, i64) = sqlx::query_as(busy).fetch_one(&app.ctx.pool).await.unwrap();
     let client = app.user_with(UserRole::Client, json!({"client_id": owner})).await;
     let (responsable, mut seen) = (app.user(UserRole::Responsable).await, 0);
     for (list, sorts) in lists(&app).await {
-        for (user, sort) in
-            [&client, &responsable].into_iter().flat_map(|u| sorts.iter().map(move |s| (u, s)))
+        let list =
+            list.replace("{id}", &busy.to_string()).replace("{user_id}", &client.id.to_string());
+        for (user, sort) in [&client, &responsable]
+            .into_iter()
+            .flat_map(|user| sorts.iter().map(move |sort| (user, sort)))
         {
-            let answer = app.get(user, &format!("{list}?sort={sort}&limit=1")).await;
-            let Some(next) = next(&answer) else { continue };
-            let cursor = URL_SAFE_NO_PAD.decode(next.split_once("&apres=").unwrap().1).unwrap();
-            let (_, value, id): (String, Value, Value) = serde_json::from_slice(&cursor).unwrap();
-            let row = &rows(answer)[0];
-            assert_eq!(row["id"], id);
-            // Hidden fields sort by the id.
-            let shown = row.get(sort.trim_start_matches('-'));
-            assert!(
-                value.is_null() || value == id || shown.is_some_and(|shown| !shown.is_null()),
-                "{list}, {sort}: {row}"
-            );
-            seen += 1;
+            let mut path = format!("{list}?sort={sort}&limit=2");
+            for _ in 0..4 {
+                let answer = app.get(user, &path).await;
+                let Some(next) = next(&answer) else { break };
+                let cursor = URL_SAFE_NO_PAD.decode(next.split_once("&apres=").unwrap().1).unwrap();
+                let (_, value, id): (String, Value, Value) =
+                    serde_json::from_slice(&cursor).unwrap();
+                let row = rows(answer).pop().unwrap();
+                assert_eq!(row["id"], id);
+                // A hidden field sorts by the id; a frequency and an instant are written otherwise.
+                let shown = row.get(sort.trim_start_matches('-')).unwrap_or(&Value::Null);
+                let same = match (&value, shown) {
+                    (Value::String(value), Value::String(shown)) if value != shown => {
+                        sort.ends_with("frequence") || instant(value) == instant(shown)
+                    }
+                    (value, Value::Null) => *value == id || value.is_null(),
+                    (value, shown) => value == shown,
+                };
+                assert!(same, "{list}, {sort}: {value} and {row}");
+                (path, seen) = (next, seen + 1);
+            }
         }
     }
-    assert!(seen > 100, "{seen}");
+    assert!(seen > 300, "{seen}");
+}
+
+fn instant(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
 }
 
 /// What is added and removed before the place of a cursor moves nothing after it.

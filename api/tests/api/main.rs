@@ -29,6 +29,7 @@ mod fichiers;
 mod frontend;
 mod idempotence;
 mod interventions;
+mod invitations;
 mod limits;
 mod lots;
 mod nouns;

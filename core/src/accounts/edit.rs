@@ -2,7 +2,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::{end_access, ensure_spared, store};
+use super::{end_access, ensure_spared, invitations, store};
 use crate::{
     Code, Error, Lang, Noun, Result, Tx,
     auth::Motif,
@@ -83,7 +83,7 @@ pub struct Edited {
 }
 
 /// Changes the account `id`. Another role, client or address, and disabling, end its sessions, the addresses of its calendars and
-/// its links: they give the access that it had before.
+/// its links: they give the access that it had before. Who is invited gets another link.
 ///
 /// `Conflict` if `by` (an admin) disables their own account, if no active admin would be left, if another account has the
 /// address, or if a technicien would get another role. `Invalid` if a client is named for a role that has none.
@@ -117,6 +117,15 @@ pub async fn edit(
     if ends {
         let motif = if disables { Motif::Desactivation } else { Motif::Administrateur };
         end_access(tx, id, motif, now).await?;
+        if invitations::end(tx, id).await?.is_some() {
+            let account = users::find_account(&mut **tx, id).await?;
+            if account.is_some_and(|account| account.client_actif) {
+                invitations::send(tx, id, now).await?;
+            } else {
+                // The link would open nothing as long as the client is suspended.
+                invitations::set_end(tx, id, now).await?;
+            }
+        }
     }
     let (mut avant, mut apres) = (old.shown(), new.shown());
     if let (Some(avant), Some(apres)) = (avant.as_object_mut(), apres.as_object_mut()) {

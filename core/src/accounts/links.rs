@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
-pub use super::store::owner;
-use super::{replace_password, store};
+pub use super::store::{Purpose, owner};
+use super::{invitations, replace_password, store};
 use crate::{
     Result, Tx,
     audit::{Acte, Auteur, Cible, Entry},
@@ -51,7 +51,7 @@ pub async fn ask(tx: &mut Tx<'_>, email: &str, address: IpAddr, now: DateTime<Ut
 
 /// Runs [`MailLink`]: makes a link, ends those made before, and opens the mail. Makes none if
 ///
-/// * no account has the address, or the account may not work;
+/// * no account has the address, the account may not work, or its owner was invited and the invitation is over;
 /// * the last link is good, and was asked for within `PATIENCE` or was the last of `MOST` within `WINDOW`;
 /// * the request is older than [`LIFETIME`]: no worker has run meanwhile, and the link would have expired.
 pub async fn mail_link(tx: &mut Tx<'_>, job: &MailLink, now: DateTime<Utc>) -> Result<()> {
@@ -64,6 +64,12 @@ pub async fn mail_link(tx: &mut Tx<'_>, job: &MailLink, now: DateTime<Utc>) -> R
     if auth::ensure_may_work(&account).is_err() {
         return Ok(());
     }
+    // Who has no password yet chooses one as long as the invitation is good: the address may be wrong.
+    if account.password_hash.is_none()
+        && invitations::end(tx, id).await?.is_none_or(|end| end <= now)
+    {
+        return Ok(());
+    }
     if let Some(end) = store::last_good(tx, &account, now).await?
         && (expire_le - end < PATIENCE
             || end - now > PATIENCE && store::count_since(tx, id, now - WINDOW).await? >= MOST)
@@ -71,15 +77,17 @@ pub async fn mail_link(tx: &mut Tx<'_>, job: &MailLink, now: DateTime<Utc>) -> R
         tracing::info!(user.id = id, "no link for a new password: the last one is good");
         return Ok(());
     }
-    store::end_all(tx, id, now).await?;
+    store::end_forgotten(tx, id, now).await?;
     let lien = Uuid::now_v7();
-    store::insert(tx, lien, &account, now, expire_le).await?;
+    let link = store::Link { id: lien, purpose: Purpose::Oubli, end: expire_le };
+    store::insert(tx, &link, &account, now).await?;
     let adresse = Some(job.adresse.clone());
     let avis = AccountNotice {
         quoi: AccountEvent::Oubli,
         quand: job.demande_le,
         adresse: adresse.clone(),
         appareil: None,
+        auteur: None,
         lien: Some(lien),
     };
     outgoing_mails::open_account_notice(tx, id, &avis, now).await?;
@@ -98,18 +106,13 @@ pub async fn use_link(
     address: IpAddr,
     now: DateTime<Utc>,
 ) -> Result<bool> {
-    let Some(owner) = store::owner(&mut **tx, id, now).await? else { return Ok(false) };
-    // The account first, as everything that ends a session; then the link, which may have been used meanwhile.
-    let Some(account) = users::hold(tx, owner).await? else { return Ok(false) };
-    if auth::ensure_may_work(&account).is_err() || !store::take(tx, id, &account, now).await? {
-        return Ok(false);
-    }
-    replace_password(tx, account.id, hash, address, now).await?;
+    let Some(owner) = store::taken(tx, id, Purpose::Oubli, now).await? else { return Ok(false) };
+    replace_password(tx, owner, hash, address, now).await?;
     // In the order of `auth::purge`: sessions, then failures.
-    auth::forget_failures(tx, account.id).await?;
+    auth::forget_failures(tx, owner).await?;
     let adresse = Some(address.to_canonical().to_string());
-    let auteur = Auteur { user_id: Some(account.id), adresse, ..Auteur::default() };
-    let entry = Entry::new(Acte::MotDePasseChange, &auteur).on(Cible::Compte, &account.id);
+    let auteur = Auteur { user_id: Some(owner), adresse, ..Auteur::default() };
+    let entry = Entry::new(Acte::MotDePasseChange, &auteur).on(Cible::Compte, &owner);
     entry.after(json!({ "par": "lien" })).record(tx, now).await?;
     Ok(true)
 }

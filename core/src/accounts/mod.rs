@@ -1,5 +1,6 @@
 //! Changing a password, or a forgotten one, and disabling an account: all end the access that the account gave.
 mod edit;
+pub mod invitations;
 pub mod links;
 mod store;
 
@@ -47,12 +48,14 @@ async fn replace_password(
     now: DateTime<Utc>,
 ) -> Result<()> {
     users::set_password(tx, id, hash, now).await?;
+    invitations::forget(tx, id).await?;
     let adresse = Some(address.to_canonical().to_string());
     let avis = AccountNotice {
         quoi: AccountEvent::MotDePasse,
         quand: now,
         adresse,
         appareil: None,
+        auteur: None,
         lien: None,
     };
     outgoing_mails::open_account_notice(tx, id, &avis, now).await?;
@@ -78,6 +81,7 @@ pub async fn end_sessions(
     now: DateTime<Utc>,
 ) -> Result<()> {
     auth::end_sessions(tx, id, None, motif, now).await?;
+    invitations::set_end(tx, id, now).await?;
     store::end_all(tx, id, now).await
 }
 
@@ -100,7 +104,11 @@ async fn ensure_spared(
     if removes_an_admin { store::keep_an_admin(tx, id).await } else { Ok(()) }
 }
 
+/// Ends the sessions of the account `id`, the addresses of its calendars, and, if it is disabled, its invitation.
 async fn end_access(tx: &mut Tx<'_>, id: i64, motif: Motif, now: DateTime<Utc>) -> Result<()> {
+    if motif == Motif::Desactivation {
+        invitations::forget(tx, id).await?;
+    }
     auth::end_sessions(tx, id, None, motif, now).await?;
     calendrier::revoke(tx, id).await
 }

@@ -5,9 +5,28 @@ use uuid::Uuid;
 
 use super::edit::Fields;
 use crate::{
-    Code, Error, Lang, Result, Tx,
-    users::{Account, UserRole},
+    Code, Error, Lang, Result, Tx, auth, enumeration,
+    users::{self, Account, UserRole},
 };
+
+enumeration! {
+    /// What a link is for.
+    Purpose {
+        /// A forgotten password.
+        Oubli = "oubli",
+        /// The first password of somebody who is invited.
+        Invitation = "invitation",
+        /// The first session of somebody who has just accepted an invitation.
+        Connexion = "connexion",
+    }
+}
+
+/// A link to be made.
+pub(super) struct Link {
+    pub id: Uuid,
+    pub purpose: Purpose,
+    pub end: DateTime<Utc>,
+}
 
 /// The advisory lock of those who may take an admin away.
 const TURN: i64 = 0x4552_505f_4144_4d49;
@@ -19,10 +38,10 @@ pub(super) async fn take_turn(tx: &mut Tx<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Refuses (`Conflict`) to take the admin `id` away if no other is active. The caller has its turn ([`take_turn`]).
+/// Refuses (`Conflict`) to take the admin `id` away if no other is active and has a password. The caller has its turn ([`take_turn`]).
 pub(super) async fn keep_an_admin(tx: &mut Tx<'_>, id: i64) -> Result<()> {
     let others = sqlx::query_scalar!(
-        r#"select exists (select from users where role = 'admin' and is_active and id <> $1) as "it!""#,
+        r#"select exists (select from users where role = 'admin' and is_active and password_hash <> '' and id <> $1) as "it!""#,
         id,
     );
     if others.fetch_one(&mut **tx).await? {
@@ -66,21 +85,22 @@ pub(super) async fn save(
     Ok(())
 }
 
-/// How many links were made for a user since `since`.
+/// How many links for a forgotten password were made for a user since `since`.
 pub(super) async fn count_since(
     tx: &mut PgConnection,
     user_id: i64,
     since: DateTime<Utc>,
 ) -> Result<i64> {
     let count = sqlx::query_scalar!(
-        r#"select count(*) as "count!" from liens_compte where user_id = $1 and cree_le > $2"#,
+        r#"select count(*) as "count!" from liens_compte where user_id = $1 and cree_le > $2 and genre = $3"#,
         user_id,
         since,
+        Purpose::Oubli.as_str(),
     );
     Ok(count.fetch_one(tx).await?)
 }
 
-/// When the link of `account` that is good at `now` ends by itself.
+/// When the link for a forgotten password of `account` that is good at `now` ends by itself.
 pub(super) async fn last_good(
     tx: &mut PgConnection,
     account: &Account,
@@ -89,11 +109,12 @@ pub(super) async fn last_good(
     let end = sqlx::query_scalar!(
         r#"
             select max(expire_le) from liens_compte
-            where user_id = $1 and token_version = $2 and fini_le is null and expire_le > $3
+            where user_id = $1 and token_version = $2 and fini_le is null and expire_le > $3 and genre = $4
         "#,
         account.id,
         account.token_version,
         now,
+        Purpose::Oubli.as_str(),
     );
     Ok(end.fetch_one(tx).await?)
 }
@@ -110,45 +131,85 @@ pub(super) async fn end_all(tx: &mut PgConnection, user_id: i64, now: DateTime<U
     Ok(())
 }
 
-pub(super) async fn insert(
+/// Ends the links of a user for a forgotten password: those of an invitation stay.
+pub(super) async fn end_forgotten(
     tx: &mut PgConnection,
-    id: Uuid,
-    account: &Account,
+    user_id: i64,
     now: DateTime<Utc>,
-    expire_le: DateTime<Utc>,
 ) -> Result<()> {
     sqlx::query!(
-        "insert into liens_compte (id, user_id, token_version, cree_le, expire_le) values ($1, $2, $3, $4, $5)",
-        id,
-        account.id,
-        account.token_version,
+        "update liens_compte set fini_le = $2 where user_id = $1 and fini_le is null and genre = $3",
+        user_id,
         now,
-        expire_le,
+        Purpose::Oubli.as_str(),
     )
     .execute(tx)
     .await?;
     Ok(())
 }
 
-/// The user whose link `id` is; `None` if it has been used or replaced, its time is over at `now`, or the account may not work.
-pub async fn owner(db: impl PgExecutor<'_>, id: Uuid, now: DateTime<Utc>) -> Result<Option<i64>> {
+/// Makes a link for the owner of `account`.
+pub(super) async fn insert(
+    tx: &mut PgConnection,
+    link: &Link,
+    account: &Account,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    sqlx::query!(
+        "insert into liens_compte (id, user_id, token_version, cree_le, expire_le, genre) values ($1, $2, $3, $4, $5, $6)",
+        link.id,
+        account.id,
+        account.token_version,
+        now,
+        link.end,
+        link.purpose.as_str(),
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// The user whose link `id` for this `purpose` is; `None` if it has been used or replaced, its time is over at `now`, or the account may not work.
+pub async fn owner(
+    db: impl PgExecutor<'_>,
+    id: Uuid,
+    purpose: Purpose,
+    now: DateTime<Utc>,
+) -> Result<Option<i64>> {
     Ok(sqlx::query_scalar!(
         r#"
             select u.id
             from liens_compte l
             join users u on u.id = l.user_id and u.token_version = l.token_version
             left join clients c on c.id = u.client_id
-            where l.id = $1 and l.fini_le is null and l.expire_le > $2 and u.is_active and coalesce(c.is_active, true)
+            where l.id = $1 and l.fini_le is null and l.expire_le > $2 and l.genre = $3
+              and u.is_active and coalesce(c.is_active, true)
         "#,
         id,
         now,
+        purpose.as_str(),
     )
     .fetch_optional(db)
     .await?)
 }
 
+/// Ends the link `id` and returns whose it was, with the account held; `None`, and changes nothing, if it is not good at `now` for
+/// this `purpose`.
+pub(super) async fn taken(
+    tx: &mut Tx<'_>,
+    id: Uuid,
+    purpose: Purpose,
+    now: DateTime<Utc>,
+) -> Result<Option<i64>> {
+    let Some(owner) = owner(&mut **tx, id, purpose, now).await? else { return Ok(None) };
+    // The account first, as everything that ends a session; then the link, which may have been used meanwhile.
+    let Some(account) = users::hold(tx, owner).await? else { return Ok(None) };
+    let is_good = auth::ensure_may_work(&account).is_ok() && take(tx, id, &account, now).await?;
+    Ok(is_good.then_some(account.id))
+}
+
 /// Ends a link of `account` that is good at `now`; returns whether it was.
-pub(super) async fn take(
+async fn take(
     tx: &mut PgConnection,
     id: Uuid,
     account: &Account,

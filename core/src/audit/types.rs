@@ -27,6 +27,11 @@ enumeration! {
         MotDePasseOublie = "mot_de_passe_oublie",
         CompteCree = "compte_cree",
         CompteModifie = "compte_modifie",
+        /// Somebody was invited; sent again; the invitation was revoked; they have chosen a password.
+        Invitation = "invitation",
+        InvitationRenvoyee = "invitation_renvoyee",
+        InvitationRevoquee = "invitation_revoquee",
+        InvitationAcceptee = "invitation_acceptee",
         CompteDesactive = "compte_desactive",
         CompteReactive = "compte_reactive",
         TachesRelancees = "taches_relancees",

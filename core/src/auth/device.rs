@@ -35,6 +35,7 @@ pub(super) async fn signed_in(
         return Ok(());
     }
     let avis = AccountNotice {
+        auteur: None,
         lien: None,
         quoi: AccountEvent::NouvelAppareil,
         quand: now,

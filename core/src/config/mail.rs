@@ -59,8 +59,11 @@ impl MailConfig {
     pub(super) fn read(env: &mut Env) -> Self {
         let frontend_url =
             env.text("FRONTEND_URL").unwrap_or_else(|| "http://localhost:3000".to_owned());
-        if !frontend_url.starts_with("http://") && !frontend_url.starts_with("https://") {
-            let fault = format!("« {frontend_url} » n'est pas une adresse web");
+        let is_web = frontend_url.starts_with("http://") || frontend_url.starts_with("https://");
+        // An accepted invitation adds a fragment of its own.
+        if !is_web || frontend_url.contains(['#', '?']) {
+            let fault =
+                format!("« {frontend_url} » n'est pas une adresse web, sans « ? » ni « # »");
             env.fault("FRONTEND_URL", fault, "https://erp.mif-maroc.example");
         }
         let group = env.parse(

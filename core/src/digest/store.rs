@@ -134,15 +134,15 @@ pub(super) async fn visites(
 }
 
 /// The ids of the recipients: the responsables (where there is none, the admins), and admins who want no other mail; without
-/// those who refuse digests.
+/// those who refuse digests, and those who are invited and have no password yet.
 pub(super) async fn readers(db: impl PgExecutor<'_>) -> Result<Vec<i64>> {
     Ok(sqlx::query_scalar!(
         r#"
             select u.id from users u left join preferences p on p.user_id = u.id
-            where u.is_active and not coalesce('digest' = any (p.emails_refuses), false)
+            where u.is_active and u.password_hash <> '' and not coalesce('digest' = any (p.emails_refuses), false)
               and (u.role = 'responsable'
                    or u.role = 'admin' and (coalesce(p.digest_seulement, false)
-                       or not exists (select from users where is_active and role = 'responsable')))
+                       or not exists (select from users where is_active and role = 'responsable' and password_hash <> '')))
             order by u.id
         "#
     )

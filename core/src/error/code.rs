@@ -79,6 +79,8 @@ codes! {
     InterventionNonCommencee = "intervention_non_commencee",
     InterventionSansTechnicien = "intervention_sans_technicien",
     InterventionTerminee = "intervention_terminee",
+    InvitationIntrouvable = "invitation_introuvable",
+    InvitationRecente = "invitation_recente",
     JetonExpire = "jeton_expire",
     JetonInvalide = "jeton_invalide",
     LienExpire = "lien_expire",

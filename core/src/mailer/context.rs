@@ -166,6 +166,8 @@ pub struct CompteMail {
     pub appareil: Option<String>,
     /// The IP address it was done from.
     pub adresse: Option<String>,
+    /// The name of who did it, if somebody else.
+    pub auteur: Option<String>,
     /// Where the button leads: the application, or the page for a new password.
     pub lien: String,
 }

@@ -25,6 +25,8 @@ pub enum Template {
     CompteAppareil,
     /// The reader, or somebody else, asked for a new password.
     CompteOubli,
+    /// The reader is invited to choose a first password.
+    CompteInvitation,
 }
 
 macro_rules! sources {
@@ -38,7 +40,7 @@ macro_rules! sources {
 }
 
 /// Name, HTML, text: the mails and the partials they share.
-pub(super) const SOURCES: [(&str, &str, &str); 16] = sources![
+pub(super) const SOURCES: [(&str, &str, &str); 17] = sources![
     "layout",
     "fait",
     "faits",
@@ -55,11 +57,12 @@ pub(super) const SOURCES: [(&str, &str, &str); 16] = sources![
     "compte_mot_de_passe",
     "compte_appareil",
     "compte_oubli",
+    "compte_invitation",
 ];
 
 impl Template {
     /// Every template there is.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::NotificationAffectation,
         Self::NotificationCloture,
         Self::NotificationRappel,
@@ -71,6 +74,7 @@ impl Template {
         Self::CompteMotDePasse,
         Self::CompteAppareil,
         Self::CompteOubli,
+        Self::CompteInvitation,
     ];
 
     /// The template of a type of notification; an unknown type is an `information`.
@@ -101,6 +105,7 @@ impl Template {
             Self::CompteMotDePasse => "compte_mot_de_passe",
             Self::CompteAppareil => "compte_appareil",
             Self::CompteOubli => "compte_oubli",
+            Self::CompteInvitation => "compte_invitation",
         }
     }
 }

@@ -61,6 +61,7 @@ pub(super) struct CompteView {
     quand: String,
     appareil: Option<String>,
     adresse: Option<String>,
+    auteur: Option<String>,
     lien: String,
     desabonnement: Option<String>,
 }
@@ -73,6 +74,7 @@ impl From<CompteMail> for CompteView {
             quand: date::date_heure(mail.quand, mail.langue),
             appareil: mail.appareil,
             adresse: mail.adresse,
+            auteur: mail.auteur,
             lien: mail.lien,
             desabonnement: None,
         }

@@ -130,7 +130,8 @@ pub(super) async fn insert(
     .await
 }
 
-/// The active users of a circle around an intervention, by id.
+/// The active users of a circle around an intervention, by id. Who is invited and has no password yet is told what is
+/// theirs as a technicien or author alone: nobody has confirmed the address.
 pub(super) async fn members(
     tx: &mut PgConnection,
     circle: Circle,
@@ -151,11 +152,11 @@ pub(super) async fn members(
             where u.is_active and (
                 $2 and u.id = (select t.user_id from interventions i join techniciens t on t.id = i.technicien_id where i.id = $1)
                 or $3 and u.id = (select createur_id from interventions where id = $1)
-                or $4 and u.client_id = (
+                or $4 and u.password_hash <> '' and u.client_id = (
                     select e.client_id from interventions i join equipements e on e.id = i.equipement_id where i.id = $1)
-                or $5 and (u.role = 'responsable' or u.role = 'admin'
-                    and not exists (select from users where is_active and role = 'responsable'))
-                or $6 and u.role = 'admin'
+                or $5 and u.password_hash <> '' and (u.role = 'responsable' or u.role = 'admin'
+                    and not exists (select from users where is_active and role = 'responsable' and password_hash <> ''))
+                or $6 and u.password_hash <> '' and u.role = 'admin'
             )
             order by u.id
         "#,

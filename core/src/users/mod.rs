@@ -15,9 +15,10 @@ pub use store::{
     find, find_account, find_by_email, find_by_login, find_for_update, hold, list, other_hashes,
     renew_hash, set_last_login,
 };
+pub(crate) use types::client_role;
 pub use types::{
-    Account, Fonction, NomEtFonction, Personne, SORTABLE, UserApercu, UserCreate, UserListe,
-    UserOut, UserRole, UserUpdate, Username,
+    Account, Fonction, NewUser, NomEtFonction, Personne, SORTABLE, UserApercu, UserCreate,
+    UserListe, UserOut, UserRole, UserUpdate, Username,
 };
 
 use crate::{
@@ -38,7 +39,17 @@ pub async fn create(
     hash: &PasswordHash,
     now: DateTime<Utc>,
 ) -> Result<UserOut> {
-    let id = store::insert(tx, new, hash, now)
+    create_account(tx, &new.into(), hash, now).await
+}
+
+/// The same for `user`, whose password is that of `hash`, or none.
+pub async fn create_account(
+    tx: &mut Tx<'_>,
+    user: &NewUser<'_>,
+    hash: &PasswordHash,
+    now: DateTime<Utc>,
+) -> Result<UserOut> {
+    let id = store::insert(tx, user, hash, now)
         .await
         .on_constraint("users_email_key", email_taken)
         .on_constraint("users_username_key", username_taken)

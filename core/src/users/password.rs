@@ -112,6 +112,18 @@ impl Field for Password {
 pub struct PasswordHash(String);
 
 impl PasswordHash {
+    /// That of an account without a password: no password is its own.
+    #[must_use]
+    pub fn none() -> Self {
+        Self(String::new())
+    }
+
+    /// Whether the account has no password.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.0.is_empty()
+    }
+
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -2,7 +2,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor, PgPool, QueryBuilder};
 
-use super::{Account, PasswordHash, SORTABLE, UserCreate, UserOut, UserRole};
+use super::{Account, NewUser, PasswordHash, SORTABLE, UserOut, UserRole};
 use crate::{
     Error, Lang, Noun, Result, Tx,
     page::{Columns as _, Listed, Page},
@@ -153,7 +153,7 @@ pub async fn list(pool: &PgPool, page: &Page, apercu: bool) -> Result<Listed<Use
 
 pub(super) async fn insert(
     tx: &mut PgConnection,
-    new: &UserCreate,
+    new: &NewUser<'_>,
     hash: &PasswordHash,
     now: DateTime<Utc>,
 ) -> sqlx::Result<i64> {
@@ -163,12 +163,12 @@ pub(super) async fn insert(
             values ($1, $2, $3, $4, $5, $6, $7, $8, $8)
             returning id
         "#,
-        new.username.0,
-        new.full_name.0,
-        new.email.0,
+        new.username,
+        new.full_name,
+        new.email,
         new.role as UserRole,
         hash.as_str(),
-        new.client_id.map(|id| id.0),
+        new.client_id,
         new.langue as Lang,
         now,
     )

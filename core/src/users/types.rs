@@ -35,7 +35,7 @@ pub struct UserOut {
     pub langue: Lang,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
-    /// The last sign-in with a password; null before the first.
+    /// The last sign-in, by a password or the link of an invitation; null before the first.
     pub last_login: Option<DateTime<Utc>>,
     /// What an edit names in `If-Match`: raised whenever an edit changes something.
     pub version: i64,
@@ -188,6 +188,30 @@ pub struct UserCreate {
     pub langue: Lang,
 }
 
+/// Who an account is made for.
+#[derive(Debug, Clone, Copy)]
+pub struct NewUser<'a> {
+    pub username: &'a str,
+    pub full_name: &'a str,
+    pub email: &'a str,
+    pub role: UserRole,
+    pub client_id: Option<i64>,
+    pub langue: Lang,
+}
+
+impl<'a> From<&'a UserCreate> for NewUser<'a> {
+    fn from(new: &'a UserCreate) -> Self {
+        Self {
+            username: &new.username.0,
+            full_name: &new.full_name.0,
+            email: &new.email.0,
+            role: new.role,
+            client_id: new.client_id.map(|id| id.0),
+            langue: new.langue,
+        }
+    }
+}
+
 /// What someone changes of their own account.
 #[derive(Debug, Clone, Input)]
 #[input(check = proven(password, current_password))]
@@ -215,7 +239,11 @@ fn not_guessable(
     }
 }
 
-fn client_role(fields: &mut Fields, client_id: Option<&Option<Id>>, role: Option<&UserRole>) {
+pub(crate) fn client_role(
+    fields: &mut Fields,
+    client_id: Option<&Option<Id>>,
+    role: Option<&UserRole>,
+) {
     if matches!(client_id, Some(Some(_))) && role.is_some_and(|role| *role != UserRole::Client) {
         fields.fault("client_id", not_of_a_client());
     }

@@ -2,7 +2,7 @@
 use chrono::{DateTime, Utc};
 use erp_core::{
     Code, Error, Result, Tx,
-    accounts::links,
+    accounts::links::{self, Purpose},
     mail_facts::{self, Facts},
     mailer::{
         CompteMail, Frozen, GroupeLigne, GroupeMail, NotificationMail, OutgoingMail, Rendered,
@@ -44,9 +44,18 @@ pub(super) async fn link_is_good(
     envoi: &Envoi,
     now: DateTime<Utc>,
 ) -> Result<bool> {
-    match envoi.avis.as_ref().and_then(|avis| avis.lien) {
-        Some(id) => Ok(links::owner(&mut **tx, id, now).await?.is_some()),
-        None => Ok(true),
+    let Some(avis) = &envoi.avis else { return Ok(true) };
+    let Some(id) = avis.lien else { return Ok(true) };
+    Ok(links::owner(&mut **tx, id, page_of(avis.quoi).1, now).await?.is_some())
+}
+
+/// The page that the link of a notice leads to, and what the link is for.
+fn page_of(quoi: AccountEvent) -> (&'static str, Purpose) {
+    match quoi {
+        AccountEvent::Invitation => ("invitation", Purpose::Invitation),
+        AccountEvent::MotDePasse | AccountEvent::NouvelAppareil | AccountEvent::Oubli => {
+            ("mot-de-passe", Purpose::Oubli)
+        }
     }
 }
 
@@ -67,12 +76,14 @@ async fn of_account(
         AccountEvent::MotDePasse => Template::CompteMotDePasse,
         AccountEvent::NouvelAppareil => Template::CompteAppareil,
         AccountEvent::Oubli => Template::CompteOubli,
+        AccountEvent::Invitation => Template::CompteInvitation,
     };
+    let (page, purpose) = page_of(avis.quoi);
     let lien = match avis.lien {
         None => work.config.mail.frontend_url.clone(),
-        Some(id) if links::owner(&mut **tx, id, now).await?.is_some() => {
+        Some(id) if links::owner(&mut **tx, id, purpose, now).await?.is_some() => {
             let secret = work.account_links.secret(id);
-            format!("{}/api/v1/compte/mot-de-passe?jeton={secret}", work.config.http.public_url)
+            format!("{}/api/v1/compte/{page}?jeton={secret}", work.config.http.public_url)
         }
         Some(_) => return Ok(None),
     };
@@ -82,6 +93,7 @@ async fn of_account(
         quand: avis.quand,
         appareil: avis.appareil.clone(),
         adresse: avis.adresse.clone(),
+        auteur: avis.auteur.clone(),
         lien,
     };
     Ok(Some(OutgoingMail {

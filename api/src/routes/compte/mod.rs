@@ -1,4 +1,5 @@
-//! A forgotten password: the request, and the pages that a person follows from it.
+//! A forgotten password: the request, and the pages that a person follows from it; and the page of an invitation.
+mod invitation;
 pub(crate) mod page;
 mod views;
 
@@ -7,7 +8,7 @@ use std::net::IpAddr;
 use axum::{Extension, Json, extract::State, http::StatusCode, response::Response};
 use erp_core::{
     Ctx, Error, Result, Text,
-    accounts::links,
+    accounts::links::{self, Purpose},
     error::codes,
     input::{Email, Field as _, Input},
     users::{self, Password, UserOut},
@@ -28,13 +29,14 @@ use crate::{
 
 /// Its line in the OpenAPI document.
 pub(super) const TAG: (&str, &str) =
-    ("compte", "A forgotten password, for people: pages and mails.");
+    ("compte", "A forgotten password and an accepted invitation, for people: pages and mails.");
 
 pub(super) fn router() -> OpenApiRouter<Ctx> {
     OpenApiRouter::new()
         .routes(routes!(forgot))
         .routes(routes!(ask, asked))
         .routes(routes!(choose, chosen))
+        .merge(invitation::router())
 }
 
 /// Whose password is forgotten.
@@ -135,11 +137,11 @@ struct Link {
     jeton: Option<String>,
 }
 
-/// Whose good link a secret is.
-async fn owner(ctx: &Ctx, link: &Link) -> Result<Option<(Uuid, UserOut)>> {
+/// Whose good link for this purpose a secret is.
+async fn owner(ctx: &Ctx, link: &Link, purpose: Purpose) -> Result<Option<(Uuid, UserOut)>> {
     let jeton = link.jeton.as_deref().unwrap_or_default();
     let Some(id) = ctx.account_links.read(jeton) else { return Ok(None) };
-    match links::owner(&ctx.pool, id, ctx.clock.now()).await? {
+    match links::owner(&ctx.pool, id, purpose, ctx.clock.now()).await? {
         Some(owner) => Ok(Some((id, users::find(&ctx.pool, owner).await?))),
         None => Ok(None),
     }
@@ -159,7 +161,7 @@ async fn choose(
     Extension(info): Extension<RequestInfo>,
     Query(link): Query<Link>,
 ) -> Result<Response, ApiError> {
-    Ok(match owner(&ctx, &link).await? {
+    Ok(match owner(&ctx, &link, Purpose::Oubli).await? {
         Some((_, owner)) => choose_page(StatusCode::OK, &owner, None),
         None => over(&ctx, info.lang),
     })
@@ -191,7 +193,9 @@ async fn chosen(
     Query(link): Query<Link>,
     Form(form): Form<Chosen>,
 ) -> Result<Response, ApiError> {
-    let Some((id, owner)) = owner(&ctx, &link).await? else { return Ok(over(&ctx, info.lang)) };
+    let Some((id, owner)) = owner(&ctx, &link, Purpose::Oubli).await? else {
+        return Ok(over(&ctx, info.lang));
+    };
     let password = match accepted(&owner, form).await? {
         Ok(password) => password,
         Err(wrong) => {

@@ -31,6 +31,22 @@ pub(in crate::routes) fn page(
     titre: &str,
     content: &Markup,
 ) -> Response {
+    render(None, status, langue, titre, content)
+}
+
+/// The same, which leads on at once to the address `url`. A redirect would not do: browsers that hold the form of the page before to
+/// this server (`form-action`) do so with the answers to it, too.
+pub(super) fn page_leading_to(url: &str, langue: Lang, titre: &str, content: &Markup) -> Response {
+    render(Some(url), StatusCode::OK, langue, titre, content)
+}
+
+fn render(
+    leads_to: Option<&str>,
+    status: StatusCode,
+    langue: Lang,
+    titre: &str,
+    content: &Markup,
+) -> Response {
     let page = html! {
         (DOCTYPE)
         html lang=(langue) {
@@ -39,6 +55,7 @@ pub(in crate::routes) fn page(
                 meta name="viewport" content="width=device-width,initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 meta name="robots" content="noindex";
+                @if let Some(url) = leads_to { meta http-equiv="refresh" content={ "0;url=" (url) }; }
                 title { @if !status.is_success() { (langue.choose("Erreur", "Error")) " · " } (titre) " · MIF Maroc" }
                 style { (PreEscaped(STYLE)) }
             }

@@ -3,7 +3,7 @@ use axum::{http::StatusCode, response::Response};
 use erp_core::{Ctx, Lang, Text, users::UserOut};
 use maud::{Markup, html};
 
-use super::page::page;
+use super::page::{page, page_leading_to};
 
 /// The page that asks whose password is forgotten, with what was typed and what is wrong with it.
 pub(super) fn ask_page(
@@ -40,17 +40,80 @@ fn fault(langue: Lang, wrong: Option<&Text>) -> Markup {
 pub(super) fn choose_page(status: StatusCode, owner: &UserOut, wrong: Option<&Text>) -> Response {
     let langue = owner.langue;
     let titre = langue.choose("Nouveau mot de passe", "New password");
-    let described = if wrong.is_some() { "faute conseil" } else { "conseil" };
     let content = html! {
         p {
             (langue.choose("Pour le compte de ", "For the account of "))
             strong { bdi { (owner.full_name) } } "."
         }
+        (choose_form(owner, wrong, titre, langue.choose("Enregistrer", "Save")))
+    };
+    page(status, langue, titre, &content)
+}
+
+/// The page that asks who is invited for a password.
+pub(super) fn invitation_page(
+    status: StatusCode,
+    owner: &UserOut,
+    inviter: Option<&str>,
+    wrong: Option<&Text>,
+) -> Response {
+    let langue = owner.langue;
+    let titre = langue.choose("Bienvenue", "Welcome");
+    let content = html! {
+        p {
+            @if let Some(inviter) = inviter {
+                strong { bdi { (inviter) } }
+                (langue.choose(" vous invite dans", " invites you to"))
+            } @else {
+                (langue.choose("Un compte vous attend dans", "An account waits for you in"))
+            }
+            (langue.choose(
+                " l’application de maintenance de MIF Maroc. Choisissez votre mot de passe pour l’ouvrir.",
+                " the maintenance application of MIF Maroc. Choose your password to open it.",
+            ))
+        }
+        dl {
+            dt { (langue.choose("Nom", "Name")) }
+            dd { bdi { (owner.full_name) } }
+            dt { (langue.choose("Identifiant", "Username")) }
+            dd { bdi { (owner.username) } }
+            dt { (langue.choose("Adresse e-mail", "E-mail address")) }
+            dd { bdi { (owner.email) } }
+        }
+        (choose_form(
+            owner,
+            wrong,
+            langue.choose("Mot de passe", "Password"),
+            langue.choose("Ouvrir mon compte", "Open my account"),
+        ))
+    };
+    page(status, langue, titre, &content)
+}
+
+/// The page after it, which leads to the address `application`.
+pub(super) fn account_open(langue: Lang, application: &str) -> Response {
+    let titre = langue.choose("Votre compte est ouvert", "Your account is open");
+    let content = html! {
+        p {
+            (langue.choose(
+                "Votre mot de passe est enregistré\u{a0}: l’application s’ouvre.",
+                "Your password is saved: the application opens.",
+            ))
+        }
+        p { a.bouton href=(application) { (langue.choose("Ouvrir l’application", "Open the application")) } }
+    };
+    page_leading_to(application, langue, titre, &content)
+}
+
+fn choose_form(owner: &UserOut, wrong: Option<&Text>, label: &str, button: &str) -> Markup {
+    let langue = owner.langue;
+    let described = if wrong.is_some() { "faute conseil" } else { "conseil" };
+    html! {
         form method="post" {
             (fault(langue, wrong))
             // For password managers.
             input name="username" type="email" autocomplete="username" value=(owner.email) hidden;
-            label for="password" { (langue.choose("Nouveau mot de passe", "New password")) }
+            label for="password" { (label) }
             input #password name="password" type="password" autocomplete="new-password" required minlength="8" aria-invalid=[wrong.map(|_| "true")]
                 aria-describedby=(described);
             label for="encore" { (langue.choose("Confirmez le mot de passe", "The same again")) }
@@ -64,10 +127,31 @@ pub(super) fn choose_page(status: StatusCode, owner: &UserOut, wrong: Option<&Te
                     ))
                 }
             }
-            button { (langue.choose("Enregistrer", "Save")) }
+            button { (button) }
         }
+    }
+}
+
+/// The page for the link of an invitation that is no longer good.
+pub(super) fn invitation_over(ctx: &Ctx, langue: Lang) -> Response {
+    let titre =
+        langue.choose("Cette invitation n’est plus valable", "This invitation is no longer good");
+    let content = html! {
+        p {
+            (langue.choose(
+                "Une invitation sert une seule fois, pendant 72 heures, et jusqu’à ce qu’une plus récente la remplace.",
+                "An invitation is good once, for 72 hours, and until a newer one replaces it.",
+            ))
+        }
+        p {
+            (langue.choose(
+                "Si vous avez déjà choisi votre mot de passe, connectez-vous. Sinon, demandez une nouvelle invitation à la personne qui a ouvert votre compte.",
+                "If you have already chosen your password, sign in. If not, ask the person who opened your account for another invitation.",
+            ))
+        }
+        p { a.bouton href=(ctx.config.mail.frontend_url) { (langue.choose("Se connecter", "Sign in")) } }
     };
-    page(status, langue, titre, &content)
+    page(StatusCode::NOT_FOUND, langue, titre, &content)
 }
 
 /// The page for a link that is no longer good.

@@ -12,18 +12,20 @@ pub fn compte(langue: Lang) -> CompteMail {
         quand: at("2026-11-24T08:12:00Z"),
         appareil: Some("Firefox, Windows".into()),
         adresse: Some("203.0.113.7".into()),
+        auteur: Some("Youssef Bennani".into()),
         lien: "https://erp.mif-maroc.example".into(),
     }
 }
 
 pub(super) fn sparse(langue: Lang) -> CompteMail {
-    CompteMail { appareil: None, adresse: None, ..compte(langue) }
+    CompteMail { appareil: None, adresse: None, auteur: None, ..compte(langue) }
 }
 
 pub(super) fn hostile(langue: Lang) -> CompteMail {
     CompteMail {
         destinataire_nom: hostile_text(),
         appareil: Some(hostile_text()),
+        auteur: Some(hostile_text()),
         ..compte(langue)
     }
 }

@@ -63,7 +63,10 @@ pub fn all() -> Vec<Sample> {
                     add("sparse", MailContext::Digest(digest::sparse(langue)));
                     add("hostile", MailContext::Digest(digest::hostile(langue)));
                 }
-                Template::CompteMotDePasse | Template::CompteAppareil | Template::CompteOubli => {
+                Template::CompteMotDePasse
+                | Template::CompteAppareil
+                | Template::CompteOubli
+                | Template::CompteInvitation => {
                     add("full", MailContext::Compte(compte(langue)));
                     add("sparse", MailContext::Compte(compte::sparse(langue)));
                     add("hostile", MailContext::Compte(compte::hostile(langue)));

@@ -32,6 +32,8 @@ pub enum AccountEvent {
     NouvelAppareil,
     /// A link for a new password was asked for.
     Oubli,
+    /// Its owner is invited to choose a first password.
+    Invitation,
 }
 
 /// A message to the owner of an account about it, sent at once, in a mail of its own, and whatever their preferences are.
@@ -43,6 +45,9 @@ pub struct AccountNotice {
     pub adresse: Option<String>,
     /// The program that it was done with.
     pub appareil: Option<String>,
+    /// The name of who did it, if somebody else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auteur: Option<String>,
     /// The link in the mail ([`crate::accounts::links`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lien: Option<Uuid>,
