@@ -36,13 +36,12 @@ impl Here {
         if listed.and_more {
             headers.insert(X_TOTAL_COUNT_EXACT, HeaderValue::from_static("false"));
         }
-        let full = i64::try_from(listed.rows.len()).is_ok_and(|rows| rows == page.limit);
         let after = listed.next.as_ref().and_then(Cursor::text);
-        let more = full
-            && match &page.after {
-                Some(_) => after.is_some(),
-                None => listed.and_more || page.offset.saturating_add(page.limit) < listed.total,
-            };
+        let more = match &page.after {
+            Some(_) => after.is_some(),
+            None if listed.and_more => listed.next.is_some(),
+            None => page.offset.saturating_add(page.limit) < listed.total,
+        };
         let last = (!listed.and_more).then_some(listed.total);
         if let Ok(link) = HeaderValue::from_str(&self.links(page, last, more, after)) {
             headers.insert(header::LINK, link);

@@ -62,10 +62,10 @@ pub(super) async fn set_email(
     Ok(())
 }
 
-/// Ends the invitation of account `id`, if there is one. Returns whether there was.
-pub(in crate::accounts) async fn forget(tx: &mut PgConnection, id: i64) -> Result<bool> {
-    let done = sqlx::query!("delete from invitations where id = $1", id).execute(tx).await?;
-    Ok(done.rows_affected() == 1)
+/// Ends the invitation of account `id`, if there is one.
+pub(in crate::accounts) async fn forget(tx: &mut PgConnection, id: i64) -> Result<()> {
+    sqlx::query!("delete from invitations where id = $1", id).execute(tx).await?;
+    Ok(())
 }
 
 /// When the link of the owner of account `id` ends, who is invited and has no password yet; `None` for anybody else.
