@@ -17,9 +17,10 @@ COPY core/Cargo.toml core/
 COPY core/derive/Cargo.toml core/derive/
 COPY api/Cargo.toml api/
 COPY worker/Cargo.toml worker/
+COPY worker/files/Cargo.toml worker/files/
 COPY dev/Cargo.toml dev/
 COPY bench/Cargo.toml bench/
-RUN for crate in queue core/derive core api worker dev bench; do mkdir -p $crate/src && : >$crate/src/lib.rs; done \
+RUN for crate in queue core/derive core api worker/files worker dev bench; do mkdir -p $crate/src && : >$crate/src/lib.rs; done \
     && mkdir -p dev/src/bin bench/src/bin bench/benches \
     && for main in api/src/main.rs worker/src/main.rs dev/src/main.rs dev/src/bin/erp-queries.rs dev/src/bin/erp-migration.rs \
         bench/src/bin/instructions.rs bench/benches/decoders.rs bench/benches/photos.rs bench/benches/throughput.rs bench/benches/upload.rs; do \
@@ -38,6 +39,7 @@ COPY queue/migrations queue/migrations
 COPY queue/src queue/src
 COPY core/derive/src core/derive/src
 COPY core/src core/src
+COPY worker/files/src worker/files/src
 COPY worker/src worker/src
 COPY api/src api/src
 RUN cargo build --release --locked -p erp-api -p erp-worker \

@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail, ensure};
 use erp_bench::{Report, cpu_seconds, median};
 use erp_core::documents::FileKind;
 use erp_dev::samples;
-use erp_worker::documents::files::{Content, examine};
+use erp_files::{Content, examine};
 use image::{DynamicImage, RgbImage, codecs::jpeg::JpegEncoder};
 
 const ROUNDS: usize = 5;

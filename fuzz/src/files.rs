@@ -1,6 +1,6 @@
 //! The content of uploaded files.
 use erp_core::documents::FileKind;
-use erp_worker::documents::files::fuzzing;
+use erp_files::fuzzing;
 
 use super::byte;
 

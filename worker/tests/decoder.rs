@@ -16,7 +16,8 @@ use std::{
 
 use erp_core::documents::FileKind;
 use erp_dev::samples;
-use erp_worker::documents::{decoder, files::need::Need};
+use erp_files::Need;
+use erp_worker::documents::decoder;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_erp-worker");
 const MIB: u64 = 1 << 20;

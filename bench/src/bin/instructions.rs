@@ -19,7 +19,7 @@ use erp_core::{
     mailer::{Renderer, samples},
 };
 use erp_dev::samples::jpeg;
-use erp_worker::documents::files::examine;
+use erp_files::examine;
 use serde::{Deserialize, Serialize};
 use tower::ServiceExt as _;
 

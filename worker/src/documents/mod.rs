@@ -1,6 +1,6 @@
-//! Checks uploaded files, prepares what is served of them, and removes files that no row refers to.
+//! Checks uploaded files, prepares what is served of them, and removes files that no row refers to. What is made of the bytes
+//! of a file is in [`erp_files`].
 pub mod decoder;
-pub mod files;
 
 use bytes::Bytes;
 use erp_core::{
@@ -12,9 +12,9 @@ use erp_core::{
     },
     jobs::Dependency,
 };
+use erp_files::Content;
 
 use crate::work::Work;
-use files::Content;
 
 /// Brings a document to `ready`, or to `failed` with its reason: both complete the job. It may run again until the end is
 /// recorded: it then writes the same files under the same names.

@@ -9,7 +9,6 @@ use anyhow::{Context as _, ensure};
 use erp_core::documents::FileKind;
 
 use super::{confine, frame};
-use crate::documents::files;
 
 /// Decodes the file of `len` bytes from standard input, within `memory` bytes beyond what this program takes and `seconds`
 /// of processor time, and writes what it found. A file with a defect is a success.
@@ -32,7 +31,7 @@ fn serve(extension: &str, len: usize, memory: u64, seconds: u64) -> anyhow::Resu
     let mut bytes = Vec::with_capacity(len);
     std::io::stdin().lock().take(len as u64).read_to_end(&mut bytes)?;
     ensure!(bytes.len() == len, "the file did not arrive whole");
-    let found = files::examine(&bytes, kind, memory);
+    let found = erp_files::examine(&bytes, kind, memory);
     let mut out = std::io::stdout().lock();
     frame::write(&mut out, &found)?;
     out.flush()?;

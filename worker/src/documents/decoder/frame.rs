@@ -2,9 +2,8 @@
 
 use std::io::{self, Write};
 
+use erp_files::{Content, Defect, Picture};
 use serde::{Deserialize, Serialize};
-
-use crate::documents::files::{Content, Defect, picture::Picture};
 
 #[derive(Debug, Serialize, Deserialize)]
 enum Head {

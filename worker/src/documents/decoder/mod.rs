@@ -4,9 +4,8 @@
 //! enforces ([`confine()`]), decodes, and answers on standard output (`frame`). It has no settings, no secrets, no files
 //! and no network. One process serves one file: starting it takes milliseconds, decoding a photo tens of them.
 //!
-//! The worker estimates from a file's header what decoding takes ([`crate::documents::files::need`]), waits until that much
-//! of its budget is free, and gives the process that and no more: all decoders together stay below the budget, whatever the
-//! files.
+//! The worker estimates from a file's header what decoding takes ([`Need`]), waits until that much of its budget is free,
+//! and gives the process that and no more: all decoders together stay below the budget, whatever the files.
 
 mod child;
 mod confine;
@@ -25,6 +24,7 @@ use erp_core::{
     documents::{FileKind, jobs::ProcessDocument},
     jobs::Job as _,
 };
+use erp_files::{Content, Defect, Need, UNREADABLE};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     process::{Child, Command},
@@ -34,8 +34,6 @@ use tokio::{
 
 pub use child::decode;
 pub use confine::confine;
-
-use crate::documents::files::{Content, Defect, UNREADABLE, need::Need};
 
 const MIB: u64 = 1 << 20;
 /// Seconds of real time allowed for each second of processor time: the machine has other work.
@@ -91,7 +89,7 @@ impl Decoders {
         Ok(self.0.places.acquire().await.map_err(anyhow::Error::from)?)
     }
 
-    /// Decodes a file as [`crate::documents::files::examine`] does, in a process that ends with this future. A defect is
+    /// Decodes a file as [`erp_files::examine`] does, in a process that ends with this future. A defect is
     /// final, even when it is that the file ran into a limit; an error is not the fault of the file.
     pub(crate) async fn examine(
         &self,

@@ -15,7 +15,7 @@ const LOCKED: Defect = Defect::new(
 );
 
 /// The number of pages, at least 1. An encrypted PDF that opens without a password is accepted.
-pub fn pages(bytes: &[u8]) -> Result<u32, Defect> {
+pub(super) fn pages(bytes: &[u8]) -> Result<u32, Defect> {
     let head = &bytes[..bytes.len().min(1024)];
     if !head.windows(5).any(|window| window == b"%PDF-") {
         return Err(DAMAGED);

@@ -67,7 +67,7 @@ pub(super) fn fits(need: &Need, memory: u64) -> Result<(), Defect> {
 }
 
 /// Decodes a picture of the given kind (the first frame of an animated one) and derives the rest.
-pub fn process(bytes: &[u8], kind: FileKind) -> Result<Picture, Defect> {
+pub(super) fn process(bytes: &[u8], kind: FileKind) -> Result<Picture, Defect> {
     let (format, strip): (_, fn(&[u8]) -> _) = match kind {
         FileKind::Jpeg => (ImageFormat::Jpeg, strip::jpeg),
         FileKind::Png => (ImageFormat::Png, strip::png),

@@ -5,7 +5,7 @@ use erp_core::documents::kind::is_text;
 use super::Defect;
 
 /// Succeeds when all of `bytes` are text.
-pub fn check(bytes: &[u8]) -> Result<(), Defect> {
+pub(super) fn check(bytes: &[u8]) -> Result<(), Defect> {
     if is_text(bytes) {
         return Ok(());
     }

@@ -1,5 +1,5 @@
 //! Estimates what decoding a file takes, from its header alone. This runs in the worker itself, so nothing is decoded or
-//! allocated here. The estimate must be enough for an honest file; one that lies about itself runs into its own limit.
+//! allocated here.
 
 use erp_core::documents::kind::FileKind;
 
@@ -11,7 +11,7 @@ const BASE: u64 = 32 * MIB;
 /// Bytes beyond the PDF itself: it is unpacked as it is read, and does not say before how much that is.
 const PDF: u64 = 128 * MIB;
 
-/// What decoding a file takes.
+/// What decoding a file takes, by its header: enough for an honest file. One that lies about itself runs into its own limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Need {
     /// Of a picture; 0 where the header does not say.

@@ -29,7 +29,7 @@ const MACROS: Defect = Defect::new(
 );
 
 /// Succeeds for an OOXML document of `kind` ([`FileKind::Docx`] or [`FileKind::Xlsx`]).
-pub fn check(bytes: &[u8], kind: FileKind) -> Result<(), Defect> {
+pub(super) fn check(bytes: &[u8], kind: FileKind) -> Result<(), Defect> {
     let (part, content_type) = match kind {
         FileKind::Docx => ("word/document", "wordprocessingml.document.main+xml"),
         FileKind::Xlsx => ("xl/workbook", "spreadsheetml.sheet.main+xml"),

@@ -1,15 +1,15 @@
 //! Checks the bytes of an uploaded file and derives what is kept of it: pure functions, no I/O, nothing async. They take
 //! hostile input and answer with a [`Defect`], never a panic. What a hostile file may cost beyond that is bounded by the
-//! process they run in: see [`crate::documents::decoder`].
+//! process they run in: `erp_worker::documents::decoder`.
 
 #[doc(hidden)]
 pub mod fuzzing;
-pub mod need;
-pub mod office;
-pub mod pdf;
-pub mod picture;
+mod need;
+mod office;
+mod pdf;
+mod picture;
 mod strip;
-pub mod text;
+mod text;
 
 #[cfg(test)]
 mod tests;
@@ -21,7 +21,7 @@ use std::{
 
 use erp_core::documents::kind::FileKind;
 
-use self::{need::Need, picture::Picture};
+pub use self::{need::Need, picture::Picture};
 
 /// Why a file cannot be used: a French sentence for the person who sent it, which says what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,13 +29,15 @@ use self::{need::Need, picture::Picture};
 pub struct Defect(pub Cow<'static, str>);
 
 impl Defect {
-    pub(crate) const fn new(sentence: &'static str) -> Self {
+    /// A defect with this sentence.
+    #[must_use]
+    pub const fn new(sentence: &'static str) -> Self {
         Self(Cow::Borrowed(sentence))
     }
 }
 
 /// The defect of a file that no decoder could read, for whatever reason.
-pub(crate) const UNREADABLE: Defect = Defect::new(
+pub const UNREADABLE: Defect = Defect::new(
     "Le fichier n'a pas pu être lu : enregistrez-le à nouveau depuis son logiciel et renvoyez-le.",
 );
 
