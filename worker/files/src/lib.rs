@@ -1,6 +1,9 @@
 //! Checks the bytes of an uploaded file and derives what is kept of it: pure functions, no I/O, nothing async. They take
 //! hostile input and answer with a [`Defect`], never a panic. What a hostile file may cost beyond that is bounded by the
 //! process they run in: `erp_worker::documents::decoder`.
+//!
+//! A crate of its own, because the codecs are generic: their code is compiled here, and a development build optimises no
+//! other crate of ours.
 
 #[doc(hidden)]
 pub mod fuzzing;
