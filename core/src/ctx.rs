@@ -11,7 +11,7 @@ use crate::{
     Clock, Config, Result,
     config::StorageConfig,
     database::{self, Reserved},
-    keys::{AccountLinks, Fingerprints, Keys, SignedUrls},
+    keys::{AccountLinks, Fingerprints, Keys, Sealing, SignedUrls},
     limits::Limits,
     mailer::Mailer,
     storage::Storage,
@@ -36,6 +36,7 @@ pub struct Parts {
     pub signed_urls: Arc<SignedUrls>,
     pub fingerprints: Arc<Fingerprints>,
     pub account_links: Arc<AccountLinks>,
+    pub sealing: Arc<Sealing>,
     pub limits: Arc<Limits>,
     pub config: Arc<Config>,
 }
@@ -63,6 +64,7 @@ impl Ctx {
             signed_urls: Arc::new(SignedUrls::new(&config.auth)?),
             fingerprints: Arc::new(Fingerprints::new(&config.auth)?),
             account_links: Arc::new(AccountLinks::new(&config.auth)?),
+            sealing: Arc::new(Sealing::new(&config.auth)?),
             limits: Arc::default(),
             config: Arc::new(config),
         })))

@@ -5,7 +5,7 @@ use apalis_hot::Process;
 use erp_core::{
     Clock, Config, Ctx, Result, Tx,
     jobs::{Dependency, Lease},
-    keys::{AccountLinks, Keys},
+    keys::{AccountLinks, Keys, Sealing},
     mailer::Mailer,
     storage::Storage,
 };
@@ -25,6 +25,7 @@ pub struct Work {
     pub(crate) mailer: Mailer,
     pub(crate) keys: Arc<Keys>,
     pub(crate) account_links: Arc<AccountLinks>,
+    pub(crate) sealing: Arc<Sealing>,
     pub(crate) config: Arc<Config>,
     pub(crate) decoders: Decoders,
     /// The lease of this attempt; `None` for a job that is run by hand.
@@ -49,6 +50,7 @@ impl Work {
             mailer: ctx.mailer.clone(),
             keys: ctx.keys.clone(),
             account_links: ctx.account_links.clone(),
+            sealing: ctx.sealing.clone(),
             config: ctx.config.clone(),
             ctx,
             lease: lease.map(Lease),

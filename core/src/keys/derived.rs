@@ -25,13 +25,8 @@ impl DerivedKeys {
     /// Derives them from the key that signs tokens, and from the one before it; they rotate with those. Each `purpose` has its own
     /// keys, which sign for no other purpose, nor tokens.
     pub fn new(config: &AuthConfig, purpose: &[u8]) -> Result<Self> {
-        let mac = |key: &[u8]| Hmac::<Sha256>::new_from_slice(key).map_err(anyhow::Error::from);
-        let derive = |root: Secret| {
-            let key = mac(root.reveal().as_bytes())?.chain_update(purpose).finalize().into_bytes();
-            mac(&key)
-        };
-        let (signing, previous) = super::roots(config)?;
-        Ok(Self { signing: derive(signing)?, previous: previous.map(derive).transpose()? })
+        let (signing, previous) = derive(config, purpose)?;
+        Ok(Self { signing: mac(&signing)?, previous: previous.map(|key| mac(&key)).transpose()? })
     }
 
     /// Adds `part` to the text.
@@ -50,6 +45,19 @@ impl DerivedKeys {
         let good = |mac: Hmac<Sha256>| mac.verify_slice(signature).is_ok();
         good(self.signing) || self.previous.is_some_and(good)
     }
+}
+
+fn mac(key: &[u8]) -> Result<Hmac<Sha256>> {
+    Ok(Hmac::<Sha256>::new_from_slice(key).map_err(anyhow::Error::from)?)
+}
+
+/// The key of a `purpose`, and the one before it while there is one. Those of another purpose tell nothing of them.
+pub(super) fn derive(config: &AuthConfig, purpose: &[u8]) -> Result<([u8; 32], Option<[u8; 32]>)> {
+    let one = |root: Secret| -> Result<[u8; 32]> {
+        Ok(mac(root.reveal().as_bytes())?.chain_update(purpose).finalize().into_bytes().into())
+    };
+    let (signing, previous) = super::roots(config)?;
+    Ok((one(signing)?, previous.map(one).transpose()?))
 }
 
 /// A configuration with these keys.

@@ -7,6 +7,7 @@ mod account_links;
 mod derived;
 mod fingerprints;
 pub mod rotate;
+mod sealing;
 mod signed_urls;
 
 use std::{fs, io, path::Path};
@@ -23,6 +24,7 @@ use sha2::{Digest as _, Sha256};
 
 pub use account_links::AccountLinks;
 pub use fingerprints::{Fingerprint, Fingerprints};
+pub use sealing::{Sealed, Sealing};
 pub use signed_urls::{LIFETIME, SignedUrls};
 
 use crate::{
@@ -39,6 +41,8 @@ pub(crate) enum Kind {
     Access,
     /// The link in a digest.
     Unsubscribe,
+    /// What a right password gives who must name a code as well.
+    Challenge,
 }
 
 impl Kind {
@@ -46,6 +50,7 @@ impl Kind {
         match self {
             Self::Access => "at+jwt",
             Self::Unsubscribe => "unsubscribe+jwt",
+            Self::Challenge => "challenge+jwt",
         }
     }
 
