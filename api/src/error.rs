@@ -6,7 +6,12 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use erp_core::{Code, Error, Lang, Text, input::Fault, version::Difference};
+use erp_core::{
+    Code, Error, Lang, Text,
+    auth::second_factor::{self, Challenge},
+    input::Fault,
+    version::Difference,
+};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -29,6 +34,8 @@ struct Problem {
 enum Detail {
     Sentence(Text),
     Faults(Vec<Fault>),
+    /// A right password, with the challenge that a code answers.
+    Challenge(Text, Challenge),
     /// The present version of a row, and the fields that an edit made from another version would change.
     Stale {
         text: Text,
@@ -122,11 +129,13 @@ impl ApiError {
         self.0.status
     }
 
-    /// The body: `{"detail", "code", "request_id"}`; for a stale version also `version` and `differences`; `message` if only a
-    /// password is at fault.
+    /// The body: `{"detail", "code", "request_id"}`; for a stale version also `version` and `differences`; `defi` if a
+    /// code is wanted; `message` if only a password is at fault.
     pub fn body(&self, lang: Lang, request_id: Uuid) -> Json<Value> {
         let detail = match &self.0.detail {
-            Detail::Sentence(text) | Detail::Stale { text, .. } => json!(text.in_lang(lang)),
+            Detail::Sentence(text) | Detail::Stale { text, .. } | Detail::Challenge(text, _) => {
+                json!(text.in_lang(lang))
+            }
             Detail::Faults(faults) => faults
                 .iter()
                 .map(|f| json!({"loc": f.loc, "msg": f.msg.in_lang(lang), "type": f.kind}))
@@ -136,6 +145,9 @@ impl ApiError {
         if let Detail::Stale { version, differences, .. } = &self.0.detail {
             body["version"] = json!(version);
             body["differences"] = json!(differences);
+        }
+        if let Detail::Challenge(_, challenge) = &self.0.detail {
+            body["defi"] = json!(challenge.clone().into_text());
         }
         if let Some(message) = self.message(lang) {
             body["message"] = json!(message);
@@ -198,6 +210,18 @@ impl From<Error> for ApiError {
 }
 
 impl ApiError {
+    /// 401: the password was right, and a code must follow, with this challenge.
+    #[must_use]
+    pub fn code_wanted(challenge: Challenge) -> Self {
+        let (code, text) = second_factor::code_wanted();
+        Self(Arc::new(Problem {
+            status: StatusCode::UNAUTHORIZED,
+            code,
+            detail: Detail::Challenge(text, challenge),
+            retry_after_seconds: None,
+        }))
+    }
+
     fn invalid(faults: Vec<Fault>) -> Self {
         Self(Arc::new(Problem {
             status: StatusCode::UNPROCESSABLE_ENTITY,

@@ -46,7 +46,7 @@ impl From<Account> for CurrentUser {
 /// The caller that an access token identifies.
 impl From<auth::Caller> for CurrentUser {
     fn from(caller: auth::Caller) -> Self {
-        let auth::Caller { id, role, client_id, session } = caller;
+        let auth::Caller { id, role, client_id, session, must_enrol: _ } = caller;
         Self { id, role, client_id, session: Some(session) }
     }
 }

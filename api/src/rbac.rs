@@ -47,6 +47,14 @@ pub const TABLE: &[(Method, &str, Access)] = &[
     (Method::DELETE, "/auth/sessions/{id}", ANY),
     (Method::GET, "/auth/me", ANY),
     (Method::POST, "/auth/change-password", ANY),
+    // The challenge says whose password was right.
+    (Method::POST, "/auth/second-factor", Access::Anyone),
+    (Method::GET, "/auth/second-factor", ANY),
+    (Method::DELETE, "/auth/second-factor", ANY),
+    (Method::POST, "/auth/second-factor/enrol", ANY),
+    (Method::POST, "/auth/second-factor/confirm", ANY),
+    (Method::POST, "/auth/second-factor/codes", ANY),
+    (Method::DELETE, "/auth/second-factor/appareils", ANY),
     (Method::POST, "/auth/forgot", Access::Anyone),
     (Method::GET, "/compte/oubli", Access::Anyone),
     (Method::POST, "/compte/oubli", Access::Anyone),
@@ -77,6 +85,7 @@ pub const TABLE: &[(Method, &str, Access)] = &[
     (Method::DELETE, "/users/{id}", A),
     (Method::PATCH, "/users/{id}/activate", A),
     (Method::DELETE, "/users/{id}/sessions", A),
+    (Method::DELETE, "/users/{id}/second-factor", A),
     (Method::POST, "/clients", R),
     (Method::GET, "/clients", R),
     (Method::GET, "/clients/{id}", R),
@@ -166,6 +175,13 @@ pub fn at_root(path: &str) -> &str {
 #[must_use]
 pub fn is_for_people(path: &str) -> bool {
     at_root(path).starts_with("/compte/")
+}
+
+/// Whether who must enrol a second factor may call `path` before: what it takes to enrol, to know oneself, and to sign out.
+#[must_use]
+pub fn is_for_enrolment(path: &str) -> bool {
+    let path = at_root(path).trim_end_matches('/');
+    path.starts_with("/auth/second-factor") || matches!(path, "/auth/me" | "/auth/logout")
 }
 
 /// Who may call `method` on the matched `path`; `None` for a pair that is not in the table. `HEAD` counts as `GET`.

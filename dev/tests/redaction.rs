@@ -132,6 +132,7 @@ async fn whatever_happens_no_secret_is_logged() {
     .to_vec();
     secrets.push(system.token.clone());
     everybody_comes_and_goes(&system, &mut secrets).await;
+    second_factor(&system, &mut secrets).await;
     mails_and_links(&system, &mut secrets).await;
     a_bucket_that_is_away(&system, &log).await;
 
@@ -210,6 +211,50 @@ async fn everybody_comes_and_goes(system: &System, secrets: &mut Vec<String>) {
     let me = format!("{}/api/v1/auth/me", system.url);
     let answer = system.client.get(&me).bearer_auth(&forged).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+}
+
+/// Enrols a second factor, signs in by it, wrongly and rightly, and removes it. (Its codes of six digits are not looked for: any
+/// number may hold the same.)
+async fn second_factor(system: &System, secrets: &mut Vec<String>) {
+    let text = |body: &Value, name: &str| body[name].as_str().unwrap().to_owned();
+    let path = "/auth/second-factor";
+    let (status, body) = post(system, "/auth/second-factor/enrol", &[("password", PASSWORD)]).await;
+    assert_eq!(status, StatusCode::OK);
+    let secret = text(&body, "secret");
+    let phone = totp_rs::Secret::try_from_base32(&secret).unwrap();
+    let phone = totp_rs::Builder::new().with_secret(phone).build().unwrap();
+    secrets.push(secret);
+    let now = u64::try_from(system.ctx.clock.now().timestamp()).unwrap();
+    let code = phone.generate(now).to_string();
+    let (status, body) = post(system, "/auth/second-factor/confirm", &[("code", &code)]).await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    let codes: Vec<String> = serde_json::from_value(body["codes_secours"].clone()).unwrap();
+    secrets.extend(codes.clone());
+    secrets.extend(codes.iter().map(|code| code.replace('-', "")));
+    let login = [("username", "responsable"), ("password", PASSWORD)];
+    let (status, body) = post(system, "/auth/login", &login).await;
+    assert_eq!(
+        (status, &body["code"]),
+        (StatusCode::UNAUTHORIZED, &json!("second_facteur_requis"))
+    );
+    let defi = text(&body, "defi");
+    secrets.push(defi.clone());
+    let form = |code: &str| {
+        [("defi", defi.clone()), ("code", code.to_owned()), ("se_souvenir", "oui".to_owned())]
+    };
+    let named = async |code: &str| {
+        let form = form(code);
+        let form = form.each_ref().map(|(name, value)| (*name, value.as_str()));
+        post(system, path, &form).await
+    };
+    assert_eq!(named("aaaa-aaaa-aaaa-aaaa-aaaa-aaaa").await.0, StatusCode::UNAUTHORIZED);
+    let (status, body) = named(&codes[0]).await;
+    assert_eq!(status, StatusCode::OK);
+    secrets.extend(["access_token", "refresh_token", "appareil"].map(|name| text(&body, name)));
+    let url = format!("{}/api/v1{path}", system.url);
+    let proof = [("password", PASSWORD), ("code", &codes[1])];
+    let removed = system.client.delete(url).bearer_auth(&system.token).form(&proof).send().await;
+    assert_eq!(removed.unwrap().status(), StatusCode::NO_CONTENT);
 }
 
 async fn mails_and_links(system: &System, secrets: &mut Vec<String>) {

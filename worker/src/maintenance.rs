@@ -55,6 +55,16 @@ pub(crate) async fn purge(work: Work, _job: Purge) -> Result<()> {
     })
     .await?;
     let accounts = batches_of(&work, BATCH, move |tx, n| Box::pin(auth::purge(tx, now, n))).await?;
+    let sealing = work.sealing.clone();
+    let sealed = batches_of(&work, BATCH, move |tx, n| {
+        let sealing = sealing.clone();
+        Box::pin(async move { auth::second_factor::seal_again(tx, &sealing, n).await })
+    })
+    .await?;
+    let unreadable = auth::second_factor::count_unreadable(&work.pool, &work.sealing).await?;
+    if unreadable > 0 {
+        tracing::warn!(unreadable, "no key opens these second factors: an admin resets them");
+    }
     let links =
         batches_of(&work, BATCH, move |tx, n| Box::pin(accounts::links::purge(tx, now, n))).await?;
     let kept = TimeDelta::days(work.config.auth.audit_days);
@@ -80,8 +90,8 @@ pub(crate) async fn purge(work: Work, _job: Purge) -> Result<()> {
         tracing::warn!(corrected, "totals of the dashboard were wrong, and are corrected");
     }
     tracing::info!(
-        jobs, rest, freed, batches, lots, told, bodies, accounts, links, audit, answers, totals,
-        unfinished, files, "purged"
+        jobs, rest, freed, batches, lots, told, bodies, accounts, sealed, links, audit, answers,
+        totals, unfinished, files, "purged"
     );
     Ok(())
 }

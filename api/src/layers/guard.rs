@@ -74,9 +74,15 @@ fn count(
         ("" | "/health" | "/live" | "/ready" | "/metrics" | "/static/uploads/{file}", _) => {
             return Ok(());
         }
-        ("/auth/login" | "/auth/token" | "/auth/forgot" | "/auth/link" | "/compte/oubli", _)
-            if request.method == Method::POST =>
-        {
+        (
+            "/auth/login"
+            | "/auth/token"
+            | "/auth/forgot"
+            | "/auth/link"
+            | "/auth/second-factor"
+            | "/compte/oubli",
+            _,
+        ) if request.method == Method::POST => {
             (Caller::SignIn(address), limits.login_limit_per_minute)
         }
         (_, Some(Some(user))) => (Caller::User(user.id), limits.rate_limit_per_minute),
@@ -95,19 +101,20 @@ async fn caller(entrance: &Entrance, request: &Parts) -> Result<Option<CurrentUs
     let path = request.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
     // A method that the route does not have is answered 405 by the inner router: there is no handler to protect.
     let Some(access) = rbac::access(&request.method, path) else { return Ok(None) };
+    let headers = &request.headers;
     match access {
         Access::Anyone => Ok(None),
         Access::SignedInOrLien | Access::SignedInOrSecret => {
-            optional(entrance, &request.headers).await
+            optional(entrance, headers, path).await
         }
         Access::SignedInOrPublicEquipements if entrance.ctx.config.http.public_equipements => {
-            optional(entrance, &request.headers).await
+            optional(entrance, headers, path).await
         }
         Access::SignedIn | Access::SignedInOrPublicEquipements => {
-            required(entrance, &request.headers).await.map(Some)
+            required(entrance, headers, path).await.map(Some)
         }
         Access::Roles(roles) => {
-            let user = required(entrance, &request.headers).await?;
+            let user = required(entrance, headers, path).await?;
             if roles.contains(&user.role) { Ok(Some(user)) } else { Err(Error::forbidden()) }
         }
     }
@@ -115,7 +122,7 @@ async fn caller(entrance: &Entrance, request: &Parts) -> Result<Option<CurrentUs
 
 /// Lets only signed-in users through; for routes that are not in the table of roles.
 pub async fn signed_in(State(entrance): State<Entrance>, request: Request, next: Next) -> Response {
-    match required(&entrance, request.headers()).await {
+    match required(&entrance, request.headers(), "").await {
         Ok(_) => next.run(request).await,
         Err(error) => ApiError::from(error).into_response(),
     }
@@ -129,15 +136,24 @@ pub fn anonymous() -> Error {
     }
 }
 
-async fn required(entrance: &Entrance, headers: &HeaderMap) -> Result<CurrentUser> {
+/// The caller of the matched `path`. Who must enrol a second factor is let in nowhere else.
+async fn required(entrance: &Entrance, headers: &HeaderMap, path: &str) -> Result<CurrentUser> {
     let token = bearer(headers).ok_or_else(anonymous)?;
-    Ok(auth::caller(&entrance.ctx, &entrance.callers, token).await?.into())
+    let caller = auth::caller(&entrance.ctx, &entrance.callers, token).await?;
+    if caller.must_enrol && !rbac::is_for_enrolment(path) {
+        return Err(auth::second_factor::must_enrol());
+    }
+    Ok(caller.into())
 }
 
 /// The caller, or `None` without a bearer token. A bad token is refused even where none is needed.
-async fn optional(entrance: &Entrance, headers: &HeaderMap) -> Result<Option<CurrentUser>> {
+async fn optional(
+    entrance: &Entrance,
+    headers: &HeaderMap,
+    path: &str,
+) -> Result<Option<CurrentUser>> {
     match bearer(headers) {
-        Some(_) => required(entrance, headers).await.map(Some),
+        Some(_) => required(entrance, headers, path).await.map(Some),
         None => Ok(None),
     }
 }

@@ -58,6 +58,13 @@ pub const EXCEPTIONS: &[(&str, &str)] = &[
         "/users/me/calendrier",
         "answers with a secret; sent again it makes another, and ends the one whose answer was lost",
     ),
+    ("/auth/second-factor", "answers with tokens; a code is good once"),
+    (
+        "/auth/second-factor/enrol",
+        "holds a password, answers with a secret; sent again it makes another, and ends the one whose answer was lost",
+    ),
+    ("/auth/second-factor/confirm", "answers with secrets; a code is good once"),
+    ("/auth/second-factor/codes", "holds a password, answers with secrets; a code is good once"),
     ("/auth/forgot", "has no user; an account gets at most three links within an hour"),
     ("/compte/oubli", "as /auth/forgot"),
     ("/compte/mot-de-passe", "holds a password; the link is good once"),

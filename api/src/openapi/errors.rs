@@ -18,6 +18,10 @@ pub fn add_schemas(schemas: &mut Value) {
             "detail": { "type": "string", "description": "A sentence for people." },
             "code": code,
             "request_id": request_id,
+            "defi": {
+                "type": "string",
+                "description": "With `second_facteur_requis` alone: what goes with the code to `POST /auth/second-factor`. It lasts five minutes.",
+            },
         },
     });
     schemas["ErreurDeVersion"] = json!({

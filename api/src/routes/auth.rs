@@ -3,7 +3,7 @@ use axum::{Json, extract::State, http::StatusCode};
 use erp_core::{
     Code, Ctx, Error, Noun, accounts,
     audit::{Acte, Cible, Entry},
-    auth::{self, Motif, SessionOut, TokenResponse},
+    auth::{self, Motif, SessionOut, SignIn, TokenResponse},
     error::codes,
     input::Input,
     users::{self, GivenPassword, Password, UserOut},
@@ -11,6 +11,7 @@ use erp_core::{
 use serde::Serialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use super::second_factor;
 use crate::{
     ApiError,
     extract::{Auteur, CurrentUser, Form, Name, Origin},
@@ -32,6 +33,7 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
         .routes(routes!(end_one))
         .routes(routes!(me))
         .routes(routes!(change_password))
+        .merge(second_factor::router())
 }
 
 /// One sentence for a person.
@@ -45,15 +47,18 @@ struct TokenForm {
     email: String,
     #[input(as = GivenPassword)]
     password: Password,
+    /// The secret of a trusted device: it stands for the second factor.
+    appareil: Option<String>,
 }
 
-/// Signs in by e-mail address.
+/// Signs in by e-mail address. Of who has a second factor a code is asked for: a 401 with a `defi`, which goes with the code to
+/// `POST /auth/second-factor`.
 #[utoipa::path(
     post, path = "/auth/token", tag = "auth",
     request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, body = TokenResponse),
-        Refusals<401, codes::IdentifiantsIncorrects>,
+        Refusals<401, (codes::IdentifiantsIncorrects, codes::SecondFacteurRequis)>,
         Refusals<403, (codes::CompteDesactive, codes::ClientInactif)>,
         Refusals<429, codes::TropDeRequetes>,
     ),
@@ -64,7 +69,8 @@ async fn token(
     origin: Origin,
     Form(form): Form<TokenForm>,
 ) -> Result<Json<TokenResponse>, ApiError> {
-    sign_in(&ctx, address, &origin, &form.email, form.password).await
+    let claim = Claim { login: &form.email, password: form.password, appareil: form.appareil };
+    sign_in(&ctx, address, &origin, claim).await
 }
 
 #[derive(Input)]
@@ -72,15 +78,17 @@ struct LoginForm {
     username: String,
     #[input(as = GivenPassword)]
     password: Password,
+    /// The secret of a trusted device: it stands for the second factor.
+    appareil: Option<String>,
 }
 
-/// Signs in by username (an e-mail address is taken as well).
+/// Signs in by username (an e-mail address is taken as well). A second factor is asked for as by `POST /auth/token`.
 #[utoipa::path(
     post, path = "/auth/login", tag = "auth",
     request_body(content = LoginForm, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, body = TokenResponse),
-        Refusals<401, codes::IdentifiantsIncorrects>,
+        Refusals<401, (codes::IdentifiantsIncorrects, codes::SecondFacteurRequis)>,
         Refusals<403, (codes::CompteDesactive, codes::ClientInactif)>,
         Refusals<429, codes::TropDeRequetes>,
     ),
@@ -91,20 +99,29 @@ async fn login(
     origin: Origin,
     Form(form): Form<LoginForm>,
 ) -> Result<Json<TokenResponse>, ApiError> {
-    sign_in(&ctx, address, &origin, &form.username, form.password).await
+    let claim = Claim { login: &form.username, password: form.password, appareil: form.appareil };
+    sign_in(&ctx, address, &origin, claim).await
+}
+
+/// What somebody signs in with.
+struct Claim<'a> {
+    login: &'a str,
+    password: Password,
+    appareil: Option<String>,
 }
 
 async fn sign_in(
     ctx: &Ctx,
     ClientAddress(address): ClientAddress,
     Origin(origin): &Origin,
-    login: &str,
-    password: Password,
+    Claim { login, password, appareil }: Claim<'_>,
 ) -> Result<Json<TokenResponse>, ApiError> {
-    let account = auth::authenticate(ctx, login.trim(), password, address).await?;
-
-    let mut tx = ctx.begin().await?;
-    let now = ctx.clock.now();
+    let next = auth::sign_in(ctx, login.trim(), password, appareil.as_deref(), address).await?;
+    let account = match next {
+        SignIn::Open(account) => account,
+        SignIn::SecondFactor(challenge) => return Err(ApiError::code_wanted(challenge)),
+    };
+    let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
     let tokens = auth::open_session(&mut tx, &ctx.keys, &account, origin, now).await?;
     tx.commit().await?;
     Ok(Json(tokens))
@@ -269,7 +286,7 @@ async fn change_password(
     Ok(Json(Message { message: "Mot de passe modifié : reconnectez-vous." }))
 }
 
-fn wrong_current_password() -> Error {
+pub(super) fn wrong_current_password() -> Error {
     Error::refused(
         Code::MotDePasseActuelIncorrect,
         "Le mot de passe actuel est incorrect. Après cinq essais manqués, attendez cinq minutes.",

@@ -12,6 +12,7 @@ mod invitations;
 mod notifications;
 mod planning;
 mod preferences;
+mod second_factor;
 mod service;
 mod techniciens;
 mod users;

@@ -6,7 +6,7 @@ use erp_core::{
     Ctx, Result,
     accounts::{self, Edited, UserPatch},
     audit::{Acte, Cible, Entry},
-    auth::{self, Motif},
+    auth::{self, Motif, second_factor},
     error::codes,
     input::Input,
     page::Page,
@@ -40,6 +40,7 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
         .routes(routes!(show, edit, disable))
         .routes(routes!(activate))
         .routes(routes!(end_sessions))
+        .routes(routes!(reset_second_factor))
 }
 
 /// Creates an account.
@@ -249,7 +250,7 @@ async fn activate(
     Ok(Json(user))
 }
 
-/// Ends all sessions of an account, and the links that were mailed to it.
+/// Ends all sessions of an account, the links that were mailed to it, and its trusted devices.
 #[utoipa::path(
     delete, path = "/users/{id}/sessions", tag = "users",
     params(("id" = i64, Path)),
@@ -267,6 +268,27 @@ async fn end_sessions(
     accounts::end_sessions(&mut tx, id, Motif::Administrateur, now).await?;
     let entry = Entry::new(Acte::SessionsTerminees, &auteur).on(Cible::Compte, &id);
     entry.record(&mut tx, now).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Removes the second factor of who has lost it, ends their sessions, and mails them. Recovery codes and trusted devices go with it.
+#[utoipa::path(
+    delete, path = "/users/{id}/second-factor", tag = "users",
+    params(("id" = i64, Path)),
+    responses(
+        (status = 204),
+        Refusals<404, codes::UtilisateurIntrouvable>,
+        Refusals<409, (codes::SecondFacteurAbsent, codes::SecondFacteurDeSoi)>,
+    ),
+)]
+async fn reset_second_factor(
+    State(ctx): State<Ctx>,
+    Auteur(auteur): Auteur,
+    RowId(id): RowId,
+) -> Result<StatusCode, ApiError> {
+    let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
+    second_factor::reset(&mut tx, id, &auteur, now).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -47,6 +47,7 @@ mod relay;
 mod s3;
 #[path = "../../../core/tests/support/s3_server.rs"]
 mod s3_server;
+mod second_facteur;
 mod sessions;
 mod support;
 mod versions;

@@ -32,6 +32,18 @@ enumeration! {
         InvitationRenvoyee = "invitation_renvoyee",
         InvitationRevoquee = "invitation_revoquee",
         InvitationAcceptee = "invitation_acceptee",
+        /// A second factor was confirmed; removed by its owner; reset by an admin.
+        SecondFacteurActive = "second_facteur_active",
+        SecondFacteurRetire = "second_facteur_retire",
+        SecondFacteurReinitialise = "second_facteur_reinitialise",
+        /// A code was wrong, used before, or not looked at.
+        SecondFacteurRefuse = "second_facteur_refuse",
+        /// A recovery code was used; all were replaced.
+        CodeSecoursUtilise = "code_secours_utilise",
+        CodesSecoursRenouveles = "codes_secours_renouveles",
+        /// A device was trusted; all were forgotten.
+        AppareilSur = "appareil_sur",
+        AppareilsOublies = "appareils_oublies",
         CompteDesactive = "compte_desactive",
         CompteReactive = "compte_reactive",
         TachesRelancees = "taches_relancees",

@@ -1,7 +1,11 @@
-//! Attempts to prove a password, and the limits on failed ones: SQL of `login_failures`, and its rules.
+//! Attempts to prove a password or a second factor, and the limits on failed ones: SQL of `login_failures`, and its rules.
 //!
 //! An attempt is counted as a failure **before** its password is checked, so that of many concurrent ones no more are checked
 //! than may fail; one that succeeds is taken back.
+//!
+//! A wrong code counts with the wrong passwords of the account from that network. Codes have two more limits, over all addresses:
+//! [`MOST_OF_CHALLENGE`] and [`MOST_CODES`]. A code is looked at only for who has the password, so no stranger reaches these limits
+//! to lock the owner out. A right password takes back its own attempt, and leaves the wrong codes counted.
 //!
 //! A statement that locks several counts locks those of networks before the one over all addresses, or waits for none: two of them
 //! never wait for each other.
@@ -9,6 +13,7 @@ use std::{net::IpAddr, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{PgExecutor, PgPool};
+use uuid::Uuid;
 
 use crate::{Result, Tx, limits};
 
@@ -23,6 +28,13 @@ const SLOW_FROM: i32 = 10;
 /// What each further failure adds to the wait, and the longest wait: strangers can slow a login down, but lock nobody out.
 const SLOWER: Duration = Duration::from_millis(200);
 const SLOWEST: Duration = Duration::from_secs(5);
+
+/// So many wrong codes of one account within [`CODE_WINDOW`], from any addresses, and no other is looked at in the rest of it. Of a
+/// million codes three are good at a time: who has the password finds one within an hour with a chance of 1 in 33 000.
+const MOST_CODES: i32 = 10;
+const CODE_WINDOW: TimeDelta = TimeDelta::hours(1);
+/// So many wrong codes for one challenge, from any addresses, and it is worth nothing.
+const MOST_OF_CHALLENGE: i32 = 5;
 
 /// The value of `adresse` in the row that counts over all addresses.
 const EVERYWHERE: &str = "*";
@@ -55,9 +67,31 @@ impl Attempt {
         let login = format!("nom:{}", login.to_lowercase().chars().take(254).collect::<String>());
         let account = account.map_or_else(|| login.clone(), |id| format!("id:{id}"));
         let adresse = limits::network(address).to_string();
-        let (count, everywhere) = count(pool, &account, &adresse, &login, now).await?;
+        let counted = [account.as_str(), &adresse, &login];
+        let (count, everywhere) = count(pool, counted, WINDOW, now).await?;
         let (judged, is_last) = (count <= MOST, count == MOST);
         Ok(Self { account, login, adresse, judged, is_last, wait: wait(everywhere) })
+    }
+
+    /// Counts an attempt to name a code of account `id` from `address`, for a `challenge` or in a session.
+    pub(super) async fn begin_code(
+        pool: &PgPool,
+        id: i64,
+        challenge: Option<Uuid>,
+        address: IpAddr,
+        now: DateTime<Utc>,
+    ) -> Result<Self> {
+        let (account, login) = (format!("id:{id}"), format!("code:{id}"));
+        let adresse = limits::network(address).to_string();
+        let of_challenge = match challenge {
+            Some(challenge) => count_challenge(pool, challenge, now).await?,
+            None => 0,
+        };
+        let counted = [account.as_str(), &adresse, &login];
+        let (count, everywhere) = count(pool, counted, CODE_WINDOW, now).await?;
+        let judged = count <= MOST && everywhere <= MOST_CODES && of_challenge <= MOST_OF_CHALLENGE;
+        let is_last = judged && (count == MOST || everywhere == MOST_CODES);
+        Ok(Self { account, login, adresse, judged, is_last, wait: Duration::ZERO })
     }
 
     /// The password was right: forgets the failures of the account from that network, and takes back this attempt over all
@@ -79,7 +113,7 @@ impl Attempt {
         Ok(())
     }
 
-    /// The password could not be checked: takes the attempt back, unless the account was locked.
+    /// The password could not be checked, or is not the whole proof: takes the attempt back, unless the account was locked.
     pub(super) async fn gave_up(self, pool: &PgPool) -> Result<()> {
         if !self.judged {
             return Ok(());
@@ -98,9 +132,8 @@ fn wait(failures: i32) -> Duration {
 /// plus one, and that of `login` over all addresses, which an attempt that is not judged does not add to.
 async fn count(
     db: impl PgExecutor<'_>,
-    account: &str,
-    adresse: &str,
-    login: &str,
+    [account, adresse, login]: [&str; 3],
+    login_window: TimeDelta,
     now: DateTime<Utc>,
 ) -> Result<(i32, i32)> {
     // The count starts anew after the window, and after a lock has ended; further attempts do not prolong a lock.
@@ -121,8 +154,8 @@ async fn count(
                 insert into login_failures as f (compte, adresse, echecs, premier_echec)
                 select $7, $8, (echecs <= $5)::int, $3 from one
                 on conflict (compte, adresse) do update set
-                    echecs = case when f.premier_echec <= $4 then 0 else f.echecs end + excluded.echecs,
-                    premier_echec = case when f.premier_echec <= $4 then $3 else f.premier_echec end
+                    echecs = case when f.premier_echec <= $9 then 0 else f.echecs end + excluded.echecs,
+                    premier_echec = case when f.premier_echec <= $9 then $3 else f.premier_echec end
                 returning echecs
             )
             select one.echecs as "one!", everywhere.echecs as "everywhere!" from one, everywhere
@@ -135,10 +168,32 @@ async fn count(
         now + LOCK,
         login,
         EVERYWHERE,
+        now - login_window,
     )
     .fetch_one(db)
     .await?;
     Ok((counted.one, counted.everywhere))
+}
+
+/// Counts an attempt for a challenge, which is over before the purge forgets the count. A right code is not taken back: with it the
+/// challenge has served.
+async fn count_challenge(
+    db: impl PgExecutor<'_>,
+    challenge: Uuid,
+    now: DateTime<Utc>,
+) -> Result<i32> {
+    let counted = sqlx::query_scalar!(
+        r#"
+            insert into login_failures as f (compte, adresse, echecs, premier_echec) values ($1, $2, 1, $3)
+            on conflict (compte, adresse) do update set echecs = least(f.echecs, $4) + 1
+            returning echecs
+        "#,
+        format!("defi:{challenge}"),
+        EVERYWHERE,
+        now,
+        MOST_OF_CHALLENGE,
+    );
+    Ok(counted.fetch_one(db).await?)
 }
 
 async fn give_back(db: impl PgExecutor<'_>, account: &str, adresse: &str) -> Result<()> {

@@ -89,6 +89,7 @@ mod tests {
             role: UserRole::Client,
             client_id: Some(3),
             session: Uuid::from_u128(session),
+            must_enrol: false,
         }
     }
 

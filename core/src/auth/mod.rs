@@ -1,8 +1,9 @@
-//! Authentication: signing in, sessions and their tokens, and the limits on wrong passwords.
+//! Authentication: signing in, by one factor or two, sessions and their tokens, and the limits on wrong passwords and codes.
 mod attempts;
 mod callers;
 mod device;
 mod refresh_token;
+pub mod second_factor;
 mod sessions;
 mod sign_in;
 mod store;
@@ -18,7 +19,7 @@ pub use sessions::{
     Motif, Origin, SessionOut, caller, end_session, end_sessions, hold_session, open_session,
     refresh, session_ended, sessions,
 };
-pub use sign_in::{authenticate, confirm_password};
+pub use sign_in::{SignIn, confirm_password, sign_in};
 pub use token::{Claims, unsubscribe_token, unsubscribed_user};
 
 use sign_in::wrong_credentials;
@@ -55,6 +56,9 @@ pub struct Caller {
     /// Of a user with the role client.
     pub client_id: Option<i64>,
     pub session: Uuid,
+    /// Whether they must enrol a second factor before they may do anything else (`REQUIRE_2FA`): whoever lets a caller in looks at it
+    /// ([`second_factor::must_enrol`]).
+    pub must_enrol: bool,
 }
 
 /// Refuses, with a 403, an account that is disabled, or whose client is.
@@ -84,11 +88,12 @@ fn may_work(is_active: bool, client_actif: bool) -> Result<()> {
     Ok(())
 }
 
-/// Removes old sessions, counts of attempts and devices, at most `limit` of each. Returns the greatest of the counts: when it
+/// Removes old sessions, counts of attempts and devices (known and trusted), at most `limit` of each. Returns the greatest of the counts: when it
 /// is below `limit`, nothing is left to remove.
 pub async fn purge(tx: &mut Tx<'_>, now: DateTime<Utc>, limit: i64) -> Result<usize> {
     let sessions = sessions::purge(tx, now, limit).await?;
     let most = sessions.max(attempts::purge(&mut **tx, now, limit).await?);
     let most = most.max(device::purge(tx, now, limit).await?);
+    let most = most.max(second_factor::devices::purge(tx, now, limit).await?);
     Ok(usize::try_from(most).unwrap_or(usize::MAX))
 }

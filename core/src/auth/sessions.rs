@@ -109,8 +109,9 @@ impl Session {
     }
 }
 
-/// Opens a session of `account`, which is as read when its password was checked. The error is the 401 of a wrong password if
-/// the password has changed since.
+/// Opens a session of `account`, which is as read when its owner proved who they are ([`super::sign_in()`],
+/// [`super::second_factor::verify`]). The error is the 401 of a wrong password if the password has changed since, or the second
+/// factor.
 pub async fn open_session(
     tx: &mut Tx<'_>,
     keys: &Keys,
@@ -120,7 +121,8 @@ pub async fn open_session(
 ) -> Result<TokenResponse> {
     let held = users::hold(tx, account.id).await?.ok_or_else(wrong_credentials)?;
     ensure_may_work(&held)?;
-    if held.token_version != account.token_version {
+    let proved = (account.token_version, account.second_facteur);
+    if (held.token_version, held.second_facteur) != proved {
         return Err(wrong_credentials());
     }
     let (id, token) = (Uuid::now_v7(), RefreshToken::new());
@@ -264,8 +266,10 @@ pub async fn caller(ctx: &Ctx, callers: &Callers, access_token: &str) -> Result<
         .ok_or_else(session_ended)?;
     may_work(found.is_active, found.client_actif)?;
     let expires_at = found.lives_until.ok_or_else(session_ended)?;
+    let must_enrol =
+        !found.second_facteur && ctx.config.auth.requires_second_factor(found.role.as_str());
     let (role, client_id) = (found.role, found.client_id);
-    let caller = Caller { id: claims.user_id, role, client_id, session: claims.sid };
+    let caller = Caller { id: claims.user_id, role, client_id, session: claims.sid, must_enrol };
     callers.insert(caller, expires_at, since);
     Ok(caller)
 }

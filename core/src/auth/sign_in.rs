@@ -4,32 +4,70 @@
 //! somebody who guesses learns nothing, not even that one of the guesses that were not checked was right.
 use std::net::IpAddr;
 
+use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use super::{attempts::Attempt, ensure_may_work};
+use super::{
+    attempts::Attempt,
+    ensure_may_work,
+    second_factor::{Challenge, devices},
+};
 use crate::{
     Code, Ctx, Error, Result, Text,
     audit::{Acte, Auteur, Cible, Entry},
+    keys::Keys,
     users::{self, Account, Password, Verified},
 };
 
-/// Checks a name (or e-mail address) and password that come from `address`. Its counts and audit entries are written at once,
-/// outside any transaction: they stay, whether the request succeeds or not.
-pub async fn authenticate(
+/// What a right password leads to.
+#[derive(Debug)]
+pub enum SignIn {
+    /// A session may be opened ([`super::open_session`]).
+    Open(Account),
+    /// A code of the second factor is asked for first ([`super::second_factor::verify`]).
+    SecondFactor(Challenge),
+}
+
+impl SignIn {
+    /// What follows for `account`, whose owner has proved who they are by one factor.
+    pub fn of(keys: &Keys, account: Account, now: DateTime<Utc>) -> Result<Self> {
+        match account.second_facteur {
+            None => Ok(Self::Open(account)),
+            Some(_) => Challenge::new(keys, &account, now).map(Self::SecondFactor),
+        }
+    }
+}
+
+/// Checks a name (or e-mail address) and password that come from `address`. The secret of a trusted device (`appareil`) of the
+/// account stands for its second factor. Counts and audit entries are written at once, outside any transaction: they stay, whether
+/// the request succeeds or not.
+pub async fn sign_in(
     ctx: &Ctx,
     login: &str,
     password: Password,
+    appareil: Option<&str>,
     address: IpAddr,
-) -> Result<Account> {
-    let account = users::find_by_login(&ctx.pool, login).await?;
+) -> Result<SignIn> {
+    let (account, now) = (users::find_by_login(&ctx.pool, login).await?, ctx.clock.now());
     let who = Who { login, account, acte: Acte::ConnexionRefusee, address };
-    let account = judge(ctx, who, password).await?.ok_or_else(wrong_credentials)?;
+    let (account, attempt) = judge(ctx, who, password).await?.ok_or_else(wrong_credentials)?;
+    let next = match appareil {
+        Some(secret) if devices::is_trusted(&ctx.pool, &account, secret, now).await? => {
+            SignIn::Open(account.clone())
+        }
+        _ => SignIn::of(&ctx.keys, account.clone(), now)?,
+    };
+    match next {
+        SignIn::Open(_) => attempt.succeeded(&ctx.pool).await?,
+        // The wrong codes of before stay counted.
+        SignIn::SecondFactor(_) => attempt.gave_up(&ctx.pool).await?,
+    }
     if let Err(error) = ensure_may_work(&account) {
         let motif = if account.is_active { "client_inactif" } else { "compte_desactive" };
         refused(ctx, Acte::ConnexionRefusee, Some(account.id), address, motif).await?;
         return Err(error);
     }
-    Ok(account)
+    Ok(next)
 }
 
 /// The account of user `id`, or `None` if `password` is not its own. A wrong one counts, and locks, like one at sign-in.
@@ -41,7 +79,13 @@ pub async fn confirm_password(
 ) -> Result<Option<Account>> {
     let (login, account) = (format!("id:{id}"), users::find_account(&ctx.pool, id).await?);
     let who = Who { login: &login, account, acte: Acte::MotDePasseRefuse, address };
-    judge(ctx, who, password).await
+    let Some((account, attempt)) = judge(ctx, who, password).await? else { return Ok(None) };
+    match account.second_facteur {
+        None => attempt.succeeded(&ctx.pool).await?,
+        // The wrong codes of before stay counted.
+        Some(_) => attempt.gave_up(&ctx.pool).await?,
+    }
+    Ok(Some(account))
 }
 
 /// A claim to know the password of an account.
@@ -53,8 +97,8 @@ struct Who<'a> {
     address: IpAddr,
 }
 
-/// The account, if `password` is its own and may be looked at.
-async fn judge(ctx: &Ctx, who: Who<'_>, password: Password) -> Result<Option<Account>> {
+/// The account, if `password` is its own and may be looked at, and the attempt, which its caller takes back.
+async fn judge(ctx: &Ctx, who: Who<'_>, password: Password) -> Result<Option<(Account, Attempt)>> {
     let Who { login, account, acte, address } = who;
     let id = account.as_ref().map(|account| account.id);
     let attempt = Attempt::begin(&ctx.pool, login, id, address, ctx.clock.now()).await?;
@@ -63,11 +107,10 @@ async fn judge(ctx: &Ctx, who: Who<'_>, password: Password) -> Result<Option<Acc
     let others = users::other_hashes(&ctx.pool).await?;
     match users::verify_password(password, stored, others).await {
         Ok(Verified::Right { renewed }) => {
-            attempt.succeeded(&ctx.pool).await?;
             if let (Some(account), Some(hash)) = (&account, renewed) {
                 users::renew_hash(&ctx.pool, account, &hash).await?;
             }
-            Ok(account)
+            Ok(account.map(|account| (account, attempt)))
         }
         Ok(Verified::Wrong) => {
             let motif = match id {
@@ -89,7 +132,7 @@ async fn judge(ctx: &Ctx, who: Who<'_>, password: Password) -> Result<Option<Acc
 }
 
 /// Records a refusal and its reason; not what was typed: it may be a password in the wrong field.
-async fn refused(
+pub(super) async fn refused(
     ctx: &Ctx,
     acte: Acte,
     user_id: Option<i64>,

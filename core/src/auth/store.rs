@@ -185,6 +185,8 @@ pub(super) struct Found {
     pub client_id: Option<i64>,
     pub is_active: bool,
     pub client_actif: bool,
+    /// Whether there is a confirmed second factor.
+    pub second_facteur: bool,
     /// When the session ends by itself; `None` if it has ended, or belongs to somebody else.
     pub lives_until: Option<DateTime<Utc>>,
 }
@@ -200,9 +202,10 @@ pub(super) async fn find_caller(
         Found,
         r#"
             select u.role as "role: UserRole", u.client_id, u.is_active, coalesce(c.is_active, true) as "client_actif!",
-                   s.expires_at as "lives_until?"
+                   f.confirme_le is not null as "second_facteur!", s.expires_at as "lives_until?"
             from users u
             left join clients c on c.id = u.client_id
+            left join seconds_facteurs f on f.user_id = u.id
             left join sessions s on s.id = $1 and s.user_id = u.id and s.revoked_at is null and s.expires_at > $3
                 and s.token_version = u.token_version
             where u.id = $2

@@ -111,6 +111,7 @@ mod tests {
             refresh_token_days: 30,
             session_days: 90,
             audit_days: 730,
+            require_2fa: Vec::new(),
         }
     }
 
@@ -124,6 +125,7 @@ mod tests {
             client_actif: true,
             token_version: 3,
             password_hash: crate::users::PasswordHash::default(),
+            second_facteur: None,
         }
     }
 

@@ -34,7 +34,12 @@ pub struct AuthConfig {
     pub session_days: i64,
     /// `AUDIT_DAYS` (730): how long the audit is kept, in whole days.
     pub audit_days: i64,
+    /// `REQUIRE_2FA` (none): the roles whose people do nothing before they have a second factor.
+    pub require_2fa: Vec<&'static str>,
 }
+
+/// The roles there are, by name. (A test of `users` compares them with the type, which stands above this module.)
+pub const ROLES: [&str; 4] = ["admin", "responsable", "technicien", "client"];
 
 impl AuthConfig {
     pub(super) fn read(env: &mut Env, environment: Environment) -> Self {
@@ -86,7 +91,29 @@ impl AuthConfig {
                 "un nombre de jours de 1 à 36500",
                 "730",
             ),
+            require_2fa: Self::require_2fa(env),
         }
+    }
+
+    /// Whether people of `role` do nothing before they have a second factor.
+    #[must_use]
+    pub fn requires_second_factor(&self, role: &str) -> bool {
+        self.require_2fa.contains(&role)
+    }
+
+    fn require_2fa(env: &mut Env) -> Vec<&'static str> {
+        let text = env.text("REQUIRE_2FA").unwrap_or_default();
+        let mut roles = Vec::new();
+        for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+            if let Some(role) = ROLES.into_iter().find(|role| role.eq_ignore_ascii_case(name)) {
+                roles.push(role);
+            } else {
+                let known = ROLES.join(", ");
+                let fault = format!("« {name} » est inconnu, les rôles sont {known}");
+                env.fault("REQUIRE_2FA", fault, "admin,responsable");
+            }
+        }
+        roles
     }
 
     fn secret_key(env: &mut Env, environment: Environment) -> Secret {

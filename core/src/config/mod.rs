@@ -14,7 +14,7 @@ mod worker;
 
 use std::process::ExitCode;
 
-pub use auth::{AuthConfig, JwtAlgorithm};
+pub use auth::{AuthConfig, JwtAlgorithm, ROLES};
 pub use database::DatabaseConfig;
 pub use decoder::DecoderConfig;
 pub use env::{BY_FILE, Env, Secret, SettingFault};
@@ -120,6 +120,7 @@ mod tests {
         assert_eq!(config.auth.access_token_minutes, 60);
         assert_eq!(config.auth.refresh_token_days, 30);
         assert_eq!((config.auth.session_days, config.auth.audit_days), (90, 730));
+        assert_eq!(config.auth.require_2fa, [""; 0]);
         assert_eq!(config.uploads.max_bytes, 10 * 1024 * 1024);
         assert_eq!((config.uploads.quota_mib, config.uploads.public), (2048, false));
         assert!(config.http.docs_public);
@@ -144,6 +145,17 @@ mod tests {
             let pairs = [&GOOD[..], &[("CORS_ALLOW_ORIGINS", text)]].concat();
             assert!(read(&pairs).unwrap_err()[0].starts_with("CORS_ALLOW_ORIGINS"), "{text}");
         }
+    }
+
+    #[test]
+    fn the_roles_that_need_a_second_factor_are_named_and_exist() {
+        let read = |text: &str| read(&[&GOOD[..], &[("REQUIRE_2FA", text)]].concat());
+        assert_eq!(
+            read(" Admin, responsable ,").unwrap().auth.require_2fa,
+            ["admin", "responsable"]
+        );
+        let faults = read("admin,directeur").unwrap_err();
+        assert!(faults[0].starts_with("REQUIRE_2FA : « directeur » est inconnu"), "{faults:?}");
     }
 
     #[test]

@@ -27,6 +27,10 @@ pub enum Template {
     CompteOubli,
     /// The reader is invited to choose a first password.
     CompteInvitation,
+    /// A code is asked for when the reader signs in.
+    CompteSecondFacteur,
+    /// None is any more.
+    CompteSecondFacteurRetire,
 }
 
 macro_rules! sources {
@@ -40,7 +44,7 @@ macro_rules! sources {
 }
 
 /// Name, HTML, text: the mails and the partials they share.
-pub(super) const SOURCES: [(&str, &str, &str); 17] = sources![
+pub(super) const SOURCES: [(&str, &str, &str); 19] = sources![
     "layout",
     "fait",
     "faits",
@@ -58,11 +62,13 @@ pub(super) const SOURCES: [(&str, &str, &str); 17] = sources![
     "compte_appareil",
     "compte_oubli",
     "compte_invitation",
+    "compte_second_facteur",
+    "compte_second_facteur_retire",
 ];
 
 impl Template {
     /// Every template there is.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::NotificationAffectation,
         Self::NotificationCloture,
         Self::NotificationRappel,
@@ -75,6 +81,8 @@ impl Template {
         Self::CompteAppareil,
         Self::CompteOubli,
         Self::CompteInvitation,
+        Self::CompteSecondFacteur,
+        Self::CompteSecondFacteurRetire,
     ];
 
     /// The template of a type of notification; an unknown type is an `information`.
@@ -106,6 +114,8 @@ impl Template {
             Self::CompteAppareil => "compte_appareil",
             Self::CompteOubli => "compte_oubli",
             Self::CompteInvitation => "compte_invitation",
+            Self::CompteSecondFacteur => "compte_second_facteur",
+            Self::CompteSecondFacteurRetire => "compte_second_facteur_retire",
         }
     }
 }

@@ -41,9 +41,10 @@ macro_rules! query_accounts {
             r#"
                 select u.id, u.email, u.role as "role: UserRole", u.client_id, u.is_active,
                        coalesce(c.is_active, true) as "client_actif!", u.token_version,
-                       u.password_hash as "password_hash: PasswordHash"
+                       u.password_hash as "password_hash: PasswordHash", f.confirme_le as "second_facteur?"
                 from users u
                 left join clients c on c.id = u.client_id
+                left join seconds_facteurs f on f.user_id = u.id
             "#
                 + $rest,
             $argument,

@@ -150,6 +150,8 @@ pub struct Account {
     /// Raised by whatever ends all its sessions at once: a new password, disabling.
     pub token_version: i32,
     pub password_hash: PasswordHash,
+    /// Since when a code is asked for beside the password; `None` if none is.
+    pub second_facteur: Option<DateTime<Utc>>,
 }
 
 /// 3 to 64 characters without white space.
@@ -270,5 +272,15 @@ fn proven(
             "Give the current password too, to change it",
         );
         fields.fault("current_password", wrong);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::UserRole;
+
+    #[test]
+    fn the_configuration_knows_the_roles() {
+        assert_eq!(UserRole::TEXTS, crate::config::ROLES);
     }
 }

@@ -53,9 +53,11 @@ pub(super) async fn link_is_good(
 fn page_of(quoi: AccountEvent) -> (&'static str, Purpose) {
     match quoi {
         AccountEvent::Invitation => ("invitation", Purpose::Invitation),
-        AccountEvent::MotDePasse | AccountEvent::NouvelAppareil | AccountEvent::Oubli => {
-            ("mot-de-passe", Purpose::Oubli)
-        }
+        AccountEvent::MotDePasse
+        | AccountEvent::NouvelAppareil
+        | AccountEvent::Oubli
+        | AccountEvent::SecondFacteurActive
+        | AccountEvent::SecondFacteurRetire => ("mot-de-passe", Purpose::Oubli),
     }
 }
 
@@ -77,6 +79,8 @@ async fn of_account(
         AccountEvent::NouvelAppareil => Template::CompteAppareil,
         AccountEvent::Oubli => Template::CompteOubli,
         AccountEvent::Invitation => Template::CompteInvitation,
+        AccountEvent::SecondFacteurActive => Template::CompteSecondFacteur,
+        AccountEvent::SecondFacteurRetire => Template::CompteSecondFacteurRetire,
     };
     let (page, purpose) = page_of(avis.quoi);
     let lien = match avis.lien {

@@ -4,7 +4,7 @@ use erp_core::{
     Ctx, Result,
     accounts::{invitations, links::Purpose},
     audit,
-    auth::{self, TokenResponse},
+    auth::{self, SignIn, TokenResponse},
     error::codes,
     input::Input,
     users::{self, UserOut},
@@ -109,7 +109,7 @@ struct SignInLink {
     request_body(content = SignInLink, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, body = TokenResponse),
-        Refusals<401, codes::SessionTerminee>,
+        Refusals<401, (codes::SessionTerminee, codes::SecondFacteurRequis)>,
         Refusals<429, codes::TropDeRequetes>,
     ),
 )]
@@ -120,8 +120,12 @@ async fn sign_in(
 ) -> Result<Json<TokenResponse>, ApiError> {
     let id = ctx.account_links.read(&link.jeton).ok_or_else(auth::session_ended)?;
     let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
-    let tokens = invitations::sign_in(&mut tx, &ctx.keys, id, &origin, now).await?;
-    let tokens = tokens.ok_or_else(auth::session_ended)?;
+    let next = invitations::sign_in(&mut tx, &ctx.keys, id, now).await?;
+    let account = match next.ok_or_else(auth::session_ended)? {
+        SignIn::Open(account) => account,
+        SignIn::SecondFactor(challenge) => return Err(ApiError::code_wanted(challenge)),
+    };
+    let tokens = auth::open_session(&mut tx, &ctx.keys, &account, &origin, now).await?;
     tx.commit().await?;
     Ok(Json(tokens))
 }

@@ -14,7 +14,7 @@ use super::{end_access, store as accounts_store, store::Purpose};
 use crate::{
     Code, Error, Lang, Noun, Result, Text, Tx,
     audit::{Acte, Auteur, Cible, Entry},
-    auth::{self, Motif, Origin, TokenResponse},
+    auth::{self, Motif, SignIn},
     error::OnConstraint as _,
     input::{Email, Id, Input, Trimmed},
     keys::Keys,
@@ -254,17 +254,16 @@ pub async fn accept(
     Ok(Some(link.id))
 }
 
-/// Signs in the owner of a link that [`accept`] gave; `None` if it is no longer good.
+/// Takes a link that [`accept`] gave, for who signs in; `None` if it is no longer good.
 pub async fn sign_in(
     tx: &mut Tx<'_>,
     keys: &Keys,
     id: Uuid,
-    origin: &Origin,
     now: DateTime<Utc>,
-) -> Result<Option<TokenResponse>> {
+) -> Result<Option<SignIn>> {
     let Some(owner) = accounts_store::taken(tx, id, Purpose::Connexion, now).await? else {
         return Ok(None);
     };
     let account = users::hold(tx, owner).await?.ok_or(Error::NotFound(Noun::USER))?;
-    auth::open_session(tx, keys, &account, origin, now).await.map(Some)
+    SignIn::of(keys, account, now).map(Some)
 }

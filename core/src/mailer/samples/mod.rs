@@ -66,7 +66,9 @@ pub fn all() -> Vec<Sample> {
                 Template::CompteMotDePasse
                 | Template::CompteAppareil
                 | Template::CompteOubli
-                | Template::CompteInvitation => {
+                | Template::CompteInvitation
+                | Template::CompteSecondFacteur
+                | Template::CompteSecondFacteurRetire => {
                     add("full", MailContext::Compte(compte(langue)));
                     add("sparse", MailContext::Compte(compte::sparse(langue)));
                     add("hostile", MailContext::Compte(compte::hostile(langue)));

@@ -34,6 +34,10 @@ pub enum AccountEvent {
     Oubli,
     /// Its owner is invited to choose a first password.
     Invitation,
+    /// A code is asked for at sign-in from now on.
+    SecondFacteurActive,
+    /// None is any more: its owner or an admin has removed the second factor.
+    SecondFacteurRetire,
 }
 
 /// A message to the owner of an account about it, sent at once, in a mail of its own, and whatever their preferences are.

@@ -1,0 +1,3 @@
+drop table appareils_surs;
+drop table codes_secours;
+drop table seconds_facteurs;
