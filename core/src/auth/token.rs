@@ -124,7 +124,7 @@ mod tests {
             is_active: true,
             client_actif: true,
             token_version: 3,
-            password_hash: crate::users::PasswordHash::default(),
+            password_hash: crate::users::PasswordHash::none(),
             second_facteur: None,
         }
     }

@@ -107,7 +107,7 @@ impl Field for Password {
 }
 
 /// The stored form of a password (PHC string).
-#[derive(Clone, Default, sqlx::Type)]
+#[derive(Clone, sqlx::Type)]
 #[sqlx(transparent)]
 pub struct PasswordHash(String);
 

@@ -6,12 +6,12 @@ use erp_core::{
     Clock, Config, Ctx, Tx,
     config::Env,
     equipements::{self, EquipementFields},
-    input::Fields,
+    input::{Field as _, Fields},
     interventions::{self, Actor, InterventionCreate, StatutIntervention},
     local,
     planning::{self, PlanningCreate},
     techniciens::{self, TechnicienCreate},
-    users::{self, PasswordHash, UserCreate},
+    users::{self, Password, UserCreate},
 };
 use erp_dev::{MailSink, TestDb};
 use erp_worker::ByHand;
@@ -343,12 +343,15 @@ impl Plant {
 /// id as such.
 async fn people(tx: &mut Tx<'_>, now: DateTime<Utc>) -> (i64, i64) {
     let mut ids = Vec::new();
+    // Who has no password yet is told nothing but what is assigned to them.
+    let password = Password::read(&"atlas pompe quai 4".into()).unwrap();
+    let hash = users::hash_password(password).await.unwrap();
     for (n, role) in ["responsable", "responsable", "admin", "technicien"].into_iter().enumerate() {
         let new: UserCreate = input(json!({
             "username": format!("{role}{n}"), "full_name": format!("Salma {role} {n}"),
             "email": format!("{role}{n}@mif.example"), "role": role, "password": "atlas pompe quai 4",
         }));
-        ids.push(users::create(tx, &new, &PasswordHash::default(), now).await.unwrap().id);
+        ids.push(users::create(tx, &new, &hash, now).await.unwrap().id);
     }
     let new: TechnicienCreate = input(json!({"user_id": ids[3]}));
     (ids[0], techniciens::create(tx, &new).await.unwrap().id)
