@@ -11,9 +11,10 @@ use crate::{
     Clock, Config, Result,
     config::StorageConfig,
     database::{self, Reserved},
-    keys::{AccountLinks, Fingerprints, Keys, Sealing, SignedUrls},
+    keys::{Fingerprints, Keys, Sealing, SignedIds, SignedUrls},
     limits::Limits,
     mailer::Mailer,
+    onlookers::Onlookers,
     storage::Storage,
 };
 
@@ -35,9 +36,12 @@ pub struct Parts {
     pub keys: Arc<Keys>,
     pub signed_urls: Arc<SignedUrls>,
     pub fingerprints: Arc<Fingerprints>,
-    pub account_links: Arc<AccountLinks>,
+    pub account_links: Arc<SignedIds>,
+    pub page_cookies: Arc<SignedIds>,
+    pub page_forms: Arc<SignedIds>,
     pub sealing: Arc<Sealing>,
     pub limits: Arc<Limits>,
+    pub onlookers: Arc<Onlookers>,
     pub config: Arc<Config>,
 }
 
@@ -53,6 +57,7 @@ impl Ctx {
         Ok(Self(Arc::new(Parts {
             aside: Arc::new(Reserved::beside(&pool)),
             announcer: Announcer::new(&pool),
+            onlookers: Arc::new(Onlookers::new(Clock::default().now())),
             pool,
             clock: Clock::default(),
             storage: match &config.uploads.storage {
@@ -63,7 +68,9 @@ impl Ctx {
             keys: Arc::new(Keys::new(&config.auth)?),
             signed_urls: Arc::new(SignedUrls::new(&config.auth)?),
             fingerprints: Arc::new(Fingerprints::new(&config.auth)?),
-            account_links: Arc::new(AccountLinks::new(&config.auth)?),
+            account_links: Arc::new(SignedIds::of_account_links(&config.auth)?),
+            page_cookies: Arc::new(SignedIds::of_cookies(&config.auth)?),
+            page_forms: Arc::new(SignedIds::of_forms(&config.auth)?),
             sealing: Arc::new(Sealing::new(&config.auth)?),
             limits: Arc::default(),
             config: Arc::new(config),

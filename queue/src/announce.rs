@@ -131,31 +131,33 @@ impl Wakeups {
     pub(crate) async fn listen(&self, pool: &PgPool) -> Infallible {
         let mut line = Reserved::beside(pool);
         loop {
-            let Err(error) = self.listen_on(line.pool()).await;
+            let wake = |queue: Option<&str>| {
+                queue.map_or_else(|| self.wake_all(), |queue| self.wake(queue));
+            };
+            let Err(error) = hear(line.pool(), wake).await;
             tracing::warn!(%error, "not listening for jobs, polling meanwhile");
             line.renew();
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
     }
+}
 
-    /// Listens until the connection is lost or does not answer a ping: when the other host has vanished, nothing else shows it.
-    async fn listen_on(&self, pool: &PgPool) -> sqlx::Result<Infallible> {
-        let mut listener = PgListener::connect_with(pool).await?;
-        listener.eager_reconnect(false);
-        listener.listen(CHANNEL).await?;
-        // Notifications may have been missed before.
-        self.wake_all();
-        loop {
-            match timeout(QUIET, listener.try_recv()).await {
-                Ok(Ok(Some(notification))) => self.wake(notification.payload()),
-                Ok(Ok(None)) => return Err(io::Error::from(io::ErrorKind::ConnectionReset).into()),
-                Ok(Err(error)) => return Err(error),
-                Err(_) => {
-                    let ping = async { listener.acquire().await?.ping().await };
-                    timeout(ANSWER, ping)
-                        .await
-                        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-                }
+/// Calls `wake` with the name of each queue that is announced, and without one when announcements may have been missed, as before
+/// the first. Ends when the connection is lost or does not answer a ping: when the other host has vanished, nothing else shows it.
+pub async fn hear(pool: &PgPool, wake: impl Fn(Option<&str>)) -> sqlx::Result<Infallible> {
+    let mut listener = PgListener::connect_with(pool).await?;
+    listener.eager_reconnect(false);
+    listener.listen(CHANNEL).await?;
+    wake(None);
+    loop {
+        match timeout(QUIET, listener.try_recv()).await {
+            Ok(Ok(Some(notification))) => wake(Some(notification.payload())),
+            Ok(Ok(None)) => return Err(io::Error::from(io::ErrorKind::ConnectionReset).into()),
+            Ok(Err(error)) => return Err(error),
+            Err(_) => {
+                let ping = async { listener.acquire().await?.ping().await };
+                let late = |_| io::Error::from(io::ErrorKind::TimedOut);
+                timeout(ANSWER, ping).await.map_err(late)??;
             }
         }
     }

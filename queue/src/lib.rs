@@ -34,7 +34,7 @@ pub mod schedules;
 mod slots;
 mod transaction;
 
-pub use announce::Announcer;
+pub use announce::{Announcer, hear};
 pub use backend::Storage;
 pub use claim::{Claimed, MAX_RESCUES};
 pub use enqueue::{NewJob, enqueue, enqueue_all};

@@ -13,7 +13,7 @@ mod reconcile;
 mod runner;
 mod work;
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use erp_core::{
     Ctx, Error,
@@ -28,12 +28,12 @@ use erp_core::{
     jobs::Verdict,
     metrics,
     notifications::jobs::{SendAccountMail, SendEmail, SendGroup, SendMail},
+    operate::programs::{self, Tally},
     planning::jobs::{Generate, Remind},
     reconcile::jobs::Reconcile,
     schedules::{self, jobs::Purge},
     time_rules,
 };
-use uuid::Uuid;
 
 use batches::batches;
 use documents::decoder;
@@ -58,9 +58,8 @@ impl Settings {
     /// The settings of a real process (not of a test).
     #[must_use]
     pub fn new(ctx: &Ctx) -> Self {
-        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         Self {
-            instance: format!("{}-{}-{}", host.trim(), std::process::id(), Uuid::new_v4().simple()),
+            instance: programs::own_name(),
             poll: Duration::from_millis(500),
             shutdown_timeout: ctx.config.worker.shutdown_timeout,
             decoder: decoder::own_program(),
@@ -108,11 +107,14 @@ pub async fn run(
     stop: impl Future<Output = std::io::Result<()>> + Send,
 ) -> Result<(), StopError> {
     metrics::begin(QUEUES, schedules::NAMES);
-    let runner = Box::pin(handle_all(Runner::new(ctx, settings)).run_until(stop));
+    let tally = Arc::new(Tally::default());
+    let runner = Box::pin(handle_all(Runner::new(ctx, settings, &tally)).run_until(stop));
+    let (program, instance) = ("erp-worker", settings.instance.as_str());
     tokio::select! {
         done = runner => done,
         never = schedules::run(ctx), if ctx.config.worker.scheduler => match never {},
-        never = Box::pin(time_rules::keep(ctx, "erp-worker")) => match never {},
+        never = Box::pin(time_rules::keep(ctx, program)) => match never {},
+        never = Box::pin(programs::keep(ctx, program, instance, &tally)) => match never {},
     }
 }
 
@@ -122,7 +124,7 @@ pub struct ByHand(Runner);
 impl ByHand {
     #[must_use]
     pub fn new(ctx: &Ctx) -> Self {
-        Self(handle_all(Runner::new(ctx, &Settings::new(ctx))))
+        Self(handle_all(Runner::new(ctx, &Settings::new(ctx), &Arc::default())))
     }
 
     /// Runs the handler of `queue` with this payload, by the clock of the context.

@@ -20,6 +20,9 @@ const LOTS: TimeDelta = TimeDelta::days(90);
 /// How long the bytes of mails that were sent are kept.
 const BODIES: TimeDelta = TimeDelta::days(30);
 
+/// How long it is kept which programs ran, and how quickly jobs were done.
+const PROGRAMS: TimeDelta = TimeDelta::days(2);
+
 /// Rows that one transaction removes.
 const BATCH: usize = 1000;
 
@@ -70,6 +73,10 @@ pub(crate) async fn purge(work: Work, _job: Purge) -> Result<()> {
     let kept = TimeDelta::days(work.config.auth.audit_days);
     let audit =
         batches_of(&work, BATCH, move |tx, n| Box::pin(audit::prune(tx, kept, now, n))).await?;
+    let programs = batches_of(&work, BATCH, move |tx, n| {
+        Box::pin(operate::programs::forget(tx, now - PROGRAMS, n))
+    })
+    .await?;
     let answers =
         batches_of(&work, BATCH, move |tx, n| Box::pin(idempotence::prune(tx, now, n))).await?;
     let unfinished = work.storage.remove_abandoned(now - DAY).await?;
@@ -90,8 +97,8 @@ pub(crate) async fn purge(work: Work, _job: Purge) -> Result<()> {
         tracing::warn!(corrected, "totals of the dashboard were wrong, and are corrected");
     }
     tracing::info!(
-        jobs, rest, freed, batches, lots, told, bodies, accounts, sealed, links, audit, answers,
-        totals, unfinished, files, "purged"
+        jobs, rest, freed, batches, lots, told, bodies, accounts, sealed, links, audit, programs,
+        answers, totals, unfinished, files, "purged"
     );
     Ok(())
 }

@@ -5,7 +5,7 @@ use apalis_hot::Process;
 use erp_core::{
     Clock, Config, Ctx, Result, Tx,
     jobs::{Dependency, Lease},
-    keys::{AccountLinks, Keys, Sealing},
+    keys::{Keys, Sealing, SignedIds},
     mailer::Mailer,
     storage::Storage,
 };
@@ -24,7 +24,7 @@ pub struct Work {
     pub(crate) storage: Storage,
     pub(crate) mailer: Mailer,
     pub(crate) keys: Arc<Keys>,
-    pub(crate) account_links: Arc<AccountLinks>,
+    pub(crate) account_links: Arc<SignedIds>,
     pub(crate) sealing: Arc<Sealing>,
     pub(crate) config: Arc<Config>,
     pub(crate) decoders: Decoders,

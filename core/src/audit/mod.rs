@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 
 pub use store::{after, list};
 pub use types::{Acte, AuditFilter, AuditList, AuditOut, Auteur, Cible, SORTABLE};
-pub use verify::{Broken, Verification, verify};
+pub use verify::{Broken, Verification, verify, verify_snapshot};
 
 use crate::{Result, Tx, jobs};
 

@@ -4,9 +4,9 @@ use std::collections::HashSet;
 use chrono::NaiveDate;
 use futures_util::TryStreamExt as _;
 use sha2::{Digest as _, Sha256};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 
-use crate::Result;
+use crate::{Result, database::begin};
 
 /// The result of a verification.
 #[derive(Debug, Default)]
@@ -45,6 +45,15 @@ struct Day {
     lignes: i64,
     empreinte: Vec<u8>,
     is_pruned: bool,
+}
+
+/// The same beside the work of everybody, in one snapshot.
+pub async fn verify_snapshot(pool: &PgPool) -> Result<Verification> {
+    let mut tx = begin(pool).await?;
+    sqlx::query!("set transaction isolation level repeatable read, read only")
+        .execute(&mut *tx)
+        .await?;
+    verify(&mut tx).await
 }
 
 /// Reads the whole audit on one connection; in one snapshot if `db` is in a transaction of `repeatable read`. The text that a

@@ -16,10 +16,10 @@ use uuid::Uuid;
 pub use attempts::forget_failures;
 pub use callers::Callers;
 pub use sessions::{
-    Motif, Origin, SessionOut, caller, end_session, end_sessions, hold_session, open_session,
-    refresh, session_ended, sessions,
+    Motif, Origin, PAGES_FOR, SessionOut, caller, end_session, end_sessions, hold_session,
+    open_page_session, open_session, page_caller, refresh, session_ended, sessions,
 };
-pub use sign_in::{SignIn, confirm_password, sign_in};
+pub use sign_in::{SignIn, confirm_password, sign_in, wrong_current_password};
 pub use token::{Claims, unsubscribe_token, unsubscribed_user};
 
 use sign_in::wrong_credentials;

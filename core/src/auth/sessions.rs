@@ -27,6 +27,8 @@ use crate::{
 const GRACE: TimeDelta = TimeDelta::seconds(10);
 /// The most sessions that a list shows: those used last.
 const MOST_SHOWN: i64 = 100;
+/// How long a session of the pages of this server lasts: a working day.
+pub const PAGES_FOR: TimeDelta = TimeDelta::hours(12);
 /// How long the row of a session is kept after its `expires_at`, for investigations.
 const KEPT: TimeDelta = TimeDelta::days(30);
 
@@ -119,15 +121,43 @@ pub async fn open_session(
     origin: &Origin,
     now: DateTime<Utc>,
 ) -> Result<TokenResponse> {
+    let token = RefreshToken::new();
+    let fin = now + keys.session_lifetime();
+    let expires_at = fin.min(now + keys.refresh_lifetime());
+    let (id, held) = begin(tx, account, origin, &token, (expires_at, fin), now).await?;
+    answer(keys, &held, id, token, expires_at, now)
+}
+
+/// Opens a session of the pages of this server, and returns its id, by which [`page_caller`] knows it. It has no tokens, and ends
+/// after [`PAGES_FOR`]. The error is that of [`open_session`].
+pub async fn open_page_session(
+    tx: &mut Tx<'_>,
+    account: &Account,
+    origin: &Origin,
+    now: DateTime<Utc>,
+) -> Result<Uuid> {
+    let end = now + PAGES_FOR;
+    // Nobody gets this token, so nobody can exchange it.
+    let (id, _) = begin(tx, account, origin, &RefreshToken::new(), (end, end), now).await?;
+    Ok(id)
+}
+
+/// Writes the row of a session that ends at `expires_at` unless its token is exchanged, and at `fin` in any case.
+async fn begin(
+    tx: &mut Tx<'_>,
+    account: &Account,
+    origin: &Origin,
+    token: &RefreshToken,
+    (expires_at, fin): (DateTime<Utc>, DateTime<Utc>),
+    now: DateTime<Utc>,
+) -> Result<(Uuid, Account)> {
     let held = users::hold(tx, account.id).await?.ok_or_else(wrong_credentials)?;
     ensure_may_work(&held)?;
     let proved = (account.token_version, account.second_facteur);
     if (held.token_version, held.second_facteur) != proved {
         return Err(wrong_credentials());
     }
-    let (id, token) = (Uuid::now_v7(), RefreshToken::new());
-    let fin = now + keys.session_lifetime();
-    let expires_at = fin.min(now + keys.refresh_lifetime());
+    let id = Uuid::now_v7();
     let new = store::NewSession {
         id,
         account: &held,
@@ -146,7 +176,7 @@ pub async fn open_session(
         .record(tx, now)
         .await?;
     device::signed_in(tx, held.id, origin, now).await?;
-    answer(keys, &held, id, token, expires_at, now)
+    Ok((id, held))
 }
 
 /// Exchanges a refresh token for new tokens. Returns `None` when the token is not valid any more. A token that was exchanged
@@ -258,18 +288,38 @@ pub async fn sessions(
 pub async fn caller(ctx: &Ctx, callers: &Callers, access_token: &str) -> Result<Caller> {
     let (now, since) = (ctx.clock.now(), Instant::now());
     let claims = ctx.keys.verify(access_token, now)?;
-    if let Some(known) = callers.find(claims.sid, claims.user_id, since, now) {
+    of_session(ctx, callers, claims.user_id, claims.sid, (now, since)).await
+}
+
+/// The same of a session of pages, whose cookie has proved its id.
+pub async fn page_caller(
+    ctx: &Ctx,
+    callers: &Callers,
+    user_id: i64,
+    session: Uuid,
+) -> Result<Caller> {
+    let (now, since) = (ctx.clock.now(), Instant::now());
+    of_session(ctx, callers, user_id, session, (now, since)).await
+}
+
+async fn of_session(
+    ctx: &Ctx,
+    callers: &Callers,
+    user_id: i64,
+    session: Uuid,
+    (now, since): (DateTime<Utc>, Instant),
+) -> Result<Caller> {
+    if let Some(known) = callers.find(session, user_id, since, now) {
         return Ok(known);
     }
-    let found = store::find_caller(&ctx.pool, claims.sid, claims.user_id, now)
-        .await?
-        .ok_or_else(session_ended)?;
+    let found =
+        store::find_caller(&ctx.pool, session, user_id, now).await?.ok_or_else(session_ended)?;
     may_work(found.is_active, found.client_actif)?;
     let expires_at = found.lives_until.ok_or_else(session_ended)?;
     let must_enrol =
         !found.second_facteur && ctx.config.auth.requires_second_factor(found.role.as_str());
     let (role, client_id) = (found.role, found.client_id);
-    let caller = Caller { id: claims.user_id, role, client_id, session: claims.sid, must_enrol };
+    let caller = Caller { id: user_id, role, client_id, session, must_enrol };
     callers.insert(caller, expires_at, since);
     Ok(caller)
 }

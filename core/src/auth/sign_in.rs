@@ -151,6 +151,16 @@ pub(super) async fn refused(
     entry.record(&mut connection, ctx.clock.now()).await
 }
 
+/// The 400 of a current password that is not the caller's.
+#[must_use]
+pub fn wrong_current_password() -> Error {
+    Error::refused(
+        Code::MotDePasseActuelIncorrect,
+        "Le mot de passe actuel est incorrect. Après cinq essais manqués, attendez cinq minutes.",
+        "The current password is wrong. After five failed attempts wait for five minutes.",
+    )
+}
+
 /// The 401 of a sign-in, the same whatever was wrong.
 pub(super) fn wrong_credentials() -> Error {
     Error::Unauthenticated {

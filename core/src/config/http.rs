@@ -24,6 +24,8 @@ pub struct HttpConfig {
     pub rate_limit_per_minute: u32,
     /// `LOGIN_LIMIT_PER_MINUTE` (20): attempts to sign in from one address; 0 is no limit.
     pub login_limit_per_minute: u32,
+    /// `TRACE_URL_TEMPLATE`: the address of the trace of a request, with `{request_id}` in it, which the console links to.
+    pub trace_url: Option<String>,
     /// `TRUSTED_PROXIES`: addresses or networks whose `X-Forwarded-For` is believed; none by default.
     pub trusted_proxies: Vec<IpNet>,
 }
@@ -67,6 +69,18 @@ impl HttpConfig {
             let fault = format!("« {public_url} » n'est pas une adresse web");
             env.fault("PUBLIC_URL", fault, "https://erp.mif-maroc.example");
         }
+        let trace_url = env.text("TRACE_URL_TEMPLATE");
+        if let Some(url) = &trace_url {
+            let is_web = url.starts_with("http://") || url.starts_with("https://");
+            if !is_web || !url.contains("{request_id}") {
+                let fault = format!("« {url} » n'est pas une adresse web avec {{request_id}}");
+                env.fault(
+                    "TRACE_URL_TEMPLATE",
+                    fault,
+                    "https://traces.mif-maroc.example/?q={request_id}",
+                );
+            }
+        }
         Self {
             bind_addr,
             public_url: public_url.trim_end_matches('/').to_owned(),
@@ -74,6 +88,7 @@ impl HttpConfig {
             public_equipements,
             require_if_match,
             docs_public,
+            trace_url,
             rate_limit_per_minute: Self::limit(env, "RATE_LIMIT_PER_MINUTE", 300, "300"),
             login_limit_per_minute: Self::limit(env, "LOGIN_LIMIT_PER_MINUTE", 20, "20"),
             trusted_proxies: Self::proxies(env),

@@ -1,6 +1,7 @@
 //! How texts, numbers, dates and lists are read from one field.
 use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, Utc};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::{Field, Wrong};
 
@@ -301,6 +302,19 @@ impl Field for DateTime<Utc> {
 
     fn schema() -> Value {
         json!({ "type": "string", "format": "date-time", "pattern": r"^(19|2\d)\d\d-" })
+    }
+}
+
+impl Field for Uuid {
+    fn read(value: &Value) -> Result<Self, Wrong> {
+        let parsed = value.as_str().and_then(|text| Self::try_parse(text.trim()).ok());
+        parsed.ok_or_else(|| {
+            Wrong::new("uuid_parsing", "Un UUID est attendu.", "Input should be a valid UUID")
+        })
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "format": "uuid" })
     }
 }
 

@@ -3,11 +3,11 @@
 //!
 //! A token names its key by `kid`, so that a rotation logs nobody out. A token without a `kid` (issued by earlier versions) is
 //! tried with both keys.
-mod account_links;
 mod derived;
 mod fingerprints;
 pub mod rotate;
 mod sealing;
+mod signed_ids;
 mod signed_urls;
 
 use std::{fs, io, path::Path};
@@ -22,9 +22,9 @@ use jsonwebtoken::{
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest as _, Sha256};
 
-pub use account_links::AccountLinks;
 pub use fingerprints::{Fingerprint, Fingerprints};
 pub use sealing::{Sealed, Sealing};
+pub use signed_ids::SignedIds;
 pub use signed_urls::{LIFETIME, SignedUrls};
 
 use crate::{

@@ -2,6 +2,9 @@
 //!
 //! Each action is safe to repeat: a job that is already in the requested state is not changed.
 pub mod breakers;
+mod changes;
+pub mod programs;
+mod sizes;
 mod store;
 mod types;
 
@@ -9,13 +12,18 @@ use apalis_hot::admin::{self, Job};
 use chrono::{DateTime, Utc};
 use sqlx::{PgExecutor, PgPool};
 
+pub use changes::watch;
+pub use sizes::{TableSize, postgres, tables};
 pub use store::{list, workers};
 pub use types::{
-    BulkOut, JobAttempt, JobBulk, JobDetail, JobFilter, JobList, JobOut, JobState,
+    BulkOut, DeadGroup, JobAttempt, JobBulk, JobDetail, JobFilter, JobList, JobOut, JobState,
     QueueConcurrency, QueueOut, WorkerOut,
 };
 
-use crate::{Code, Error, Noun, Result, Tx, catalogue, page::MOST_COUNTED};
+use crate::{
+    Code, Error, Noun, Result, Tx, catalogue,
+    page::{MOST_COUNTED, Page},
+};
 
 impl Noun {
     pub const JOB: Self = Self::new(Code::TacheIntrouvable, "Tâche introuvable.", "Job not found.");
@@ -79,28 +87,50 @@ pub async fn act(
     Ok(store::find(&mut **tx, id).await?.into())
 }
 
-/// Does `action` to those jobs of `filter` that it applies to, up to a thousand. A repeated call goes on with the rest, and
-/// does nothing twice.
+/// Does `action` to those jobs of `filter` that it applies to, the oldest first, up to `most` and to a thousand. A repeated call goes
+/// on with the rest, and does nothing twice.
 pub async fn act_on_all(
     tx: &mut Tx<'_>,
     action: Action,
     filter: &JobFilter,
+    most: i64,
     now: DateTime<Utc>,
 ) -> Result<BulkOut> {
     must_name_something(filter)?;
-    let jobs = store::find_all_for_update(tx, filter, action.condition(), MOST_CHANGED).await?;
+    let most = most.min(MOST_CHANGED);
+    let jobs = store::find_all_for_update(tx, filter, action.condition(), most).await?;
     for job in &jobs {
         apply(tx, action, job, now).await?;
     }
-    let more = store::count(&mut **tx, filter, action.condition(), 1).await? > 0;
+    let more = store::count(tx, filter, action.condition(), 1).await? > 0;
     Ok(BulkOut { count: i64::try_from(jobs.len()).unwrap_or(i64::MAX), more })
 }
 
 /// How many jobs [`act_on_all`] would change in total, if repeated while there are more. Counted up to [`MOST_COUNTED`].
 pub async fn preview(pool: &PgPool, action: Action, filter: &JobFilter) -> Result<BulkOut> {
     must_name_something(filter)?;
-    let count = store::count(pool, filter, action.condition(), MOST_COUNTED + 1).await?;
+    let mut db = pool.acquire().await?;
+    let count = store::count(&mut db, filter, action.condition(), MOST_COUNTED + 1).await?;
     Ok(BulkOut { count: count.min(MOST_COUNTED), more: count > MOST_COUNTED })
+}
+
+/// Some of the jobs that [`act_on_all`] would change: at most as many as `page` has.
+pub async fn sample(
+    pool: &PgPool,
+    action: Action,
+    filter: &JobFilter,
+    page: &Page,
+) -> Result<Vec<JobOut>> {
+    must_name_something(filter)?;
+    store::sample(pool, filter, action.condition(), page).await
+}
+
+/// The most groups of dead jobs that are shown.
+const MOST_GROUPS: i64 = 200;
+
+/// The groups of the latest 10 000 dead jobs, the greatest first, at most two hundred.
+pub async fn dead_groups(pool: &PgPool) -> Result<Vec<DeadGroup>> {
+    store::dead_groups(pool, MOST_COUNTED, MOST_GROUPS).await
 }
 
 /// Refuses a filter without any criterion: it would mean every job, most likely by mistake.
@@ -110,8 +140,8 @@ fn must_name_something(filter: &JobFilter) -> Result<()> {
     }
     Err(Error::refused(
         Code::CritereManquant,
-        "Précisez au moins un critère : type, state, error, created_from ou created_to.",
-        "Give at least one of type, state, error, created_from, created_to.",
+        "Précisez au moins un critère : type, state, error, error_alike, request_id, key, created_from ou created_to.",
+        "Give at least one of type, state, error, error_alike, request_id, key, created_from, created_to.",
     ))
 }
 

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
 use ulid::Ulid;
+use uuid::Uuid;
 
 use crate::{
     enumeration, enumeration_field,
@@ -56,7 +57,7 @@ macro_rules! same_states {
 }
 same_states!(Scheduled, Ready, Running, Retrying, Done, Dead, Cancelled);
 
-/// One attempt that ended. `outcome` is `done`, `retry`, `snooze`, `dead`, `handed_back` (its worker stopped), `lost`
+/// One attempt that ended. `outcome` is `done`, `retry`, `outage`, `snooze`, `dead`, `handed_back` (its worker stopped), `lost`
 /// (its worker vanished), `cancelled`, or `redriven` (an operator had the job run again).
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct JobAttempt {
@@ -160,17 +161,33 @@ pub struct JobFilter {
     /// Part of the error of the last attempt; a job that succeeded has none.
     #[input(as = Trimmed<500>)]
     pub error: Option<String>,
+    /// A [`DeadGroup::alike`]: dead jobs that failed alike.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[input(as = Trimmed<32>)]
+    pub error_alike: Option<String>,
+    /// The request that caused it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<Uuid>,
+    /// What makes it one with other jobs of its type. Known for seven days after the job was enqueued.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[input(as = Trimmed<200>)]
+    pub key: Option<String>,
     pub created_from: Option<DateTime<Utc>>,
     pub created_to: Option<DateTime<Utc>>,
 }
 
 impl JobFilter {
     /// Whether it has no criterion, and so means every job.
-    pub(super) fn is_empty(&self) -> bool {
-        let Self { type_, state, error, created_from, created_to } = self;
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let Self { type_, state, error, error_alike, request_id, key, created_from, created_to } =
+            self;
         type_.is_none()
             && state.is_none()
             && error.is_none()
+            && error_alike.is_none()
+            && request_id.is_none()
+            && key.is_none()
             && created_from.is_none()
             && created_to.is_none()
     }
@@ -183,6 +200,21 @@ impl JobFilter {
             self.created_to.map(|t| Ulid::from_parts(ms(t), u128::MAX).to_string()),
         )
     }
+}
+
+/// Dead jobs of one type that failed alike: their errors differ in numbers and ids only.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct DeadGroup {
+    #[sqlx(rename = "type")]
+    pub type_: String,
+    /// The first 300 characters of the error, with `#` for each number and id.
+    pub error: String,
+    /// What the errors have in common, as a hash, to filter by: texts change on their way through a form.
+    pub alike: String,
+    pub count: i64,
+    /// When the first of them died, and the last.
+    pub first_seen: DateTime<Utc>,
+    pub last_seen: DateTime<Utc>,
 }
 
 /// A page of jobs.

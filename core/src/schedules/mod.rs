@@ -122,6 +122,28 @@ pub async fn list(db: impl PgExecutor<'_>) -> Result<Vec<Schedule>> {
     Ok(schedules::list(db).await?.into_iter().map(Schedule::from).collect())
 }
 
+/// The next `count` times that `cron` says after `after`, by the clocks of `timezone`; fewer if there are no more. None for an
+/// expression or a zone that is not valid.
+#[must_use]
+pub fn next_ticks(
+    cron: &str,
+    timezone: &str,
+    after: DateTime<Utc>,
+    count: usize,
+) -> Vec<DateTime<Utc>> {
+    let (Ok(cron), Some(zone)) = (Cron::parse(cron), local::zone(timezone)) else {
+        return Vec::new();
+    };
+    let next = |after: &DateTime<Utc>| cron.next(*after, &zone);
+    std::iter::successors(next(&after), next).take(count).collect()
+}
+
+/// Schedule `name`.
+pub async fn find(db: impl PgExecutor<'_>, name: &str) -> Result<Schedule> {
+    let all = list(db).await?.into_iter();
+    all.into_iter().find(|one| one.name == name).ok_or(Error::NotFound(Noun::SCHEDULE))
+}
+
 /// Seconds until the next tick, by the database's clock; not positive when one is due.
 pub async fn seconds_to_next(db: impl PgExecutor<'_>) -> Result<Option<f64>> {
     Ok(schedules::seconds_to_next(db, &Schedules(None)).await?)

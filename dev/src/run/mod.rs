@@ -189,6 +189,7 @@ impl Facts {
             String::new(),
             format!("  API          {}", self.api_url),
             format!("  Docs         {}/docs", self.api_url),
+            format!("  Console      {}/console", self.api_url),
             format!("  Mailbox      {}", self.mail_url),
             format!("  Database     {}", self.database_url),
         ];

@@ -186,3 +186,17 @@ pub async fn has_jobs(db: impl PgExecutor<'_>, queue: &str) -> Result<bool> {
     );
     Ok(there.fetch_one(db).await?)
 }
+
+/// The ids of the jobs of `queues` that have taken `key`, or had, as long as it is not forgotten.
+pub async fn jobs_of_key(
+    db: impl PgExecutor<'_>,
+    queues: &[String],
+    key: &str,
+) -> Result<Vec<String>> {
+    let ids = sqlx::query_scalar!(
+        "select job from queue.keys where queue = any($1) and key = $2 limit 1000",
+        queues,
+        key
+    );
+    Ok(ids.fetch_all(db).await?)
+}

@@ -11,7 +11,7 @@ use erp_core::{
     Ctx, Error, Result, Tx,
     jobs::{CAUSE, Cause, DEFERRED_BACKOFF, Job, OUTAGE_BACKOFF, Verdict},
     mailer::Places,
-    operate,
+    operate::{self, programs::Tally},
 };
 use futures_util::{FutureExt as _, future::BoxFuture};
 
@@ -35,7 +35,7 @@ pub(crate) struct Runner {
 }
 
 impl Runner {
-    pub(crate) fn new(ctx: &Ctx, settings: &Settings) -> Self {
+    pub(crate) fn new(ctx: &Ctx, settings: &Settings, tally: &Arc<Tally>) -> Self {
         let ctx = limited(ctx, settings);
         let process = Process::new(
             &ctx.pool,
@@ -45,7 +45,7 @@ impl Runner {
                 shutdown: settings.shutdown_timeout,
                 kept_days: operate::KEPT_DAYS,
                 lost: Cow::Borrowed("le processus qui l'exécutait a disparu"),
-                observer: Arc::new(observer::Metrics),
+                observer: Arc::new(observer::Metrics(tally.clone())),
                 ..apalis_hot::Settings::new(settings.instance.clone())
             },
         );

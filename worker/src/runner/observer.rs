@@ -1,11 +1,13 @@
 //! Reports attempts to Prometheus and to the traces.
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use apalis_hot::{Claimed, Observer, Outcome};
-use erp_core::{metrics, telemetry};
+use erp_core::{metrics, operate::programs::Tally, telemetry};
 use tracing::Span;
 
-pub(super) struct Metrics;
+/// Counts for Prometheus, and for the charts of the console.
+#[derive(Default)]
+pub(super) struct Metrics(pub(super) Arc<Tally>);
 
 impl Observer for Metrics {
     fn span(&self, job: &Claimed) -> Span {
@@ -22,6 +24,10 @@ impl Observer for Metrics {
     }
 
     fn ended(&self, job: &Claimed, outcome: Outcome, lasted: Duration) {
+        // What was put off is neither done nor failed.
+        if !matches!(outcome, Outcome::Stale | Outcome::Snooze) {
+            self.0.add(&job.queue, outcome == Outcome::Done, lasted);
+        }
         metrics::JOBS_RUNNING.with_label_values(&[&job.queue]).dec();
         metrics::JOB_SECONDS.with_label_values(&[&job.queue]).observe(lasted.as_secs_f64());
         metrics::JOBS_ENDED.with_label_values(&[&*job.queue, outcome.as_str()]).inc();

@@ -85,7 +85,7 @@ impl Bench {
     }
 
     fn runner(&self) -> Runner {
-        Runner::new(&self.ctx, &self.settings(Duration::from_millis(20)))
+        Runner::new(&self.ctx, &self.settings(Duration::from_millis(20)), &Arc::default())
     }
 
     async fn enqueue(&self, count: usize) {
@@ -426,7 +426,7 @@ async fn a_job_that_arrives_wakes_an_idle_worker() {
     let settings = bench.settings(Duration::from_hours(1));
     let done = Arc::new(tokio::sync::Notify::new());
     let ran = done.clone();
-    let runner = Runner::new(&bench.ctx, &settings).job(move |_, _: Probe| {
+    let runner = Runner::new(&bench.ctx, &settings, &Arc::default()).job(move |_, _: Probe| {
         ran.notify_one();
         std::future::ready(Ok(()))
     });

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// How long a device is trusted.
-const LIFETIME: TimeDelta = TimeDelta::days(30);
+pub const LIFETIME: TimeDelta = TimeDelta::days(30);
 /// The most devices of an account: the oldest make room.
 const MOST: i64 = 10;
 

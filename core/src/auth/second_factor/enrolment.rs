@@ -111,7 +111,7 @@ pub async fn renew_codes(
 }
 
 /// Removes the second factor of the owner, with its recovery codes and trusted devices, and mails them; `account` as for
-/// [`renew_codes`]. `Conflict` if their role requires one ([`ensure_removable`]).
+/// [`renew_codes`]. `Conflict` if their role requires one (`ensure_removable`).
 pub async fn remove(
     tx: &mut Tx<'_>,
     config: &AuthConfig,

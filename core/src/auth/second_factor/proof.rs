@@ -13,7 +13,10 @@ use super::{
 use crate::{
     Code, Ctx, Error, Result, Text,
     audit::{Acte, Auteur, Cible, Entry},
-    auth::{attempts::Attempt, confirm_password, ensure_may_work, sign_in::refused},
+    auth::{
+        attempts::Attempt, confirm_password, ensure_may_work, sign_in::refused,
+        wrong_current_password,
+    },
     users::{self, Account, Password},
 };
 
@@ -42,7 +45,8 @@ pub async fn prove(
     code: &GivenCode,
     address: IpAddr,
 ) -> Result<Account> {
-    let account = confirm_password(ctx, id, password, address).await?.ok_or_else(wrong_password)?;
+    let account =
+        confirm_password(ctx, id, password, address).await?.ok_or_else(wrong_current_password)?;
     if account.second_facteur.is_none() {
         return Err(absent());
     }
@@ -136,14 +140,6 @@ const WRONG: (&str, &str) = (
     "This code is wrong, or was used before: take the next one of your application, or a recovery code. After five failed \
      attempts wait for five minutes and begin again with the password; after ten within an hour wait for the next hour.",
 );
-
-fn wrong_password() -> Error {
-    Error::refused(
-        Code::MotDePasseActuelIncorrect,
-        "Le mot de passe actuel est incorrect. Après cinq essais manqués, attendez cinq minutes.",
-        "The current password is wrong. After five failed attempts wait for five minutes.",
-    )
-}
 
 /// The 409 of who has no second factor.
 pub(super) fn absent() -> Error {

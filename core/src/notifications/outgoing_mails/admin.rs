@@ -21,6 +21,44 @@ pub async fn list(pool: &PgPool, filter: &EnvoiFilter) -> Result<Listed<EnvoiOut
     .await
 }
 
+/// A mail as an operator looks at it.
+#[derive(Debug)]
+pub struct Looked {
+    pub envoi: EnvoiOut,
+    /// As it left, or will leave; `None` before its transmission began, and after its retention time.
+    pub bytes: Option<Vec<u8>>,
+    /// Whether it is about the account of its reader. Such a mail may have a link that opens the account: nobody else reads it.
+    pub is_personal: bool,
+}
+
+/// Mail `id`, without its bytes if it is personal.
+pub async fn look(pool: &PgPool, id: i64) -> Result<Looked> {
+    let found = sqlx::query!(
+        r#"
+            select id, user_id, statut as "statut: StatutEnvoi", jour, destinataire, message_id, transmissions, transmis_le,
+                part_le, parti_le, derniere_erreur, avis is not null as "is_personal!",
+                case when avis is null then corps end as bytes
+            from envois where id = $1
+        "#,
+        id,
+    );
+    let row = found.fetch_optional(pool).await?.ok_or(Error::NotFound(Noun::ENVOI))?;
+    let envoi = EnvoiOut {
+        id: row.id,
+        user_id: row.user_id,
+        statut: row.statut,
+        jour: row.jour,
+        destinataire: row.destinataire,
+        message_id: row.message_id,
+        transmissions: row.transmissions,
+        transmis_le: row.transmis_le,
+        part_le: row.part_le,
+        parti_le: row.parti_le,
+        derniere_erreur: row.derniere_erreur,
+    };
+    Ok(Looked { envoi, bytes: row.bytes, is_personal: row.is_personal })
+}
+
 /// Enqueues a mail again that was given up, or whose outcome is in doubt: the same bytes under the same Message-ID if it was
 /// transmitted before.
 ///

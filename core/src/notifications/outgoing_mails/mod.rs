@@ -11,7 +11,7 @@ mod types;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use futures_util::FutureExt as _;
 
-pub use admin::{list, resend};
+pub use admin::{Looked, list, look, resend};
 pub(super) use store::forget;
 pub use store::{count_in_doubt, find, forget_bodies, forget_departures, frozen, must_arrive};
 pub use types::{

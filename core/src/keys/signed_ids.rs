@@ -1,30 +1,40 @@
-//! The secrets in the links that are mailed to the owner of an account.
+//! Secrets that are made of ids: those in the links that are mailed to the owner of an account, and those of the sessions of pages.
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use uuid::Uuid;
 
 use super::derived::DerivedKeys;
 use crate::{Result, config::AuthConfig};
 
-/// The keys of those secrets.
+/// The keys of the secrets of one purpose.
 ///
-/// A secret is the id of a link and its HMAC-SHA256. So no table of links holds secrets, and a mail that is composed twice has the
-/// same link.
+/// A secret is an id and its HMAC-SHA256. So no table holds secrets, and a mail that is composed twice has the same link.
 #[derive(Debug)]
-pub struct AccountLinks(DerivedKeys);
+pub struct SignedIds(DerivedKeys);
 
-impl AccountLinks {
-    pub fn new(config: &AuthConfig) -> Result<Self> {
+impl SignedIds {
+    /// Those in the links of mails.
+    pub fn of_account_links(config: &AuthConfig) -> Result<Self> {
         Ok(Self(DerivedKeys::new(config, b"erp-mif account links v1")?))
     }
 
-    /// The secret of link `id`: 64 characters that a URL may hold.
+    /// The cookies of the sessions of pages.
+    pub fn of_cookies(config: &AuthConfig) -> Result<Self> {
+        Ok(Self(DerivedKeys::new(config, b"erp-mif page cookies v1")?))
+    }
+
+    /// What the forms of a session's pages send along, which no page of another site knows.
+    pub fn of_forms(config: &AuthConfig) -> Result<Self> {
+        Ok(Self(DerivedKeys::new(config, b"erp-mif page forms v1")?))
+    }
+
+    /// The secret of `id`: 64 characters that a URL and a cookie may hold.
     #[must_use]
     pub fn secret(&self, id: Uuid) -> String {
         let mac = self.0.clone().and(id.as_bytes()).sign();
         URL_SAFE_NO_PAD.encode([id.as_bytes().as_slice(), &mac].concat())
     }
 
-    /// The id of the link whose secret this is; `None` if these keys have not made it.
+    /// The id whose secret this is; `None` if these keys have not made it.
     #[must_use]
     pub fn read(&self, secret: &str) -> Option<Uuid> {
         let bytes = URL_SAFE_NO_PAD.decode(secret).ok()?;
@@ -38,8 +48,20 @@ mod tests {
     use super::*;
     use crate::keys::derived;
 
-    fn links(key: &str, previous: Option<&str>) -> AccountLinks {
-        AccountLinks::new(&derived::config(key, previous)).unwrap()
+    fn links(key: &str, previous: Option<&str>) -> SignedIds {
+        SignedIds::of_account_links(&derived::config(key, previous)).unwrap()
+    }
+
+    #[test]
+    fn a_secret_of_one_purpose_is_good_for_no_other() {
+        let config = derived::config("one", None);
+        let [links, cookies, forms] =
+            [SignedIds::of_account_links, SignedIds::of_cookies, SignedIds::of_forms]
+                .map(|of| of(&config).unwrap());
+        let secret = cookies.secret(Uuid::from_u128(7));
+        assert!(cookies.read(&secret).is_some());
+        assert!(links.read(&secret).is_none());
+        assert!(forms.read(&secret).is_none());
     }
 
     #[test]

@@ -1,0 +1,2 @@
+drop table rythmes;
+drop table programmes;
