@@ -29,6 +29,11 @@ pub const EXCEPTIONS: &[(&str, &str, &str)] = &[
 pub struct IfMatch(Condition);
 
 impl IfMatch {
+    /// The condition of a form, which says the version that it showed; none without one.
+    pub fn of(version: Option<i64>) -> Self {
+        Self(version.map_or_else(Condition::none, |version| Condition::one_of(vec![version])))
+    }
+
     /// Returns `new`, the row after the edit, if the edit may stand; otherwise a 412, and the transaction must not commit. `old` is
     /// the row before the edit, read under its lock.
     pub fn judge<T: Versioned>(&self, old: &T, new: T) -> Result<T> {

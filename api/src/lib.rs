@@ -1,4 +1,5 @@
 //! HTTP: routes, extractors, and the mapping of core errors to responses. Contains no business rule and no SQL.
+pub mod console;
 mod error;
 mod extract;
 #[doc(hidden)]

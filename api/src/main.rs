@@ -6,8 +6,13 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use erp_core::{
-    Config, Ctx, catalogue::QUEUES, health, keys::Keys, limits, local, mailer, roots, shutdown,
-    telemetry, time_rules,
+    Config, Ctx,
+    catalogue::QUEUES,
+    health,
+    keys::Keys,
+    limits, local, mailer,
+    operate::programs::{self, Tally},
+    roots, shutdown, telemetry, time_rules,
 };
 
 use commands::{accounts, audit, keys, schema};
@@ -125,9 +130,17 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     tracing::info!(address = %listener.local_addr()?, "serving");
     let service = erp_api::service(&ctx);
     let grace = ctx.config.worker.shutdown_timeout;
+    // No jobs run here.
+    let (instance, tally) = (programs::own_name(), Tally::default());
+    let onlookers = ctx.onlookers.clone();
+    let stop = async {
+        stop_requested().await;
+        onlookers.close();
+    };
     tokio::select! {
-        () = erp_api::serve(listener, service, stop_requested(), grace) => {}
+        () = erp_api::serve(listener, service, stop, grace) => {}
         never = Box::pin(time_rules::keep(&ctx, "erp-api")) => match never {},
+        never = Box::pin(programs::keep(&ctx, "erp-api", &instance, &tally)) => match never {},
         () = limits::keep_exchanging(ctx.limits.clone(), ctx.pool.clone(), ctx.clock.clone()) => {}
     }
     tracing::info!("stopped");

@@ -14,7 +14,7 @@ use erp_core::{
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use crate::{ApiError, rbac, routes::compte};
+use crate::{ApiError, console, rbac, routes::compte};
 
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -98,7 +98,10 @@ fn with_envelope(response: Response, info: RequestInfo, path: &str) -> Response 
         .unwrap_or_else(|| ApiError::of_status(status));
     let (mut parts, _) = response.into_parts();
     let said = error.body(info.lang, info.request_id);
-    let answer = if rbac::is_for_people(path) {
+    let answer = if console::is_page(path) {
+        let id = info.request_id.to_string();
+        console::page::of_error(error.status(), info.lang, &said.0["detail"], &id)
+    } else if rbac::is_for_people(path) {
         compte::page::of_error(error.status(), info.lang, &said.0["detail"])
     } else {
         said.into_response()

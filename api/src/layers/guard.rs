@@ -24,7 +24,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Entrance {
     pub ctx: Ctx,
-    callers: Arc<Callers>,
+    pub callers: Arc<Callers>,
 }
 
 impl Entrance {
@@ -50,7 +50,8 @@ where
         Err(error) => return error.into_response(),
     };
     let caller = caller(entrance, &parts).await;
-    match count(ctx, &parts, address, caller.as_ref().ok()).and(caller) {
+    let known = caller.as_ref().ok().and_then(Option::as_ref).map(|user| user.id);
+    match count(ctx, &parts, address, known).and(caller) {
         Ok(user) => {
             if let Some(user) = user {
                 parts.extensions.insert(user);
@@ -62,16 +63,25 @@ where
 }
 
 /// Counts the request against the limit of its caller. `TooMany` beyond it.
-fn count(
+pub fn count(
     ctx: &Ctx,
     request: &Parts,
     ClientAddress(address): ClientAddress,
-    user: Option<&Option<CurrentUser>>,
+    user: Option<i64>,
 ) -> Result<()> {
     let limits = &ctx.config.http;
     let (caller, limit) = match (path(request), user) {
         // Not counted: probes, and files, since a page may show a hundred photos, which are cached and cost no work.
-        ("" | "/health" | "/live" | "/ready" | "/metrics" | "/static/uploads/{file}", _) => {
+        (
+            ""
+            | "/health"
+            | "/live"
+            | "/ready"
+            | "/metrics"
+            | "/static/uploads/{file}"
+            | "/console/static/{file}",
+            _,
+        ) => {
             return Ok(());
         }
         (
@@ -80,12 +90,16 @@ fn count(
             | "/auth/forgot"
             | "/auth/link"
             | "/auth/second-factor"
-            | "/compte/oubli",
+            | "/auth/second-factor/confirm"
+            | "/compte/second-facteur/confirmer"
+            | "/compte/oubli"
+            | "/console/connexion"
+            | "/console/second-facteur",
             _,
         ) if request.method == Method::POST => {
             (Caller::SignIn(address), limits.login_limit_per_minute)
         }
-        (_, Some(Some(user))) => (Caller::User(user.id), limits.rate_limit_per_minute),
+        (_, Some(user)) => (Caller::User(user), limits.rate_limit_per_minute),
         _ => (Caller::Address(address), limits.rate_limit_per_minute),
     };
     ctx.limits.count(caller, limit, ctx.clock.now())

@@ -18,9 +18,9 @@ use erp_core::Ctx;
 
 pub use address::{ClientAddress, client};
 pub use envelope::{OwnBody, RequestInfo, X_REQUEST_ID};
-pub use guard::{Entrance, anonymous, signed_in};
+pub use guard::{Entrance, anonymous, count, signed_in};
 
-use crate::{if_match, once};
+use crate::{console, if_match, once};
 
 /// The outermost: what every answer has.
 pub async fn outer(request: Request, next: Next) -> Response {
@@ -47,6 +47,14 @@ pub async fn of_route(State(entrance): State<Entrance>, request: Request, next: 
                 once::layer(ctx, request, |request| next.run(request))
             })
         })
+    })
+    .await
+}
+
+/// Around a page of the console.
+pub async fn of_page(State(entrance): State<Entrance>, request: Request, next: Next) -> Response {
+    measure::measure(request, |request| {
+        console::guard::guard(&entrance, request, |request| next.run(request))
     })
     .await
 }

@@ -1,8 +1,10 @@
 //! Signing in and out.
+use std::net::IpAddr;
+
 use axum::{Json, extract::State, http::StatusCode};
 use erp_core::{
-    Code, Ctx, Error, Noun, accounts,
-    audit::{Acte, Cible, Entry},
+    Ctx, Error, Noun, Result, accounts,
+    audit::{self, Acte, Cible, Entry},
     auth::{self, Motif, SessionOut, SignIn, TokenResponse},
     error::codes,
     input::Input,
@@ -10,6 +12,7 @@ use erp_core::{
 };
 use serde::Serialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
 
 use super::second_factor;
 use crate::{
@@ -202,13 +205,22 @@ async fn end_others(
     State(ctx): State<Ctx>,
     Auteur(auteur): Auteur,
 ) -> Result<StatusCode, ApiError> {
-    let mut tx = ctx.begin().await?;
-    let (keep, now) = (Some(user.session()?), ctx.clock.now());
-    auth::end_sessions(&mut tx, user.id, keep, Motif::DeconnexionPartout, now).await?;
-    let entry = Entry::new(Acte::SessionsTerminees, &auteur).on(Cible::Compte, &user.id);
-    entry.record(&mut tx, now).await?;
-    tx.commit().await?;
+    end_other_sessions(&ctx, user.id, user.session()?, &auteur).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Ends all sessions of user `id` but `keep`, and records it.
+pub(crate) async fn end_other_sessions(
+    ctx: &Ctx,
+    id: i64,
+    keep: Uuid,
+    auteur: &audit::Auteur,
+) -> Result<()> {
+    let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
+    auth::end_sessions(&mut tx, id, Some(keep), Motif::DeconnexionPartout, now).await?;
+    let entry = Entry::new(Acte::SessionsTerminees, auteur).on(Cible::Compte, &id);
+    entry.record(&mut tx, now).await?;
+    tx.commit().await
 }
 
 /// Ends one session of the caller.
@@ -226,15 +238,25 @@ async fn end_one(
     Auteur(auteur): Auteur,
     Name(id): Name,
 ) -> Result<StatusCode, ApiError> {
-    let id: uuid::Uuid = id.parse().map_err(|_| Error::NotFound(Noun::SESSION))?;
-    let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
-    if !auth::end_session(&mut tx, user.id, id, Motif::Deconnexion, now).await? {
-        return Err(Error::NotFound(Noun::SESSION).into());
-    }
-    let entry = Entry::new(Acte::Deconnexion, &auteur).on(Cible::Session, &id);
-    entry.record(&mut tx, now).await?;
-    tx.commit().await?;
+    let id: Uuid = id.parse().map_err(|_| Error::NotFound(Noun::SESSION))?;
+    end_own_session(&ctx, user.id, id, &auteur).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Ends session `session` of user `id`, and records it; a 404 if it is none of theirs that goes on.
+pub(crate) async fn end_own_session(
+    ctx: &Ctx,
+    id: i64,
+    session: Uuid,
+    auteur: &audit::Auteur,
+) -> Result<()> {
+    let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
+    if !auth::end_session(&mut tx, id, session, Motif::Deconnexion, now).await? {
+        return Err(Error::NotFound(Noun::SESSION));
+    }
+    let entry = Entry::new(Acte::Deconnexion, auteur).on(Cible::Session, &session);
+    entry.record(&mut tx, now).await?;
+    tx.commit().await
 }
 
 /// The caller.
@@ -271,25 +293,29 @@ async fn change_password(
     Auteur(auteur): Auteur,
     Form(form): Form<ChangePasswordForm>,
 ) -> Result<Json<Message>, ApiError> {
-    let session = user.session()?;
-    let owner = users::find(&ctx.pool, user.id).await?;
-    users::check_new_password(&form.new_password, &owner, "new_password").await?;
-    let account = auth::confirm_password(&ctx, user.id, form.current_password, address).await?;
-    let account = account.ok_or_else(wrong_current_password)?;
-    let hash = users::hash_password(form.new_password).await?;
-
-    let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
-    accounts::change_password(&mut tx, &account, session, &hash, address, now).await?;
-    let entry = Entry::new(Acte::MotDePasseChange, &auteur).on(Cible::Compte, &user.id);
-    entry.record(&mut tx, now).await?;
-    tx.commit().await?;
+    let passwords = (form.current_password, form.new_password);
+    change_own_password(&ctx, user.id, user.session()?, passwords, address, &auteur).await?;
     Ok(Json(Message { message: "Mot de passe modifié : reconnectez-vous." }))
 }
 
-pub(super) fn wrong_current_password() -> Error {
-    Error::refused(
-        Code::MotDePasseActuelIncorrect,
-        "Le mot de passe actuel est incorrect. Après cinq essais manqués, attendez cinq minutes.",
-        "The current password is wrong. After five failed attempts wait for five minutes.",
-    )
+/// Changes the password of user `id` from the current one to a new one, ends all sessions, and records it.
+pub(crate) async fn change_own_password(
+    ctx: &Ctx,
+    id: i64,
+    session: Uuid,
+    (current, new): (Password, Password),
+    address: IpAddr,
+    auteur: &audit::Auteur,
+) -> Result<()> {
+    let owner = users::find(&ctx.pool, id).await?;
+    users::check_new_password(&new, &owner, "new_password").await?;
+    let account = auth::confirm_password(ctx, id, current, address).await?;
+    let account = account.ok_or_else(auth::wrong_current_password)?;
+    let hash = users::hash_password(new).await?;
+
+    let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
+    accounts::change_password(&mut tx, &account, session, &hash, address, now).await?;
+    let entry = Entry::new(Acte::MotDePasseChange, auteur).on(Cible::Compte, &id);
+    entry.record(&mut tx, now).await?;
+    tx.commit().await
 }

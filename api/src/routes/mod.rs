@@ -1,6 +1,6 @@
 //! The router: merges the routers of all nouns, and wraps them in the layers.
-mod admin;
-mod auth;
+pub(crate) mod admin;
+pub(crate) mod auth;
 mod calendrier;
 mod clients;
 pub(crate) mod compte;
@@ -22,19 +22,19 @@ use std::time::Duration;
 use axum::{
     Router,
     extract::DefaultBodyLimit,
-    http::{HeaderValue, Method, header},
+    http::{HeaderValue, Method, header, request::Parts},
     middleware::{from_fn, from_fn_with_state},
 };
 use erp_core::Ctx;
 use tower::{Layer as _, ServiceBuilder};
 use tower_http::{
     catch_panic::CatchPanicLayer,
-    cors::CorsLayer,
+    cors::{AllowOrigin, CorsLayer},
     normalize_path::{NormalizePath, NormalizePathLayer},
 };
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{layers, once, openapi};
+use crate::{console, layers, once, openapi};
 
 /// The most bytes of a body of JSON or of a form; uploads have a limit of their own.
 pub(crate) const BODY_LIMIT: usize = 1024 * 1024;
@@ -80,8 +80,9 @@ pub fn openapi_document() -> serde_json::Value {
 #[must_use]
 pub fn service(ctx: &Ctx) -> NormalizePath<Router> {
     let (router, described) = routes().split_for_parts();
-    let router =
-        router.route_layer(from_fn_with_state(layers::Entrance::new(ctx), layers::of_route));
+    let entrance = layers::Entrance::new(ctx);
+    let pages = console::router(&entrance);
+    let router = router.route_layer(from_fn_with_state(entrance, layers::of_route));
     let around = ServiceBuilder::new()
         .layer(from_fn(layers::outer))
         .layer(cors(&ctx.config.http.cors_origins))
@@ -91,6 +92,7 @@ pub fn service(ctx: &Ctx) -> NormalizePath<Router> {
     let router = Router::new()
         .nest("/api/v1", router.clone())
         .merge(router)
+        .merge(pages)
         .merge(openapi::pages(openapi::document(described), ctx))
         .with_state(ctx.clone())
         .layer(around);
@@ -99,8 +101,12 @@ pub fn service(ctx: &Ctx) -> NormalizePath<Router> {
 
 fn cors(origins: &[String]) -> CorsLayer {
     let origins: Vec<HeaderValue> = origins.iter().filter_map(|o| o.parse().ok()).collect();
+    // Pages have cookies: no other origin may read them, the frontend's neither.
+    let may_read = move |origin: &HeaderValue, request: &Parts| {
+        !console::is_page(request.uri.path()) && origins.contains(origin)
+    };
     CorsLayer::new()
-        .allow_origin(origins)
+        .allow_origin(AllowOrigin::predicate(may_read))
         .allow_credentials(true)
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers([

@@ -15,7 +15,6 @@ use erp_core::{
 use serde::Serialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::auth::wrong_current_password;
 use crate::{
     ApiError,
     extract::{Auteur, CurrentUser, Form, Origin},
@@ -122,7 +121,7 @@ async fn enrol(
 ) -> Result<Json<Enrolment>, ApiError> {
     let owner = Owner { id: user.id, session: user.session()?, auteur: &auteur };
     let account = auth::confirm_password(&ctx, user.id, form.password, address).await?;
-    let account = account.ok_or_else(wrong_current_password)?;
+    let account = account.ok_or_else(auth::wrong_current_password)?;
     let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
     let enrolment = second_factor::enrol(&mut tx, &ctx.sealing, &account, owner, now).await?;
     tx.commit().await?;

@@ -15,6 +15,7 @@ mod calendrier;
 mod clients;
 mod comptes;
 mod connections;
+mod console;
 mod conventions;
 mod curseurs;
 mod dashboard;

@@ -13,16 +13,16 @@ use totp_rs::{Builder, Secret, Totp};
 use crate::support::{Answer, App, PASSWORD, User};
 
 /// The application on a phone.
-struct Phone(Totp);
+pub struct Phone(Totp);
 
 impl Phone {
-    fn new(enrolment: &Value) -> Self {
+    pub fn new(enrolment: &Value) -> Self {
         let secret = Secret::try_from_base32(enrolment["secret"].as_str().unwrap()).unwrap();
         Self(Builder::new().with_secret(secret).build().unwrap())
     }
 
     /// Its code at the time of the system.
-    fn code(&self, app: &App) -> String {
+    pub fn code(&self, app: &App) -> String {
         self.code_at(app.ctx.clock.now())
     }
 
@@ -40,12 +40,12 @@ impl Phone {
 }
 
 /// A system whose time stands still, in the middle of a step.
-async fn still(settings: &[(&str, &str)]) -> App {
+pub async fn still(settings: &[(&str, &str)]) -> App {
     let now = Clock::default().now().timestamp().div_euclid(30) * 30 + 15;
     App::at(Clock::stopped_at(DateTime::from_timestamp(now, 0).unwrap()), settings).await
 }
 
-fn later(app: &App, time: TimeDelta) {
+pub fn later(app: &App, time: TimeDelta) {
     app.ctx.clock.set(app.ctx.clock.now() + time);
 }
 

@@ -1,8 +1,8 @@
 //! Outgoing mails: those that wait, those that were sent, and those in doubt.
 use axum::{extract::State, http::StatusCode, response::Response};
 use erp_core::{
-    Ctx,
-    audit::{Acte, Cible, Entry},
+    Ctx, Result, Tx,
+    audit::{self, Acte, Cible, Entry},
     error::codes,
     notifications::outgoing_mails::{self, EnvoiFilter, EnvoiOut},
 };
@@ -54,8 +54,18 @@ async fn resend(
     RowId(id): RowId,
 ) -> Result<Response, ApiError> {
     let mut effect = once.begin(&ctx).await?;
-    outgoing_mails::resend(&mut effect, id).await?;
-    let entry = Entry::new(Acte::EmailRenvoye, &auteur).on(Cible::Email, &id);
-    entry.record(&mut effect, ctx.clock.now()).await?;
+    resent(&ctx, &mut effect, &auteur, id).await?;
     effect.answer_empty(StatusCode::ACCEPTED).await
+}
+
+/// Has mail `id` sent again, and records it.
+pub(crate) async fn resent(
+    ctx: &Ctx,
+    tx: &mut Tx<'_>,
+    auteur: &audit::Auteur,
+    id: i64,
+) -> Result<()> {
+    outgoing_mails::resend(tx, id).await?;
+    let entry = Entry::new(Acte::EmailRenvoye, auteur).on(Cible::Email, &id);
+    entry.record(tx, ctx.clock.now()).await
 }

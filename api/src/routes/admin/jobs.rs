@@ -4,7 +4,7 @@ use erp_core::{
     Ctx, Result, Tx,
     audit::{self, Acte, Cible, Entry},
     error::codes,
-    operate::{self, Action, BulkOut, JobBulk, JobDetail, JobList, JobOut},
+    operate::{self, Action, BulkOut, JobBulk, JobDetail, JobFilter, JobList, JobOut},
 };
 use serde_json::json;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -139,7 +139,8 @@ async fn retry_all(
             .without_effect(&operate::preview(&ctx.pool, Action::Retry, &bulk.filter).await?);
     }
     let mut effect = once.begin(&ctx).await?;
-    let done = act_on_all(&ctx, &mut effect, &auteur, Action::Retry, &bulk).await?;
+    let done =
+        act_on_all(&ctx, &mut effect, &auteur, Action::Retry, (&bulk.filter, i64::MAX)).await?;
     effect.answer(StatusCode::OK, &done).await
 }
 
@@ -163,7 +164,8 @@ async fn cancel_all(
             .without_effect(&operate::preview(&ctx.pool, Action::Cancel, &bulk.filter).await?);
     }
     let mut effect = once.begin(&ctx).await?;
-    let done = act_on_all(&ctx, &mut effect, &auteur, Action::Cancel, &bulk).await?;
+    let done =
+        act_on_all(&ctx, &mut effect, &auteur, Action::Cancel, (&bulk.filter, i64::MAX)).await?;
     effect.answer(StatusCode::OK, &done).await
 }
 
@@ -185,7 +187,7 @@ async fn delete_all(
         return Ok(Json(operate::preview(&ctx.pool, Action::Delete, &bulk.filter).await?));
     }
     let mut tx = ctx.begin().await?;
-    let done = act_on_all(&ctx, &mut tx, &auteur, Action::Delete, &bulk).await?;
+    let done = act_on_all(&ctx, &mut tx, &auteur, Action::Delete, (&bulk.filter, i64::MAX)).await?;
     tx.commit().await?;
     Ok(Json(done))
 }
@@ -198,7 +200,8 @@ fn acte(action: Action) -> Acte {
     }
 }
 
-async fn act(
+/// Does `action` to job `id`, and records who did.
+pub(crate) async fn act(
     ctx: &Ctx,
     tx: &mut Tx<'_>,
     auteur: &audit::Auteur,
@@ -215,16 +218,17 @@ async fn act(
     Ok(job)
 }
 
-async fn act_on_all(
+/// Does `action` to the jobs of `filter`, `most` and a thousand at the most, and records who did.
+pub(crate) async fn act_on_all(
     ctx: &Ctx,
     tx: &mut Tx<'_>,
     auteur: &audit::Auteur,
     action: Action,
-    bulk: &JobBulk,
+    (filter, most): (&JobFilter, i64),
 ) -> Result<BulkOut> {
     let now = ctx.clock.now();
-    let done = operate::act_on_all(tx, action, &bulk.filter, now).await?;
+    let done = operate::act_on_all(tx, action, filter, most, now).await?;
     let entry = Entry::new(acte(action), auteur);
-    entry.after(json!({ "filter": bulk.filter, "count": done.count })).record(tx, now).await?;
+    entry.after(json!({ "filter": filter, "count": done.count })).record(tx, now).await?;
     Ok(done)
 }

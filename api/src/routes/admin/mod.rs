@@ -1,9 +1,9 @@
 //! For operators: jobs, queues, workers, schedules, mails and the audit.
 mod audit;
-mod emails;
-mod jobs;
-mod queues;
-mod schedules;
+pub(crate) mod emails;
+pub(crate) mod jobs;
+pub(crate) mod queues;
+pub(crate) mod schedules;
 
 use erp_core::Ctx;
 use utoipa_axum::router::OpenApiRouter;

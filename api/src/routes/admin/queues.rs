@@ -1,8 +1,8 @@
 //! Queues, the worker processes that serve them, and the breakers of the services that jobs need.
 use axum::{Json, extract::State, http::StatusCode, response::Response};
 use erp_core::{
-    Ctx,
-    audit::{Acte, Cible, Entry},
+    Ctx, Result, Tx,
+    audit::{self, Acte, Cible, Entry},
     error::codes,
     operate::{
         self, QueueConcurrency, QueueOut, WorkerOut,
@@ -57,9 +57,7 @@ async fn pause(
     Name(name): Name,
 ) -> Result<Response, ApiError> {
     let mut effect = once.begin(&ctx).await?;
-    operate::pause(&mut effect, &name, user.id).await?;
-    let entry = Entry::new(Acte::FileSuspendue, &auteur).on(Cible::File, &name);
-    entry.record(&mut effect, ctx.clock.now()).await?;
+    paused(&ctx, &mut effect, &auteur, &name, user.id).await?;
     let queues = operate::queues(&mut **effect).await?;
     effect.answer(StatusCode::OK, &queues).await
 }
@@ -80,9 +78,7 @@ async fn resume(
     Name(name): Name,
 ) -> Result<Response, ApiError> {
     let mut effect = once.begin(&ctx).await?;
-    operate::resume(&mut effect, &name).await?;
-    let entry = Entry::new(Acte::FileReprise, &auteur).on(Cible::File, &name);
-    entry.record(&mut effect, ctx.clock.now()).await?;
+    resumed(&ctx, &mut effect, &auteur, &name).await?;
     let queues = operate::queues(&mut **effect).await?;
     effect.answer(StatusCode::OK, &queues).await
 }
@@ -106,10 +102,7 @@ async fn set_concurrency(
     Body(wanted): Body<QueueConcurrency>,
 ) -> Result<Response, ApiError> {
     let mut effect = once.begin(&ctx).await?;
-    operate::set_concurrency(&mut effect, &name, wanted.concurrency).await?;
-    let entry = Entry::new(Acte::FileReglee, &auteur).on(Cible::File, &name);
-    let entry = entry.after(json!(wanted));
-    entry.record(&mut effect, ctx.clock.now()).await?;
+    concurrency_set(&ctx, &mut effect, &auteur, &name, &wanted).await?;
     let queues = operate::queues(&mut **effect).await?;
     effect.answer(StatusCode::OK, &queues).await
 }
@@ -134,4 +127,42 @@ async fn workers(State(ctx): State<Ctx>) -> Result<Json<Vec<WorkerOut>>, ApiErro
 )]
 async fn breakers(State(ctx): State<Ctx>) -> Result<Json<Vec<BreakerOut>>, ApiError> {
     Ok(Json(breakers::list(&ctx.pool).await?))
+}
+
+/// Pauses queue `name` by order of user `by`, and records it.
+pub(crate) async fn paused(
+    ctx: &Ctx,
+    tx: &mut Tx<'_>,
+    auteur: &audit::Auteur,
+    name: &str,
+    by: i64,
+) -> Result<()> {
+    operate::pause(tx, name, by).await?;
+    let entry = Entry::new(Acte::FileSuspendue, auteur).on(Cible::File, &name);
+    entry.record(tx, ctx.clock.now()).await
+}
+
+/// Resumes queue `name`, and records it.
+pub(crate) async fn resumed(
+    ctx: &Ctx,
+    tx: &mut Tx<'_>,
+    auteur: &audit::Auteur,
+    name: &str,
+) -> Result<()> {
+    operate::resume(tx, name).await?;
+    let entry = Entry::new(Acte::FileReprise, auteur).on(Cible::File, &name);
+    entry.record(tx, ctx.clock.now()).await
+}
+
+/// Sets the concurrency of queue `name`, and records it.
+pub(crate) async fn concurrency_set(
+    ctx: &Ctx,
+    tx: &mut Tx<'_>,
+    auteur: &audit::Auteur,
+    name: &str,
+    wanted: &QueueConcurrency,
+) -> Result<()> {
+    operate::set_concurrency(tx, name, wanted.concurrency).await?;
+    let entry = Entry::new(Acte::FileReglee, auteur).on(Cible::File, &name);
+    entry.after(json!(wanted)).record(tx, ctx.clock.now()).await
 }

@@ -1,8 +1,8 @@
 //! Schedules: the jobs that are enqueued at set times.
 use axum::{Json, extract::State, http::StatusCode, response::Response};
 use erp_core::{
-    Ctx,
-    audit::{Acte, Cible, Entry},
+    Ctx, Result, Tx,
+    audit::{self, Acte, Cible, Entry},
     error::codes,
     schedules::{self, NamedPatch, Schedule, SchedulePatch},
 };
@@ -73,17 +73,30 @@ async fn update(
     Body(patch): Body<SchedulePatch>,
 ) -> Result<Tagged<Schedule>, ApiError> {
     let mut tx = ctx.begin().await?;
-    let before = schedules::find_for_update(&mut tx, &name).await?;
-    let schedule = schedules::update(&mut tx, &name, patch).await?;
+    let schedule = edited(&ctx, &mut tx, &auteur, &name, patch, &if_match).await?;
+    tx.commit().await?;
+    Ok(Tagged(schedule))
+}
+
+/// Edits schedule `name`, and records it.
+pub(crate) async fn edited(
+    ctx: &Ctx,
+    tx: &mut Tx<'_>,
+    auteur: &audit::Auteur,
+    name: &str,
+    patch: SchedulePatch,
+    if_match: &IfMatch,
+) -> Result<Schedule> {
+    let before = schedules::find_for_update(tx, name).await?;
+    let schedule = schedules::update(tx, name, patch).await?;
     let schedule = if_match.judge(&before, schedule)?;
-    Entry::new(Acte::PlanificationModifiee, &auteur)
+    Entry::new(Acte::PlanificationModifiee, auteur)
         .on(Cible::Planification, &name)
         .before(json!(before))
         .after(json!(schedule))
-        .record(&mut tx, ctx.clock.now())
+        .record(tx, ctx.clock.now())
         .await?;
-    tx.commit().await?;
-    Ok(Tagged(schedule))
+    Ok(schedule)
 }
 
 /// Enqueues the job of a schedule at once; its dates stay.
@@ -102,8 +115,19 @@ async fn run(
     Name(name): Name,
 ) -> Result<Response, ApiError> {
     let mut effect = once.begin(&ctx).await?;
-    let schedule = schedules::run_now(&mut effect, &name).await?;
-    let entry = Entry::new(Acte::PlanificationLancee, &auteur).on(Cible::Planification, &name);
-    entry.record(&mut effect, ctx.clock.now()).await?;
+    let schedule = launched(&ctx, &mut effect, &auteur, &name).await?;
     effect.answer(StatusCode::ACCEPTED, &schedule).await
+}
+
+/// Enqueues the job of schedule `name` at once, and records it.
+pub(crate) async fn launched(
+    ctx: &Ctx,
+    tx: &mut Tx<'_>,
+    auteur: &audit::Auteur,
+    name: &str,
+) -> Result<Schedule> {
+    let schedule = schedules::run_now(tx, name).await?;
+    let entry = Entry::new(Acte::PlanificationLancee, auteur).on(Cible::Planification, &name);
+    entry.record(tx, ctx.clock.now()).await?;
+    Ok(schedule)
 }
