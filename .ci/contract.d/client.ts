@@ -6,9 +6,9 @@ import type { paths } from "./schema.js";
 const { API_URL, ADMIN_USERNAME, ADMIN_PASSWORD } = process.env as Record<string, string>;
 const api = createClient<paths>({ baseUrl: API_URL });
 
-const form = (fields: Record<string, string | Blob>) => {
+const form = (fields: Record<string, string | Blob | null | undefined>) => {
   const data = new FormData();
-  for (const [name, value] of Object.entries(fields)) data.append(name, value);
+  for (const [name, value] of Object.entries(fields)) if (value != null) data.append(name, value);
   return data;
 };
 function given<T>(answer: { data?: T; error?: unknown; response: Response }): T {
