@@ -55,20 +55,17 @@ async fn admitted(
         let request = Request::from_parts(parts, body);
         return if is_known { Ok(Ok(request)) } else { Err(Error::forbidden().into()) };
     };
-    let (caller, must_enrol) = match caller(entrance, &parts.headers).await {
-        Ok(Some(caller)) => (Ok(Some(CurrentUser::from(caller))), caller.must_enrol),
-        Ok(None) => (Ok(None), false),
-        Err(error) => (Err(error), false),
-    };
-    let known = caller.as_ref().ok().and_then(Option::as_ref);
-    count(ctx, &parts, address, known.map(|caller| caller.id))?;
     let changes = parts.method != Method::GET && parts.method != Method::HEAD;
     if access == Access::Anyone {
+        count(ctx, &parts, address, None)?;
         if changes {
             from_here(&parts)?;
         }
         return Ok(Ok(Request::from_parts(parts, body)));
     }
+    let caller = caller(entrance, &parts.headers).await;
+    let known = caller.as_ref().ok().and_then(Option::as_ref);
+    count(ctx, &parts, address, known.map(|caller| caller.id))?;
     if parts.headers.contains_key(header::ORIGIN) {
         from_here(&parts)?;
     }
@@ -82,16 +79,15 @@ async fn admitted(
     {
         return Err(refused(caller.role).into());
     }
-    if must_enrol && !is_for_enrolment(path) {
+    if caller.must_enrol && !is_for_enrolment(path) {
         return Ok(Err(back_to("/compte/second-facteur")));
     }
-    let session = caller.session()?;
     let body = if changes {
         from_here(&parts)?;
         let bytes = whole(body).await?;
         let given = form_urlencoded::parse(&bytes).find(|(name, _)| name == TOKEN);
         let given = given.and_then(|(_, token)| ctx.page_forms.read(&token));
-        if given != Some(session) {
+        if given != Some(caller.session) {
             return Err(not_ours().into());
         }
         Body::from(bytes)
@@ -99,9 +95,9 @@ async fn admitted(
         body
     };
     let owner = users::find(&ctx.pool, caller.id).await?;
-    parts.extensions.insert(Viewer::new(ctx, owner, session));
+    parts.extensions.insert(Viewer::new(ctx, owner, caller.session));
     // For the extractors of authors.
-    parts.extensions.insert(caller);
+    parts.extensions.insert(CurrentUser::from(caller));
     Ok(Ok(Request::from_parts(parts, body)))
 }
 
