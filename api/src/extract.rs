@@ -7,7 +7,8 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
 };
 use erp_core::{
-    Ctx, Error, Result, Text, audit, auth,
+    Ctx, Error, Result, Text, audit,
+    auth::{self, api_keys::KeyHolder},
     input::{Fault, Fields, Id, Input, Source},
     interventions::Actor,
     scope::{Reach, Scope},
@@ -32,14 +33,24 @@ pub struct CurrentUser {
     pub id: i64,
     pub role: UserRole,
     client_id: Option<i64>,
-    /// `None` if the caller is identified by the secret in an address, not by a token.
-    session: Option<Uuid>,
+    proof: Proof,
+}
+
+/// What identifies a caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Proof {
+    /// An access token, of this session.
+    Session(Uuid),
+    /// This API key.
+    ApiKey(Uuid),
+    /// The secret in an address.
+    Address,
 }
 
 /// The caller that the secret in an address identifies.
 impl From<Account> for CurrentUser {
     fn from(account: Account) -> Self {
-        Self { id: account.id, role: account.role, client_id: account.client_id, session: None }
+        Self { id: account.id, role: account.role, client_id: account.client_id, proof: Proof::Address }
     }
 }
 
@@ -47,14 +58,33 @@ impl From<Account> for CurrentUser {
 impl From<auth::Caller> for CurrentUser {
     fn from(caller: auth::Caller) -> Self {
         let auth::Caller { id, role, client_id, session, must_enrol: _ } = caller;
-        Self { id, role, client_id, session: Some(session) }
+        Self { id, role, client_id, proof: Proof::Session(session) }
+    }
+}
+
+/// The caller that an API key identifies.
+impl From<KeyHolder> for CurrentUser {
+    fn from(holder: KeyHolder) -> Self {
+        let auth::Caller { id, role, client_id, session: key, must_enrol: _ } = holder.caller;
+        Self { id, role, client_id, proof: Proof::ApiKey(key) }
     }
 }
 
 impl CurrentUser {
     /// The session of the caller's access token. A 401 for a caller without one.
     pub fn session(&self) -> Result<Uuid> {
-        self.session.ok_or_else(auth::session_ended)
+        match self.proof {
+            Proof::Session(session) => Ok(session),
+            Proof::ApiKey(_) | Proof::Address => Err(auth::session_ended()),
+        }
+    }
+
+    /// The session or the API key of the request, as the audit records it.
+    fn audited(&self) -> Option<Uuid> {
+        match self.proof {
+            Proof::Session(id) | Proof::ApiKey(id) => Some(id),
+            Proof::Address => None,
+        }
     }
 
     /// Whose rows the caller sees.
@@ -111,7 +141,7 @@ impl FromRequestParts<Ctx> for Auteur {
         let user = parts.extensions.get::<CurrentUser>();
         Ok(Self(audit::Auteur {
             user_id: user.map(|user| user.id),
-            session: user.and_then(|user| user.session),
+            session: user.and_then(CurrentUser::audited),
             adresse: Some(address.to_string()),
         }))
     }

@@ -9,7 +9,7 @@ use axum::{
 };
 use erp_core::{
     Code, Ctx, Error, Result, Text,
-    auth::{self, Callers},
+    auth::{self, Callers, api_keys},
     limits::Caller,
 };
 
@@ -17,7 +17,7 @@ use crate::{
     ApiError,
     extract::CurrentUser,
     layers::ClientAddress,
-    rbac::{self, Access},
+    rbac::{self, Access, ForKeys},
 };
 
 /// What decides on access.
@@ -115,20 +115,18 @@ async fn caller(entrance: &Entrance, request: &Parts) -> Result<Option<CurrentUs
     let path = request.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
     // A method that the route does not have is answered 405 by the inner router: there is no handler to protect.
     let Some(access) = rbac::access(&request.method, path) else { return Ok(None) };
-    let headers = &request.headers;
+    let asked = Asked { headers: &request.headers, method: &request.method, path };
     match access {
         Access::Anyone => Ok(None),
-        Access::SignedInOrLien | Access::SignedInOrSecret => {
-            optional(entrance, headers, path).await
-        }
+        Access::SignedInOrLien | Access::SignedInOrSecret => optional(entrance, asked).await,
         Access::SignedInOrPublicEquipements if entrance.ctx.config.http.public_equipements => {
-            optional(entrance, headers, path).await
+            optional(entrance, asked).await
         }
         Access::SignedIn | Access::SignedInOrPublicEquipements => {
-            required(entrance, headers, path).await.map(Some)
+            required(entrance, asked).await.map(Some)
         }
         Access::Roles(roles) => {
-            let user = required(entrance, headers, path).await?;
+            let user = required(entrance, asked).await?;
             if roles.contains(&user.role) { Ok(Some(user)) } else { Err(Error::forbidden()) }
         }
     }
@@ -136,7 +134,8 @@ async fn caller(entrance: &Entrance, request: &Parts) -> Result<Option<CurrentUs
 
 /// Lets only signed-in users through; for routes that are not in the table of roles.
 pub async fn signed_in(State(entrance): State<Entrance>, request: Request, next: Next) -> Response {
-    match required(&entrance, request.headers(), "").await {
+    let asked = Asked { headers: request.headers(), method: request.method(), path: "" };
+    match required(&entrance, asked).await {
         Ok(_) => next.run(request).await,
         Err(error) => ApiError::from(error).into_response(),
     }
@@ -150,24 +149,44 @@ pub fn anonymous() -> Error {
     }
 }
 
-/// The caller of the matched `path`. Who must enrol a second factor is let in nowhere else.
-async fn required(entrance: &Entrance, headers: &HeaderMap, path: &str) -> Result<CurrentUser> {
-    let token = bearer(headers).ok_or_else(anonymous)?;
-    let caller = auth::caller(&entrance.ctx, &entrance.callers, token).await?;
-    if caller.must_enrol && !rbac::is_for_enrolment(path) {
-        return Err(auth::second_factor::must_enrol());
+/// What a request asks for, and says of its caller.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    headers: &'a HeaderMap,
+    method: &'a Method,
+    /// The matched route.
+    path: &'a str,
+}
+
+/// The caller of a request. Who must enrol a second factor is let in nowhere else, and an API key only where its `portees` say so.
+async fn required(entrance: &Entrance, asked: Asked<'_>) -> Result<CurrentUser> {
+    let token = bearer(asked.headers).ok_or_else(anonymous)?;
+    if api_keys::is_key(token) {
+        let holder = api_keys::holder(&entrance.ctx, token).await?;
+        match rbac::for_keys(asked.method, asked.path) {
+            ForKeys::Never => return Err(api_keys::for_people()),
+            ForKeys::With(portee) => holder.ensure(portee)?,
+            ForKeys::Always => {}
+        }
+        ensure_enrolled(holder.caller.must_enrol, asked.path)?;
+        return Ok(holder.into());
     }
+    let caller = auth::caller(&entrance.ctx, &entrance.callers, token).await?;
+    ensure_enrolled(caller.must_enrol, asked.path)?;
     Ok(caller.into())
 }
 
+fn ensure_enrolled(must_enrol: bool, path: &str) -> Result<()> {
+    if must_enrol && !rbac::is_for_enrolment(path) {
+        return Err(auth::second_factor::must_enrol());
+    }
+    Ok(())
+}
+
 /// The caller, or `None` without a bearer token. A bad token is refused even where none is needed.
-async fn optional(
-    entrance: &Entrance,
-    headers: &HeaderMap,
-    path: &str,
-) -> Result<Option<CurrentUser>> {
-    match bearer(headers) {
-        Some(_) => required(entrance, headers, path).await.map(Some),
+async fn optional(entrance: &Entrance, asked: Asked<'_>) -> Result<Option<CurrentUser>> {
+    match bearer(asked.headers) {
+        Some(_) => required(entrance, asked).await.map(Some),
         None => Ok(None),
     }
 }

@@ -58,6 +58,10 @@ pub const EXCEPTIONS: &[(&str, &str)] = &[
         "/users/me/calendrier",
         "answers with a secret; sent again it makes another, and ends the one whose answer was lost",
     ),
+    (
+        "/auth/api-keys",
+        "answers with a secret; sent again it makes another, which its owner sees and revokes",
+    ),
     ("/auth/second-factor", "answers with tokens; a code is good once"),
     (
         "/auth/second-factor/enrol",

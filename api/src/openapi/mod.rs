@@ -128,7 +128,7 @@ fn security_schemes() -> Value {
         },
         "jeton": {
             "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
-            "description": "An access token of `POST /api/v1/auth/login`.",
+            "description": "An access token of `POST /api/v1/auth/login`, or an API key of `POST /api/v1/auth/api-keys`.",
         },
     })
 }

@@ -4,7 +4,7 @@ use erp_core::{Code, users::UserRole};
 use serde_json::{Value, json};
 
 use super::{headers, refusals};
-use crate::rbac::{self, Access};
+use crate::rbac::{self, Access, ForKeys};
 
 /// Adds the common parts to every operation of `document`.
 pub fn complete(document: &mut Value) {
@@ -30,7 +30,16 @@ fn complete_one(path: &str, method: &str, operation: &mut Value, access: Access)
     operation["operationId"] = json!(format!("{tag}_{name}"));
     let description =
         operation["description"].as_str().map(|text| format!("{text}\n\n")).unwrap_or_default();
-    operation["description"] = json!(format!("{description}**Who**: {}.", who(access)));
+    let who = who(access);
+    let key = Method::from_bytes(method.to_uppercase().as_bytes())
+        .map_or(ForKeys::Never, |method| rbac::for_keys(&method, path));
+    let key = match (access, key) {
+        (Access::Anyone, _) => String::new(),
+        (_, ForKeys::Never) => " No API key.".to_owned(),
+        (_, ForKeys::Always) => " Any API key.".to_owned(),
+        (_, ForKeys::With(portee)) => format!(" API keys with `{portee}`."),
+    };
+    operation["description"] = json!(format!("{description}**Who**: {who}.{key}"));
     operation["security"] = security(access);
     bound_ids(operation);
     spread_forms(operation);
@@ -135,9 +144,9 @@ fn add_errors(path: &str, tag: &str, operation: &mut Value, access: Access) {
         }
         add(401, &codes);
         if matches!(access, Access::Roles(_)) {
-            add(403, &[Code::ActionInterdite, Code::CompteDesactive]);
+            add(403, &[Code::ActionInterdite, Code::CompteDesactive, Code::PorteeInsuffisante]);
         } else {
-            add(403, &[Code::CompteDesactive]);
+            add(403, &[Code::CompteDesactive, Code::PorteeInsuffisante]);
         }
     }
     if path.contains("{file}") {

@@ -14,7 +14,7 @@ use serde::Serialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
-use super::second_factor;
+use super::{api_keys, second_factor};
 use crate::{
     ApiError,
     extract::{Auteur, CurrentUser, Form, Name, Origin},
@@ -37,6 +37,7 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
         .routes(routes!(me))
         .routes(routes!(change_password))
         .merge(second_factor::router())
+        .merge(api_keys::router())
 }
 
 /// One sentence for a person.

@@ -1,5 +1,6 @@
 //! The router: merges the routers of all nouns, and wraps them in the layers.
 pub(crate) mod admin;
+pub(crate) mod api_keys;
 pub(crate) mod auth;
 mod calendrier;
 mod clients;

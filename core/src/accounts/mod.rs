@@ -73,7 +73,7 @@ pub async fn disable(tx: &mut Tx<'_>, id: i64, by: i64, now: DateTime<Utc>) -> R
     end_access(tx, id, Motif::Desactivation, now).await
 }
 
-/// Ends all sessions of the account `id`, the links that were mailed to it, and its trusted devices.
+/// Ends all sessions of the account `id`, the links that were mailed to it, its trusted devices and its API keys.
 pub async fn end_sessions(
     tx: &mut Tx<'_>,
     id: i64,
@@ -82,6 +82,7 @@ pub async fn end_sessions(
 ) -> Result<()> {
     auth::end_sessions(tx, id, None, motif, now).await?;
     auth::second_factor::devices::forget_all(tx, id).await?;
+    auth::api_keys::revoke_all(tx, id).await?;
     invitations::set_end(tx, id, now).await?;
     store::end_all(tx, id, now).await
 }

@@ -44,6 +44,9 @@ enumeration! {
         /// A device was trusted; all were forgotten.
         AppareilSur = "appareil_sur",
         AppareilsOublies = "appareils_oublies",
+        /// An API key was made; revoked.
+        CleApiCreee = "cle_api_creee",
+        CleApiRevoquee = "cle_api_revoquee",
         CompteDesactive = "compte_desactive",
         CompteReactive = "compte_reactive",
         TachesRelancees = "taches_relancees",
@@ -66,6 +69,7 @@ enumeration! {
     Cible {
         Compte = "compte",
         Session = "session",
+        CleApi = "cle_api",
         Tache = "tache",
         File = "file",
         Planification = "planification",
@@ -75,7 +79,7 @@ enumeration! {
 }
 enumeration_field!(Cible);
 
-/// Who performs an action, in which session, from which address.
+/// Who performs an action, in which session (or by which API key), from which address.
 #[derive(Debug, Clone, Default)]
 pub struct Auteur {
     pub user_id: Option<i64>,
@@ -91,6 +95,7 @@ pub struct AuditOut {
     pub action: String,
     /// Who did it.
     pub user_id: Option<i64>,
+    /// The session, or the API key, that it was done with.
     pub session_id: Option<Uuid>,
     #[sqlx(rename = "adresse")]
     pub adresse_ip: Option<String>,

@@ -1,4 +1,5 @@
-//! Authentication: signing in, by one factor or two, sessions and their tokens, and the limits on wrong passwords and codes.
+//! Authentication: signing in, by one factor or two, sessions and their tokens, API keys, and the limits on wrong passwords and codes.
+pub mod api_keys;
 mod attempts;
 mod callers;
 mod device;
@@ -88,12 +89,13 @@ fn may_work(is_active: bool, client_actif: bool) -> Result<()> {
     Ok(())
 }
 
-/// Removes old sessions, counts of attempts and devices (known and trusted), at most `limit` of each. Returns the greatest of the counts: when it
+/// Removes old sessions, counts of attempts, devices (known and trusted) and API keys, at most `limit` of each. Returns the greatest of the counts: when it
 /// is below `limit`, nothing is left to remove.
 pub async fn purge(tx: &mut Tx<'_>, now: DateTime<Utc>, limit: i64) -> Result<usize> {
     let sessions = sessions::purge(tx, now, limit).await?;
     let most = sessions.max(attempts::purge(&mut **tx, now, limit).await?);
     let most = most.max(device::purge(tx, now, limit).await?);
     let most = most.max(second_factor::devices::purge(tx, now, limit).await?);
+    let most = most.max(api_keys::purge(tx, now, limit).await?);
     Ok(usize::try_from(most).unwrap_or(usize::MAX))
 }

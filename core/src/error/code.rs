@@ -44,6 +44,7 @@ tuples! { (A, B) (A, B, C) (A, B, C, D) (A, B, C, D, E) (A, B, C, D, E, F) }
 codes! {
     ActionInterdite = "action_interdite",
     BaseNonVide = "base_non_vide",
+    CleApiIntrouvable = "cle_api_introuvable",
     ClientInactif = "client_inactif",
     ClientIntrouvable = "client_introuvable",
     ClientUtilise = "client_utilise",
@@ -98,6 +99,7 @@ codes! {
     PlanificationIntrouvable = "planification_introuvable",
     PlanificationSansDate = "planification_sans_date",
     PlanningIntrouvable = "planning_introuvable",
+    PorteeInsuffisante = "portee_insuffisante",
     QuotaDepotsAtteint = "quota_depots_atteint",
     ReponseNonGardee = "reponse_non_gardee",
     RequeteEnCours = "requete_en_cours",
@@ -123,6 +125,7 @@ codes! {
     TechnicienIntrouvable = "technicien_introuvable",
     TechnicienSansFiche = "technicien_sans_fiche",
     TransitionInterdite = "transition_interdite",
+    TropDeClesApi = "trop_de_cles_api",
     TropDeRequetes = "trop_de_requetes",
     TypeDeContenuRefuse = "type_de_contenu_refuse",
     TypeDeFichierRefuse = "type_de_fichier_refuse",

@@ -31,6 +31,8 @@ pub enum Template {
     CompteSecondFacteur,
     /// None is any more.
     CompteSecondFacteurRetire,
+    /// The reader has a new API key.
+    CompteCleApi,
 }
 
 macro_rules! sources {
@@ -44,7 +46,7 @@ macro_rules! sources {
 }
 
 /// Name, HTML, text: the mails and the partials they share.
-pub(super) const SOURCES: [(&str, &str, &str); 19] = sources![
+pub(super) const SOURCES: [(&str, &str, &str); 20] = sources![
     "layout",
     "fait",
     "faits",
@@ -64,11 +66,12 @@ pub(super) const SOURCES: [(&str, &str, &str); 19] = sources![
     "compte_invitation",
     "compte_second_facteur",
     "compte_second_facteur_retire",
+    "compte_cle_api",
 ];
 
 impl Template {
     /// Every template there is.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::NotificationAffectation,
         Self::NotificationCloture,
         Self::NotificationRappel,
@@ -83,6 +86,7 @@ impl Template {
         Self::CompteInvitation,
         Self::CompteSecondFacteur,
         Self::CompteSecondFacteurRetire,
+        Self::CompteCleApi,
     ];
 
     /// The template of a type of notification; an unknown type is an `information`.
@@ -116,6 +120,7 @@ impl Template {
             Self::CompteInvitation => "compte_invitation",
             Self::CompteSecondFacteur => "compte_second_facteur",
             Self::CompteSecondFacteurRetire => "compte_second_facteur_retire",
+            Self::CompteCleApi => "compte_cle_api",
         }
     }
 }

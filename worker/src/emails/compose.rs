@@ -56,6 +56,7 @@ fn page_of(quoi: AccountEvent) -> (&'static str, Purpose) {
         AccountEvent::MotDePasse
         | AccountEvent::NouvelAppareil
         | AccountEvent::Oubli
+        | AccountEvent::CleApi
         | AccountEvent::SecondFacteurActive
         | AccountEvent::SecondFacteurRetire => ("mot-de-passe", Purpose::Oubli),
     }
@@ -81,6 +82,7 @@ async fn of_account(
         AccountEvent::Invitation => Template::CompteInvitation,
         AccountEvent::SecondFacteurActive => Template::CompteSecondFacteur,
         AccountEvent::SecondFacteurRetire => Template::CompteSecondFacteurRetire,
+        AccountEvent::CleApi => Template::CompteCleApi,
     };
     let (page, purpose) = page_of(avis.quoi);
     let lien = match avis.lien {

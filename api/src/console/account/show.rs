@@ -3,7 +3,10 @@ use axum::{extract::State, response::Response};
 use chrono::{DateTime, Utc};
 use erp_core::{
     Ctx, Lang, Result,
-    auth::{self, SessionOut},
+    auth::{
+        self, SessionOut,
+        api_keys::{self, ApiKeyMade},
+    },
     calendrier::{self, CalendrierOut},
     preferences::{self, Preferences},
     users::{self, UserOut},
@@ -25,6 +28,8 @@ pub struct Said {
     pub wrong: Option<String>,
     /// Calendar addresses that were just made, which are never shown again.
     pub calendar: Option<CalendrierOut>,
+    /// A key that was just made, which is never shown again.
+    pub key: Option<ApiKeyMade>,
 }
 
 /// The page.
@@ -48,6 +53,7 @@ pub async fn show(
             "Les adresses du calendrier n’ouvrent plus rien.",
             "The calendar addresses open nothing any more.",
         )),
+        Some("cle") => Some(viewer.say("La clé est révoquée.", "The key is revoked.")),
         _ => None,
     };
     render(&ctx, &viewer, Said { done, ..Said::default() }).await
@@ -58,6 +64,7 @@ pub async fn render(ctx: &Ctx, viewer: &Viewer, said: Said) -> Result<Response, 
     let (owner, now) = (users::find(&ctx.pool, viewer.id).await?, ctx.clock.now());
     let preferences = preferences::find(&ctx.pool, viewer.id).await?;
     let sessions = auth::sessions(&ctx.pool, viewer.id, Some(viewer.session), now).await?;
+    let keys = api_keys::list(&ctx.pool, viewer.id, now).await?;
     let has_calendar = calendrier::etat(&ctx.pool, viewer.id).await?;
     let content = html! {
         @if let Some(done) = said.done { p.fait role="status" { (done) } }
@@ -69,6 +76,7 @@ pub async fn render(ctx: &Ctx, viewer: &Viewer, said: Said) -> Result<Response, 
             (second_factor(viewer))
             (calendar(viewer, has_calendar.actif, said.calendar.as_ref()))
         }
+        (super::api_keys::section(viewer, &keys, said.key.as_ref(), now))
         (open_sessions(viewer, &sessions, now))
     };
     let titre = viewer.say("Mon compte", "My account");

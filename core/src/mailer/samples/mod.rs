@@ -68,7 +68,8 @@ pub fn all() -> Vec<Sample> {
                 | Template::CompteOubli
                 | Template::CompteInvitation
                 | Template::CompteSecondFacteur
-                | Template::CompteSecondFacteurRetire => {
+                | Template::CompteSecondFacteurRetire
+                | Template::CompteCleApi => {
                     add("full", MailContext::Compte(compte(langue)));
                     add("sparse", MailContext::Compte(compte::sparse(langue)));
                     add("hostile", MailContext::Compte(compte::hostile(langue)));

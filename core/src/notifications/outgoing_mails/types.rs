@@ -38,6 +38,8 @@ pub enum AccountEvent {
     SecondFacteurActive,
     /// None is any more: its owner or an admin has removed the second factor.
     SecondFacteurRetire,
+    /// An API key was made.
+    CleApi,
 }
 
 /// A message to the owner of an account about it, sent at once, in a mail of its own, and whatever their preferences are.
