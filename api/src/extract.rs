@@ -50,7 +50,12 @@ enum Proof {
 /// The caller that the secret in an address identifies.
 impl From<Account> for CurrentUser {
     fn from(account: Account) -> Self {
-        Self { id: account.id, role: account.role, client_id: account.client_id, proof: Proof::Address }
+        Self {
+            id: account.id,
+            role: account.role,
+            client_id: account.client_id,
+            proof: Proof::Address,
+        }
     }
 }
 

@@ -73,6 +73,9 @@ pub const TABLE: &[(Method, &str, Access)] = &[
     (Method::PUT, "/users/update", ANY),
     (Method::GET, "/users/me/preferences", ANY),
     (Method::PUT, "/users/me/preferences", ANY),
+    (Method::POST, "/users/me/export", ANY),
+    (Method::GET, "/users/me/export", ANY),
+    (Method::GET, "/users/me/export/fichier", ANY),
     (Method::GET, "/users/me/calendrier", ANY),
     (Method::POST, "/users/me/calendrier", ANY),
     (Method::DELETE, "/users/me/calendrier", ANY),
@@ -208,7 +211,7 @@ pub fn access(method: &Method, path: &str) -> Option<Access> {
 /// What an API key may do with a route, beside what the role of its owner may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ForKeys {
-    /// No key calls it: it belongs to the person (sessions, passwords, keys), or is unknown.
+    /// No key calls it: it belongs to the person (sessions, passwords, keys), changes accounts, or is unknown.
     Never,
     /// Every key: it says whose it is.
     Always,
@@ -245,12 +248,20 @@ mod tests {
         };
         for (method, path, _) in TABLE.iter().filter(closed) {
             let personal = ["/auth/", "/users/me/"].iter().any(|root| path.starts_with(root));
-            assert!(personal || *path == "/users/update", "{method} {path}");
+            let account = path.starts_with("/users") && method != Method::GET;
+            assert!(personal || account, "{method} {path}");
         }
         let with = |method, path| for_keys(&method, path);
         let write = ForKeys::With(Portee::DocumentsEcrire);
         assert_eq!(with(Method::POST, "/api/v1/interventions/{id}/lots"), write);
-        assert_eq!(with(Method::POST, "/auth/api-keys"), ForKeys::Never);
+        for (method, path) in [
+            (Method::POST, "/auth/api-keys"),
+            (Method::POST, "/users"),
+            (Method::DELETE, "/users/{id}"),
+            (Method::POST, "/users/invitations"),
+        ] {
+            assert_eq!(with(method, path), ForKeys::Never, "{path}");
+        }
         assert_eq!(with(Method::GET, ""), ForKeys::Never);
     }
 }

@@ -3,7 +3,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     Result, Tx,
-    accounts::links::MailLink,
+    accounts::{links::MailLink, pseudonyms::Pseudonymise},
     digest::jobs::{Point, SendDigest},
     documents::{
         jobs::{DeleteFiles, ProcessDocument},
@@ -12,6 +12,7 @@ use crate::{
     interventions::jobs::{Late, Unassigned},
     jobs::{Dependency, Job},
     notifications::jobs::{SendAccountMail, SendEmail, SendGroup, SendMail},
+    personal_data::jobs::ExportPersonalData,
     planning::jobs::{Generate, Remind},
     reconcile::jobs::Reconcile,
     schedules::jobs::Purge,
@@ -94,6 +95,8 @@ jobs![
     SendMail,
     SendAccountMail,
     MailLink,
+    ExportPersonalData,
+    Pseudonymise,
     Generate,
     Remind,
     Late,

@@ -53,6 +53,7 @@ pub mod documents;
 pub mod equipements;
 pub mod planning;
 pub mod calendrier;
+pub mod personal_data;
 pub mod accounts;
 
 // The top: what knows many nouns.

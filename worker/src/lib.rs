@@ -8,6 +8,7 @@ pub mod emails;
 pub mod http;
 mod interventions;
 mod maintenance;
+mod personal_data;
 mod planning;
 mod reconcile;
 mod runner;
@@ -17,7 +18,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use erp_core::{
     Ctx, Error,
-    accounts::links::MailLink,
+    accounts::{links::MailLink, pseudonyms::Pseudonymise},
     catalogue::{Handles, QUEUES, handle_all},
     digest::jobs::{Point, SendDigest},
     documents::{
@@ -29,6 +30,7 @@ use erp_core::{
     metrics,
     notifications::jobs::{SendAccountMail, SendEmail, SendGroup, SendMail},
     operate::programs::{self, Tally},
+    personal_data::jobs::ExportPersonalData,
     planning::jobs::{Generate, Remind},
     reconcile::jobs::Reconcile,
     schedules::{self, jobs::Purge},
@@ -86,6 +88,8 @@ handlers! {
     SendMail => emails::send,
     SendAccountMail => emails::send_account_mail,
     MailLink => accounts::mail_link,
+    ExportPersonalData => personal_data::export,
+    Pseudonymise => accounts::pseudonymise,
     Point => digest::send_all,
     Generate => planning::generate,
     Remind => planning::remind,

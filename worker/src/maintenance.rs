@@ -2,7 +2,7 @@
 use chrono::TimeDelta;
 use erp_core::{
     Result, accounts, audit, auth, dashboard, documents, idempotence, notifications, operate,
-    schedules::jobs::Purge,
+    personal_data, schedules::jobs::Purge,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
@@ -70,6 +70,16 @@ pub(crate) async fn purge(work: Work, _job: Purge) -> Result<()> {
     }
     let links =
         batches_of(&work, BATCH, move |tx, n| Box::pin(accounts::links::purge(tx, now, n))).await?;
+    let exports = batches_of(&work, BATCH, move |tx, n| {
+        Box::pin(async move {
+            personal_data::purge(tx, now, usize::try_from(n).unwrap_or(usize::MAX)).await
+        })
+    })
+    .await?;
+    batches_of(&work, BATCH, move |tx, n| {
+        Box::pin(accounts::pseudonyms::take_up(tx, now - DAY, now, n))
+    })
+    .await?;
     let kept = TimeDelta::days(work.config.auth.audit_days);
     let audit =
         batches_of(&work, BATCH, move |tx, n| Box::pin(audit::prune(tx, kept, now, n))).await?;
@@ -83,7 +93,10 @@ pub(crate) async fn purge(work: Work, _job: Purge) -> Result<()> {
     let mut files = 0_usize;
     let mut keys = work.storage.list_older_than(now - DAY).try_chunks(500).map_err(|e| e.1);
     while let Some(keys) = keys.next().await {
-        for key in documents::without_row(&work.pool, &keys?).await? {
+        let keys = keys?;
+        let mut unknown = documents::without_row(&work.pool, &keys).await?;
+        unknown.extend(personal_data::without_row(&work.pool, &keys).await?);
+        for key in unknown {
             work.storage.delete(&key).await?;
             files += 1;
         }
@@ -97,8 +110,8 @@ pub(crate) async fn purge(work: Work, _job: Purge) -> Result<()> {
         tracing::warn!(corrected, "totals of the dashboard were wrong, and are corrected");
     }
     tracing::info!(
-        jobs, rest, freed, batches, lots, told, bodies, accounts, sealed, links, audit, programs,
-        answers, totals, unfinished, files, "purged"
+        jobs, rest, freed, batches, lots, told, bodies, accounts, sealed, links, exports, audit,
+        programs, answers, totals, unfinished, files, "purged"
     );
     Ok(())
 }

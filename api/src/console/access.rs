@@ -37,6 +37,8 @@ pub const TABLE: &[(Method, &str, Access)] = &[
     (Method::POST, "/compte/second-facteur/codes", Access::SignedIn),
     (Method::POST, "/compte/second-facteur/retirer", Access::SignedIn),
     (Method::POST, "/compte/second-facteur/appareils", Access::SignedIn),
+    (Method::POST, "/compte/donnees", Access::SignedIn),
+    (Method::GET, "/compte/donnees.zip", Access::SignedIn),
     (Method::POST, "/compte/cles", Access::SignedIn),
     (Method::POST, "/compte/cles/{id}/revoquer", Access::SignedIn),
     (Method::POST, "/compte/calendrier", Access::SignedIn),

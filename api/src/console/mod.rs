@@ -55,6 +55,8 @@ pub fn router(entrance: &Entrance) -> Router<Ctx> {
         .route("/compte/second-facteur/codes", post(account::second_factor::renew_codes))
         .route("/compte/second-facteur/retirer", post(account::second_factor::remove))
         .route("/compte/second-facteur/appareils", post(account::second_factor::forget_devices))
+        .route("/compte/donnees", post(account::personal_data::ask))
+        .route("/compte/donnees.zip", get(account::personal_data::file))
         .route("/compte/cles", post(account::api_keys::make))
         .route("/compte/cles/{id}/revoquer", post(account::api_keys::revoke))
         .route("/compte/calendrier", post(account::acts::make_calendar))

@@ -49,7 +49,7 @@ where
         Ok(address) => address,
         Err(error) => return error.into_response(),
     };
-    let caller = caller(entrance, &parts).await;
+    let caller = caller(entrance, &parts, address).await;
     let known = caller.as_ref().ok().and_then(Option::as_ref).map(|user| user.id);
     match count(ctx, &parts, address, known).and(caller) {
         Ok(user) => {
@@ -111,11 +111,20 @@ fn path(request: &Parts) -> &str {
     rbac::at_root(path).trim_end_matches('/')
 }
 
-async fn caller(entrance: &Entrance, request: &Parts) -> Result<Option<CurrentUser>> {
+async fn caller(
+    entrance: &Entrance,
+    request: &Parts,
+    ClientAddress(address): ClientAddress,
+) -> Result<Option<CurrentUser>> {
     let path = request.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
     // A method that the route does not have is answered 405 by the inner router: there is no handler to protect.
     let Some(access) = rbac::access(&request.method, path) else { return Ok(None) };
     let asked = Asked { headers: &request.headers, method: &request.method, path };
+    if bearer(asked.headers).is_some_and(api_keys::is_key) {
+        // Whether a key is one takes a look into the database: none for an address that has tried too many.
+        let (ctx, limit) = (&entrance.ctx, entrance.ctx.config.http.rate_limit_per_minute);
+        ctx.limits.check(Caller::Address(address), limit, ctx.clock.now())?;
+    }
     match access {
         Access::Anyone => Ok(None),
         Access::SignedInOrLien | Access::SignedInOrSecret => optional(entrance, asked).await,

@@ -62,6 +62,7 @@ pub const EXCEPTIONS: &[(&str, &str)] = &[
         "/auth/api-keys",
         "answers with a secret; sent again it makes another, which its owner sees and revokes",
     ),
+    ("/users/me/export", "sent again it joins the file that is being made"),
     ("/auth/second-factor", "answers with tokens; a code is good once"),
     (
         "/auth/second-factor/enrol",

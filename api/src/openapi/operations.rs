@@ -35,11 +35,11 @@ fn complete_one(path: &str, method: &str, operation: &mut Value, access: Access)
         .map_or(ForKeys::Never, |method| rbac::for_keys(&method, path));
     let key = match (access, key) {
         (Access::Anyone, _) => String::new(),
-        (_, ForKeys::Never) => " No API key.".to_owned(),
-        (_, ForKeys::Always) => " Any API key.".to_owned(),
-        (_, ForKeys::With(portee)) => format!(" API keys with `{portee}`."),
+        (_, ForKeys::Never) => "**API keys**: none.\n\n".to_owned(),
+        (_, ForKeys::Always) => "**API keys**: any.\n\n".to_owned(),
+        (_, ForKeys::With(portee)) => format!("**API keys**: with `{portee}`.\n\n"),
     };
-    operation["description"] = json!(format!("{description}**Who**: {who}.{key}"));
+    operation["description"] = json!(format!("{description}{key}**Who**: {who}."));
     operation["security"] = security(access);
     bound_ids(operation);
     spread_forms(operation);

@@ -11,11 +11,13 @@ mod equipements;
 mod interventions;
 mod invitations;
 mod notifications;
+pub(crate) mod personal_data;
 mod planning;
 mod preferences;
 mod second_factor;
 mod service;
 mod techniciens;
+mod user_access;
 mod users;
 
 use std::time::Duration;

@@ -44,6 +44,7 @@ async fn update(
     Body(patch): Body<PreferencesPatch>,
 ) -> Result<Tagged<Preferences>, ApiError> {
     let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
+    auth::hold_session(&mut tx, user.id, user.session()?, now).await?;
     let old = preferences::find_for_update(&mut tx, user.id).await?;
     let new = preferences::update(&mut tx, user.id, user.role, patch, now).await?;
     let new = if_match.judge(&old, new)?;

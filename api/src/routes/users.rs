@@ -1,12 +1,12 @@
 //! Accounts: all of them for admins (a list of them for responsables), and the caller's own.
 use std::net::IpAddr;
 
-use axum::{Json, extract::State, http::StatusCode, response::Response};
+use axum::{extract::State, http::StatusCode, response::Response};
 use erp_core::{
     Ctx, Result,
     accounts::{self, Edited, UserPatch},
     audit::{Acte, Cible, Entry},
-    auth::{self, Motif, second_factor},
+    auth,
     error::codes,
     input::Input,
     page::Page,
@@ -17,7 +17,7 @@ use erp_core::{
 use serde_json::json;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::preferences;
+use super::{personal_data, preferences, user_access};
 use crate::{
     ApiError,
     extract::{Auteur, CurrentUser, Json as Body, Query, RowId},
@@ -37,10 +37,9 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
         .routes(routes!(create, list))
         .routes(routes!(me))
         .routes(routes!(update))
-        .routes(routes!(show, edit, disable))
-        .routes(routes!(activate))
-        .routes(routes!(end_sessions))
-        .routes(routes!(reset_second_factor))
+        .routes(routes!(show, edit))
+        .merge(personal_data::router())
+        .merge(user_access::router())
 }
 
 /// Creates an account.
@@ -143,6 +142,8 @@ async fn update(
     let full_name = edit.full_name.map(|line| line.0);
 
     let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
+    // An account that has just ended gets no other name.
+    auth::hold_session(&mut tx, user.id, session, now).await?;
     let old = users::find_for_update(&mut tx, user.id).await?;
     let new = users::update(&mut tx, user.id, full_name.as_deref(), edit.langue, now).await?;
     let secrets: &[&str] = if password.is_some() { &["password"] } else { &[] };
@@ -179,7 +180,7 @@ async fn confirmed(
     responses(
         (status = 200, body = UserOut),
         Refusals<404, (codes::UtilisateurIntrouvable, codes::ClientIntrouvable)>,
-        Refusals<409, (codes::EmailDejaUtilise, codes::DernierAdministrateur, codes::DesactivationDeSoi, codes::CompteDeTechnicien)>,
+        Refusals<409, (codes::EmailDejaUtilise, codes::DernierAdministrateur, codes::DesactivationDeSoi, codes::CompteDeTechnicien, codes::ComptePseudonymise)>,
     ),
 )]
 async fn edit(
@@ -202,93 +203,4 @@ async fn edit(
     }
     tx.commit().await?;
     Ok(Tagged(new))
-}
-
-/// Disables an account; nothing of it is lost.
-#[utoipa::path(
-    delete, path = "/users/{id}", tag = "users",
-    params(("id" = i64, Path)),
-    responses(
-        (status = 204),
-        Refusals<404, codes::UtilisateurIntrouvable>,
-        Refusals<409, (codes::DesactivationDeSoi, codes::DernierAdministrateur)>,
-    ),
-)]
-async fn disable(
-    user: CurrentUser,
-    State(ctx): State<Ctx>,
-    Auteur(auteur): Auteur,
-    RowId(id): RowId,
-) -> Result<StatusCode, ApiError> {
-    let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
-    accounts::disable(&mut tx, id, user.id, now).await?;
-    let entry = Entry::new(Acte::CompteDesactive, &auteur).on(Cible::Compte, &id);
-    entry.record(&mut tx, now).await?;
-    tx.commit().await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-/// Enables an account again. One that has no password yet also needs another invitation (`renvoyer`).
-#[utoipa::path(
-    patch, path = "/users/{id}/activate", tag = "users",
-    params(("id" = i64, Path)),
-    responses(
-        (status = 200, body = UserOut),
-        Refusals<404, codes::UtilisateurIntrouvable>,
-    ),
-)]
-async fn activate(
-    State(ctx): State<Ctx>,
-    Auteur(auteur): Auteur,
-    RowId(id): RowId,
-) -> Result<Json<UserOut>, ApiError> {
-    let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
-    let user = users::activate(&mut tx, id, now).await?;
-    let entry = Entry::new(Acte::CompteReactive, &auteur).on(Cible::Compte, &id);
-    entry.record(&mut tx, now).await?;
-    tx.commit().await?;
-    Ok(Json(user))
-}
-
-/// Ends all sessions of an account, the links that were mailed to it, and its trusted devices.
-#[utoipa::path(
-    delete, path = "/users/{id}/sessions", tag = "users",
-    params(("id" = i64, Path)),
-    responses(
-        (status = 204),
-        Refusals<404, codes::UtilisateurIntrouvable>,
-    ),
-)]
-async fn end_sessions(
-    State(ctx): State<Ctx>,
-    Auteur(auteur): Auteur,
-    RowId(id): RowId,
-) -> Result<StatusCode, ApiError> {
-    let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
-    accounts::end_sessions(&mut tx, id, Motif::Administrateur, now).await?;
-    let entry = Entry::new(Acte::SessionsTerminees, &auteur).on(Cible::Compte, &id);
-    entry.record(&mut tx, now).await?;
-    tx.commit().await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-/// Removes the second factor of who has lost it, ends their sessions, and mails them. Recovery codes and trusted devices go with it.
-#[utoipa::path(
-    delete, path = "/users/{id}/second-factor", tag = "users",
-    params(("id" = i64, Path)),
-    responses(
-        (status = 204),
-        Refusals<404, codes::UtilisateurIntrouvable>,
-        Refusals<409, (codes::SecondFacteurAbsent, codes::SecondFacteurDeSoi)>,
-    ),
-)]
-async fn reset_second_factor(
-    State(ctx): State<Ctx>,
-    Auteur(auteur): Auteur,
-    RowId(id): RowId,
-) -> Result<StatusCode, ApiError> {
-    let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
-    second_factor::reset(&mut tx, id, &auteur, now).await?;
-    tx.commit().await?;
-    Ok(StatusCode::NO_CONTENT)
 }

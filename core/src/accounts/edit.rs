@@ -2,7 +2,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::{end_access, ensure_spared, invitations, store};
+use super::{end_access, ensure_spared, invitations, pseudonyms, store};
 use crate::{
     Code, Error, Lang, Noun, Result, Tx,
     auth::Motif,
@@ -86,7 +86,7 @@ pub struct Edited {
 /// its links: they give the access that it had before. Who is invited gets another link.
 ///
 /// `Conflict` if `by` (an admin) disables their own account, if no active admin would be left, if another account has the
-/// address, or if a technicien would get another role. `Invalid` if a client is named for a role that has none.
+/// address, if a technicien would get another role, or if the person was taken out of the system. `Invalid` if a client is named for a role that has none.
 pub async fn edit(
     tx: &mut Tx<'_>,
     id: i64,
@@ -96,6 +96,7 @@ pub async fn edit(
 ) -> Result<Edited> {
     store::take_turn(tx).await?;
     let user = users::find_for_update(tx, id).await?;
+    pseudonyms::ensure_named(tx, id).await?;
     let account = users::find_account(&mut **tx, id).await?.ok_or(Error::NotFound(Noun::USER))?;
     let old = Fields::of(&user, account.client_id);
     let new = over(patch, old.clone())?;

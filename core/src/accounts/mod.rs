@@ -1,7 +1,10 @@
-//! Changing a password, or a forgotten one, and disabling an account: all end the access that the account gave.
+//! Changing a password, or a forgotten one, disabling an account, and taking its person out of the system: all end the access that
+//! the account gave.
 mod edit;
 pub mod invitations;
 pub mod links;
+mod pseudonym_store;
+pub mod pseudonyms;
 mod store;
 
 use std::net::IpAddr;
@@ -10,13 +13,15 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 pub use edit::{Edited, UserPatch, edit};
+pub use pseudonyms::pseudonymise;
 
 use crate::{
     Code, Error, Noun, Result, Tx,
     auth::{self, Motif},
     calendrier,
     notifications::outgoing_mails::{self, AccountEvent, AccountNotice},
-    users::{self, Account, PasswordHash, UserRole},
+    personal_data,
+    users::{self, Account, PasswordHash, UserOut, UserRole},
 };
 
 /// Gives `account` a new password, ends all its sessions and the addresses of its calendars (the access that the old password
@@ -106,10 +111,19 @@ async fn ensure_spared(
     if removes_an_admin { store::keep_an_admin(tx, id).await } else { Ok(()) }
 }
 
-/// Ends the sessions of the account `id`, the addresses of its calendars, and, if it is disabled, its invitation.
+/// Enables the account `id` again. `Conflict` if its person was taken out of the system.
+pub async fn activate(tx: &mut Tx<'_>, id: i64, now: DateTime<Utc>) -> Result<UserOut> {
+    users::hold(tx, id).await?.ok_or(Error::NotFound(Noun::USER))?;
+    pseudonyms::ensure_named(tx, id).await?;
+    users::activate(tx, id, now).await
+}
+
+/// Ends the sessions of the account `id`, the addresses of its calendars, and, if it is disabled, its invitation and the file of its
+/// owner's data.
 async fn end_access(tx: &mut Tx<'_>, id: i64, motif: Motif, now: DateTime<Utc>) -> Result<()> {
     if motif == Motif::Desactivation {
         invitations::forget(tx, id).await?;
+        personal_data::remove(tx, id).await?;
     }
     auth::end_sessions(tx, id, None, motif, now).await?;
     calendrier::revoke(tx, id).await

@@ -49,6 +49,11 @@ enumeration! {
         CleApiRevoquee = "cle_api_revoquee",
         CompteDesactive = "compte_desactive",
         CompteReactive = "compte_reactive",
+        /// A person was taken out of the system: a number stands for the name.
+        ComptePseudonymise = "compte_pseudonymise",
+        /// The file of somebody's data was asked for; fetched.
+        DonneesDemandees = "donnees_demandees",
+        DonneesTelechargees = "donnees_telechargees",
         TachesRelancees = "taches_relancees",
         TachesAnnulees = "taches_annulees",
         TachesSupprimees = "taches_supprimees",

@@ -3,6 +3,7 @@ pub mod api_keys;
 mod attempts;
 mod callers;
 mod device;
+mod forget_person;
 mod refresh_token;
 pub mod second_factor;
 mod sessions;
@@ -16,6 +17,7 @@ use uuid::Uuid;
 
 pub use attempts::forget_failures;
 pub use callers::Callers;
+pub(crate) use forget_person::forget_person;
 pub use sessions::{
     Motif, Origin, PAGES_FOR, SessionOut, caller, end_session, end_sessions, hold_session,
     open_page_session, open_session, page_caller, refresh, session_ended, sessions,

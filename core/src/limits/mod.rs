@@ -89,6 +89,16 @@ impl Limits {
         Ok(())
     }
 
+    /// `TooMany` if `caller` has exceeded `limit` in this minute; counts nothing.
+    pub fn check(&self, caller: Caller, limit: u32, now: DateTime<Utc>) -> Result<()> {
+        let window = self.window(now);
+        let spent = |count: &Count| count.shared.saturating_add(count.new) >= limit;
+        if limit > 0 && window.counts.get(&caller.key()).is_some_and(spent) {
+            return Err(too_many(now));
+        }
+        Ok(())
+    }
+
     /// Adds the new counts of this process to the sums of all replicas, and takes those sums over.
     pub async fn exchange(&self, pool: &PgPool, now: DateTime<Utc>) -> Result<()> {
         let (minute, new) = self.take_new(now);

@@ -33,6 +33,8 @@ pub enum Template {
     CompteSecondFacteurRetire,
     /// The reader has a new API key.
     CompteCleApi,
+    /// The file of the reader's data is ready.
+    CompteDonnees,
 }
 
 macro_rules! sources {
@@ -46,7 +48,7 @@ macro_rules! sources {
 }
 
 /// Name, HTML, text: the mails and the partials they share.
-pub(super) const SOURCES: [(&str, &str, &str); 20] = sources![
+pub(super) const SOURCES: [(&str, &str, &str); 21] = sources![
     "layout",
     "fait",
     "faits",
@@ -67,11 +69,12 @@ pub(super) const SOURCES: [(&str, &str, &str); 20] = sources![
     "compte_second_facteur",
     "compte_second_facteur_retire",
     "compte_cle_api",
+    "compte_donnees",
 ];
 
 impl Template {
     /// Every template there is.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::NotificationAffectation,
         Self::NotificationCloture,
         Self::NotificationRappel,
@@ -87,6 +90,7 @@ impl Template {
         Self::CompteSecondFacteur,
         Self::CompteSecondFacteurRetire,
         Self::CompteCleApi,
+        Self::CompteDonnees,
     ];
 
     /// The template of a type of notification; an unknown type is an `information`.
@@ -121,6 +125,7 @@ impl Template {
             Self::CompteSecondFacteur => "compte_second_facteur",
             Self::CompteSecondFacteurRetire => "compte_second_facteur_retire",
             Self::CompteCleApi => "compte_cle_api",
+            Self::CompteDonnees => "compte_donnees",
         }
     }
 }

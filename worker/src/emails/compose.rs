@@ -57,6 +57,7 @@ fn page_of(quoi: AccountEvent) -> (&'static str, Purpose) {
         | AccountEvent::NouvelAppareil
         | AccountEvent::Oubli
         | AccountEvent::CleApi
+        | AccountEvent::DonneesPretes
         | AccountEvent::SecondFacteurActive
         | AccountEvent::SecondFacteurRetire => ("mot-de-passe", Purpose::Oubli),
     }
@@ -83,9 +84,16 @@ async fn of_account(
         AccountEvent::SecondFacteurActive => Template::CompteSecondFacteur,
         AccountEvent::SecondFacteurRetire => Template::CompteSecondFacteurRetire,
         AccountEvent::CleApi => Template::CompteCleApi,
+        AccountEvent::DonneesPretes => Template::CompteDonnees,
     };
     let (page, purpose) = page_of(avis.quoi);
     let lien = match avis.lien {
+        None if avis.quoi == AccountEvent::DonneesPretes => {
+            format!("{}/compte#donnees", work.config.http.public_url)
+        }
+        None if avis.quoi == AccountEvent::CleApi => {
+            format!("{}/compte#cles", work.config.http.public_url)
+        }
         None => work.config.mail.frontend_url.clone(),
         Some(id) if links::owner(&mut **tx, id, purpose, now).await?.is_some() => {
             let secret = work.account_links.secret(id);

@@ -1,7 +1,7 @@
 //! The buttons of one's own account.
 use axum::{extract::State, response::Response};
 use erp_core::{
-    Ctx, Error, Noun, calendrier,
+    Ctx, Error, Noun, auth, calendrier,
     input::{Fields, Input as _},
     preferences::{self, PreferencesPatch},
     users::{self, UserUpdate},
@@ -34,6 +34,7 @@ pub async fn profile(
     let edit: UserUpdate = Pairs(pairs.without(&["password", "current_password"])).parse()?;
     let full_name = edit.full_name.map(|line| line.0);
     let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
+    auth::hold_session(&mut tx, viewer.id, viewer.session, now).await?;
     let old = users::find_for_update(&mut tx, viewer.id).await?;
     let new = users::update(&mut tx, viewer.id, full_name.as_deref(), edit.langue, now).await?;
     version(&pairs).judge(&old, new)?;
@@ -69,6 +70,7 @@ pub async fn preferences(
         return Err(fields.into_error().into());
     };
     let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
+    auth::hold_session(&mut tx, viewer.id, viewer.session, now).await?;
     let old = preferences::find_for_update(&mut tx, viewer.id).await?;
     let new = preferences::update(&mut tx, viewer.id, user.role, patch, now).await?;
     version(&pairs).judge(&old, new)?;

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use erp_core::{
     Ctx, Error, Lang,
     auth::api_keys::{ApiKeyCreate, ApiKeyMade, ApiKeyOut, Portee},
-    input::{Fields, Input as _},
+    input::Fields,
 };
 use maud::{Markup, html};
 use serde_json::json;
@@ -63,10 +63,10 @@ pub fn section(
 fn table(viewer: &Viewer, keys: &[ApiKeyOut], now: DateTime<Utc>) -> Markup {
     const HEADS: [(&str, &str); 6] = [
         ("Nom", "Name"),
-        ("Début", "Begins with"),
+        ("Commence par", "Begins with"),
         ("Droits", "Rights"),
         ("Dernier usage", "Last use"),
-        ("Fin", "Ends"),
+        ("Expire le", "Ends"),
         ("Agir", "Act"),
     ];
     html! {
@@ -96,7 +96,7 @@ fn form(viewer: &Viewer) -> Markup {
             (token(viewer))
             label for="nom" { (viewer.say("À quoi sert-elle\u{a0}?", "What is it for?")) }
             input #nom name="nom" required maxlength="100" autocomplete="off";
-            label for="jours" { (viewer.say("Bonne pendant", "Good for")) }
+            label for="jours" { (viewer.say("Valable", "Good for")) }
             select #jours name="jours" {
                 @for days in DAYS {
                     option value=(days) selected[days == 90] { (days) (viewer.say(" jours", " days")) }
@@ -133,7 +133,7 @@ fn words(langue: Lang, portee: Portee) -> String {
         "equipements" => langue.choose("équipements", "equipment"),
         "interventions" => "interventions",
         "notifications" => "notifications",
-        "planning" => langue.choose("plannings", "plannings"),
+        "planning" => langue.choose("plannings", "maintenance plans"),
         "techniciens" => langue.choose("techniciens", "technicians"),
         _ => langue.choose("comptes", "accounts"),
     };
@@ -150,10 +150,11 @@ pub async fn make(
     pairs: Pairs,
 ) -> Result<Response, ApiError> {
     let days = pairs.get("jours").and_then(|days| days.parse().ok());
-    let end = days.filter(|days| DAYS.contains(days)).map(|days: u16| {
-        (ctx.clock.now() + TimeDelta::days(days.into())).to_rfc3339()
-    });
-    let body = json!({ "nom": pairs.get("nom"), "portees": pairs.all("portees"), "expires_at": end });
+    let end = days
+        .filter(|days| DAYS.contains(days))
+        .map(|days: u16| (ctx.clock.now() + TimeDelta::days(days.into())).to_rfc3339());
+    let body =
+        json!({ "nom": pairs.get("nom"), "portees": pairs.all("portees"), "expires_at": end });
     let serde_json::Value::Object(body) = body else { unreachable!("an object") };
     let made = match Fields::json(body).parse::<ApiKeyCreate>() {
         Ok(new) => api_keys::create(&ctx, viewer.id, viewer.session, new, &auteur).await,

@@ -2,12 +2,13 @@
 use axum::{extract::State, response::Response};
 use chrono::{DateTime, Utc};
 use erp_core::{
-    Ctx, Lang, Result,
+    Ctx, Error, Lang, Result,
     auth::{
         self, SessionOut,
         api_keys::{self, ApiKeyMade},
     },
     calendrier::{self, CalendrierOut},
+    personal_data,
     preferences::{self, Preferences},
     users::{self, UserOut},
 };
@@ -53,6 +54,12 @@ pub async fn show(
             "Les adresses du calendrier n’ouvrent plus rien.",
             "The calendar addresses open nothing any more.",
         )),
+        Some("donnees") => {
+            Some(viewer.say(
+                "Le fichier de vos données est demandé.",
+                "The file of your data is asked for.",
+            ))
+        }
         Some("cle") => Some(viewer.say("La clé est révoquée.", "The key is revoked.")),
         _ => None,
     };
@@ -64,6 +71,11 @@ pub async fn render(ctx: &Ctx, viewer: &Viewer, said: Said) -> Result<Response, 
     let (owner, now) = (users::find(&ctx.pool, viewer.id).await?, ctx.clock.now());
     let preferences = preferences::find(&ctx.pool, viewer.id).await?;
     let sessions = auth::sessions(&ctx.pool, viewer.id, Some(viewer.session), now).await?;
+    let export = match personal_data::state(&ctx.pool, viewer.id, now).await {
+        Ok(export) => Some(export),
+        Err(Error::NotFound(_)) => None,
+        Err(error) => return Err(error.into()),
+    };
     let keys = api_keys::list(&ctx.pool, viewer.id, now).await?;
     let has_calendar = calendrier::etat(&ctx.pool, viewer.id).await?;
     let content = html! {
@@ -75,6 +87,7 @@ pub async fn render(ctx: &Ctx, viewer: &Viewer, said: Said) -> Result<Response, 
             (super::password::form(viewer, &owner))
             (second_factor(viewer))
             (calendar(viewer, has_calendar.actif, said.calendar.as_ref()))
+            (super::personal_data::section(viewer, export.as_ref()))
         }
         (super::api_keys::section(viewer, &keys, said.key.as_ref(), now))
         (open_sessions(viewer, &sessions, now))

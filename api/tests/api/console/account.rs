@@ -1,5 +1,6 @@
 //! The pages of one's own account.
 use erp_core::users::UserRole::{Admin, Client, Responsable, Technicien};
+use reqwest::Method;
 use serde_json::json;
 
 use super::Browser;
@@ -110,4 +111,42 @@ async fn calendar_addresses_are_shown_once() {
     assert_eq!(app.shown(app.request(reqwest::Method::GET, &ics)).await.status, 200);
     browser.send("/compte/calendrier/supprimer", &[]).await.expect(303);
     assert_eq!(app.shown(app.request(reqwest::Method::GET, &ics)).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_key_is_shown_once_and_the_file_of_ones_data_is_asked_for_and_fetched() {
+    let app = App::new().await;
+    let browser = app.browser(Technicien).await;
+    let html = browser.send("/compte/cles", &[("nom", "relevés")]).await.expect(200);
+    assert!(html.contains("Choisissez au moins un droit."), "{html}");
+    let fields = [
+        ("nom", "relevés <b>"),
+        ("jours", "30"),
+        ("portees", "planning:lire"),
+        ("portees", "documents:ecrire"),
+    ];
+    let html = browser.send("/compte/cles", &fields).await.expect(200);
+    let (_, rest) = html.split_once("<code>mif_").unwrap();
+    let key = format!("mif_{}", rest.split('<').next().unwrap());
+    let me = app.request(Method::GET, "/auth/me").bearer_auth(&key);
+    assert_eq!(app.send(me).await.expect(200)["id"], browser.user.id);
+    let html = browser.open("/compte").await.expect(200);
+    assert!(!html.contains(&key) && html.contains("relevés &lt;b&gt;"), "{html}");
+    assert!(html.contains("documents:ecrire, planning:lire"), "{html}");
+    let (_, rest) = html.split_once("/compte/cles/").unwrap();
+    let id = rest.split('/').next().unwrap();
+    let revoked = browser.send(&format!("/compte/cles/{id}/revoquer"), &[]).await;
+    assert_eq!(revoked.location(), "/compte?fait=cle");
+    let me = app.request(Method::GET, "/auth/me").bearer_auth(&key);
+    app.send(me).await.expect(401);
+
+    browser.open("/compte/donnees.zip").await.expect(404);
+    let asked = browser.send("/compte/donnees", &[]).await;
+    assert_eq!(asked.location(), "/compte?fait=donnees#donnees");
+    assert!(browser.open("/compte").await.expect(200).contains("En préparation…"));
+    app.run_jobs().await;
+    assert!(browser.open("/compte").await.expect(200).contains("/compte/donnees.zip"));
+    let file = browser.open("/compte/donnees.zip").await;
+    assert_eq!(file.header("content-type"), "application/zip");
+    file.expect(200);
 }

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::{Phone, defi, enrol, login, still, verify, with};
-use crate::support::PASSWORD;
+use crate::support::{PASSWORD, User};
 
 const REQUIRED: &[(&str, &str)] = &[("REQUIRE_2FA", "admin,responsable")];
 
@@ -56,11 +56,17 @@ async fn who_must_have_a_second_factor_cannot_remove_it_and_enrols_another_after
         .await
         .expect_error(409, "second_facteur_exige");
     let tokens = verify(&app, &defi(&app, &boss).await, &phone.code(&app)).await.expect(200);
-    app.get(&with(&boss, &tokens), "/interventions").await.expect(200);
+    let boss = with(&boss, &tokens);
+    app.get(&boss, "/interventions").await.expect(200);
+    let key = json!({ "nom": "relevés", "portees": ["interventions:lire"] });
+    let key = app.post(&boss, "/auth/api-keys", key).await.expect(201);
+    let script = User { token: key["cle"].as_str().unwrap().to_owned(), ..boss.clone() };
+    app.get(&script, "/interventions").await.expect(200);
 
     enrol(&app, &admin).await;
     let reset = format!("/users/{}/second-factor", boss.id);
     assert_eq!(app.delete(&admin, &reset).await.status, 204);
+    app.get(&script, "/interventions").await.expect_error(403, "second_facteur_a_activer");
     let boss = with(&boss, &login(&app, &boss, json!({})).await.expect(200));
     app.get(&boss, "/interventions").await.expect_error(403, "second_facteur_a_activer");
     enrol(&app, &boss).await;

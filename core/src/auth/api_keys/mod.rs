@@ -90,8 +90,10 @@ pub async fn holder(ctx: &Ctx, key: &str) -> Result<KeyHolder> {
     let now = ctx.clock.now();
     let found = store::find(&ctx.pool, &secret::hash(key), now).await?.ok_or_else(invalid)?;
     may_work(found.is_active, found.client_actif)?;
-    if found.utilisee_le.is_none_or(|last| last <= now - PRECISION) {
-        store::touch(&ctx.pool, found.id, now - PRECISION, now).await?;
+    let is_stale = found.utilisee_le.is_none_or(|last| last <= now - PRECISION);
+    if is_stale && !store::touch(&ctx.pool, found.id, now).await? {
+        // Revoked while this waited for its row.
+        return Err(invalid());
     }
     let must_enrol =
         !found.second_facteur && ctx.config.auth.requires_second_factor(found.role.as_str());

@@ -134,30 +134,18 @@ pub(super) async fn find(
     .await?)
 }
 
-/// Records a use at `now`, unless one after `before` is recorded.
-pub(super) async fn touch(
-    pool: &PgPool,
-    id: Uuid,
-    before: DateTime<Utc>,
-    now: DateTime<Utc>,
-) -> Result<()> {
-    sqlx::query!(
-        "update cles_api set utilisee_le = $3 where id = $1 and (utilisee_le is null or utilisee_le <= $2)",
+/// Records a use at `now`; `false` if the key is gone.
+pub(super) async fn touch(pool: &PgPool, id: Uuid, now: DateTime<Utc>) -> Result<bool> {
+    let done = sqlx::query!(
+        "update cles_api set utilisee_le = greatest(utilisee_le, $2) where id = $1",
         id,
-        before,
-        now,
-    )
-    .execute(pool)
-    .await?;
-    Ok(())
+        now
+    );
+    Ok(done.execute(pool).await?.rows_affected() == 1)
 }
 
 /// Removes up to `limit` keys that ended before `before`.
-pub(super) async fn purge(
-    db: &mut PgConnection,
-    before: DateTime<Utc>,
-    limit: i64,
-) -> Result<u64> {
+pub(super) async fn purge(db: &mut PgConnection, before: DateTime<Utc>, limit: i64) -> Result<u64> {
     let gone = sqlx::query!(
         r#"
             delete from cles_api

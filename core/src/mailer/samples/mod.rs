@@ -69,7 +69,8 @@ pub fn all() -> Vec<Sample> {
                 | Template::CompteInvitation
                 | Template::CompteSecondFacteur
                 | Template::CompteSecondFacteurRetire
-                | Template::CompteCleApi => {
+                | Template::CompteCleApi
+                | Template::CompteDonnees => {
                     add("full", MailContext::Compte(compte(langue)));
                     add("sparse", MailContext::Compte(compte::sparse(langue)));
                     add("hostile", MailContext::Compte(compte::hostile(langue)));

@@ -40,6 +40,8 @@ pub enum AccountEvent {
     SecondFacteurRetire,
     /// An API key was made.
     CleApi,
+    /// The file of its owner's data is ready.
+    DonneesPretes,
 }
 
 /// A message to the owner of an account about it, sent at once, in a mail of its own, and whatever their preferences are.

@@ -1,0 +1,3 @@
+drop table pseudonymisations;
+alter table users drop column pseudonymise_le;
+drop table exports_personnels;
