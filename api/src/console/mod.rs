@@ -13,6 +13,7 @@ mod dead;
 mod form;
 pub(crate) mod guard;
 mod jobs;
+mod limits;
 mod live;
 mod mails;
 mod needs;

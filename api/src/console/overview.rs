@@ -9,6 +9,7 @@ use erp_core::{
     operate::{
         self, QueueOut, WorkerOut,
         breakers::{self, BreakerOut},
+        limits::{self, Limit},
         programs::{self, Count, ProgramOut},
     },
     page::MOST_COUNTED,
@@ -35,6 +36,7 @@ pub struct Overview {
     pub schedules: Vec<Schedule>,
     pub programs: Vec<ProgramOut>,
     pub rates: BTreeMap<String, Vec<Count>>,
+    pub limits: Vec<Limit>,
     pub mails_in_doubt: i64,
     pub now: DateTime<Utc>,
 }
@@ -42,13 +44,17 @@ pub struct Overview {
 impl Overview {
     async fn read(ctx: &Ctx) -> Result<Self> {
         let now = ctx.clock.now();
+        let queues = operate::queues(&ctx.pool).await?;
+        let workers = operate::workers(&ctx.pool).await?;
+        let rates = programs::rates(&ctx.pool).await?;
         Ok(Self {
-            queues: operate::queues(&ctx.pool).await?,
-            workers: operate::workers(&ctx.pool).await?,
+            limits: limits::list(ctx, &queues, &workers, &rates).await?,
+            queues,
+            workers,
+            rates,
             breakers: breakers::list(&ctx.pool).await?,
             schedules: schedules::list(&ctx.pool).await?,
             programs: programs::programs(&ctx.pool).await?,
-            rates: programs::rates(&ctx.pool).await?,
             mails_in_doubt: outgoing_mails::count_in_doubt(&ctx.pool, now - DOUBTED_FOR).await?,
             now,
         })
@@ -62,6 +68,7 @@ pub async fn show(State(ctx): State<Ctx>, viewer: Viewer) -> Result<Response, Ap
         (needs::show(&viewer, &overview))
         (queues(&viewer, &overview))
         (workers(&viewer, &overview))
+        (super::limits::show(&viewer, &overview.limits))
         (next(&viewer, &overview))
     };
     let titre = viewer.say("Aperçu", "Overview");

@@ -13,7 +13,7 @@ use sqlx::PgExecutor;
 use uuid::Uuid;
 
 pub use kind::FileKind;
-pub use quota::ensure_quota;
+pub use quota::{ensure_quota, most_uploaded};
 pub use store::{
     find, find_by_fichier, find_for_update, list, list_of_equipement, list_of_intervention,
 };

@@ -61,6 +61,15 @@ pub(super) async fn count(
     counted.map(drop).ok_or_else(|| exceeded(quota_mib, jour, now))
 }
 
+/// The bytes of the user who has uploaded the most on the day of `now`.
+pub async fn most_uploaded(db: impl PgExecutor<'_>, now: DateTime<Utc>) -> Result<i64> {
+    let most = sqlx::query_scalar!(
+        r#"select coalesce(max(octets), 0) as "it!" from depots_du_jour where jour = $1"#,
+        local::day_of(now),
+    );
+    Ok(most.fetch_one(db).await?)
+}
+
 fn bytes(mib: u32) -> i64 {
     i64::from(mib) * 1024 * 1024
 }

@@ -13,7 +13,7 @@ use std::{
 };
 
 use chrono::{DateTime, Timelike as _, Utc};
-use sqlx::PgPool;
+use sqlx::{PgExecutor, PgPool};
 
 use crate::{Clock, Code, Error, Result, Text};
 
@@ -161,6 +161,17 @@ pub async fn keep_exchanging(limits: Arc<Limits>, pool: PgPool, clock: Clock) {
             tracing::debug!(%error, "request counts stay with this process");
         }
     }
+}
+
+/// The requests of the callers who have made the most in the minute of `now`, over all replicas: of those counted against the limit
+/// of requests, and of those counted against that of sign-ins. At most a second old.
+pub async fn busiest(db: impl PgExecutor<'_>, now: DateTime<Utc>) -> Result<(i64, i64)> {
+    let (mut requests, mut sign_ins) = (0, 0);
+    for (kind, most) in store::busiest(db, minute_of(now)).await? {
+        let sum = if kind == "login" { &mut sign_ins } else { &mut requests };
+        *sum = most.max(*sum);
+    }
+    Ok((requests, sign_ins))
 }
 
 fn minute_of(now: DateTime<Utc>) -> DateTime<Utc> {

@@ -1,6 +1,6 @@
 //! SQL of the `limites` table, and nothing else.
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::PgPool;
+use sqlx::{PgExecutor, PgPool};
 
 use crate::Result;
 
@@ -34,4 +34,20 @@ pub(super) async fn add(
         .into_iter()
         .map(|row| (row.cle, u32::try_from(row.requetes).unwrap_or(u32::MAX)))
         .collect())
+}
+
+/// The most requests that one caller of each kind (`user`, `addr`, `login`) has made in `minute`.
+pub(super) async fn busiest(
+    db: impl PgExecutor<'_>,
+    minute: DateTime<Utc>,
+) -> Result<Vec<(String, i64)>> {
+    // A flood has more callers than anybody wants to read.
+    let rows = sqlx::query!(
+        r#"
+            select split_part(cle, ':', 1) as "kind!", max(requetes)::int8 as "most!"
+            from (select cle, requetes from limites where minute = $1 limit 10000) counted group by 1
+        "#,
+        minute,
+    );
+    Ok(rows.fetch_all(db).await?.into_iter().map(|row| (row.kind, row.most)).collect())
 }

@@ -27,7 +27,7 @@ pub use conversation::{Conversation, Transmission};
 pub use date::{date, date_heure};
 pub use login::Login;
 pub use message::{Frozen, OutgoingMail};
-pub use places::Places;
+pub use places::{Places, held};
 pub use render::{Rendered, Renderer};
 pub use smtp::{Mailer, SmtpConfig, SmtpTls};
 pub use template::Template;

@@ -4,12 +4,16 @@
 //! Crates for it (governor) keep their state in one process.
 use std::time::Duration;
 
-use sqlx::PgPool;
+use sqlx::{PgExecutor, PgPool};
 
 use crate::Result;
 
 /// The longest wait that is reserved. A caller that would wait longer must ask again.
 pub const LONGEST: Duration = Duration::from_mins(5);
+
+/// The paces of mails: before a conversation begins, and before its body is transmitted.
+pub const CONVERSATION: &str = "smtp.conversation";
+pub const TRANSMISSION: &str = "smtp.transmission";
 
 /// The answer to a request for a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,4 +48,15 @@ pub async fn reserve(pool: &PgPool, name: &str, per_minute: u32) -> Result<Momen
         Some(seconds) => Moment::In(Duration::from_secs_f64(seconds)),
         None => Moment::NotBefore(LONGEST),
     })
+}
+
+/// How long it is until the next free moment of pace `name`; nothing where one is free now.
+pub async fn wait(db: impl PgExecutor<'_>, name: &str) -> Result<Duration> {
+    let seconds = sqlx::query_scalar!(
+        r#"select greatest(0, extract(epoch from prochain - clock_timestamp()))::float8 as "wait!" from cadences where nom = $1"#,
+        name,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(Duration::from_secs_f64(seconds.unwrap_or_default()))
 }

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use sqlx::PgPool;
+use sqlx::{PgExecutor, PgPool};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{interval, sleep, timeout};
 
@@ -95,6 +95,22 @@ impl Places {
             }
         }
     }
+}
+
+/// How many of the first `limit` places are held by workers that were heard of within `rescue_after`.
+pub async fn held(db: impl PgExecutor<'_>, limit: u32, rescue_after: Duration) -> Result<i64> {
+    let held = sqlx::query_scalar!(
+        r#"
+            select count(*) as "it!" from places p
+            where nom = $1 and numero <= $2 and exists (
+                select from queue.processes w
+                where w.id = tenue_par and w.last_seen > clock_timestamp() - make_interval(secs => $3))
+        "#,
+        NAME,
+        i32::try_from(limit).unwrap_or(i32::MAX),
+        rescue_after.as_secs_f64(),
+    );
+    Ok(held.fetch_one(db).await?)
 }
 
 impl Place {

@@ -3,6 +3,7 @@
 //! Each action is safe to repeat: a job that is already in the requested state is not changed.
 pub mod breakers;
 mod changes;
+pub mod limits;
 pub mod programs;
 mod sizes;
 mod store;

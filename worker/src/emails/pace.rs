@@ -12,13 +12,13 @@ use crate::work::Work;
 /// Waits before a connection is used, so that none is held during the long wait. `Some`: the attempt ends with this
 /// verdict.
 pub(super) async fn begin(work: &Work) -> Result<Option<Verdict>> {
-    wait(work, "smtp.conversation").await
+    wait(work, pace::CONVERSATION).await
 }
 
 /// Waits once more before the body, so that conversations of different lengths do not begin to transmit together. When they
 /// took equally long there is nothing to wait for.
 pub(super) async fn transmit(work: &Work) -> Result<Option<Verdict>> {
-    wait(work, "smtp.transmission").await
+    wait(work, pace::TRANSMISSION).await
 }
 
 async fn wait(work: &Work, name: &str) -> Result<Option<Verdict>> {

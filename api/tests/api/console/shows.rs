@@ -63,6 +63,47 @@ async fn the_first_page_is_light_and_its_files_are_kept() {
 }
 
 #[tokio::test]
+async fn limits_that_are_set_say_how_much_of_them_is_in_use() {
+    let app = App::with(&[("SMTP_MAX_PER_MINUTE", "60"), ("SMTP_MAX_CONNECTIONS", "4")]).await;
+    let browser = app.browser(Admin).await;
+    // A worker that is heard of holds three of the four connections, another that is silent the last one; mails wait for their moment.
+    for sql in [
+        "insert into queue.workers (id, queues, last_seen, heard_since) values \
+         ('a', '{emails,documents.process}', now(), now()), ('b', '{emails}', now() - interval '1 hour', now() - interval '2 hours')",
+        "insert into places (nom, numero, tenue_par) values ('smtp', 1, 'a'), ('smtp', 2, 'a'), ('smtp', 3, 'a'), ('smtp', 4, 'b')",
+        "insert into cadences (nom, prochain) values ('smtp.transmission', now() + interval '90 seconds')",
+        "insert into rythmes (file, minute, faites, echouees, duree_ms) \
+         select 'emails', to_timestamp(floor(extract(epoch from now()) / 60) * 60 - 60 * ago), 42, 1, 9 from generate_series(0, 2) ago",
+    ] {
+        sqlx::query(sql).execute(&app.ctx.pool).await.unwrap();
+    }
+    browser
+        .send("/console/files/documents.process/reglage", &[("concurrency", "5")])
+        .await
+        .expect(303);
+    let html = browser.open("/console").await.expect(200);
+    let (_, limits) = html.split_once("id=\"limites\"").unwrap();
+    let row = |setting: &str| {
+        let row = limits.split("<tr>").find(|row| row.contains(setting)).expect(setting);
+        let numbers: Vec<_> = row
+            .split("class=\"nombre\">")
+            .skip(1)
+            .map(|cell| cell.split('<').next().unwrap())
+            .collect();
+        (numbers.join(" / "), row.to_owned())
+    };
+    let (numbers, row_of_pace) = row("SMTP_MAX_PER_MINUTE");
+    assert_eq!(numbers, "42 / 60");
+    assert!(
+        row_of_pace.contains("le prochain e-mail peut partir dans 1\u{a0}min"),
+        "{row_of_pace}"
+    );
+    assert_eq!(row("SMTP_MAX_CONNECTIONS").0, "3 / 4");
+    assert_eq!(row("Tâches de documents.process").0, "0 / 5");
+    assert!(!limits.contains("Aucune limite"), "{limits}");
+}
+
+#[tokio::test]
 async fn what_people_type_stays_text() {
     let app = App::new().await;
     let hostile = "<script>alert(1)</script>\" onfocus=x '&";
@@ -94,7 +135,7 @@ async fn what_people_type_stays_text() {
 
 #[tokio::test]
 async fn pages_are_in_the_language_of_their_reader_and_show_buttons_to_those_who_may() {
-    let app = App::new().await;
+    let app = App::with(&[("UPLOAD_QUOTA_MB", "0")]).await;
     let english = app.user_with(Responsable, json!({ "langue": "en" })).await;
     let boss = app.browser_of(english).await;
     let html = boss.open("/console").await.expect(200);
@@ -110,8 +151,9 @@ async fn pages_are_in_the_language_of_their_reader_and_show_buttons_to_those_who
     for text in ["<html lang=\"fr\">", "Files d’attente", "Suspendre", "/console/audit"] {
         assert!(html.contains(text), "{text}: {html}");
     }
-    // No worker runs here.
+    // No worker runs here, and nothing is limited.
     assert!(html.contains("Aucun worker ne travaille"), "{html}");
+    assert!(html.contains("Aucune limite n’est réglée"), "{html}");
 }
 
 #[tokio::test]
