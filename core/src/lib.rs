@@ -66,6 +66,7 @@ pub mod schedules;
 pub mod catalogue;
 pub mod operate;
 pub mod scrape;
+pub mod doctor;
 pub mod seed;
 
 #[cfg(test)]

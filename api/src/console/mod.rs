@@ -7,6 +7,7 @@ mod advice;
 mod assets;
 mod audit;
 mod chart;
+mod checks;
 mod cookie;
 mod cron_words;
 mod dead;
@@ -29,7 +30,7 @@ mod viewer;
 mod words;
 
 use axum::{
-    Router,
+    Extension, Router,
     http::{StatusCode, header},
     middleware::from_fn_with_state,
     response::{IntoResponse as _, Response},
@@ -84,7 +85,7 @@ pub fn router(entrance: &Entrance) -> Router<Ctx> {
         .route("/console/planifications/{name}/lancer", post(schedules::launch))
         .route("/console/audit", get(audit::show))
         .route("/console/audit/verifier", post(audit::check))
-        .route("/console/systeme", get(system::show))
+        .route("/console/systeme", get(system::show).layer(Extension(checks::Checks::default())))
         .merge(live)
         .route_layer(from_fn_with_state(entrance.clone(), layers::of_page))
 }

@@ -1,16 +1,17 @@
-//! The system: versions, what answers, settings, and the room that the tables take.
-use axum::{extract::State, response::Response};
+//! The system: what the doctor says, versions, settings, and the room that tables and files take.
+use axum::{Extension, extract::State, response::Response};
 use chrono::{DateTime, Utc};
 use erp_core::{
     Ctx, migrate,
     operate::{
-        self, TableSize, breakers,
+        self, FileSizes, TableSize,
         programs::{self, ProgramOut},
     },
 };
 use maud::{Markup, html};
 
 use super::{
+    checks::{self, Checks},
     needs,
     page::Page,
     viewer::Viewer,
@@ -19,7 +20,12 @@ use super::{
 use crate::ApiError;
 
 /// The page.
-pub async fn show(State(ctx): State<Ctx>, viewer: Viewer) -> Result<Response, ApiError> {
+pub async fn show(
+    State(ctx): State<Ctx>,
+    Extension(checks): Extension<Checks>,
+    viewer: Viewer,
+) -> Result<Response, ApiError> {
+    let looked = checks.look(&ctx).await;
     let now = ctx.clock.now();
     let postgres = operate::postgres(&ctx.pool).await?;
     let migrations = migrate::migrations(&ctx.pool).await?;
@@ -27,9 +33,10 @@ pub async fn show(State(ctx): State<Ctx>, viewer: Viewer) -> Result<Response, Ap
     let pending =
         migrations.iter().filter(|one| one.state == migrate::MigrationState::Pending).count();
     let tables = operate::tables(&ctx.pool).await?;
-    let breakers = breakers::list(&ctx.pool).await?;
+    let files = operate::files(&ctx.pool).await?;
     let programs = programs::programs(&ctx.pool).await?;
     let content = html! {
+        (checks::show(&viewer, &looked, now))
         dl.faits {
             dt { (viewer.say("API", "API")) } dd { (env!("CARGO_PKG_VERSION")) }
             dt { "PostgreSQL" } dd { (postgres) }
@@ -40,20 +47,13 @@ pub async fn show(State(ctx): State<Ctx>, viewer: Viewer) -> Result<Response, Ap
             }
             dt { (viewer.say("Connexions de cette API", "Connections of this API")) }
             dd { (ctx.pool.size()) " / " (ctx.config.database.max_connections) }
-            @for breaker in &breakers {
-                dt { code { (breaker.dependency) } }
-                dd {
-                    @if breaker.open {
-                        span.etat.alerte { (viewer.say("ne répond pas", "does not answer")) }
-                        @if let Some(since) = breaker.open_since { " " (ago(viewer.langue, since, now)) }
-                    } @else { span.etat.done { (viewer.say("répond", "answers")) } }
-                }
-            }
         }
         h2 { (viewer.say("Programmes", "Programs")) }
         (replicas(&viewer, &programs, now))
         h2 { (viewer.say("Tables", "Tables")) }
         (sizes(&viewer, &tables))
+        h2 { (viewer.say("Fichiers", "Files")) }
+        (file_sizes(&viewer, &files))
         @if viewer.acts {
             h2 { (viewer.say("Réglages", "Settings")) }
             p { (viewer.say("De cette API\u{a0}; les secrets restent masqués.", "Of this API; secrets stay hidden.")) }
@@ -61,7 +61,7 @@ pub async fn show(State(ctx): State<Ctx>, viewer: Viewer) -> Result<Response, Ap
         }
     };
     let titre = viewer.say("Système", "System");
-    Ok(Page { viewer: &viewer, at: "/console/systeme", titre, is_live: false }.show(&content))
+    Ok(Page { viewer: &viewer, at: "/console/systeme", titre, is_live: true }.show(&content))
 }
 
 /// The replicas of the API and of the worker.
@@ -106,6 +106,20 @@ fn sizes(viewer: &Viewer, tables: &[TableSize]) -> Markup {
                     td.nombre { (mebibytes(viewer.langue, table.bytes)) }
                 } } }
             }
+        }
+    }
+}
+
+fn file_sizes(viewer: &Viewer, files: &FileSizes) -> Markup {
+    html! {
+        dl.faits {
+            dt { (viewer.say("Documents", "Documents")) }
+            dd { (count(files.documents)) ", " (mebibytes(viewer.langue, files.bytes)) }
+            dt { (viewer.say("Avec aperçu et vignette", "With a preview and a thumbnail")) }
+            dd { (count(files.with_previews)) (viewer.say(", dont la base ne sait pas la place", ", whose room the database does not know")) }
+        }
+        @if files.is_estimate {
+            p.note { (viewer.say("Estimé sur un centième des documents.", "Estimated from a hundredth of the documents.")) }
         }
     }
 }

@@ -46,6 +46,12 @@ impl Sources {
         }
     }
 
+    /// Whether `name` was given, and not left to its default.
+    #[must_use]
+    pub fn is_given(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(|(source, _)| *source != Source::Default)
+    }
+
     /// How many were given, and not left to their defaults.
     #[must_use]
     pub fn given(&self) -> usize {

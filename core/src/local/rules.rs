@@ -9,6 +9,7 @@ use std::{
 };
 
 use super::{CASABLANCA, Zone};
+use crate::Lang;
 
 /// Where systems keep the database, if `TZDIR` does not lead to it.
 const FOLDERS: [&str; 3] = ["/usr/share/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo"];
@@ -254,19 +255,32 @@ impl Copies {
     }
 }
 
-impl fmt::Display for Copies {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Copies {
+    /// Both, in words.
+    #[must_use]
+    pub fn in_lang(&self, lang: Lang) -> String {
         let bundle = &self.bundle;
         match &self.system {
             Ok(system) => {
+                let older = lang.choose(", plus ancien", ", older");
                 let [s, b] = [(system, bundle), (bundle, system)]
-                    .map(|(one, other)| if one < other { ", plus ancien" } else { "" });
-                write!(f, "système {system}{s}, copie embarquée {bundle}{b}")
+                    .map(|(one, other)| if one < other { older } else { "" });
+                lang.choose(
+                    format!("système {system}{s}, copie embarquée {bundle}{b}"),
+                    format!("system {system}{s}, bundled copy {bundle}{b}"),
+                )
             }
-            Err(error) => {
-                write!(f, "copie embarquée {bundle}, système inutilisable ({error})")
-            }
+            Err(error) => lang.choose(
+                format!("copie embarquée {bundle}, système inutilisable ({error})"),
+                format!("bundled copy {bundle}, the system's is unusable ({error})"),
+            ),
         }
+    }
+}
+
+impl fmt::Display for Copies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.in_lang(Lang::Fr))
     }
 }
 

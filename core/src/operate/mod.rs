@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgExecutor, PgPool};
 
 pub use changes::watch;
-pub use sizes::{TableSize, postgres, tables};
+pub use sizes::{FileSizes, TableSize, files, postgres, tables};
 pub use store::{list, workers};
 pub use types::{
     BulkOut, DeadGroup, JobAttempt, JobBulk, JobDetail, JobFilter, JobList, JobOut, JobState,

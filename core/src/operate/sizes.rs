@@ -1,5 +1,5 @@
-//! How much room the tables take.
-use sqlx::PgExecutor;
+//! How much room the tables and the files take.
+use sqlx::{PgExecutor, PgPool};
 
 use crate::Result;
 
@@ -25,6 +25,55 @@ pub async fn tables(db: impl PgExecutor<'_>) -> Result<Vec<TableSize>> {
         "#
     );
     Ok(tables.fetch_all(db).await?)
+}
+
+/// From so many documents on they are estimated from a sample.
+const MANY: i64 = 100_000;
+
+/// The files of documents, as the database knows them: not what else storage may hold, nor the bytes of previews, which no row has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileSizes {
+    pub documents: i64,
+    /// Of the originals.
+    pub bytes: i64,
+    /// Documents that have a preview and a thumbnail.
+    pub with_previews: i64,
+    /// Reckoned from a sample of a hundredth of the pages, and not counted.
+    pub is_estimate: bool,
+}
+
+/// The files of documents: counted up to a hundred thousand, estimated beyond.
+pub async fn files(pool: &PgPool) -> Result<FileSizes> {
+    let rows = sqlx::query_scalar!(
+        r#"select greatest(reltuples, 0)::int8 as "it!" from pg_class where oid = 'documents'::regclass"#
+    );
+    let rows = rows.fetch_one(pool).await?;
+    if rows > MANY {
+        return sampled(pool, rows).await;
+    }
+    let all = sqlx::query_as!(
+        FileSizes,
+        r#"
+            select count(*) as "documents!", coalesce(sum(size_bytes), 0)::int8 as "bytes!",
+                count(*) filter (where has_previews) as "with_previews!", false as "is_estimate!"
+            from documents
+        "#
+    );
+    Ok(all.fetch_one(pool).await?)
+}
+
+/// The same for about `rows` documents, from a sample.
+async fn sampled(pool: &PgPool, rows: i64) -> Result<FileSizes> {
+    let sample = sqlx::query_as!(
+        FileSizes,
+        r#"
+            select $1::int8 as "documents!", (coalesce(avg(size_bytes), 0) * $1)::int8 as "bytes!",
+                (coalesce(avg(has_previews::int), 0) * $1)::int8 as "with_previews!", true as "is_estimate!"
+            from documents tablesample system (1)
+        "#,
+        rows,
+    );
+    Ok(sample.fetch_one(pool).await?)
 }
 
 /// The version of Postgres, as it says it.

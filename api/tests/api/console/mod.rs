@@ -5,6 +5,7 @@ mod entry;
 mod live;
 mod second_factor;
 mod shows;
+mod things;
 
 use erp_core::users::UserRole;
 use reqwest::{

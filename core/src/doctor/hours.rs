@@ -1,23 +1,28 @@
 //! The rules of time zones: which release is in force, and which processes have an older one.
-use erp_core::{
-    Result,
+use sqlx::PgPool;
+
+use super::{Finding, error};
+use crate::{
+    Lang, Result, Text,
     local::{
         Version,
         rules::{self, Copies},
     },
     time_rules::{self, Instance},
 };
-use sqlx::PgPool;
 
-use super::Finding;
+/// What to do about an error of the database.
+pub(super) fn read_the_log() -> Text {
+    Text::new(
+        "recommencez ; si cela dure, voyez le journal de Postgres",
+        "try again; if that goes on, read the log of Postgres",
+    )
+}
 
 pub(super) async fn examine(pool: &PgPool) -> Finding {
     match look(pool).await {
         Ok(verdict) => verdict,
-        Err(error) => Finding::bad(
-            format!("{error}"),
-            "recommencez ; si cela dure, voyez le journal de Postgres",
-        ),
+        Err(fault) => Finding::bad(error(&fault), read_the_log()),
     }
 }
 
@@ -35,39 +40,58 @@ fn judge(
     postgres: Option<&Version>,
     instances: &[Instance],
 ) -> Finding {
-    const UPDATE: &str = "mettez à jour leur image, ou tzdata sur leur machine (RUNBOOK, « Le Maroc change d'heure »)";
+    let update = || {
+        Text::new(
+            "mettez à jour leur image, ou tzdata sur leur machine (RUNBOOK, « Le Maroc change d'heure »)",
+            "update their image, or tzdata on their machine (RUNBOOK, « Le Maroc change d'heure »)",
+        )
+    };
     let Some(in_force) = in_force else {
-        return Finding::bad("la base ne dit pas ses règles", "lancez erp-worker run");
+        return Finding::bad(
+            Text::new("la base ne dit pas ses règles", "the database does not say its rules"),
+            Text::new("lancez erp-worker run", "start erp-worker run"),
+        );
     };
-    let of_postgres = match postgres {
-        Some(version) if version < in_force => {
-            format!("Postgres compte comme {version}, plus ancien (sans effet)")
-        }
-        Some(_) => "Postgres compte de même".to_owned(),
-        None => "Postgres compte autrement (sans effet)".to_owned(),
+    let (fr, en) = match postgres {
+        Some(version) if version < in_force => (
+            format!("Postgres compte comme {version}, plus ancien (sans effet)"),
+            format!("Postgres reckons as {version}, which is older (without effect)"),
+        ),
+        Some(_) => ("Postgres compte de même".to_owned(), "Postgres reckons alike".to_owned()),
+        None => (
+            "Postgres compte autrement (sans effet)".to_owned(),
+            "Postgres reckons otherwise (without effect)".to_owned(),
+        ),
     };
-    let found = format!("règles {in_force} en vigueur ; ici {copies} ; {of_postgres}");
+    let (fr, en) = (
+        format!("règles {in_force} en vigueur ; ici {} ; {fr}", copies.in_lang(Lang::Fr)),
+        format!("rules {in_force} in force; here {}; {en}", copies.in_lang(Lang::En)),
+    );
     let behind: Vec<_> = instances
         .iter()
         .filter(|one| Version::parse(&one.version).is_none_or(|version| version < *in_force))
         .map(|one| format!("{} {} ({})", one.programme, one.instance, one.version))
         .collect();
     if !behind.is_empty() {
-        let found = format!("{found} ; en retard : {}", behind.join(", "));
-        return Finding::attention(found, UPDATE);
+        let behind = behind.join(", ");
+        let found =
+            Text::new(format!("{fr} ; en retard : {behind}"), format!("{en}; behind: {behind}"));
+        return Finding::attention(found, update());
     }
     if copies.newest() < in_force {
-        return Finding::attention(found, UPDATE);
+        return Finding::attention(Text::new(fr, en), update());
     }
     if copies.newest() > in_force {
         return Finding::attention(
-            found,
-            "un worker d'ici les prendra en quelques secondes : lancez-en un",
+            Text::new(fr, en),
+            Text::new(
+                "un worker d'ici les prendra en quelques secondes : lancez-en un",
+                "a worker from here takes them over within seconds: start one",
+            ),
         );
     }
-    Finding::good(found)
+    Finding::good(fr, en)
 }
-
 #[cfg(test)]
 mod tests {
     use super::*;
