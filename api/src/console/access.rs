@@ -52,6 +52,9 @@ pub const TABLE: &[(Method, &str, Access)] = &[
     (Method::GET, "/console/taches/agir", A),
     (Method::POST, "/console/taches/agir", A),
     (Method::GET, "/console/taches/{id}", R),
+    (Method::GET, "/console/objets/intervention/{id}", R),
+    (Method::GET, "/console/objets/document/{id}", R),
+    (Method::GET, "/console/objets/planning/{id}", R),
     (Method::GET, "/console/echecs", R),
     (Method::GET, "/console/emails", R),
     // The text of a mail is for its reader: operators see it to repair, nobody else.

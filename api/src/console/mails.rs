@@ -7,6 +7,7 @@ use axum::{
 use erp_core::{
     Ctx, Error, Noun,
     notifications::outgoing_mails::{self, EnvoiFilter, EnvoiOut, Looked, StatutEnvoi},
+    operate::about,
 };
 use mailparse::{MailHeaderMap as _, ParsedMail};
 use maud::{Markup, html};
@@ -15,7 +16,7 @@ use super::{
     back_to,
     form::{Filled, Pairs},
     page::{Page, button},
-    table,
+    table, things,
     viewer::Viewer,
     words::{impersonal, short, time},
 };
@@ -43,22 +44,29 @@ pub async fn list(
         @if mails.rows.is_empty() {
             (table::nothing(&viewer, "Aucun e-mail ne correspond à ce filtre.", "No mail matches this filter."))
         } @else {
-            div.large tabindex="0" role="region" aria-label="E-mails" {
-                table {
-                    thead { tr {
-                        @for (fr, en) in [("E-mail", "Mail"), ("État", "State"), ("Destinataire", "Recipient"), ("Part le", "Due"), ("Parti le", "Left"), ("Transmissions", "Transmissions"), ("Erreur", "Error")] {
-                            th scope="col" { (viewer.say(fr, en)) }
-                        }
-                    } }
-                    tbody { @for mail in &mails.rows { (row(&viewer, mail)) } }
-                }
-            }
+            (shown(&viewer, &mails.rows))
         }
         (table::foot(&viewer, HERE, &pairs, &filter.page, &mails))
     };
     let titre = viewer.say("E-mails", "Mails");
     let page = Page { viewer: &viewer, at: HERE, titre, is_live: true };
     Ok(page.show_with(&filter_form(&viewer, &filter), &content))
+}
+
+/// Mails, one a row.
+pub fn shown(viewer: &Viewer, mails: &[EnvoiOut]) -> Markup {
+    html! {
+        div.large tabindex="0" role="region" aria-label=(viewer.say("E-mails", "Mails")) {
+            table {
+                thead { tr {
+                    @for (fr, en) in [("E-mail", "Mail"), ("État", "State"), ("Destinataire", "Recipient"), ("Part le", "Due"), ("Parti le", "Left"), ("Transmissions", "Transmissions"), ("Erreur", "Error")] {
+                        th scope="col" { (viewer.say(fr, en)) }
+                    }
+                } }
+                tbody { @for mail in mails { (row(viewer, mail)) } }
+            }
+        }
+    }
 }
 
 fn done(viewer: &Viewer, pairs: &Pairs) -> Markup {
@@ -135,6 +143,8 @@ pub async fn show(
     RowId(id): RowId,
 ) -> Result<Response, ApiError> {
     let Looked { envoi, bytes, is_personal } = outgoing_mails::look(&ctx.pool, id).await?;
+    let about = about::of_mail(&ctx.pool, id).await?;
+    let jobs = about::jobs(&ctx.pool, &[], &[id]).await?;
     let parsed = bytes.as_deref().and_then(|bytes| mailparse::parse_mail(bytes).ok());
     let resendable = matches!(envoi.statut, StatutEnvoi::Incertaine | StatutEnvoi::Echouee);
     let content = html! {
@@ -154,6 +164,7 @@ pub async fn show(
             dt { (viewer.say("Part le", "Due")) } dd { (time(Some(envoi.part_le))) }
             dt { (viewer.say("Transmis le", "Transmitted")) } dd { (time(envoi.transmis_le)) " (" (envoi.transmissions) ")" }
             dt { (viewer.say("Parti le", "Left")) } dd { (time(envoi.parti_le)) }
+            @if !about.is_empty() { dt { (viewer.say("Concerne", "About")) } dd { (things::links(&viewer, &about)) } }
             @if let Some(error) = &envoi.derniere_erreur { dt { (viewer.say("Erreur", "Error")) } dd { code.erreur { (error) } } }
         }
         @if is_personal {
@@ -167,6 +178,7 @@ pub async fn show(
                 "Its content is fixed when it leaves, and removed after its retention time.",
             )) }
         }
+        (things::lists::jobs(&viewer, &jobs))
     };
     let titre = viewer.say(format!("E-mail {id}"), format!("Mail {id}"));
     Ok(Page { viewer: &viewer, at: HERE, titre: &titre, is_live: false }.show(&content))
@@ -227,20 +239,4 @@ pub async fn resend(
     resent(&ctx, &mut tx, &auteur, id).await?;
     tx.commit().await?;
     Ok(back_to(&format!("{HERE}?fait=renvoyer")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_secrets_of_links_are_masked() {
-        let text =
-            "<https://erp.ma/desabonnement?jeton=ab-C_1.d2>, <a href=\"x?jeton=e\">jeton</a>";
-        assert_eq!(
-            masked(text),
-            "<https://erp.ma/desabonnement?jeton=•••>, <a href=\"x?jeton=•••\">jeton</a>"
-        );
-        assert_eq!(masked("rien"), "rien");
-    }
 }

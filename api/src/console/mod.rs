@@ -26,6 +26,7 @@ mod second_step;
 mod sign_in;
 mod system;
 mod table;
+mod things;
 mod viewer;
 mod words;
 
@@ -74,6 +75,9 @@ pub fn router(entrance: &Entrance) -> Router<Ctx> {
         .route("/console/taches", get(jobs::list::show))
         .route("/console/taches/agir", get(jobs::act::preview).post(jobs::act::apply))
         .route("/console/taches/{id}", get(jobs::one::show))
+        .route("/console/objets/intervention/{id}", get(things::intervention))
+        .route("/console/objets/document/{id}", get(things::document))
+        .route("/console/objets/planning/{id}", get(things::planning))
         .route("/console/echecs", get(dead::show))
         .route("/console/emails", get(mails::list))
         .route("/console/emails/{id}", get(mails::show))

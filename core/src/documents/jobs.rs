@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use ulid::Ulid;
 
 use super::Document;
 use crate::{
@@ -18,11 +19,18 @@ pub struct ProcessDocument {
     /// that no row names any more.
     #[serde(default)]
     pub keys: Vec<String>,
+    /// What distinguishes a later processing of the document from the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reprise: Option<String>,
 }
 
 impl ProcessDocument {
     pub(super) fn of(document: &Document) -> Self {
-        Self { document_id: document.id, keys: document.keys().to_vec() }
+        Self { document_id: document.id, keys: document.keys().to_vec(), reprise: None }
+    }
+
+    pub(super) fn again(document: &Document) -> Self {
+        Self { reprise: Some(Ulid::generate().to_string()), ..Self::of(document) }
     }
 }
 
@@ -35,6 +43,14 @@ impl Job for ProcessDocument {
     /// So many files are in memory at once; more attempts would wait for a place within their time limit.
     const MOST_AT_ONCE: usize = 2;
     const MAX_BACKOFF: Duration = Duration::from_mins(10);
+
+    /// By it the jobs of a document are found ([`crate::operate::about`]).
+    fn key(&self) -> Option<String> {
+        Some(match &self.reprise {
+            None => self.document_id.to_string(),
+            Some(reprise) => format!("{}:{reprise}", self.document_id),
+        })
+    }
 
     async fn abandon(&self, tx: &mut Tx<'_>, _reason: &str, _now: DateTime<Utc>) -> Result<()> {
         let reason =

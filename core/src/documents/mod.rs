@@ -77,7 +77,7 @@ pub async fn update(
 pub async fn reprocess(tx: &mut Tx<'_>, id: i64) -> Result<Document> {
     store::set_pending(tx, id).await?;
     let document = store::find(&mut **tx, id).await?;
-    enqueue(tx, &jobs::ProcessDocument::of(&document)).await?;
+    enqueue(tx, &jobs::ProcessDocument::again(&document)).await?;
     Ok(document)
 }
 

@@ -22,7 +22,9 @@ pub use input::{Affectation, InterventionCreate, InterventionUpdate, StatutChang
 pub use sla::NIVEAUX;
 pub use statut::StatutIntervention;
 pub use steps::{assign, change_statut, remove_technicien};
-pub use store::{CalendarRow, calendar, find, find_for_update, list, list_of_equipement};
+pub use store::{
+    CalendarRow, calendar, find, find_for_update, list, list_of_equipement, list_of_planning,
+};
 pub(crate) use types::mad;
 pub use types::{
     ClientDe, EquipementDe, Intervention, InterventionOut, InterventionType, PrioriteIntervention,

@@ -84,6 +84,20 @@ pub async fn list_of_equipement(
     .await
 }
 
+/// The latest visits of a planning, `limit` at the most.
+pub async fn list_of_planning(
+    db: impl PgExecutor<'_>,
+    planning_id: i64,
+    limit: i64,
+) -> Result<Vec<Intervention>> {
+    let visites = query_interventions!(
+        "where i.planning_id = $1 order by i.id desc limit $2",
+        planning_id,
+        limit,
+    );
+    Ok(visites.fetch_all(db).await?)
+}
+
 /// The intervention `id`, locked until the transaction ends.
 pub async fn find_for_update(tx: &mut PgConnection, id: i64) -> Result<Intervention> {
     // The lock first, in a statement of its own. A statement with joins that waited for the lock would go on with the machine

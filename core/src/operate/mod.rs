@@ -1,6 +1,7 @@
 //! What operators see of the jobs, and what they may do to them.
 //!
 //! Each action is safe to repeat: a job that is already in the requested state is not changed.
+pub mod about;
 pub mod breakers;
 mod changes;
 pub mod limits;

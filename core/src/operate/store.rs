@@ -31,6 +31,20 @@ pub(super) async fn sample(
     Ok(found.await?.rows)
 }
 
+/// The jobs of `queues[i]` about `subjects[i]`, for each `i`, as their keys say: the newest, as many as `page` has.
+pub(super) async fn of_subjects(
+    pool: &PgPool,
+    queues: &[String],
+    subjects: &[String],
+    page: &Page,
+) -> Result<Vec<JobOut>> {
+    let ids = admin::jobs_about(pool, queues, subjects, page.limit).await?;
+    let found = page::list(pool, "taches", &["id"], page, |query| {
+        query.push(" where id = any(").push_bind(ids.clone()).push(")");
+    });
+    Ok(found.await?.rows)
+}
+
 /// The error of a dead job without what is another in each: see [`DeadGroup`].
 const ALIKE: &str = "left(regexp_replace(error, \
     '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\\m[0-9A-HJKMNP-TV-Z]{26}\\M|[0-9]+', '#', 'g'), 300)";

@@ -200,3 +200,29 @@ pub async fn jobs_of_key(
     );
     Ok(ids.fetch_all(db).await?)
 }
+
+/// The ids of the jobs of `queues[i]` whose key is `subjects[i]`, or begins with it and a colon, for each `i`, as long as their keys
+/// are not forgotten: the latest, `most` at the most.
+pub async fn jobs_about(
+    db: impl PgExecutor<'_>,
+    queues: &[String],
+    subjects: &[String],
+    most: i64,
+) -> Result<Vec<String>> {
+    let ids = sqlx::query_scalar!(
+        r#"
+            select k.job as "job!" from unnest($1::text[], $2::text[]) as s (queue, subject)
+            cross join lateral (
+                select job from queue.keys where queue = s.queue and key = s.subject
+                union all
+                (select job from queue.keys
+                where queue = s.queue and key > (s.subject || ':') collate "C" and key < (s.subject || ';') collate "C" limit 100)
+            ) as k
+            order by k.job desc limit $3
+        "#,
+        queues,
+        subjects,
+        most,
+    );
+    Ok(ids.fetch_all(db).await?)
+}

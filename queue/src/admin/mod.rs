@@ -10,7 +10,9 @@ use sqlx::{PgConnection, PgExecutor};
 
 pub use act::{cancel, delete, find_for_update, lock, redrive};
 pub(crate) use job::list_in;
-pub use job::{Attempt, Filter, Job, State, find, find_all, has_jobs, jobs_of_key, list};
+pub use job::{
+    Attempt, Filter, Job, State, find, find_all, has_jobs, jobs_about, jobs_of_key, list,
+};
 pub use prune::{forget_keys, keep_days, prune_dead, prune_rest};
 
 use crate::Result;

@@ -134,25 +134,34 @@ fn rows(viewer: &Viewer, jobs: &Listed<JobOut>) -> Markup {
             "No job matches this filter.",
         );
     }
+    table(viewer, &jobs.rows, viewer.acts)
+}
+
+/// Jobs, to look at.
+pub fn shown(viewer: &Viewer, jobs: &[JobOut]) -> Markup {
+    table(viewer, jobs, false)
+}
+
+fn table(viewer: &Viewer, jobs: &[JobOut], may_tick: bool) -> Markup {
     html! {
         div.large tabindex="0" role="region" aria-label=(viewer.say("Tâches", "Jobs")) {
             table {
                 thead { tr {
-                    @if viewer.acts { th scope="col" { input type="checkbox" data-tout hidden aria-label=(viewer.say("Tout cocher", "Tick all")); } }
+                    @if may_tick { th scope="col" { input type="checkbox" data-tout hidden aria-label=(viewer.say("Tout cocher", "Tick all")); } }
                     @for (fr, en) in [("Tâche", "Job"), ("État", "State"), ("Essais", "Attempts"), ("Créée", "Created"), ("Due", "Due"), ("Erreur ou avancement", "Error or progress")] {
                         th scope="col" { (viewer.say(fr, en)) }
                     }
                 } }
-                tbody { @for job in &jobs.rows { (row(viewer, job)) } }
+                tbody { @for job in jobs { (row(viewer, job, may_tick)) } }
             }
         }
     }
 }
 
-fn row(viewer: &Viewer, job: &JobOut) -> Markup {
+fn row(viewer: &Viewer, job: &JobOut, may_tick: bool) -> Markup {
     html! {
         tr {
-            @if viewer.acts { td { input type="checkbox" name="id" value=(job.id) aria-label=(job.id); } }
+            @if may_tick { td { input type="checkbox" name="id" value=(job.id) aria-label=(job.id); } }
             th scope="row" {
                 a href={ (HERE) "/" (job.id) } { code { (job.type_) } }
                 div.note { code { (job.id) } @if let Some(key) = &job.key { " · " code { (short(key, 60)) } } }

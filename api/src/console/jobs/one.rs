@@ -3,7 +3,8 @@ use axum::{extract::State, response::Response};
 use chrono::{DateTime, Utc};
 use erp_core::{
     Ctx,
-    operate::{self, JobAttempt, JobDetail, JobState},
+    operate::{self, JobAttempt, JobDetail, JobState, about},
+    schedules,
 };
 use maud::{Markup, html};
 use serde_json::Value;
@@ -13,6 +14,7 @@ use crate::{
     ApiError,
     console::{
         page::{Page, token},
+        things,
         viewer::Viewer,
         words::{ago, duration, impersonal, outcome, state, time},
     },
@@ -27,6 +29,8 @@ pub async fn show(
 ) -> Result<Response, ApiError> {
     let JobDetail { job, payload, history } = operate::find(&ctx.pool, &id).await?;
     let now = ctx.clock.now();
+    let about = about::of_job(&ctx.pool, &payload).await?;
+    let is_scheduled = schedules::is_known(&job.type_);
     let content = html! {
         p { (state(viewer.langue, job.state)) " " code { (job.id) } }
         @if viewer.acts { (acts(&viewer, job.state, &job.id)) }
@@ -41,6 +45,11 @@ pub async fn show(
             dt { (viewer.say("Workers disparus", "Workers lost")) } dd { (job.rescues) }
             dt { "Worker" } dd { (text(job.worker.as_deref())) }
             dt { (viewer.say("Clé", "Key")) } dd { (text(job.key.as_deref())) }
+            dt { (viewer.say("Concerne", "About")) }
+            dd {
+                @if is_scheduled { a href={ "/console/planifications/" (job.type_) } { (viewer.say("planification ", "schedule ")) (job.type_) } }
+                @else if about.is_empty() { (text(None)) } @else { (things::links(&viewer, &about)) }
+            }
             dt { (viewer.say("Requête", "Request")) }
             dd {
                 @match &job.request_id {
@@ -52,7 +61,6 @@ pub async fn show(
                 }
             }
         }
-        (about(&viewer, &payload))
         h2 { (viewer.say("Contenu", "Payload")) }
         pre { (serde_json::to_string_pretty(&masked(payload, viewer.acts)).unwrap_or_default()) }
         h2 { (viewer.say("Essais", "Attempts")) }
@@ -100,16 +108,6 @@ fn acts(viewer: &Viewer, state: JobState, id: &str) -> Markup {
                     }
                 }
             }
-        }
-    }
-}
-
-/// What in the payload has a page of its own.
-fn about(viewer: &Viewer, payload: &Value) -> Markup {
-    let mail = payload["envoi_id"].as_i64().filter(|_| viewer.acts);
-    html! {
-        @if let Some(id) = mail {
-            p { a href={ "/console/emails/" (id) } { (viewer.say("L’e-mail ", "The mail ")) (id) } }
         }
     }
 }

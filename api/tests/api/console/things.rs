@@ -1,9 +1,73 @@
-//! What the system page says of this program and of what it needs.
-use erp_core::users::UserRole::Admin;
+//! From a job to what it is about, and back; and what the system page says of this program and of what it needs.
+use erp_core::users::UserRole::{Admin, Responsable};
 use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::support::App;
+
+#[tokio::test]
+async fn a_job_leads_to_what_it_is_about_and_that_leads_back() {
+    let app = App::new().await;
+    let (browser, reader) = (app.browser(Admin).await, app.browser(Responsable).await);
+    let boss = reader.user.clone();
+    // A monthly planning whose first visit is due, and a photo of that visit.
+    let machine = app.equipement(&boss).await;
+    let new = json!({"frequence": "mensuelle", "equipement_id": machine, "prochaine_date": "2026-01-15T08:00:00Z"});
+    let planning = app.post(&boss, "/planning", new).await.expect(201)["id"].clone();
+    app.run_schedule(&browser.user, "planning.generate").await;
+    let visites = app.get(&boss, "/interventions").await.expect(200);
+    let visite = visites[0]["id"].as_i64().unwrap();
+    let document = app.upload(&boss, visite, "notes.txt", b"rien".to_vec()).await.expect(201);
+    let document = document["id"].as_i64().unwrap();
+    let notice = json!({"type": "information", "canal": "email", "contenu": "Vue.", "intervention_id": visite, "user_id": boss.id});
+    app.post(&boss, "/notifications", notice).await.expect(201);
+    app.run_jobs().await;
+    app.post(&boss, &format!("/documents/{document}/reprocess"), json!({})).await;
+
+    let jobs = app.get(&browser.user, "/admin/jobs?limit=100").await.expect(200);
+    let of = |type_: &str| -> Vec<String> {
+        let jobs = jobs.as_array().unwrap().iter();
+        let ids = jobs.filter(|job| job["type"] == type_).map(|job| job["id"].as_str());
+        ids.map(|id| id.unwrap().to_owned()).collect()
+    };
+    let (processing, mails) = (of("documents.process"), of("emails"));
+    assert!(processing.len() == 2 && !mails.is_empty(), "{jobs}");
+
+    let (of_visite, of_document) = (
+        format!("/console/objets/intervention/{visite}"),
+        format!("/console/objets/document/{document}"),
+    );
+    let of_planning = format!("/console/objets/planning/{planning}");
+    let leads = async |from: &str, to: &[&str]| {
+        let html = browser.open(from).await.expect(200);
+        for to in to {
+            assert!(html.contains(&format!("href=\"{to}\"")), "{from} to {to}: {html}");
+        }
+    };
+    let job = |id: &String| format!("/console/taches/{id}");
+    leads(&job(&processing[0]), &[&of_document, &of_visite]).await;
+    leads(&of_document, &[&job(&processing[0]), &job(&processing[1]), &of_visite]).await;
+    let mail = app.get(&browser.user, "/admin/emails?sort=-id").await.expect(200)[0]["id"].clone();
+    let mail = format!("/console/emails/{mail}");
+    leads(&job(&mails[0]), &[&mail, &of_visite]).await;
+    leads(&mail, &[&job(&mails[0]), &of_visite]).await;
+    let application = format!("https://erp.example/interventions/{visite}");
+    let all =
+        [&of_document, &of_planning, &mail, &job(&mails[0]), &job(&processing[1]), &application];
+    leads(&of_visite, &all.map(String::as_str)).await;
+    leads(&of_planning, &[&of_visite, "/console/planifications/planning.generate"]).await;
+    let tick = &of("planning.generate")[0];
+    leads(&job(tick), &["/console/planifications/planning.generate"]).await;
+
+    // A manager sees the same, but for the text of mails.
+    let html = reader.open(&of_visite).await.expect(200);
+    assert!(html.contains(&of_document) && !html.contains(&mail), "{html}");
+    app.delete(&boss, &format!("/documents/{document}")).await.expect(200);
+    browser.open(&of_document).await.expect(404);
+    let html = browser.open(&job(&processing[0])).await.expect(200);
+    assert!(!html.contains(&of_document), "{html}");
+    app.run_jobs().await;
+}
 
 #[tokio::test]
 async fn the_system_page_says_what_the_doctor_would_and_waits_for_nobody() {

@@ -5,7 +5,7 @@ use ulid::Ulid;
 use super::{EnvoiFilter, EnvoiOut, SORTABLE, StatutEnvoi, store};
 use crate::{
     Code, Error, Noun, Result, Tx,
-    page::{self, Listed},
+    page::{self, Listed, Page},
 };
 
 pub async fn list(pool: &PgPool, filter: &EnvoiFilter) -> Result<Listed<EnvoiOut>> {
@@ -19,6 +19,14 @@ pub async fn list(pool: &PgPool, filter: &EnvoiFilter) -> Result<Listed<EnvoiOut
         }
     })
     .await
+}
+
+/// The mails `ids`, the newest first.
+pub async fn list_of(pool: &PgPool, ids: &[i64], page: &Page) -> Result<Vec<EnvoiOut>> {
+    let mails = page::list(pool, "envois", SORTABLE, page, |query| {
+        query.push(" where id = any(").push_bind(ids.to_vec()).push(")");
+    });
+    Ok(mails.await?.rows)
 }
 
 /// A mail as an operator looks at it.

@@ -11,9 +11,12 @@ mod types;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use futures_util::FutureExt as _;
 
-pub use admin::{Looked, list, look, resend};
+pub use admin::{Looked, list, list_of, look, resend};
 pub(super) use store::forget;
-pub use store::{count_in_doubt, find, forget_bodies, forget_departures, frozen, must_arrive};
+pub use store::{
+    count_in_doubt, find, forget_bodies, forget_departures, frozen, must_arrive, of_intervention,
+    of_planning, subjects,
+};
 pub use types::{
     AccountEvent, AccountNotice, Ending, Envoi, EnvoiFilter, EnvoiOut, SORTABLE, StatutEnvoi,
 };
