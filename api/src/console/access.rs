@@ -70,6 +70,9 @@ pub const TABLE: &[(Method, &str, Access)] = &[
     (Method::GET, "/console/audit", A),
     (Method::POST, "/console/audit/verifier", A),
     (Method::GET, "/console/systeme", R),
+    // There is nothing: whoever is signed in is told so in their language.
+    (Method::GET, "/console/{*rest}", Access::SignedIn),
+    (Method::GET, "/compte/{*rest}", Access::SignedIn),
 ];
 
 /// Whether the page at the matched `path` is open to somebody who must enrol a second factor before anything else.

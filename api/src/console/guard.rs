@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
     response::{IntoResponse as _, Response},
 };
-use erp_core::{Code, Error, Lang, Result, Text, auth, users};
+use erp_core::{Code, Ctx, Error, Lang, Result, Text, auth, users};
 
 use super::{
     access::{Access, TABLE, access, is_for_enrolment},
@@ -18,7 +18,7 @@ use super::{
 use crate::{
     ApiError,
     extract::{CurrentUser, whole},
-    layers::{ClientAddress, Entrance, RequestInfo, count},
+    layers::{ClientAddress, Entrance, ReaderLang, RequestInfo, count},
 };
 
 /// The field of every form.
@@ -33,10 +33,29 @@ pub async fn guard<F>(
 where
     F: Future<Output = Response>,
 {
-    match admitted(entrance, request).await {
-        Ok(Ok(request)) => next(request).await,
-        Ok(Err(elsewhere)) => elsewhere,
-        Err(error) => error.into_response(),
+    let (langue, mut answer) = match admitted(entrance, request).await {
+        Ok(Ok(request)) => {
+            let langue = request.extensions().get::<Viewer>().map(|viewer| viewer.langue);
+            (langue, next(request).await)
+        }
+        Ok(Err(elsewhere)) => return elsewhere,
+        Err(Refusal { error, langue }) => (langue, error.into_response()),
+    };
+    if let Some(langue) = langue {
+        answer.extensions_mut().insert(ReaderLang(langue));
+    }
+    answer
+}
+
+/// Why there is no page, and the language of whom it is said to, where that is known.
+struct Refusal {
+    error: ApiError,
+    langue: Option<Lang>,
+}
+
+impl<E: Into<ApiError>> From<E> for Refusal {
+    fn from(error: E) -> Self {
+        Self { error: error.into(), langue: None }
     }
 }
 
@@ -44,7 +63,7 @@ where
 async fn admitted(
     entrance: &Entrance,
     request: Request,
-) -> Result<Result<Request, Response>, ApiError> {
+) -> Result<Result<Request, Response>, Refusal> {
     let ctx = &entrance.ctx;
     let (mut parts, body) = request.into_parts();
     let address = ClientAddress::from_request_parts(&mut parts, ctx).await?;
@@ -74,6 +93,22 @@ async fn admitted(
         Ok(None) | Err(Error::Unauthenticated { .. }) => return Ok(Err(to_sign_in(&parts))),
         Err(error) => return Err(error.into()),
     };
+    let owner = users::find(&ctx.pool, caller.id).await?;
+    let langue = Some(owner.langue);
+    let entered = entered(ctx, parts, body, caller, owner, access).await;
+    entered.map_err(|error| Refusal { error, langue })
+}
+
+/// The request of a caller who is known, if they may send it.
+async fn entered(
+    ctx: &Ctx,
+    mut parts: Parts,
+    body: Body,
+    caller: auth::Caller,
+    owner: users::UserOut,
+    access: Access,
+) -> Result<Result<Request, Response>, ApiError> {
+    let path = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
     if let Access::Roles(roles) = access
         && !roles.contains(&caller.role)
     {
@@ -82,6 +117,7 @@ async fn admitted(
     if caller.must_enrol && !is_for_enrolment(path) {
         return Ok(Err(back_to("/compte/second-facteur")));
     }
+    let changes = parts.method != Method::GET && parts.method != Method::HEAD;
     let body = if changes {
         from_here(&parts)?;
         let bytes = whole(body).await?;
@@ -94,7 +130,6 @@ async fn admitted(
     } else {
         body
     };
-    let owner = users::find(&ctx.pool, caller.id).await?;
     parts.extensions.insert(Viewer::new(ctx, owner, caller.session));
     // For the extractors of authors.
     parts.extensions.insert(CurrentUser::from(caller));

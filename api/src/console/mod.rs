@@ -39,7 +39,10 @@ use axum::{
 };
 use erp_core::Ctx;
 
-use crate::layers::{self, Entrance};
+use crate::{
+    ApiError,
+    layers::{self, Entrance},
+};
 
 /// The pages, each behind the guard.
 pub fn router(entrance: &Entrance) -> Router<Ctx> {
@@ -90,6 +93,8 @@ pub fn router(entrance: &Entrance) -> Router<Ctx> {
         .route("/console/audit", get(audit::show))
         .route("/console/audit/verifier", post(audit::check))
         .route("/console/systeme", get(system::show).layer(Extension(checks::Checks::default())))
+        .route("/console/{*rest}", get(nowhere))
+        .route("/compte/{*rest}", get(nowhere))
         .merge(live)
         .route_layer(from_fn_with_state(entrance.clone(), layers::of_page))
 }
@@ -103,6 +108,11 @@ pub fn is_page(path: &str) -> bool {
         path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
     is_below("/console") || is_below("/compte") && !OF_LINKS.contains(&path.trim_end_matches('/'))
+}
+
+/// An address below the pages that has none.
+async fn nowhere() -> ApiError {
+    ApiError::of_status(StatusCode::NOT_FOUND)
 }
 
 /// Leads back to a page after a change, so that reloading it changes nothing again.

@@ -29,6 +29,10 @@ pub struct RequestInfo {
 #[derive(Debug, Clone, Copy)]
 pub struct OwnBody;
 
+/// The language of the reader of a page, once it is known who reads (in the extensions of the response): errors are said in it.
+#[derive(Debug, Clone, Copy)]
+pub struct ReaderLang(pub Lang);
+
 /// Gives the request its id (that of `X-Request-ID`, if it is a UUID) for answers, logs and jobs; logs one line when it is
 /// answered, for a probe that succeeds only at debug level; and turns every error (but a 416 and an [`OwnBody`]) into
 /// `{"detail", "code", "request_id"}` in the reader's language.
@@ -96,13 +100,15 @@ fn with_envelope(response: Response, info: RequestInfo, path: &str) -> Response 
         .get::<ApiError>()
         .cloned()
         .unwrap_or_else(|| ApiError::of_status(status));
+    let lang =
+        response.extensions().get::<ReaderLang>().map_or(info.lang, |ReaderLang(lang)| *lang);
     let (mut parts, _) = response.into_parts();
-    let said = error.body(info.lang, info.request_id);
+    let said = error.body(lang, info.request_id);
     let answer = if console::is_page(path) {
         let id = info.request_id.to_string();
-        console::page::of_error(error.status(), info.lang, &said.0["detail"], &id)
+        console::page::of_error(error.status(), lang, &said.0["detail"], &id)
     } else if rbac::is_for_people(path) {
-        compte::page::of_error(error.status(), info.lang, &said.0["detail"])
+        compte::page::of_error(error.status(), lang, &said.0["detail"])
     } else {
         said.into_response()
     };

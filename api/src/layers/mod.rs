@@ -17,7 +17,7 @@ use axum::{
 use erp_core::Ctx;
 
 pub use address::{ClientAddress, client};
-pub use envelope::{OwnBody, RequestInfo, X_REQUEST_ID};
+pub use envelope::{OwnBody, ReaderLang, RequestInfo, X_REQUEST_ID};
 pub use guard::{Entrance, anonymous, count, signed_in};
 
 use crate::{console, if_match, once};

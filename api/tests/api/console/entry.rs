@@ -10,7 +10,10 @@ use super::Browser;
 use crate::support::{App, PASSWORD};
 
 fn concrete(path: &str) -> String {
-    path.replace("{id}", "999999").replace("{name}", "none").replace("{file}", "none.css")
+    path.replace("{id}", "999999")
+        .replace("{name}", "none")
+        .replace("{file}", "none.css")
+        .replace("{*rest}", "nowhere")
 }
 
 #[tokio::test]

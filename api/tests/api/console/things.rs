@@ -103,3 +103,44 @@ async fn the_system_page_says_what_the_doctor_would_and_waits_for_nobody() {
         assert!(html.contains(text), "{text}: {html}");
     }
 }
+
+#[tokio::test]
+async fn errors_are_said_in_the_language_of_the_account() {
+    let app = App::new().await;
+    let french = app.browser(Responsable).await;
+    let english = app.browser_of(app.user_with(Responsable, json!({ "langue": "en" })).await).await;
+    let said = async |browser: &super::Browser<'_>, path: &str, status: u16| {
+        // What the browser prefers is for those who are not known.
+        let request = browser.request(reqwest::Method::GET, path);
+        let request = request.header("accept-language", "de, en;q=0.9, fr;q=0.1");
+        app.shown(request).await.expect(status)
+    };
+    for (path, status, fr, en) in [
+        ("/console/taches/none", 404, "Tâche introuvable.", "Job not found."),
+        (
+            "/console/nowhere/at/all",
+            404,
+            "Cette adresse n&#39;existe pas.",
+            "There is nothing at this address.",
+        ),
+        (
+            "/compte/nowhere",
+            404,
+            "Cette adresse n&#39;existe pas.",
+            "There is nothing at this address.",
+        ),
+        ("/console/audit", 403, "Seul un administrateur", "Only an administrator"),
+        ("/console/taches?request_id=none", 422, "Cela n’a pas marché", "That did not work"),
+        ("/console/objets/document/999999", 404, "Document introuvable.", "Document not found."),
+    ] {
+        let html = said(&french, path, status).await;
+        assert!(
+            html.replace('\'', "&#39;").contains(fr) && html.contains("<html lang=\"fr\">"),
+            "{path}: {html}"
+        );
+        let html = said(&english, path, status).await;
+        assert!(html.contains(en) && html.contains("<html lang=\"en\">"), "{path}: {html}");
+    }
+    let form = english.send("/console/files/emails/suspendre", &[]).await.expect(403);
+    assert!(form.contains("Only an administrator"), "{form}");
+}
