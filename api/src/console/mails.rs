@@ -18,7 +18,7 @@ use super::{
     page::{Page, button},
     table, things,
     viewer::Viewer,
-    words::{impersonal, short, time},
+    words::{impersonal, short, time, without_secrets},
 };
 use crate::{
     ApiError,
@@ -189,10 +189,10 @@ fn preview(viewer: &Viewer, id: i64, mail: &ParsedMail<'_>) -> Markup {
     html! {
         h2 { (subject) }
         iframe.mail title=(viewer.say("L’e-mail tel qu’il est parti", "The mail as it left")) sandbox src={ (HERE) "/" (id) "/html" } {}
-        details { summary { (viewer.say("Texte", "Text")) } pre { (masked(&part(mail, "text/plain").unwrap_or_default())) } }
+        details { summary { (viewer.say("Texte", "Text")) } pre { (without_secrets(&part(mail, "text/plain").unwrap_or_default())) } }
         details {
             summary { (viewer.say("En-têtes", "Headers")) }
-            pre { @for header in &mail.headers { (header.get_key()) ": " (masked(&header.get_value())) "\n" } }
+            pre { @for header in &mail.headers { (header.get_key()) ": " (without_secrets(&header.get_value())) "\n" } }
         }
     }
 }
@@ -200,18 +200,6 @@ fn preview(viewer: &Viewer, id: i64, mail: &ParsedMail<'_>) -> Markup {
 /// The first part of `mail` of this type.
 fn part(mail: &ParsedMail<'_>, kind: &str) -> Option<String> {
     mail.parts().find(|part| part.ctype.mimetype == kind).and_then(|part| part.get_body().ok())
-}
-
-/// The text without the secrets of the links in it, each of which does something in the name of its reader.
-fn masked(text: &str) -> String {
-    const BEFORE: &str = "jeton=";
-    let mut parts = text.split(BEFORE);
-    let mut out = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let is_secret = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        out.extend([BEFORE, "•••", part.trim_start_matches(is_secret)]);
-    }
-    out
 }
 
 /// The HTML of a mail, for the frame.
@@ -226,7 +214,7 @@ pub async fn framed(
     let html = part(&mail, "text/html").ok_or(Error::NotFound(Noun::ENVOI))?;
     let headers =
         [(header::CONTENT_SECURITY_POLICY, FRAMED), (header::REFERRER_POLICY, "no-referrer")];
-    Ok((headers, Html(masked(&html))).into_response())
+    Ok((headers, Html(without_secrets(&html))).into_response())
 }
 
 /// Sends a mail again.

@@ -28,7 +28,7 @@ mod system;
 mod table;
 mod things;
 mod viewer;
-mod words;
+pub(crate) mod words;
 
 use axum::{
     Extension, Router,

@@ -107,13 +107,33 @@ pub fn tenths(langue: Lang, tenths: i64) -> String {
     format!("{}{}{}", count(tenths / 10), langue.choose(',', '.'), tenths % 10)
 }
 
-/// An error without the addresses of people, which mail servers like to quote: for who only reads.
+/// An error as it is shown: without the secrets of links, and for who only reads without the addresses of people, which mail servers
+/// like to quote.
 pub fn impersonal(viewer: &Viewer, error: &str) -> String {
-    if viewer.acts {
-        return error.to_owned();
-    }
-    let words = error.split(' ').map(|word| if word.contains('@') { "•••" } else { word });
+    let error = without_secrets(error);
+    if viewer.acts { error } else { without_addresses(&error) }
+}
+
+/// An error as the audit keeps it, for years: short, and without secrets and addresses.
+pub(crate) fn for_the_record(error: &str) -> String {
+    short(&without_addresses(&without_secrets(error)), 300)
+}
+
+fn without_addresses(text: &str) -> String {
+    let words = text.split(' ').map(|word| if word.contains('@') { "•••" } else { word });
     words.collect::<Vec<_>>().join(" ")
+}
+
+/// The text without the secrets of the links in it, each of which does something in the name of its reader.
+pub fn without_secrets(text: &str) -> String {
+    const BEFORE: &str = "jeton=";
+    let mut parts = text.split(BEFORE);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let is_secret = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        out.extend([BEFORE, "•••", part.trim_start_matches(is_secret)]);
+    }
+    out
 }
 
 /// What was typed, as an attribute or a text of a page: never longer than a person reads.
@@ -128,6 +148,21 @@ pub fn short(text: &str, most: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_secrets_of_links_are_masked() {
+        let text =
+            "<https://erp.ma/desabonnement?jeton=ab-C_1.d2>, <a href=\"x?jeton=e\">jeton</a>";
+        assert_eq!(
+            without_secrets(text),
+            "<https://erp.ma/desabonnement?jeton=•••>, <a href=\"x?jeton=•••\">jeton</a>"
+        );
+        assert_eq!(without_secrets("rien"), "rien");
+        let error = format!("550 <a@b.ma> refusé, voir x?jeton=ab {}", "e".repeat(400));
+        let kept = for_the_record(&error);
+        assert!(kept.starts_with("550 ••• refusé, voir x?jeton=••• eee"), "{kept}");
+        assert_eq!(kept.chars().count(), 301);
+    }
 
     #[test]
     fn durations_and_counts_read_well() {

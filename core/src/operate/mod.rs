@@ -105,7 +105,8 @@ pub async fn act_on_all(
         apply(tx, action, job, now).await?;
     }
     let more = store::count(tx, filter, action.condition(), 1).await? > 0;
-    Ok(BulkOut { count: i64::try_from(jobs.len()).unwrap_or(i64::MAX), more })
+    let error = jobs.iter().find_map(|job| job.error.clone());
+    Ok(BulkOut { count: i64::try_from(jobs.len()).unwrap_or(i64::MAX), more, error })
 }
 
 /// How many jobs [`act_on_all`] would change in total, if repeated while there are more. Counted up to [`MOST_COUNTED`].
@@ -113,7 +114,7 @@ pub async fn preview(pool: &PgPool, action: Action, filter: &JobFilter) -> Resul
     must_name_something(filter)?;
     let mut db = pool.acquire().await?;
     let count = store::count(&mut db, filter, action.condition(), MOST_COUNTED + 1).await?;
-    Ok(BulkOut { count: count.min(MOST_COUNTED), more: count > MOST_COUNTED })
+    Ok(BulkOut { count: count.min(MOST_COUNTED), more: count > MOST_COUNTED, error: None })
 }
 
 /// Some of the jobs that [`act_on_all`] would change: at most as many as `page` has.

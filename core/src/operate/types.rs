@@ -243,6 +243,9 @@ pub struct BulkOut {
     pub count: i64,
     /// There are more: send the same again.
     pub more: bool,
+    /// Why the last attempt of the first of them had failed.
+    #[serde(skip)]
+    pub error: Option<String>,
 }
 
 /// A queue: the jobs of one type. Counts end at 10 000.

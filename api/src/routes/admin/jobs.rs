@@ -11,6 +11,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     ApiError,
+    console::words::for_the_record,
     extract::{Auteur, Name, Query},
     list::Here,
     once::Once,
@@ -228,7 +229,11 @@ pub(crate) async fn act_on_all(
 ) -> Result<BulkOut> {
     let now = ctx.clock.now();
     let done = operate::act_on_all(tx, action, filter, most, now).await?;
-    let entry = Entry::new(acte(action), auteur);
-    entry.after(json!({ "filter": filter, "count": done.count })).record(tx, now).await?;
+    let mut after = json!({ "filter": filter, "count": done.count });
+    // The filter of a group has a hash: what it stands for is gone when its jobs are.
+    if let (Some(_), Some(error)) = (&filter.error_alike, &done.error) {
+        after["error"] = json!(for_the_record(error));
+    }
+    Entry::new(acte(action), auteur).after(after).record(tx, now).await?;
     Ok(done)
 }
