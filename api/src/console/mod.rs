@@ -30,6 +30,8 @@ mod things;
 mod viewer;
 pub(crate) mod words;
 
+pub(crate) use assets::file;
+
 use axum::{
     Extension, Router,
     http::{StatusCode, header},

@@ -15,6 +15,9 @@ use crate::layers::OwnBody;
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; \
     frame-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
+/// A page that a link in a mail opens has no scripts, and loads its style alone.
+const POLICY_OF_LINKS: &str = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
 /// htmx evaluates no text, writes no style into the page, asks this server only, and keeps no copies of pages in the browser.
 const HTMX: &str = r#"{"includeIndicatorStyles":false,"allowEval":false,"selfRequestsOnly":true,"historyCacheSize":0}"#;
 
@@ -100,14 +103,51 @@ pub fn button(viewer: &Viewer, action: &str, label: &str, what: &str) -> Markup 
 
 /// A page without the way to the others: for signing in, and for what went wrong.
 pub fn small(status: StatusCode, langue: Lang, titre: &str, content: &Markup) -> Response {
-    let body = html! {
+    document(status, langue, titre, &card(titre, content))
+}
+
+fn card(titre: &str, content: &Markup) -> Markup {
+    html! {
         main.petit #contenu {
             p.marque { "MIF Maroc" span { "Maintenance" } }
             h1 { (titre) }
             (content)
         }
+    }
+}
+
+fn head(titre: &str, is_error: bool, langue: Lang) -> Markup {
+    html! {
+        meta charset="utf-8";
+        meta name="viewport" content="width=device-width,initial-scale=1";
+        meta name="color-scheme" content="light dark";
+        meta name="robots" content="noindex";
+        title { @if is_error { (langue.choose("Erreur", "Error")) " · " } (titre) " · MIF Maroc" }
+    }
+}
+
+/// A page that a link in a mail opens; it may lead on at once to the address `leads_to`. It has no scripts, and its address, which may
+/// hold a secret, goes to no other page.
+pub fn of_link(
+    status: StatusCode,
+    langue: Lang,
+    titre: &str,
+    leads_to: Option<&str>,
+    content: &Markup,
+) -> Response {
+    let page = html! {
+        (DOCTYPE)
+        html lang=(langue) {
+            head {
+                (head(titre, !status.is_success(), langue))
+                @if let Some(url) = leads_to { meta http-equiv="refresh" content={ "0;url=" (url) }; }
+                // Below the routes of the API: a proxy in front of it may let nothing else through.
+                link rel="stylesheet" href={ "/api/v1" (NAMES.style) };
+            }
+            body { (card(titre, content)) }
+        }
     };
-    document(status, langue, titre, &body)
+    respond(status, POLICY_OF_LINKS, "no-referrer", page)
 }
 
 /// The page for an error; `detail` is that of the JSON envelope.
@@ -148,12 +188,8 @@ fn document(status: StatusCode, langue: Lang, titre: &str, body: &Markup) -> Res
         (DOCTYPE)
         html lang=(langue) {
             head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width,initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                meta name="robots" content="noindex";
+                (head(titre, !status.is_success(), langue))
                 meta name="htmx-config" content=(HTMX);
-                title { (titre) " · MIF Maroc" }
                 link rel="stylesheet" href=(NAMES.style);
                 script src=(NAMES.htmx) defer {}
                 script src=(NAMES.script) defer {}
@@ -161,9 +197,13 @@ fn document(status: StatusCode, langue: Lang, titre: &str, body: &Markup) -> Res
             body { (body) }
         }
     };
+    respond(status, POLICY, "same-origin", page)
+}
+
+fn respond(status: StatusCode, policy: &str, referrer: &str, page: Markup) -> Response {
     let headers = [
-        (header::CONTENT_SECURITY_POLICY, POLICY),
-        (header::REFERRER_POLICY, "same-origin"),
+        (header::CONTENT_SECURITY_POLICY, policy),
+        (header::REFERRER_POLICY, referrer),
         (header::CACHE_CONTROL, "no-store"),
     ];
     (status, headers, Extension(OwnBody), Html(page.into_string())).into_response()

@@ -27,6 +27,7 @@ use axum::{
     extract::DefaultBodyLimit,
     http::{HeaderValue, Method, header, request::Parts},
     middleware::{from_fn, from_fn_with_state},
+    routing::get,
 };
 use erp_core::Ctx;
 use tower::{Layer as _, ServiceBuilder};
@@ -96,6 +97,7 @@ pub fn service(ctx: &Ctx) -> NormalizePath<Router> {
         .nest("/api/v1", router.clone())
         .merge(router)
         .merge(pages)
+        .route("/api/v1/console/static/{file}", get(console::file))
         .merge(openapi::pages(openapi::document(described), ctx))
         .with_state(ctx.clone())
         .layer(around);

@@ -77,7 +77,7 @@ async fn ask(State(ctx): State<Ctx>, Query(link): Query<Link>) -> Result<Respons
         Lang::Fr => ("Ne plus recevoir le point quotidien\u{a0}?", "Confirmer"),
         Lang::En => ("Stop the daily summary?", "Confirm"),
     };
-    let form = html! { form method="post" { button { (button) } } };
+    let form = html! { form.colonne method="post" { button { (button) } } };
     Ok(page(StatusCode::OK, reader.langue, title, &form))
 }
 

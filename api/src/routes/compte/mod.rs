@@ -216,7 +216,7 @@ async fn chosen(
                 "Your password is changed, and all your sessions have ended: sign in with the new one.",
             ))
         }
-        p { a.bouton href=(ctx.config.mail.frontend_url) { (langue.choose("Se connecter", "Sign in")) } }
+        p { a.bouton.plein href=(ctx.config.mail.frontend_url) { (langue.choose("Se connecter", "Sign in")) } }
     };
     Ok(page(StatusCode::OK, langue, langue.choose("C’est fait", "Done"), &content))
 }

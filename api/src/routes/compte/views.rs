@@ -20,7 +20,7 @@ pub(super) fn ask_page(
                 "Give the e-mail address of your account: we send a link there to choose a new password.",
             ))
         }
-        form method="post" {
+        form.colonne method="post" {
             (fault(langue, wrong))
             label for="email" { (langue.choose("Adresse e-mail", "E-mail address")) }
             input #email name="email" type="email" autocomplete="email" required value=(typed)
@@ -72,7 +72,7 @@ pub(super) fn invitation_page(
                 " the maintenance application of MIF Maroc. Choose your password to open it.",
             ))
         }
-        dl {
+        dl.faits {
             dt { (langue.choose("Nom", "Name")) }
             dd { bdi { (owner.full_name) } }
             dt { (langue.choose("Identifiant", "Username")) }
@@ -100,7 +100,7 @@ pub(super) fn account_open(langue: Lang, application: &str) -> Response {
                 "Your password is saved: the application opens.",
             ))
         }
-        p { a.bouton href=(application) { (langue.choose("Ouvrir l’application", "Open the application")) } }
+        p { a.bouton.plein href=(application) { (langue.choose("Ouvrir l’application", "Open the application")) } }
     };
     page_leading_to(application, langue, titre, &content)
 }
@@ -109,7 +109,7 @@ fn choose_form(owner: &UserOut, wrong: Option<&Text>, label: &str, button: &str)
     let langue = owner.langue;
     let described = if wrong.is_some() { "faute conseil" } else { "conseil" };
     html! {
-        form method="post" {
+        form.colonne method="post" {
             (fault(langue, wrong))
             // For password managers.
             input name="username" type="email" autocomplete="username" value=(owner.email) hidden;
@@ -149,7 +149,7 @@ pub(super) fn invitation_over(ctx: &Ctx, langue: Lang) -> Response {
                 "If you have already chosen your password, sign in. If not, ask the person who opened your account for another invitation.",
             ))
         }
-        p { a.bouton href=(ctx.config.mail.frontend_url) { (langue.choose("Se connecter", "Sign in")) } }
+        p { a.bouton.plein href=(ctx.config.mail.frontend_url) { (langue.choose("Se connecter", "Sign in")) } }
     };
     page(StatusCode::NOT_FOUND, langue, titre, &content)
 }
@@ -170,7 +170,7 @@ pub(super) fn over(ctx: &Ctx, langue: Lang) -> Response {
                 "If it has just been used, your password is changed: sign in with the new one.",
             ))
         }
-        p { a.bouton href={ (ctx.config.http.public_url) "/api/v1/compte/oubli" } { (langue.choose("Demander un autre lien", "Ask for another link")) } }
+        p { a.bouton.plein href={ (ctx.config.http.public_url) "/api/v1/compte/oubli" } { (langue.choose("Demander un autre lien", "Ask for another link")) } }
     };
     page(StatusCode::NOT_FOUND, langue, titre, &content)
 }
