@@ -47,7 +47,7 @@ pub fn show(viewer: &Viewer, looked: &Looked, now: DateTime<Utc>) -> Markup {
     html! {
         section aria-labelledby="verifications" {
             h2 #verifications { (viewer.say("Vérifications", "Checks")) }
-            div.large tabindex="0" role="region" aria-labelledby="verifications" {
+            div.large.etroite tabindex="0" role="region" aria-labelledby="verifications" {
                 table {
                     thead { tr {
                         @for (fr, en) in [("Quoi", "What"), ("État", "State"), ("Ce qui est trouvé, et quoi faire", "What was found, and what to do")] {
@@ -62,7 +62,7 @@ pub fn show(viewer: &Viewer, looked: &Looked, now: DateTime<Utc>) -> Markup {
                     "Ce que «\u{a0}erp-worker doctor\u{a0}» vérifie, vu de cette API, ",
                     "What “erp-worker doctor” checks, as seen from this API, ",
                 ))
-                (ago(viewer.langue, looked.at, now))
+                @if now - looked.at < TimeDelta::seconds(1) { (viewer.say("à l’instant", "just now")) } @else { (ago(viewer.langue, looked.at, now)) }
                 (viewer.say(
                     ". Un worker, ailleurs, peut voir autre chose\u{a0}: lancez-y la commande.",
                     ". A worker, elsewhere, may see something else: run the command there.",

@@ -21,7 +21,7 @@ pub fn show(viewer: &Viewer, limits: &[Limit]) -> Markup {
                     "No limit is set: mails, requests and queues go as fast as they can.",
                 )) }
             } @else {
-                div.large tabindex="0" role="region" aria-labelledby="limites" {
+                div.large.etroite tabindex="0" role="region" aria-labelledby="limites" {
                     table {
                         thead { tr {
                             th scope="col" { (viewer.say("Limite", "Limit")) }

@@ -136,7 +136,7 @@ fn row(viewer: &Viewer, queue: &QueueOut, rates: Option<&Vec<Count>>) -> Markup 
             (counted(queue.scheduled, "scheduled", later))
             (counted(queue.dead, "dead", queue.dead >= MOST_COUNTED))
             td.nombre { (oldest.unwrap_or_else(|| "–".to_owned())) }
-            td { @if let Some(rates) = rates { (chart::show(viewer, &queue.name, rates)) } @else { span.rien { "–" } } }
+            td.heure { @if let Some(rates) = rates { (chart::show(viewer, &queue.name, rates)) } @else { span.rien { "–" } } }
             td { (concurrency(viewer, queue)) }
         }
     }

@@ -102,6 +102,15 @@ pub fn mebibytes(langue: Lang, bytes: i64) -> String {
     langue.choose(format!("{number}\u{a0}Mio"), format!("{number}\u{a0}MiB"))
 }
 
+/// The room of one file: in kibibytes where it is small.
+pub fn room(langue: Lang, bytes: i64) -> String {
+    if bytes >= 1024 * 1024 {
+        return mebibytes(langue, bytes);
+    }
+    let number = count(bytes.max(0).unsigned_abs().div_ceil(1024).try_into().unwrap_or(0));
+    langue.choose(format!("{number}\u{a0}Kio"), format!("{number}\u{a0}KiB"))
+}
+
 /// So many tenths, with the decimal sign of the language.
 pub fn tenths(langue: Lang, tenths: i64) -> String {
     format!("{}{}{}", count(tenths / 10), langue.choose(',', '.'), tenths % 10)

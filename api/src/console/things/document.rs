@@ -6,13 +6,13 @@ use erp_core::{
 };
 use maud::html;
 
-use super::{in_application, link, lists};
+use super::{in_application, link, lists, words};
 use crate::{
     ApiError,
     console::{
         page::Page,
         viewer::Viewer,
-        words::{mebibytes, time},
+        words::{room, time},
     },
     extract::RowId,
 };
@@ -27,7 +27,7 @@ pub async fn show(
     let jobs = about::jobs(&ctx.pool, &[id], &[]).await?;
     let intervention = document.intervention_id;
     let content = html! {
-        p { (lists::document_state(&viewer, document.status)) }
+        p { (words::document(viewer.langue, document.status)) }
         @if let Some(error) = &document.error { pre.erreur { (error) } }
         dl.faits {
             dt { (viewer.say("Nom", "Name")) } dd { (document.filename) }
@@ -35,7 +35,7 @@ pub async fn show(
             dt { (viewer.say("Déposé", "Uploaded")) }
             dd { (time(Some(document.date_upload))) @if let Some(name) = &document.depose_par_nom { ", " bdi { (name) } } }
             dt { (viewer.say("Type", "Type")) } dd { (document.content_type) }
-            dt { (viewer.say("Place", "Room")) } dd { (mebibytes(viewer.langue, document.size_bytes)) }
+            dt { (viewer.say("Place", "Room")) } dd { (room(viewer.langue, document.size_bytes)) }
             dt { "SHA-256" } dd { code { (document.sha256) } }
         }
         (in_application(&viewer, &mailer::lien_intervention(&ctx.config.mail.frontend_url, intervention)))

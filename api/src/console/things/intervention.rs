@@ -9,7 +9,7 @@ use erp_core::{
 };
 use maud::html;
 
-use super::{in_application, link, lists};
+use super::{in_application, link, lists, words};
 use crate::{
     ApiError,
     console::{page::Page, viewer::Viewer, words::time},
@@ -32,11 +32,11 @@ pub async fn show(
     let mails = outgoing_mails::list_of(&ctx.pool, &mails, &rows).await?;
     let it = &one.intervention;
     let content = html! {
-        p { span.etat { (it.statut) } @if one.en_retard { " " span.etat.alerte { (viewer.say("en retard", "late")) } } }
+        p { (words::intervention(viewer.langue, it.statut)) @if one.en_retard { " " span.etat.alerte { (viewer.say("en retard", "late")) } } }
         dl.faits {
             dt { (viewer.say("Titre", "Title")) } dd { (it.titre) }
             dt { (viewer.say("Équipement", "Equipment")) } dd { (one.equipement.nom) ", " (one.equipement.localisation) }
-            dt { (viewer.say("Priorité", "Priority")) } dd { (it.priorite) }
+            dt { (viewer.say("Priorité", "Priority")) } dd { (words::priorite(viewer.langue, it.priorite)) }
             dt { (viewer.say("Ouverte", "Opened")) } dd { (time(Some(it.date_creation))) }
             dt { (viewer.say("Pour le", "Due")) } dd { (time(it.date_limite)) }
             dt { (viewer.say("Close", "Closed")) } dd { (time(it.date_cloture)) }

@@ -1,16 +1,17 @@
 //! What the pages of things list: jobs, mails, documents and interventions.
 use erp_core::{
-    documents::{Document, StatutDocument},
+    documents::Document,
     interventions::Intervention,
     notifications::outgoing_mails::EnvoiOut,
     operate::{JobOut, about},
 };
 use maud::{Markup, html};
 
-use super::super::{
+use super::words;
+use crate::console::{
     jobs, mails,
     viewer::Viewer,
-    words::{count, mebibytes, short, time},
+    words::{count, room, short, time},
 };
 
 /// Jobs; those that ended are known for a week.
@@ -51,9 +52,9 @@ pub fn documents(viewer: &Viewer, documents: &[Document]) -> Markup {
                     } }
                     tbody { @for document in documents { tr {
                         th scope="row" { a href={ "/console/objets/document/" (document.id) } { (document.filename) } }
-                        td { (document_state(viewer, document.status)) }
+                        td { (words::document(viewer.langue, document.status)) }
                         td { (time(Some(document.date_upload))) }
-                        td.nombre { (mebibytes(viewer.langue, document.size_bytes)) }
+                        td.nombre { (room(viewer.langue, document.size_bytes)) }
                         td.libre { @if let Some(error) = &document.error { span.erreur { (short(error, 160)) } } }
                     } } }
                 }
@@ -61,17 +62,6 @@ pub fn documents(viewer: &Viewer, documents: &[Document]) -> Markup {
             (and_more(viewer, documents.len()))
         }
     }
-}
-
-/// The state of a document, as a word and a colour.
-pub fn document_state(viewer: &Viewer, status: StatutDocument) -> Markup {
-    let (colour, fr, en) = match status {
-        StatutDocument::Pending => ("ready", "en attente", "waits"),
-        StatutDocument::Processing => ("running", "en traitement", "being processed"),
-        StatutDocument::Ready => ("done", "prêt", "ready"),
-        StatutDocument::Failed => ("dead", "refusé", "refused"),
-    };
-    html! { span class={ "etat " (colour) } { (viewer.say(fr, en)) } }
 }
 
 /// Interventions.
@@ -84,7 +74,7 @@ pub fn interventions(viewer: &Viewer, interventions: &[Intervention]) -> Markup 
                     thead { tr { @for (fr, en) in [("Visite", "Visit"), ("État", "State"), ("Ouverte", "Opened"), ("Pour le", "Due")] { th scope="col" { (viewer.say(fr, en)) } } } }
                     tbody { @for one in interventions { tr {
                         th scope="row" { a href={ "/console/objets/intervention/" (one.id) } { (one.id) " " (short(&one.titre, 80)) } }
-                        td { span.etat { (one.statut) } }
+                        td { (words::intervention(viewer.langue, one.statut)) }
                         td { (time(Some(one.date_creation))) }
                         td { (time(one.date_limite)) }
                     } } }

@@ -3,6 +3,7 @@ mod document;
 mod intervention;
 pub mod lists;
 mod planning;
+mod words;
 
 use erp_core::operate::about::Thing;
 use maud::{Markup, html};

@@ -1,16 +1,12 @@
 //! A planning: its next visit, the visits that were opened, and the mails and jobs about it.
 use axum::{extract::State, response::Response};
 use erp_core::{
-    Ctx, interventions, mailer,
-    notifications::outgoing_mails,
-    operate::about,
-    page::Page as Rows,
-    planning::{self, StatutPlanning},
-    scope::Scope,
+    Ctx, interventions, mailer, notifications::outgoing_mails, operate::about, page::Page as Rows,
+    planning, scope::Scope,
 };
 use maud::html;
 
-use super::{in_application, lists};
+use super::{in_application, lists, words};
 use crate::{
     ApiError,
     console::{page::Page, viewer::Viewer, words::time},
@@ -29,9 +25,8 @@ pub async fn show(
     let mails = outgoing_mails::of_planning(&ctx.pool, id, about::MOST).await?;
     let jobs = about::jobs(&ctx.pool, &[], &mails).await?;
     let mails = outgoing_mails::list_of(&ctx.pool, &mails, &rows).await?;
-    let is_late = planning.statut == StatutPlanning::EnRetard;
     let content = html! {
-        p { span class={ "etat" @if is_late { " alerte" } } { (planning.statut) } }
+        p { (words::planning(viewer.langue, planning.statut)) }
         dl.faits {
             dt { (viewer.say("Équipement (numéro)", "Equipment (number)")) } dd { (planning.equipement_id) }
             dt { (viewer.say("Prochaine visite", "Next visit")) } dd { (time(Some(planning.prochaine_date))) }
