@@ -14,6 +14,7 @@ use crate::{
     keys::{Fingerprints, Keys, Sealing, SignedIds, SignedUrls},
     limits::Limits,
     mailer::Mailer,
+    oidc::Oidc,
     onlookers::Onlookers,
     storage::Storage,
 };
@@ -40,6 +41,8 @@ pub struct Parts {
     pub page_cookies: Arc<SignedIds>,
     pub page_forms: Arc<SignedIds>,
     pub sealing: Arc<Sealing>,
+    /// The provider of the company, if people sign in there.
+    pub oidc: Option<Arc<Oidc>>,
     pub limits: Arc<Limits>,
     pub onlookers: Arc<Onlookers>,
     pub config: Arc<Config>,
@@ -72,6 +75,7 @@ impl Ctx {
             page_cookies: Arc::new(SignedIds::of_cookies(&config.auth)?),
             page_forms: Arc::new(SignedIds::of_forms(&config.auth)?),
             sealing: Arc::new(Sealing::new(&config.auth)?),
+            oidc: Oidc::new(&config)?.map(Arc::new),
             limits: Arc::default(),
             config: Arc::new(config),
         })))

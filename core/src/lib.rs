@@ -32,6 +32,7 @@ pub mod telemetry;
 pub mod database;
 pub mod keys;
 pub mod limits;
+pub mod oidc;
 pub mod onlookers;
 mod tx;
 mod ctx;

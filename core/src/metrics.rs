@@ -38,7 +38,7 @@ metrics! {
     MAILS: IntCounterVec = register_int_counter_vec!(
         "erp_mails_total", "Transmissions of mails, by what was recorded of them.", &["outcome"]);
     OUTSIDE: HistogramVec = register_histogram_vec!(
-        "erp_outside_duration_seconds", "Calls of services outside: smtp, storage.", &["service", "outcome"], SECONDS.to_vec());
+        "erp_outside_duration_seconds", "Calls of services outside: smtp, storage, oidc.", &["service", "outcome"], SECONDS.to_vec());
     HTTP_SECONDS: HistogramVec = register_histogram_vec!(
         "erp_http_request_duration_seconds", "Requests by route and status.", &["method", "route", "status"], SECONDS.to_vec());
     QUEUE_JOBS: IntGaugeVec = register_int_gauge_vec!(

@@ -10,7 +10,7 @@ use super::sources::{Source, Sources};
 
 /// Secrets that may be given by file: `<NAME>_FILE` names a file whose trimmed content is the value. Everybody who may list
 /// processes or inspect a container sees an environment; a file is seen only by those who may read it.
-pub const BY_FILE: [&str; 7] = [
+pub const BY_FILE: [&str; 8] = [
     "SECRET_KEY",
     "SECRET_KEY_PREVIOUS",
     "DATABASE_URL",
@@ -18,6 +18,7 @@ pub const BY_FILE: [&str; 7] = [
     "SMTP_PASSWORD",
     "AWS_SECRET_ACCESS_KEY",
     "SENTRY_DSN",
+    "OIDC_CLIENT_SECRET",
 ];
 
 /// A variable whose fault prevents the start.

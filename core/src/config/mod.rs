@@ -7,6 +7,7 @@ mod env;
 mod http;
 mod log;
 mod mail;
+mod oidc;
 mod sla;
 mod sources;
 mod uploads;
@@ -21,6 +22,7 @@ pub use env::{BY_FILE, Env, Secret, SettingFault};
 pub use http::HttpConfig;
 pub use log::{LogConfig, LogFormat};
 pub use mail::{InDoubt, MailConfig};
+pub use oidc::OidcConfig;
 pub use sla::Sla;
 pub use sources::{Source, Sources};
 pub use uploads::{StorageConfig, UploadConfig};
@@ -49,6 +51,8 @@ pub struct Config {
     pub environment: Environment,
     pub database: DatabaseConfig,
     pub auth: AuthConfig,
+    /// Signing in by the provider of the company, if there is one.
+    pub oidc: Option<OidcConfig>,
     pub http: HttpConfig,
     pub uploads: UploadConfig,
     pub mail: MailConfig,
@@ -84,6 +88,7 @@ impl Config {
             environment,
             database: DatabaseConfig::read(&mut env),
             auth: AuthConfig::read(&mut env, environment),
+            oidc: OidcConfig::read(&mut env, environment),
             http: HttpConfig::read(&mut env),
             uploads: UploadConfig::read(&mut env),
             mail: MailConfig::read(&mut env),
@@ -156,6 +161,39 @@ mod tests {
         );
         let faults = read("admin,directeur").unwrap_err();
         assert!(faults[0].starts_with("REQUIRE_2FA : « directeur » est inconnu"), "{faults:?}");
+    }
+
+    #[test]
+    fn a_provider_is_whole_and_gives_no_role_that_it_cannot_know() {
+        let whole = [
+            ("OIDC_ISSUER", "https://connexion.example"),
+            ("OIDC_CLIENT_ID", "erp"),
+            ("OIDC_CLIENT_SECRET", "tres-secret"),
+        ];
+        let read = |more: &[(&str, &str)]| read(&[&GOOD[..], more].concat());
+        assert!(read(&[]).unwrap().oidc.is_none());
+        let oidc = read(&whole).unwrap().oidc.unwrap();
+        assert_eq!(oidc.scopes, ["email", "profile"]);
+        assert!(oidc.create_role.is_none() && !format!("{oidc:?}").contains("tres-secret"));
+
+        let faults = read(&whole[..1]).unwrap_err();
+        assert_eq!(faults.len(), 2, "{faults:?}");
+        for (name, value) in [
+            ("OIDC_ISSUER", "http://connexion.example"),
+            ("OIDC_ISSUER", "https://connexion.example/?a=b"),
+            ("OIDC_CREATE_ROLE", "client"),
+            ("OIDC_CREATE_ROLE", "admin"),
+            ("OIDC_CREATE_ROLE", "directeur"),
+        ] {
+            let mut pairs = whole.to_vec();
+            pairs.retain(|(given, _)| *given != name);
+            pairs.push((name, value));
+            let faults = read(&pairs).unwrap_err();
+            assert!(faults.len() == 1 && faults[0].starts_with(name), "{value}: {faults:?}");
+        }
+        let dev =
+            [("ENVIRONMENT", "dev"), ("OIDC_ISSUER", "http://127.0.0.1:9"), whole[1], whole[2]];
+        assert!(read(&dev).is_ok());
     }
 
     #[test]
@@ -305,6 +343,7 @@ mod tests {
         let mut pairs: Vec<_> =
             given.iter().map(|(name, file)| (name.as_str(), file.to_str().unwrap())).collect();
         pairs.extend([("UPLOAD_URL", "s3://b"), ("AWS_ACCESS_KEY_ID", "id")]);
+        pairs.extend([("OIDC_ISSUER", "https://c.example"), ("OIDC_CLIENT_ID", "erp")]);
         let whole = read(&pairs).unwrap();
         pairs.retain(|(name, _)| *name != "DATABASE_URL_FILE");
         pairs.extend([("POSTGRES_USER", "u"), ("POSTGRES_DB", "d")]);

@@ -38,9 +38,22 @@ impl std::fmt::Debug for Sealing {
 }
 
 impl Sealing {
+    /// Those of second factors.
     pub fn new(config: &AuthConfig) -> Result<Self> {
-        let (bytes, previous_bytes) = derive(config, b"erp-mif second factors v1")?;
-        let (id, previous_id) = derive(config, b"erp-mif second factors, names of keys v1")?;
+        const PURPOSE: [&[u8]; 2] =
+            [b"erp-mif second factors v1", b"erp-mif second factors, names of keys v1"];
+        Self::of(config, PURPOSE)
+    }
+
+    /// Those of what a browser keeps for us while somebody signs in at the provider of the company.
+    pub fn of_sign_ins(config: &AuthConfig) -> Result<Self> {
+        Self::of(config, [b"erp-mif sign-ins v1", b"erp-mif sign-ins, names of keys v1"])
+    }
+
+    /// The keys of one purpose, and their names.
+    fn of(config: &AuthConfig, [purpose, names]: [&[u8]; 2]) -> Result<Self> {
+        let (bytes, previous_bytes) = derive(config, purpose)?;
+        let (id, previous_id) = derive(config, names)?;
         let key = |bytes: [u8; 32], id: [u8; 32]| Key {
             id: id[..8].to_vec(),
             cipher: XChaCha20Poly1305::new(&bytes.into()),
