@@ -2,7 +2,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::{end_access, ensure_spared, invitations, pseudonyms, store};
+use super::{end_access, ensure_spared, identites, invitations, pseudonyms, store};
 use crate::{
     Code, Error, Lang, Noun, Result, Tx,
     auth::Motif,
@@ -50,10 +50,14 @@ impl Fields {
 
     /// Whether `new` has another role, client or address, or disables the account.
     fn gives_other_access(&self, new: &Self) -> bool {
-        // Nobody else has an address that differs by its case alone.
-        (self.role, self.client_id, self.email.to_lowercase())
-            != (new.role, new.client_id, new.email.to_lowercase())
+        (self.role, self.client_id) != (new.role, new.client_id)
+            || self.has_other_address(new)
             || self.is_disabled_by(new)
+    }
+
+    /// Nobody else has an address that differs by its case alone.
+    fn has_other_address(&self, new: &Self) -> bool {
+        self.email.to_lowercase() != new.email.to_lowercase()
     }
 
     fn is_disabled_by(&self, new: &Self) -> bool {
@@ -83,7 +87,8 @@ pub struct Edited {
 }
 
 /// Changes the account `id`. Another role, client or address, and disabling, end its sessions, the addresses of its calendars and
-/// its links: they give the access that it had before. Who is invited gets another link.
+/// its links: they give the access that it had before. Who is invited gets another link. With another address it may be another
+/// person's: who its owner is at the provider of the company is forgotten, and found out by the address at the next sign-in.
 ///
 /// `Conflict` if `by` (an admin) disables their own account, if no active admin would be left, if another account has the
 /// address, if a technicien would get another role, or if the person was taken out of the system. `Invalid` if a client is named for a role that has none.
@@ -115,6 +120,9 @@ pub async fn edit(
         .await
         .on_constraint("users_email_key", users::email_taken)
         .on_constraint("users_client_id_fkey", || Error::NotFound(Noun::CLIENT))?;
+    if old.has_other_address(&new) {
+        identites::forget(tx, id).await?;
+    }
     if ends {
         let motif = if disables { Motif::Desactivation } else { Motif::Administrateur };
         end_access(tx, id, motif, now).await?;

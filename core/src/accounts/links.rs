@@ -10,12 +10,13 @@ use serde_json::json;
 use uuid::Uuid;
 
 pub use super::store::{Purpose, owner};
-use super::{invitations, replace_password, store};
+use super::{identites, invitations, replace_password, store};
 use crate::{
-    Result, Tx,
+    Error, Noun, Result, Tx,
     audit::{Acte, Auteur, Cible, Entry},
-    auth,
+    auth::{self, SignIn},
     jobs::{self, Job},
+    keys::Keys,
     notifications::outgoing_mails::{self, AccountEvent, AccountNotice},
     users::{self, PasswordHash},
 };
@@ -51,7 +52,8 @@ pub async fn ask(tx: &mut Tx<'_>, email: &str, address: IpAddr, now: DateTime<Ut
 
 /// Runs [`MailLink`]: makes a link, ends those made before, and opens the mail. Makes none if
 ///
-/// * no account has the address, the account may not work, or its owner was invited and the invitation is over;
+/// * no account has the address, the account may not work, or its owner was invited, the invitation is over, and they have not signed in
+///   at the provider of the company, which has verified the address;
 /// * the last link is good, and was asked for within `PATIENCE` or was the last of `MOST` within `WINDOW`;
 /// * the request is older than [`LIFETIME`]: no worker has run meanwhile, and the link would have expired.
 pub async fn mail_link(tx: &mut Tx<'_>, job: &MailLink, now: DateTime<Utc>) -> Result<()> {
@@ -67,6 +69,7 @@ pub async fn mail_link(tx: &mut Tx<'_>, job: &MailLink, now: DateTime<Utc>) -> R
     // Who has no password yet chooses one as long as the invitation is good: the address may be wrong.
     if account.password_hash.is_none()
         && invitations::end(tx, id).await?.is_none_or(|end| end <= now)
+        && !identites::has_one(tx, id).await?
     {
         return Ok(());
     }
@@ -115,6 +118,23 @@ pub async fn use_link(
     let entry = Entry::new(Acte::MotDePasseChange, &auteur).on(Cible::Compte, &owner);
     entry.after(json!({ "par": "lien" })).record(tx, now).await?;
     Ok(true)
+}
+
+/// Takes a link that signs in who has just accepted an invitation ([`invitations::accept`]) or come from the provider of the company
+/// ([`identites::sign_in_link`]); `None` if it is no longer good. The secret of a trusted device (`appareil`) stands for the second
+/// factor. It is used up whatever follows, so **the caller commits in both cases of [`SignIn`]**.
+pub async fn sign_in(
+    tx: &mut Tx<'_>,
+    keys: &Keys,
+    id: Uuid,
+    appareil: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<Option<SignIn>> {
+    let Some(owner) = store::taken(tx, id, Purpose::Connexion, now).await? else {
+        return Ok(None);
+    };
+    let account = users::hold(tx, owner).await?.ok_or(Error::NotFound(Noun::USER))?;
+    SignIn::of(&mut **tx, keys, account, appareil, now).await.map(Some)
 }
 
 /// Removes up to `limit` links whose time was over an hour ago (those of an hour are counted).

@@ -1,6 +1,7 @@
 //! Changing a password, or a forgotten one, disabling an account, and taking its person out of the system: all end the access that
-//! the account gave.
+//! the account gave. And who may come to an account without a password: who is invited, and who signs in at the provider of the company.
 mod edit;
+pub mod identites;
 pub mod invitations;
 pub mod links;
 mod pseudonym_store;

@@ -16,7 +16,7 @@ enumeration! {
         Oubli = "oubli",
         /// The first password of somebody who is invited.
         Invitation = "invitation",
-        /// The first session of somebody who has just accepted an invitation.
+        /// The session of somebody who has just accepted an invitation, or comes from the provider of the company.
         Connexion = "connexion",
     }
 }

@@ -15,6 +15,11 @@ enumeration! {
     Acte {
         Connexion = "connexion",
         ConnexionRefusee = "connexion_refusee",
+        /// The provider of the company has vouched for the owner of the account; a `connexion` follows.
+        ConnexionEntreprise = "connexion_entreprise",
+        /// The account was linked to somebody at that provider; an admin ended that.
+        IdentiteRattachee = "identite_rattachee",
+        IdentiteOubliee = "identite_oubliee",
         /// The fifth failure: the account is locked for that address.
         Verrouillage = "verrouillage",
         MotDePasseRefuse = "mot_de_passe_refuse",

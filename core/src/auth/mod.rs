@@ -22,6 +22,7 @@ pub use sessions::{
     Motif, Origin, PAGES_FOR, SessionOut, caller, end_session, end_sessions, hold_session,
     open_page_session, open_session, page_caller, refresh, session_ended, sessions,
 };
+pub(crate) use sign_in::refused;
 pub use sign_in::{SignIn, confirm_password, sign_in, wrong_current_password};
 pub use token::{Claims, unsubscribe_token, unsubscribed_user};
 

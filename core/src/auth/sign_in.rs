@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
+use sqlx::PgExecutor;
 
 use super::{
     attempts::Attempt,
@@ -29,12 +30,23 @@ pub enum SignIn {
 }
 
 impl SignIn {
-    /// What follows for `account`, whose owner has proved who they are by one factor.
-    pub fn of(keys: &Keys, account: Account, now: DateTime<Utc>) -> Result<Self> {
-        match account.second_facteur {
-            None => Ok(Self::Open(account)),
-            Some(_) => Challenge::new(keys, &account, now).map(Self::SecondFactor),
+    /// What follows for `account`, whose owner has proved who they are by one factor. The secret of a trusted device (`appareil`) of the
+    /// account stands for the second one.
+    pub async fn of(
+        db: impl PgExecutor<'_>,
+        keys: &Keys,
+        account: Account,
+        appareil: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> Result<Self> {
+        let is_trusted = match appareil {
+            Some(secret) => devices::is_trusted(db, &account, secret, now).await?,
+            None => false,
+        };
+        if account.second_facteur.is_none() || is_trusted {
+            return Ok(Self::Open(account));
         }
+        Challenge::new(keys, &account, now).map(Self::SecondFactor)
     }
 }
 
@@ -51,12 +63,7 @@ pub async fn sign_in(
     let (account, now) = (users::find_by_login(&ctx.pool, login).await?, ctx.clock.now());
     let who = Who { login, account, acte: Acte::ConnexionRefusee, address };
     let (account, attempt) = judge(ctx, who, password).await?.ok_or_else(wrong_credentials)?;
-    let next = match appareil {
-        Some(secret) if devices::is_trusted(&ctx.pool, &account, secret, now).await? => {
-            SignIn::Open(account.clone())
-        }
-        _ => SignIn::of(&ctx.keys, account.clone(), now)?,
-    };
+    let next = SignIn::of(&ctx.pool, &ctx.keys, account.clone(), appareil, now).await?;
     match next {
         SignIn::Open(_) => attempt.succeeded(&ctx.pool).await?,
         // The wrong codes of before stay counted.
@@ -132,7 +139,7 @@ async fn judge(ctx: &Ctx, who: Who<'_>, password: Password) -> Result<Option<(Ac
 }
 
 /// Records a refusal and its reason; not what was typed: it may be a password in the wrong field.
-pub(super) async fn refused(
+pub(crate) async fn refused(
     ctx: &Ctx,
     acte: Acte,
     user_id: Option<i64>,

@@ -78,6 +78,7 @@ codes! {
     FichierTropGrand = "fichier_trop_grand",
     FileIntrouvable = "file_introuvable",
     IceDejaUtilise = "ice_deja_utilise",
+    IdentiteIntrouvable = "identite_introuvable",
     IdentifiantsIncorrects = "identifiants_incorrects",
     InterventionDUnAutre = "intervention_d_un_autre",
     InterventionIntrouvable = "intervention_introuvable",

@@ -10,14 +10,13 @@ use uuid::Uuid;
 
 pub use self::store::inviter;
 pub(super) use self::store::{end, forget, set_end};
-use super::{end_access, store as accounts_store, store::Purpose};
+use super::{end_access, identites, store as accounts_store, store::Purpose};
 use crate::{
     Code, Error, Lang, Noun, Result, Text, Tx,
     audit::{Acte, Auteur, Cible, Entry},
-    auth::{self, Motif, SignIn},
+    auth::{self, Motif},
     error::OnConstraint as _,
     input::{Email, Id, Input, Trimmed},
-    keys::Keys,
     notifications::outgoing_mails::{self, AccountEvent, AccountNotice},
     page::{Columns, Listed, Page},
     users::{self, NewUser, PasswordHash, UserRole, Username, client_role},
@@ -28,7 +27,7 @@ pub const LIFETIME: TimeDelta = TimeDelta::hours(72);
 /// Another link is mailed this long after the last one at the earliest, unless to another address: it would end the one that has
 /// just arrived.
 const PATIENCE: TimeDelta = TimeDelta::minutes(2);
-/// How long the application has to exchange the link that signs in who has just chosen a password.
+/// How long the application has to exchange the link that signs in who has just chosen a password ([`super::links::sign_in`]).
 const SIGN_IN: TimeDelta = TimeDelta::minutes(2);
 
 impl Noun {
@@ -172,6 +171,7 @@ pub async fn send_again(
         store::set_email(tx, id, &email, now)
             .await
             .on_constraint("users_email_key", users::email_taken)?;
+        identites::forget(tx, id).await?;
     } else if let Some(end) = store::end(tx, id).await?
         && end - LIFETIME + PATIENCE > now
     {
@@ -252,18 +252,4 @@ pub async fn accept(
     };
     accounts_store::insert(tx, &link, &account, now).await?;
     Ok(Some(link.id))
-}
-
-/// Takes a link that [`accept`] gave, for who signs in; `None` if it is no longer good.
-pub async fn sign_in(
-    tx: &mut Tx<'_>,
-    keys: &Keys,
-    id: Uuid,
-    now: DateTime<Utc>,
-) -> Result<Option<SignIn>> {
-    let Some(owner) = accounts_store::taken(tx, id, Purpose::Connexion, now).await? else {
-        return Ok(None);
-    };
-    let account = users::hold(tx, owner).await?.ok_or(Error::NotFound(Noun::USER))?;
-    SignIn::of(keys, account, now).map(Some)
 }

@@ -4,7 +4,7 @@
 //! names the `token_version` of the account.
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
-use sqlx::PgPool;
+use sqlx::PgExecutor;
 
 use super::store;
 use crate::{
@@ -22,13 +22,13 @@ const MOST: i64 = 10;
 
 /// Whether `secret` is that of a device which the owner of `account` trusts at `now`.
 pub(in crate::auth) async fn is_trusted(
-    pool: &PgPool,
+    db: impl PgExecutor<'_>,
     account: &Account,
     secret: &str,
     now: DateTime<Utc>,
 ) -> Result<bool> {
     Ok(account.second_facteur.is_some()
-        && store::is_trusted(pool, account, &secret::hash(secret), now).await?)
+        && store::is_trusted(db, account, &secret::hash(secret), now).await?)
 }
 
 /// Trusts the device of `origin`, for the owner of account `user_id`, who has just named a code. Returns its secret, for the device

@@ -198,7 +198,7 @@ pub async fn count_unreadable(db: impl PgExecutor<'_>, sealing: &Sealing) -> Res
 
 /// Whether the device whose secret has this hash is one of `account`, and trusted at `now`.
 pub(super) async fn is_trusted(
-    pool: &PgPool,
+    db: impl PgExecutor<'_>,
     account: &Account,
     hash: &[u8],
     now: DateTime<Utc>,
@@ -213,7 +213,7 @@ pub(super) async fn is_trusted(
         account.token_version,
         now,
     );
-    Ok(found.fetch_optional(pool).await?.is_some())
+    Ok(found.fetch_optional(db).await?.is_some())
 }
 
 /// Writes a trusted device, from now until its end.
