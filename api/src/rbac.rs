@@ -67,6 +67,9 @@ pub const TABLE: &[(Method, &str, Access)] = &[
     (Method::GET, "/compte/invitation", Access::Anyone),
     (Method::POST, "/compte/invitation", Access::Anyone),
     (Method::POST, "/auth/link", Access::Anyone),
+    // The provider of the company identifies the user.
+    (Method::GET, "/auth/oidc/start", Access::Anyone),
+    (Method::GET, "/auth/oidc/callback", Access::Anyone),
     (Method::POST, "/users", A),
     (Method::GET, "/users", R),
     (Method::GET, "/users/me", ANY),
@@ -92,6 +95,7 @@ pub const TABLE: &[(Method, &str, Access)] = &[
     (Method::PATCH, "/users/{id}/activate", A),
     (Method::DELETE, "/users/{id}/sessions", A),
     (Method::DELETE, "/users/{id}/second-factor", A),
+    (Method::DELETE, "/users/{id}/identite", A),
     (Method::POST, "/clients", R),
     (Method::GET, "/clients", R),
     (Method::GET, "/clients/{id}", R),

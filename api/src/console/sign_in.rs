@@ -6,13 +6,13 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use erp_core::{
-    Ctx, Error, Lang, Text,
+    Ctx, Error, Lang, Result, Text,
     audit::{Acte, Cible, Entry},
     auth::{self, Motif, SignIn, second_factor::devices},
     input::Input,
     users::{Account, GivenPassword, Password, UserRole},
 };
-use maud::html;
+use maud::{Markup, html};
 
 use super::{cookie, page, second_step};
 use crate::{
@@ -29,7 +29,11 @@ pub struct Way {
 }
 
 /// The page of signing in.
-pub async fn ask(Extension(info): Extension<RequestInfo>, Query(way): Query<Way>) -> Response {
+pub async fn ask(
+    State(ctx): State<Ctx>,
+    Extension(info): Extension<RequestInfo>,
+    Query(way): Query<Way>,
+) -> Response {
     let changed = (way.fait.as_deref() == Some("motdepasse")).then(|| {
         Text::new(
             "Votre mot de passe est changé\u{a0}: connectez-vous avec le nouveau.",
@@ -37,6 +41,7 @@ pub async fn ask(Extension(info): Extension<RequestInfo>, Query(way): Query<Way>
         )
     });
     form(
+        &ctx,
         StatusCode::OK,
         info.lang,
         "",
@@ -65,7 +70,14 @@ pub async fn sign_in(
 ) -> Result<Response, ApiError> {
     let (login, way) = (typed.username.unwrap_or_default(), inside(typed.vers.as_deref()));
     let again = |text: &Text| {
-        form(StatusCode::UNPROCESSABLE_ENTITY, info.lang, &login, &way, Some(&Said::Wrong(text)))
+        form(
+            &ctx,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            info.lang,
+            &login,
+            &way,
+            Some(&Said::Wrong(text)),
+        )
     };
     let Some(password) = typed.password else {
         let text = Text::new("Saisissez votre mot de passe.", "Type your password.");
@@ -96,6 +108,18 @@ pub async fn opened(
     way: &str,
     trusts: bool,
 ) -> Result<Response, ApiError> {
+    let (way, cookies) = open(ctx, account, origin, way, trusts).await?;
+    Ok((StatusCode::SEE_OTHER, [(header::LOCATION, way)], cookies).into_response())
+}
+
+/// The same for an answer that is not a redirection: the address to lead to, and the headers with the cookies.
+pub async fn open(
+    ctx: &Ctx,
+    account: &Account,
+    origin: &auth::Origin,
+    way: &str,
+    trusts: bool,
+) -> Result<(String, HeaderMap)> {
     // Who is no operator has the pages of the own account.
     let operates = matches!(account.role, UserRole::Admin | UserRole::Responsable);
     let way = if operates || way.starts_with("/compte") { way } else { "/compte" };
@@ -104,12 +128,10 @@ pub async fn opened(
     let device =
         if trusts { devices::trust(&mut tx, account.id, origin, now).await? } else { None };
     tx.commit().await?;
-    let mut response = leading_to(way, cookie::set(ctx, account.id, session));
     let device = device.and_then(|secret| cookie::set_device(&secret));
-    if let Some(device) = device {
-        response.headers_mut().append(header::SET_COOKIE, device);
-    }
-    Ok(response)
+    let cookies = cookie::set(ctx, account.id, session).into_iter().chain(device);
+    let cookies = cookies.map(|cookie| (header::SET_COOKIE, cookie));
+    Ok((way.to_owned(), cookies.collect()))
 }
 
 /// Ends the session, and leads to the page of signing in.
@@ -129,13 +151,8 @@ pub async fn sign_out(
 
 /// Leads to `address`, and takes the cookie away.
 pub fn signed_out(address: &str) -> Response {
-    leading_to(address, cookie::removed())
-}
-
-/// A redirection with a cookie.
-fn leading_to(address: &str, cookie: Option<header::HeaderValue>) -> Response {
     let mut response = (StatusCode::SEE_OTHER, [(header::LOCATION, address)]).into_response();
-    response.headers_mut().extend(cookie.map(|cookie| (header::SET_COOKIE, cookie)));
+    response.headers_mut().extend(cookie::removed().map(|cookie| (header::SET_COOKIE, cookie)));
     response
 }
 
@@ -156,6 +173,7 @@ enum Said<'a> {
 }
 
 fn form(
+    ctx: &Ctx,
     status: StatusCode,
     langue: Lang,
     login: &str,
@@ -180,9 +198,23 @@ fn form(
                 autofocus[!login.is_empty()] aria-describedby=[described];
             button { (langue.choose("Se connecter", "Sign in")) }
         }
+        @if let Some(oidc) = &ctx.oidc { (of_company(langue, oidc.config().label.as_deref(), way)) }
         p { a href="/api/v1/compte/oubli" { (langue.choose("Mot de passe oublié\u{a0}?", "Forgotten password?")) } }
     };
     page::small(status, langue, titre, &content)
+}
+
+/// The button that leads to the provider of the company. It is a link: the answer to a form could lead to no other site (`form-action`).
+fn of_company(langue: Lang, label: Option<&str>, way: &str) -> Markup {
+    let query = form_urlencoded::Serializer::new(String::new()).append_pair("suite", way).finish();
+    html! {
+        p { a.bouton href={ "/api/v1/auth/oidc/start?" (query) } {
+            @match label {
+                Some(label) => { (langue.choose("Se connecter avec ", "Sign in with ")) (label) }
+                None => { (langue.choose("Se connecter avec le compte de l’entreprise", "Sign in with the account of the company")) }
+            }
+        } }
+    }
 }
 
 #[cfg(test)]

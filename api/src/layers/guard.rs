@@ -99,6 +99,10 @@ pub fn count(
         ) if request.method == Method::POST => {
             (Caller::SignIn(address), limits.login_limit_per_minute)
         }
+        // Each may call the provider.
+        ("/auth/oidc/start" | "/auth/oidc/callback", _) => {
+            (Caller::SignIn(address), limits.login_limit_per_minute)
+        }
         (_, Some(user)) => (Caller::User(user), limits.rate_limit_per_minute),
         _ => (Caller::Address(address), limits.rate_limit_per_minute),
     };

@@ -1,7 +1,8 @@
 //! The end of the access that an account gives, and its return: for admins.
 use axum::{Json, extract::State, http::StatusCode};
 use erp_core::{
-    Ctx, accounts,
+    Ctx,
+    accounts::{self, identites},
     audit::{Acte, Cible, Entry},
     auth::{Motif, second_factor},
     enumeration, enumeration_field,
@@ -23,6 +24,7 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
         .routes(routes!(activate))
         .routes(routes!(end_sessions))
         .routes(routes!(reset_second_factor))
+        .routes(routes!(unlink_identity))
 }
 
 /// What becomes of an account that is deleted.
@@ -140,6 +142,27 @@ async fn reset_second_factor(
 ) -> Result<StatusCode, ApiError> {
     let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
     second_factor::reset(&mut tx, id, &auteur, now).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Forgets who the owner of an account is at the provider of the company, for somebody who has become another one there: the next sign-in
+/// finds the account by its address again. Sessions go on.
+#[utoipa::path(
+    delete, path = "/users/{id}/identite", tag = "users",
+    params(("id" = i64, Path)),
+    responses(
+        (status = 204),
+        Refusals<404, (codes::UtilisateurIntrouvable, codes::IdentiteIntrouvable)>,
+    ),
+)]
+async fn unlink_identity(
+    State(ctx): State<Ctx>,
+    Auteur(auteur): Auteur,
+    RowId(id): RowId,
+) -> Result<StatusCode, ApiError> {
+    let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
+    identites::unlink(&mut tx, id, &auteur, now).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -36,6 +36,7 @@ mod invitations;
 mod limits;
 mod lots;
 mod nouns;
+mod oidc;
 mod openapi;
 mod oubli;
 mod outages;

@@ -1,5 +1,5 @@
 //! The second factor: from the picture for the phone to the end of the trust in a device.
-mod appareils;
+pub mod appareils;
 mod cles;
 mod exige;
 mod limites;
@@ -50,7 +50,7 @@ pub fn later(app: &App, time: TimeDelta) {
 }
 
 /// Enrols a second factor; the phone, and the recovery codes. The next step has begun then: its code is good.
-async fn enrol(app: &App, user: &User) -> (Phone, Vec<String>) {
+pub async fn enrol(app: &App, user: &User) -> (Phone, Vec<String>) {
     let given = json!({ "password": PASSWORD });
     let phone = Phone::new(&app.post(user, "/auth/second-factor/enrol", given).await.expect(200));
     let codes = json!({ "code": phone.code(app) });

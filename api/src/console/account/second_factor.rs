@@ -54,7 +54,7 @@ async fn render(ctx: &Ctx, viewer: &Viewer, said: &Markup) -> Result<Response, A
     let content = html! {
         (said)
         @match state.actif_depuis {
-            None => { (to_enrol(viewer, &state)) }
+            None => { (to_enrol(viewer, &state, ctx.oidc.is_some())) }
             Some(since) => {
                 p { (viewer.say("Actif depuis le ", "On since ")) (time(Some(since))) ". "
                     (viewer.say("Codes de secours restants\u{a0}: ", "Recovery codes left: ")) strong { (state.codes_restants) } "." }
@@ -72,7 +72,8 @@ fn page(viewer: &Viewer, content: &Markup) -> Response {
     Page { viewer, at: "/compte", titre, is_live: false }.show(content)
 }
 
-fn to_enrol(viewer: &Viewer, state: &SecondFactorState) -> Markup {
+/// `by_company`: whether people sign in at a provider, and may have no password.
+fn to_enrol(viewer: &Viewer, state: &SecondFactorState, by_company: bool) -> Markup {
     html! {
         @if state.exige {
             p.faute role="alert" { (viewer.say(
@@ -89,6 +90,12 @@ fn to_enrol(viewer: &Viewer, state: &SecondFactorState) -> Markup {
             label for="password" { (viewer.say("Votre mot de passe", "Your password")) }
             input #password name="password" type="password" autocomplete="current-password" required;
             button { (viewer.say("Commencer", "Begin")) }
+        }
+        @if by_company {
+            p { a href="/api/v1/compte/oubli" { (viewer.say(
+                "Vous vous connectez par l’entreprise, sans mot de passe\u{a0}? Choisissez-en un d’abord.",
+                "You sign in at your company, without a password? Choose one first.",
+            )) } }
         }
     }
 }

@@ -2,7 +2,10 @@
 use axum::{Extension, Json, extract::State, http::StatusCode, response::Response};
 use erp_core::{
     Ctx, Result,
-    accounts::{invitations, links::Purpose},
+    accounts::{
+        invitations,
+        links::{self, Purpose},
+    },
     audit,
     auth::{self, SignIn, TokenResponse},
     error::codes,
@@ -96,14 +99,16 @@ async fn accept(
     Ok(views::account_open(owner.langue, &application))
 }
 
-/// What the application got from an accepted invitation.
+/// What the application got from an accepted invitation, or from the provider of the company.
 #[derive(Input)]
 struct SignInLink {
     jeton: String,
+    /// The secret of a trusted device: it stands for the second factor.
+    appareil: Option<String>,
 }
 
-/// Exchanges the secret that an accepted invitation leads to the application with (`#connexion=…`) for tokens, once, within two
-/// minutes.
+/// Exchanges the secret that leads to the application (`#connexion=…`) for tokens, once: within two minutes after an accepted invitation,
+/// within one after a sign-in at the provider of the company. A second factor is asked for as by `POST /auth/token`.
 #[utoipa::path(
     post, path = "/auth/link", tag = "auth",
     request_body(content = SignInLink, content_type = "application/x-www-form-urlencoded"),
@@ -120,10 +125,14 @@ async fn sign_in(
 ) -> Result<Json<TokenResponse>, ApiError> {
     let id = ctx.account_links.read(&link.jeton).ok_or_else(auth::session_ended)?;
     let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
-    let next = invitations::sign_in(&mut tx, &ctx.keys, id, now).await?;
+    let next = links::sign_in(&mut tx, &ctx.keys, id, link.appareil.as_deref(), now).await?;
     let account = match next.ok_or_else(auth::session_ended)? {
         SignIn::Open(account) => account,
-        SignIn::SecondFactor(challenge) => return Err(ApiError::code_wanted(challenge)),
+        SignIn::SecondFactor(challenge) => {
+            // The secret was good once, whether a code follows or not.
+            tx.commit().await?;
+            return Err(ApiError::code_wanted(challenge));
+        }
     };
     let tokens = auth::open_session(&mut tx, &ctx.keys, &account, &origin, now).await?;
     tx.commit().await?;

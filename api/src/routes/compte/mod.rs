@@ -1,6 +1,9 @@
-//! A forgotten password: the request, and the pages that a person follows from it; and the page of an invitation.
+//! A forgotten password: the request, and the pages that a person follows from it; the page of an invitation; and the way to the provider
+//! of the company, and back.
+mod entreprise;
 mod invitation;
 pub(crate) mod page;
+mod refusals;
 mod views;
 
 use std::net::IpAddr;
@@ -28,8 +31,10 @@ use crate::{
 };
 
 /// Its line in the OpenAPI document.
-pub(super) const TAG: (&str, &str) =
-    ("compte", "A forgotten password and an accepted invitation, for people: pages and mails.");
+pub(super) const TAG: (&str, &str) = (
+    "compte",
+    "A forgotten password, an accepted invitation and a sign-in at the provider of the company, for people: pages and mails.",
+);
 
 pub(super) fn router() -> OpenApiRouter<Ctx> {
     OpenApiRouter::new()
@@ -37,6 +42,7 @@ pub(super) fn router() -> OpenApiRouter<Ctx> {
         .routes(routes!(ask, asked))
         .routes(routes!(choose, chosen))
         .merge(invitation::router())
+        .merge(entreprise::router())
 }
 
 /// Whose password is forgotten.

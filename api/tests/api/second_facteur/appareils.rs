@@ -8,7 +8,7 @@ use super::{Phone, defi, enrol, later, login, still, with};
 use crate::support::{App, PASSWORD, User};
 
 /// Signs in with a code of `phone` and trusts the device; the answer.
-async fn trust(app: &App, user: &User, phone: &Phone) -> Value {
+pub async fn trust(app: &App, user: &User, phone: &Phone) -> Value {
     later(app, TimeDelta::seconds(60));
     let form =
         json!({ "defi": defi(app, user).await, "code": phone.code(app), "se_souvenir": true });
