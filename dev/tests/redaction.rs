@@ -22,7 +22,7 @@ use reqwest::{StatusCode, multipart};
 use serde_json::{Value, json};
 use sqlx::{Connection as _, Executor as _, PgConnection, postgres::PgPoolOptions};
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::{TcpListener, TcpStream},
 };
 
@@ -34,6 +34,8 @@ const PREVIOUS_KEY: &str = "laclequilessignaitavant9b77de0b45c2";
 const SMTP_PASSWORD: &str = "motdepassedurelais3Zk";
 const SENTRY_KEY: &str = "laclechezsentry6Hj";
 const S3_SECRET: &str = "secretdubucket8Wv";
+const CLIENT_SECRET: &str = "secretduclientchezlefournisseur2Nd";
+const CODE: &str = "lecodedufournisseur6Tb";
 const PASSWORD: &str = "atlas pompe quai 4";
 const NEW_PASSWORD: &str = "grue jaune bassin 9";
 const WRONG_PASSWORD: &str = "mauvaisessai5Rt du matin";
@@ -70,6 +72,45 @@ async fn refusing_relay() -> u16 {
     port
 }
 
+/// A provider that refuses every code, and repeats in its refusal all that it was sent; its address.
+async fn refusing_provider() -> String {
+    async fn attend(mut socket: TcpStream, url: String) -> Option<()> {
+        let mut request = vec![0; 16 * 1024];
+        let length = socket.read(&mut request).await.ok()?;
+        let request = String::from_utf8_lossy(&request[..length]).into_owned();
+        let (status, body) = match request.split_whitespace().nth(1)? {
+            "/.well-known/openid-configuration" => (
+                "200 OK",
+                json!({
+                    "issuer": url, "authorization_endpoint": format!("{url}/authorize"),
+                    "token_endpoint": format!("{url}/token"), "jwks_uri": format!("{url}/keys"),
+                    "response_types_supported": ["code"], "subject_types_supported": ["public"],
+                    "id_token_signing_alg_values_supported": ["RS256"],
+                }),
+            ),
+            "/keys" => ("200 OK", json!({ "keys": [] })),
+            _ => (
+                "400 Bad Request",
+                json!({ "error": "invalid_grant", "error_description": request }),
+            ),
+        };
+        let (body, kind) =
+            (body.to_string(), "content-type: application/json\r\nconnection: close");
+        let answer =
+            format!("HTTP/1.1 {status}\r\n{kind}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        socket.write_all(answer.as_bytes()).await.ok()
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let own = url.clone();
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            tokio::spawn(attend(socket, own.clone()));
+        }
+    });
+    url
+}
+
 async fn post(system: &System, path: &str, form: &[(&str, &str)]) -> (StatusCode, Value) {
     let url = format!("{}/api/v1{path}", system.url);
     let request = system.client.post(url).bearer_auth(&system.token).form(form);
@@ -99,6 +140,7 @@ async fn whatever_happens_no_secret_is_logged() {
     let pool = PgPoolOptions::new().max_connections(4).connect_lazy(&url).unwrap();
     erp_core::migrate(&pool).await.unwrap();
     let relay = refusing_relay().await.to_string();
+    let provider = refusing_provider().await;
     let settings = [
         ("SECRET_KEY", SECRET_KEY),
         ("SECRET_KEY_PREVIOUS", PREVIOUS_KEY),
@@ -106,6 +148,11 @@ async fn whatever_happens_no_secret_is_logged() {
         ("SMTP_USER", "erp"),
         ("SMTP_PASSWORD", SMTP_PASSWORD),
         ("AWS_SECRET_ACCESS_KEY", S3_SECRET),
+        // A provider without TLS.
+        ("ENVIRONMENT", "dev"),
+        ("OIDC_ISSUER", provider.as_str()),
+        ("OIDC_CLIENT_ID", "erp"),
+        ("OIDC_CLIENT_SECRET", CLIENT_SECRET),
         // Nothing listens there.
         ("SENTRY_DSN", &format!("http://{SENTRY_KEY}@127.0.0.1:9/7")),
         ("LOG_LEVEL", LOG_LEVEL),
@@ -120,6 +167,8 @@ async fn whatever_happens_no_secret_is_logged() {
         PREVIOUS_KEY,
         SMTP_PASSWORD,
         S3_SECRET,
+        CLIENT_SECRET,
+        CODE,
         SENTRY_KEY,
         PASSWORD,
         NEW_PASSWORD,
@@ -133,6 +182,7 @@ async fn whatever_happens_no_secret_is_logged() {
     secrets.push(system.token.clone());
     everybody_comes_and_goes(&system, &mut secrets).await;
     second_factor(&system, &mut secrets).await;
+    by_the_company(&system, &mut secrets).await;
     mails_and_links(&system, &mut secrets).await;
     a_bucket_that_is_away(&system, &log).await;
 
@@ -163,6 +213,7 @@ async fn whatever_happens_no_secret_is_logged() {
     // Each refused access is a log line with user, address and reason, for monitoring.
     let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let refused: Vec<Value> = lines.filter(|line| line["message"] == "access refused").collect();
+    assert!(refused.iter().any(|line| line["reason"] == "code"), "the provider was not asked");
     for action in ["connexion_refusee", "mot_de_passe_refuse"] {
         let line = refused.iter().find(|line| line["action"] == action).unwrap();
         assert_eq!((&line["level"], &line["reason"]), (&json!("WARN"), &json!("mot_de_passe")));
@@ -255,6 +306,25 @@ async fn second_factor(system: &System, secrets: &mut Vec<String>) {
     let proof = [("password", PASSWORD), ("code", &codes[1])];
     let removed = system.client.delete(url).bearer_auth(&system.token).form(&proof).send().await;
     assert_eq!(removed.unwrap().status(), StatusCode::NO_CONTENT);
+}
+
+/// Signs in at the provider, which refuses the code that it is shown.
+async fn by_the_company(system: &System, secrets: &mut Vec<String>) {
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+    let client = client.build().unwrap();
+    let oidc = format!("{}/api/v1/auth/oidc", system.url);
+    let started = client.get(format!("{oidc}/start?suite=frontend")).send().await.unwrap();
+    let header = |name: &str| started.headers()[name].to_str().unwrap().to_owned();
+    let (location, cookie) = (header("location"), header("set-cookie"));
+    let said = |name: &str| {
+        let (_, rest) = location.split_once(&format!("{name}=")).unwrap();
+        rest.split('&').next().unwrap().to_owned()
+    };
+    let (state, cookie) = (said("state"), cookie.split(';').next().unwrap().to_owned());
+    let back = format!("{oidc}/callback?code={CODE}&state={state}");
+    let refused = client.get(back).header("cookie", &cookie).send().await.unwrap();
+    assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+    secrets.extend([state, said("nonce"), cookie.split_once('=').unwrap().1.to_owned()]);
 }
 
 async fn mails_and_links(system: &System, secrets: &mut Vec<String>) {

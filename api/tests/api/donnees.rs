@@ -260,6 +260,7 @@ const COLUMNS: &[&str] = &[
     "exports_personnels.user_id",
     "historique.user_id",
     "idempotence.user_id",
+    "identites.user_id",
     "interventions.createur_id",
     "invitations.id",
     "invitations.invite_par",

@@ -9,7 +9,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{disable, pseudonym_store as store};
+use super::{disable, identites, pseudonym_store as store};
 use crate::{
     Code, Error, Result, Tx, auth, interventions,
     jobs::{Job, enqueue},
@@ -42,6 +42,7 @@ pub async fn pseudonymise(tx: &mut Tx<'_>, id: i64, by: i64, now: DateTime<Utc>)
         interventions::remove_technicien(tx, technicien, by, now).await?;
     }
     auth::forget_person(tx, id).await?;
+    identites::forget(tx, id).await?;
     store::forget_rows(tx, id).await?;
     store::rename(tx, id, now).await?;
     enqueue(tx, &Pseudonymise { user_id: id }).await

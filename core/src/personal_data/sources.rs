@@ -19,6 +19,7 @@ pub enum Source {
     Appareils,
     AppareilsSurs,
     ClesApi,
+    Identites,
     Liens,
     Invitations,
     Lots,
@@ -40,7 +41,7 @@ pub struct Batch {
 }
 
 impl Source {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Compte,
         Self::Preferences,
         Self::Technicien,
@@ -48,6 +49,7 @@ impl Source {
         Self::Appareils,
         Self::AppareilsSurs,
         Self::ClesApi,
+        Self::Identites,
         Self::Liens,
         Self::Invitations,
         Self::Lots,
@@ -77,6 +79,11 @@ impl Source {
                 ("appareils_surs", "les appareils sans second facteur", "the trusted devices")
             }
             Self::ClesApi => ("cles_api", "vos clés d’API", "your API keys"),
+            Self::Identites => (
+                "identites",
+                "qui vous êtes chez le fournisseur de connexion de l’entreprise",
+                "who you are at the sign-in provider of the company",
+            ),
             Self::Liens => (
                 "liens",
                 "les liens de compte qui vous ont été envoyés",
@@ -191,6 +198,11 @@ pub async fn batch(pool: &PgPool, source: Source, user_id: i64, after: i64) -> R
                 select to_jsonb(t) as "row!" from (
                     select id, nom, debut, portees, cree_le, expire_le, utilisee_le
                     from cles_api where user_id = $1 order by cree_le limit 10000) t
+            "#, pool, user_id),
+        Source::Identites => rows!(
+            small r#"
+                select to_jsonb(t) as "row!" from (
+                    select emetteur, sujet, cree_le from identites where user_id = $1 order by cree_le limit 10000) t
             "#, pool, user_id),
         Source::Liens => rows!(
             small r#"

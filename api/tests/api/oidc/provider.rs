@@ -191,9 +191,9 @@ async fn authorize(
     let code = format!("code-{}", uuid::Uuid::new_v4());
     let kept = (asked["nonce"].clone(), asked["code_challenge"].clone());
     stage.play.lock().unwrap().codes.insert(code.clone(), kept);
-    let (back, state) = (&asked["redirect_uri"], &asked["state"]);
+    let (back, given) = (&asked["redirect_uri"], &asked["state"]);
     // Providers add fields of their own.
-    Redirect::to(&format!("{back}?code={code}&state={state}&session_state=x&iss=y"))
+    Redirect::to(&format!("{back}?code={code}&state={given}&session_state=x&iss=y"))
 }
 
 async fn token(
@@ -231,9 +231,8 @@ async fn token(
 fn signed(by: Signs, claims: &Value) -> String {
     let rsa = || EncodingKey::from_rsa_pem(RSA.as_bytes()).unwrap();
     let (algorithm, key) = match by {
-        Signs::Rsa | Signs::Nothing => (Algorithm::RS256, rsa()),
+        Signs::Rsa | Signs::Stranger | Signs::Nothing => (Algorithm::RS256, rsa()),
         Signs::Ed => (Algorithm::EdDSA, EncodingKey::from_ed_pem(ED.as_bytes()).unwrap()),
-        Signs::Stranger => (Algorithm::RS256, rsa()),
         Signs::Secret => (Algorithm::HS256, EncodingKey::from_secret(CLIENT_SECRET.as_bytes())),
     };
     let header = Header { kid: Some(name(algorithm).to_owned()), ..Header::new(algorithm) };
