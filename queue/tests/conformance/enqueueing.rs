@@ -36,7 +36,17 @@ async fn jobs_of_one_key_are_one_job_and_a_taken_key_spoils_no_transaction() {
     let mut db = bench.pool.acquire().await.unwrap();
     assert_eq!(apalis_hot::enqueue(&mut db, &job(4)).await.unwrap(), None);
     assert!(admin::delete(&mut db, &first).await.unwrap());
-    assert!(apalis_hot::enqueue(&mut db, &job(5)).await.unwrap().is_some());
+    let fifth = apalis_hot::enqueue(&mut db, &job(5)).await.unwrap().unwrap();
+
+    // Jobs about one thing have its name before a colon; another name may begin alike.
+    let with = |key: &str| NewJob { key: Some(key.into()), ..job(6) };
+    let again = apalis_hot::enqueue(&mut db, &with("pump 7:again")).await.unwrap().unwrap();
+    for key in ["pump 70", "pump 7 again", "pump 7;again", "pump"] {
+        apalis_hot::enqueue(&mut db, &with(key)).await.unwrap().unwrap();
+    }
+    let (queues, subjects) = ([QUEUE.to_owned()], ["pump 7".to_owned()]);
+    let about = admin::jobs_about(&mut *db, &queues, &subjects, 10).await.unwrap();
+    assert_eq!(about, [again, fifth]);
 }
 
 #[tokio::test]

@@ -67,6 +67,8 @@ async fn a_group_of_dead_jobs_is_one_line_and_runs_again_together() {
     assert_eq!(audited[0]["apres"]["count"], json!(1), "{audited}");
     assert_eq!(audited[0]["apres"]["filter"]["state"], json!("dead"), "{audited}");
     assert!(audited[0]["apres"]["filter"]["error_alike"].is_string(), "{audited}");
+    let why = "Le compte du destinataire est désactivé.";
+    assert_eq!(audited[0]["apres"]["error"], json!(why), "{audited}");
 }
 
 #[tokio::test]
