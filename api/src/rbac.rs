@@ -184,7 +184,8 @@ pub fn at_root(path: &str) -> &str {
 /// Whether a person reads the answers of `path` in a browser: its errors are pages, too.
 #[must_use]
 pub fn is_for_people(path: &str) -> bool {
-    at_root(path).starts_with("/compte/")
+    let path = at_root(path);
+    path.starts_with("/compte/") || path.starts_with("/auth/oidc/")
 }
 
 /// Whether who must enrol a second factor may call `path` before: what it takes to enrol, to know oneself, and to sign out.

@@ -23,11 +23,11 @@ fn apply(option: &str) -> String {
 }
 
 #[test]
-fn a_noun_with_a_job_and_its_test_is_15_files() {
+fn a_noun_with_a_job_and_its_test_is_16_files() {
     apply("--check");
     let files = apply("--numstat");
     let files: Vec<_> = files.lines().collect();
-    assert!(files.len() == 15, "{files:#?}");
+    assert!(files.len() == 16, "{files:#?}");
 }
 
 /// The targets of the links in `text`.

@@ -101,7 +101,7 @@ pub fn count(
         }
         // Each may call the provider.
         ("/auth/oidc/start" | "/auth/oidc/callback", _) => {
-            (Caller::SignIn(address), limits.login_limit_per_minute)
+            (Caller::Company(address), limits.login_limit_per_minute)
         }
         (_, Some(user)) => (Caller::User(user), limits.rate_limit_per_minute),
         _ => (Caller::Address(address), limits.rate_limit_per_minute),

@@ -190,6 +190,27 @@ async fn who_has_no_account_gets_one_where_a_role_is_set_and_the_second_factor_i
     provider.person("salma-1", "salma.bennani@mif.example");
     let tokens = app.exchange(&app.secret().await).await.expect(200);
     let made = app.who(&tokens).await;
+    // Two first sign-ins at once are both good.
+    provider.person("hind-1", "hind@mif.example");
+    let [one, other] = [app.journey("frontend", "").await, app.journey("frontend", "").await];
+    let both = tokio::join!(app.come_back(&one), app.come_back(&other));
+    both.0.expect(302);
+    both.1.expect(302);
+    // Somebody is called as this address: the account gets another username.
+    app.user_with(UserRole::Technicien, json!({"username": "omar@mif.example"})).await;
+    provider.person("omar-1", "omar@mif.example");
+    let omar = app.exchange(&app.secret().await).await.expect(200);
+    let omar = app.who(&omar).await;
+    assert!(omar["username"].as_str().unwrap().starts_with("omar@mif.example-"), "{omar}");
+    // Who has come without a password is not invited: a responsable neither moves nor disables the account.
+    let boss = app.user(UserRole::Responsable).await;
+    let resend = format!("/users/invitations/{}/renvoyer", omar["id"]);
+    let elsewhere = json!({"email": boss.email.replace('@', "+omar@")});
+    app.post(&boss, &resend, elsewhere).await.expect_error(404, "invitation_introuvable");
+    let link = app.post(&admin, &resend, json!({})).await;
+    link.expect(200);
+    let revoke = format!("/users/invitations/{}", omar["id"]);
+    app.delete(&boss, &revoke).await.expect_error(404, "invitation_introuvable");
     let expected = json!(["salma.bennani@mif.example", "Salma Bennani", "technicien", "en"]);
     assert_eq!(
         json!([made["username"], made["full_name"], made["role"], made["langue"]]),

@@ -98,6 +98,13 @@ impl Config {
             log: LogConfig::read(&mut env, environment),
             sources: Sources::default(),
         };
+        if config.oidc.is_some()
+            && environment != Environment::Dev
+            && !config.http.public_url.starts_with("https://")
+        {
+            let fault = "doit être une adresse https : le fournisseur (OIDC_ISSUER) y ramène, avec un secret";
+            env.fault("PUBLIC_URL", fault, "https://erp.mif-maroc.example");
+        }
         config.sources = env.finish()?;
         Ok(config)
     }

@@ -38,7 +38,11 @@ impl OidcConfig {
         let issuer = issuer?;
         let is_secure = issuer.starts_with("https://")
             || environment == Environment::Dev && issuer.starts_with("http://");
-        if !is_secure || issuer.contains(['?', '#']) || issuer.contains(char::is_whitespace) {
+        let is_address = reqwest::Url::parse(&issuer).is_ok_and(|url| {
+            url.has_host() && url.username().is_empty() && url.password().is_none()
+        });
+        let has_more = issuer.contains(['?', '#']) || issuer.contains(char::is_whitespace);
+        if !is_secure || !is_address || has_more {
             let fault = format!("« {issuer} » n'est pas une adresse https, sans « ? » ni « # »");
             env.fault("OIDC_ISSUER", fault, ISSUER);
         }

@@ -30,6 +30,8 @@ pub enum Caller {
     Address(IpAddr),
     /// Attempts to sign in from an address, and requests for a new password.
     SignIn(IpAddr),
+    /// Ways to the provider of the company, and back. Apart: any page of another site can begin one.
+    Company(IpAddr),
 }
 
 /// The network that counts as one address: a /64 of IPv6, since one home has a whole one; for IPv4 the address itself.
@@ -47,6 +49,7 @@ impl Caller {
             Self::User(id) => format!("user:{id}"),
             Self::Address(address) => format!("addr:{}", network(address)),
             Self::SignIn(address) => format!("login:{}", network(address)),
+            Self::Company(address) => format!("company:{}", network(address)),
         }
     }
 }

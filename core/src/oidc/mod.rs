@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use openidconnect::{
     AuthenticationFlow, AuthorizationCode, CsrfToken, Nonce, PkceCodeChallenge, PkceCodeVerifier,
     RequestTokenError, Scope, TokenResponse as _,
-    core::{CoreIdToken, CoreIdTokenClaims, CoreResponseType},
+    core::{CoreErrorResponseType, CoreIdToken, CoreIdTokenClaims, CoreResponseType},
 };
 
 pub use pending::Pending;
@@ -160,7 +160,17 @@ impl Oidc {
         let answer = metrics::outside(WHAT, request.request_async(self.provider.http())).await;
         match answer {
             Ok(answer) => answer.id_token().cloned().ok_or(NoIdentity::Refused("jeton_absent")),
-            Err(RequestTokenError::ServerResponse(_)) => Err(NoIdentity::Refused("code")),
+            Err(RequestTokenError::ServerResponse(refused)) => match refused.error() {
+                CoreErrorResponseType::InvalidGrant => Err(NoIdentity::Refused("code")),
+                // Our settings are wrong, or its own: nobody comes in, whatever their code.
+                CoreErrorResponseType::Extension(_) => {
+                    Err(Error::unavailable(WHAT, anyhow::anyhow!("it refuses the exchange")).into())
+                }
+                kind => {
+                    let refuses = anyhow::anyhow!("it refuses this client: {}", kind.as_ref());
+                    Err(Error::unavailable(WHAT, refuses).into())
+                }
+            },
             Err(RequestTokenError::Request(error)) => Err(Error::unavailable(WHAT, error).into()),
             // Their texts may hold what the provider has answered, tokens included.
             Err(RequestTokenError::Parse(..) | RequestTokenError::Other(_)) => {

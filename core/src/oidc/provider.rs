@@ -103,7 +103,7 @@ impl Provider {
         let read = CoreProviderMetadata::discover_async(self.issuer.clone(), &self.http);
         match metrics::outside(WHAT, read).await {
             Ok(metadata) => {
-                let client = self.made(metadata);
+                let client = self.made(metadata)?;
                 *known = Known { client: Some((client.clone(), now)), failed_at: None };
                 Ok(client)
             }
@@ -114,16 +114,22 @@ impl Provider {
         }
     }
 
-    fn made(&self, metadata: CoreProviderMetadata) -> Client {
+    fn made(&self, metadata: CoreProviderMetadata) -> Result<Client> {
+        // The client refuses the other addresses; this one is for browsers.
+        let scheme = |url: &openidconnect::url::Url| url.scheme().to_owned();
+        if scheme(self.issuer.url()) == "https"
+            && scheme(metadata.authorization_endpoint().url()) != "https"
+        {
+            return Err(Error::unavailable(WHAT, anyhow!("its page of signing in is not https")));
+        }
         let methods = metadata.token_endpoint_auth_methods_supported();
         // By default (RFC 8414) the secret is named in a header; some providers read it in the body alone.
         let has = |method| methods.is_none_or(|methods| methods.contains(&method));
         let by_header = has(CoreClientAuthMethod::ClientSecretBasic);
         let by = if by_header { AuthType::BasicAuth } else { AuthType::RequestBody };
         let secret = Some(self.secret.clone());
-        CoreClient::from_provider_metadata(metadata, self.client_id.clone(), secret)
-            .set_redirect_uri(self.back.clone())
-            .set_auth_type(by)
+        let client = CoreClient::from_provider_metadata(metadata, self.client_id.clone(), secret);
+        Ok(client.set_redirect_uri(self.back.clone()).set_auth_type(by))
     }
 }
 

@@ -135,7 +135,8 @@ fn words(langue: Lang, portee: Portee) -> String {
         "notifications" => "notifications",
         "planning" => langue.choose("plannings", "maintenance plans"),
         "techniciens" => langue.choose("techniciens", "technicians"),
-        _ => langue.choose("comptes", "accounts"),
+        "users" => langue.choose("comptes", "accounts"),
+        noun => noun,
     };
     let right =
         if changes { langue.choose("écrire", "write") } else { langue.choose("lire", "read") };

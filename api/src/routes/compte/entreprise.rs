@@ -5,7 +5,7 @@ use axum::{
     Extension,
     extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
-    response::{IntoResponse as _, Response},
+    response::{IntoResponse, Response},
 };
 use erp_core::{
     Ctx, Error, Result,
@@ -14,7 +14,7 @@ use erp_core::{
     auth::SignIn,
     error::codes,
     input::Input,
-    oidc::{NoIdentity, Oidc, Pending, Returned},
+    oidc::{self, NoIdentity, Oidc, Pending, Returned},
     users::{Account, UserRole},
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -110,17 +110,44 @@ async fn back_from_provider(
     Query(answer): Query<Answer>,
 ) -> Result<Response, ApiError> {
     let oidc = provider(&ctx)?;
-    let sealed = cookie::pending(&headers);
-    let pending = sealed.and_then(|sealed| oidc.pending(sealed, ctx.clock.now()));
-    let back = back(&ctx, pending.as_ref().map(|pending| pending.suite.as_str()));
+    let Some(sealed) = cookie::pending(&headers) else {
+        // Whoever opens this address: nobody has tried to sign in.
+        return Ok(refusals::refused("etat", info.lang, &back(&ctx, None)));
+    };
+    let pending = oidc.pending(sealed, ctx.clock.now());
+    let way = back(&ctx, pending.as_ref().map(|pending| pending.suite.as_str()));
     let Answer { code, state, error } = answer;
     let returned = Returned { code, state, error };
-    let mut response = match arrive(&ctx, oidc, pending, returned, address).await {
+    let arrived = arrive(&ctx, oidc, pending, returned, address).await;
+    // An answer of the provider is good once. One to another sign-in leaves that which waits.
+    let is_used = !matches!(&arrived, Err(Stopped::Refused(refusal)) if refusal.motif == "etat");
+    let shown = shown(&ctx, info, &origin, address, arrived, &way).await;
+    let mut response = shown.unwrap_or_else(IntoResponse::into_response);
+    let headers = response.headers_mut();
+    // The address of this page, which holds a code, goes nowhere.
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    if is_used {
+        let removed = cookie::pending_removed();
+        headers.extend(removed.map(|cookie| (header::SET_COOKIE, cookie)));
+    }
+    Ok(response)
+}
+
+/// The answer to what somebody has come to.
+async fn shown(
+    ctx: &Ctx,
+    info: RequestInfo,
+    origin: &erp_core::auth::Origin,
+    address: IpAddr,
+    arrived: Result<Next, Stopped>,
+    back: &str,
+) -> Result<Response, ApiError> {
+    Ok(match arrived {
         Ok(Next::Application(address)) => {
             (StatusCode::FOUND, [(header::LOCATION, address)]).into_response()
         }
         Ok(Next::Page(account, way)) => {
-            let (way, cookies) = console::open(&ctx, &account, &origin, &way, false).await?;
+            let (way, cookies) = console::open(ctx, &account, origin, &way, false).await?;
             // The cookie does not come along with a redirection that another site has begun.
             (cookies, page::again(info.lang, &way)).into_response()
         }
@@ -128,18 +155,11 @@ async fn back_from_provider(
             second_step::form(StatusCode::OK, info.lang, &challenge, &way, None)
         }
         Err(Stopped::Refused(refusal)) => {
-            refusal.record(&ctx, address).await?;
-            refusals::refused(refusal.motif, info.lang, &back)
+            refusal.record(ctx, address).await?;
+            refusals::refused(refusal.motif, info.lang, back)
         }
-        Err(Stopped::Failed(error)) => away(error, info, &back)?,
-    };
-    let headers = response.headers_mut();
-    // The address of this page, which holds a code, goes nowhere.
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    // An answer of the provider is good once.
-    let removed = cookie::pending_removed();
-    headers.extend(removed.map(|cookie| (header::SET_COOKIE, cookie)));
-    Ok(response)
+        Err(Stopped::Failed(error)) => away(error, info, back)?,
+    })
 }
 
 /// What somebody comes to who was recognised.
@@ -193,7 +213,13 @@ async fn arrive(
     let auteur = audit::Auteur { adresse: Some(address.to_string()), ..audit::Auteur::default() };
 
     let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
-    let account = identites::recognise(&mut tx, &identity, create, &auteur, now).await??;
+    let mut found = identites::recognise(&mut tx, &identity, create, &auteur, now).await;
+    if matches!(found, Err(Error::Conflict { .. })) {
+        // Another first sign-in of theirs has made the account at the same moment: it is there now.
+        tx = ctx.begin().await?;
+        found = identites::recognise(&mut tx, &identity, create, &auteur, now).await;
+    }
+    let account = found??;
     if pending.suite == FRONTEND {
         let link = identites::sign_in_link(&mut tx, &account, now).await?;
         tx.commit().await?;
@@ -227,7 +253,8 @@ fn back(ctx: &Ctx, suite: Option<&str>) -> String {
 
 /// The page for a provider that does not answer; other errors are not for it.
 fn away(error: Error, info: RequestInfo, back: &str) -> Result<Response, ApiError> {
-    let Error::Unavailable { what, source } = error else { return Err(error.into()) };
+    let Error::Unavailable { what: oidc::WHAT, source } = error else { return Err(error.into()) };
+    let what = oidc::WHAT;
     tracing::warn!(what, error = format!("{source:#}"), "unavailable");
     Ok(refusals::away(info.lang, back))
 }

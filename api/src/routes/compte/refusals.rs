@@ -43,10 +43,10 @@ fn said(motif: &str) -> (StatusCode, Text) {
         ),
         "etat" => (
             StatusCode::UNAUTHORIZED,
-            "Cette connexion n’est plus valable\u{a0}: elle a déjà servi, a attendu plus de dix minutes ou a commencé dans un autre \
-             navigateur. Recommencez.",
-            "This sign-in is no longer valid: it was used already, has waited for more than ten minutes or began in another browser. \
-             Begin again.",
+            "Cette connexion n’est plus valable\u{a0}: elle a déjà servi, a attendu plus de dix minutes, a commencé dans un autre \
+             navigateur, ou une autre a commencé depuis. Recommencez.",
+            "This sign-in is no longer valid: it was used already, has waited for more than ten minutes, began in another browser, or another \
+             has begun since. Begin again.",
         ),
         "compte_inconnu" => (
             StatusCode::FORBIDDEN,

@@ -54,8 +54,9 @@ async fn a_provider_that_is_away_or_behaves_badly_holds_nobody_up() {
     app.ctx.oidc = None;
     let url = app.replica().await;
     for path in [START, CALLBACK] {
-        let answer = app.send(app.client.get(format!("{url}{path}"))).await;
-        answer.expect_error(404, "route_introuvable");
+        let shown = app.shown(app.client.get(format!("{url}{path}"))).await;
+        assert_eq!(shown.header("content-type"), "text/html; charset=utf-8");
+        shown.expect(404);
     }
     let page = app.shown(app.client.get(format!("{url}/console/connexion"))).await.expect(200);
     assert!(!page.contains("oidc"), "{page}");

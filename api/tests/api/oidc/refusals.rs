@@ -9,6 +9,7 @@ use super::{Journey, provider::Signs, system};
 async fn no_answer_that_cannot_be_trusted_signs_anybody_in() {
     let (app, provider) = system(&[]).await;
     let admin = app.user(UserRole::Admin).await;
+    app.user_with(UserRole::Client, json!({"email": "karim@mif.example"})).await;
     provider.person("admin-1", &admin.email);
     let good = provider.set(|play| play.claims.clone());
     let with = |more: Value| {
@@ -68,13 +69,20 @@ async fn no_answer_that_cannot_be_trusted_signs_anybody_in() {
         (json!({ "email_verified": null }), "email_non_verifie"),
         (json!({ "email": null }), "email_non_verifie"),
         (json!({ "email": "nobody@mif.example" }), "compte_inconnu"),
+        // A Kelvin sign is a `k` for who compares without case.
+        (json!({ "email": "\u{212a}arim@mif.example" }), "compte_inconnu"),
     ] {
         provider.set(|play| play.claims = with(claims));
         app.by_company("frontend").await.expect(403);
         expected.push(motif);
     }
     provider.set(|play| play.claims = good.clone());
+    // As a text, as some providers say it.
+    provider.set(|play| play.claims = with(json!({ "email_verified": "true" })));
     app.exchange(&app.secret().await).await.expect(200);
+    // Whoever opens the address of the way back has tried nothing: no line of the audit.
+    let opened = app.shown(app.request(reqwest::Method::GET, &one.callback)).await;
+    opened.expect(401);
 
     let acts = app.acts(&admin).await;
     let motifs = acts.iter().rev().filter(|(act, _)| act == "connexion_refusee");

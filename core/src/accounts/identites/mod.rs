@@ -21,6 +21,7 @@ use crate::{
     auth,
     input::{Email, Field as _, Trimmed},
     oidc::Identity,
+    secret,
     users::{self, Account, NewUser, PasswordHash, UserRole},
 };
 
@@ -121,8 +122,8 @@ async fn link(
         Ok(account) => account,
         refused => return Ok(refused),
     };
-    if account.email.to_lowercase() != email.to_lowercase() {
-        // Who held it meanwhile has given it another address.
+    if !account.email.eq_ignore_ascii_case(&email) {
+        // Who held it meanwhile has given it another address; or only Unicode takes a letter of it for another (`K` for a Kelvin).
         return Ok(Err(Refusal::new("compte_inconnu")));
     }
     if !store::insert(tx, identity, id, now).await? {
@@ -153,7 +154,7 @@ async fn make(
     now: DateTime<Utc>,
 ) -> Result<i64> {
     let name = identity.name.as_deref().and_then(|name| Trimmed::<200>::read(&json!(name)).ok());
-    let username: String = email.chars().take(64).collect();
+    let username = username(tx, email).await?;
     let new = NewUser {
         username: &username,
         full_name: name.as_ref().map_or(email, |name| &name.0),
@@ -170,6 +171,16 @@ async fn make(
     });
     entry.after(made).record(tx, now).await?;
     Ok(user.id)
+}
+
+/// The address, cut to the length of a username; with some letters at its end where somebody is called so already.
+async fn username(tx: &mut Tx<'_>, email: &str) -> Result<String> {
+    let cut = |length| email.chars().take(length).collect::<String>();
+    let whole = cut(64);
+    if users::find_by_login(&mut **tx, &whole).await?.is_none() {
+        return Ok(whole);
+    }
+    Ok(format!("{}-{}", cut(55), secret::hex(&rand::random::<[u8; 4]>())))
 }
 
 /// Makes a link by which the application signs in the owner of `account`, once and soon ([`super::links::sign_in`]).

@@ -1,6 +1,7 @@
 //! Invitations: an account without a password, and a mailed link by which its owner chooses one.
 //!
-//! An invitation waits until its owner has a password, whichever way, or is disabled. Until then nobody signs in to the account.
+//! An invitation waits until its owner has a password, whichever way, has signed in at the provider of the company, or is disabled. Who
+//! has come that way has no password, and is invited no more: only an admin sends them a link to choose one.
 mod store;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -166,12 +167,14 @@ pub async fn send_again(
     if !is_invited || !by.roles().contains(&account.role) {
         return Err(Error::NotFound(Noun::INVITATION));
     }
+    ensure_may_manage(tx, id, by).await?;
     let Email(email) = change.email.clone().unwrap_or_else(|| Email(account.email.clone()));
     if email.to_lowercase() != account.email.to_lowercase() {
         store::set_email(tx, id, &email, now)
             .await
             .on_constraint("users_email_key", users::email_taken)?;
         identites::forget(tx, id).await?;
+        end_access(tx, id, Motif::Administrateur, now).await?;
     } else if let Some(end) = store::end(tx, id).await?
         && end - LIFETIME + PATIENCE > now
     {
@@ -180,6 +183,16 @@ pub async fn send_again(
     store::insert(tx, id, by.id, now).await?;
     send(tx, id, now).await?;
     store::find(tx, id, by.roles()).await
+}
+
+/// Refuses all but admins an account whose owner has come, without a password: at another address it would be somebody else's.
+async fn ensure_may_manage(tx: &mut Tx<'_>, id: i64, by: By) -> Result<()> {
+    let has_come =
+        identites::has_one(tx, id).await? || users::find(&mut **tx, id).await?.last_login.is_some();
+    if has_come && by.role != UserRole::Admin {
+        return Err(Error::NotFound(Noun::INVITATION));
+    }
+    Ok(())
 }
 
 fn just_sent() -> Error {
@@ -194,6 +207,7 @@ fn just_sent() -> Error {
 pub async fn revoke(tx: &mut Tx<'_>, id: i64, by: By, now: DateTime<Utc>) -> Result<()> {
     users::hold(tx, id).await?.ok_or(Error::NotFound(Noun::INVITATION))?;
     store::find(tx, id, by.roles()).await?;
+    ensure_may_manage(tx, id, by).await?;
     users::set_active(tx, id, false, now).await?;
     end_access(tx, id, Motif::Desactivation, now).await
 }
