@@ -13,6 +13,7 @@ mod cron_words;
 mod dead;
 mod form;
 pub(crate) mod guard;
+mod kept;
 mod jobs;
 mod limits;
 mod live;

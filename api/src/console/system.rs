@@ -25,7 +25,7 @@ pub async fn show(
     Extension(checks): Extension<Checks>,
     viewer: Viewer,
 ) -> Result<Response, ApiError> {
-    let looked = checks.look(&ctx).await;
+    let seen = checks.look(&ctx).await;
     let now = ctx.clock.now();
     let postgres = operate::postgres(&ctx.pool).await?;
     let migrations = migrate::migrations(&ctx.pool).await?;
@@ -36,7 +36,7 @@ pub async fn show(
     let files = operate::files(&ctx.pool).await?;
     let programs = programs::programs(&ctx.pool).await?;
     let content = html! {
-        (checks::show(&viewer, &looked, now))
+        (checks::show(&viewer, &seen, now))
         dl.faits {
             dt { (viewer.say("API", "API")) } dd { (env!("CARGO_PKG_VERSION")) }
             dt { "PostgreSQL" } dd { (postgres) }

@@ -116,6 +116,27 @@ pub fn tenths(langue: Lang, tenths: i64) -> String {
     format!("{}{}{}", count(tenths / 10), langue.choose(',', '.'), tenths % 10)
 }
 
+/// A line that was written for a terminal as a page shows it: in French with the apostrophe of print, and with no break before the
+/// signs that stand apart.
+pub fn typeset(langue: Lang, text: &str) -> String {
+    if langue != Lang::Fr {
+        return text.to_owned();
+    }
+    let mut out = String::with_capacity(text.len());
+    for (at, c) in text.char_indices() {
+        let is_inside = || {
+            let after = text.get(at + 1..).and_then(|after| after.chars().next());
+            out.ends_with(char::is_alphabetic) && after.is_some_and(char::is_alphabetic)
+        };
+        out.push(if c == '\'' && is_inside() { '’' } else { c });
+    }
+    out = out.replace("« ", "«\u{a0}");
+    for sign in [":", ";", "?", "!", "»"] {
+        out = out.replace(&format!(" {sign}"), &format!("\u{a0}{sign}"));
+    }
+    out
+}
+
 /// An error as it is shown: without the secrets of links, and for who only reads without the addresses of people, which mail servers
 /// like to quote.
 pub fn impersonal(viewer: &Viewer, error: &str) -> String {
@@ -184,5 +205,8 @@ mod tests {
         assert_eq!(count(1_234_567).replace('\u{202f}', " "), "1 234 567");
         assert_eq!((count(0), count(999)), ("0".to_owned(), "999".to_owned()));
         assert_eq!(short("Écluse", 3), "Écl…");
+        let line = "l'heure : « base » ; 'x' 10:30";
+        assert_eq!(typeset(Lang::Fr, line), "l’heure\u{a0}: «\u{a0}base\u{a0}»\u{a0}; 'x' 10:30");
+        assert_eq!(typeset(Lang::En, "it's: so"), "it's: so");
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-pub use look::look;
+pub use look::{look_inside, look_outside};
 
 use crate::{
     Config, Lang, Text, catalogue::QUEUES, config::SettingFault, keys::Keys, mailer::Mailer,

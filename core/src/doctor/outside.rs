@@ -1,4 +1,6 @@
 //! Checks of what is outside: files and mails.
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 use uuid::Uuid;
 
@@ -56,13 +58,17 @@ fn told(probed: anyhow::Result<()>, config: &Config) -> Finding {
     }
 }
 
+/// The file of this process. Its checks write the same one: what a check that was cut short has left, the next one deletes, and that
+/// of a process that has ended, the purge, which knows no row of it.
+static KEY: LazyLock<String> = LazyLock::new(|| format!("sonde-{}", Uuid::new_v4().simple()));
+
 async fn probe(storage: &Storage) -> anyhow::Result<()> {
-    let key = format!("sonde-{}", Uuid::new_v4().simple());
+    let key = KEY.as_str();
     let bytes = Bytes::from_static(b"erp-worker doctor");
-    storage.put(&key, bytes.clone()).await?;
-    let read = storage.get(&key, 1024).await;
-    // Deleted whether or not the read succeeded: nothing is left behind.
-    storage.delete(&key).await?;
+    storage.put(key, bytes.clone()).await?;
+    let read = storage.get(key, 1024).await;
+    // Deleted whether or not the read succeeded.
+    storage.delete(key).await?;
     anyhow::ensure!(read? == bytes, "ce qui est relu n'est pas ce qui a été écrit");
     Ok(())
 }

@@ -1,4 +1,5 @@
 //! From a job to what it is about, and back; and what the system page says of this program and of what it needs.
+use chrono::TimeDelta;
 use erp_core::users::UserRole::{Admin, Responsable};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -78,17 +79,12 @@ async fn the_system_page_says_what_the_doctor_would_and_waits_for_nobody() {
     app.leaves_jobs();
     let english = app.user_with(Admin, json!({ "langue": "en" })).await;
     let (browser, english) = (app.browser(Admin).await, app.browser_of(english).await);
+    let reader = app.browser(Responsable).await;
     let visite = app.intervention(&browser.user).await;
     app.upload(&browser.user, visite, "notes.txt", vec![b'x'; 3 * 1024 * 1024]).await.expect(201);
 
     let html = browser.open("/console/systeme").await.expect(200);
-    let line = |name: &str| {
-        let (_, checks) = html.split_once("id=\"verifications\"").unwrap();
-        let row = checks
-            .split("<tr>")
-            .find(|row| row.contains(&format!("<th scope=\"row\">{name}</th>")));
-        row.unwrap_or_else(|| panic!("{name}: {html}")).to_owned()
-    };
+    let line = |name: &str| line_of(&html, name);
     for name in ["réglages", "base", "schéma", "files", "disjoncteurs", "horloge", "fichiers"] {
         assert!(line(name).contains("bon</span>"), "{}", line(name));
     }
@@ -97,11 +93,35 @@ async fn the_system_page_says_what_the_doctor_would_and_waits_for_nobody() {
     assert_eq!(app.stored_files().len(), 1, "it leaves no file");
     assert!(html.contains("<dd>1, 3,0\u{a0}Mio</dd>"), "{html}");
 
-    // The next look is of all who have the page open.
+    // What was seen serves all who have the page open.
     let html = english.open("/console/systeme").await.expect(200);
     for text in ["no worker is heard of", "no answer within 3 s", "3.0\u{a0}MiB"] {
         assert!(html.contains(text), "{text}: {html}");
     }
+
+    // Later the database is seen anew; while the mail server keeps the next look waiting, the page shows the one before.
+    app.post(&browser.user, "/admin/queues/emails/pause", json!({})).await.expect(200);
+    app.ctx.clock.set(app.ctx.clock.now() + TimeDelta::minutes(2));
+    let html = browser.open("/console/systeme").await.expect(200);
+    let queues = line_of(&html, "files");
+    assert!(queues.contains("en pause\u{a0}: emails"), "{queues}");
+    assert!(queues.contains("→ <a href=\"/console\">reprenez-les dans l’aperçu</a>"), "{queues}");
+    assert!(line_of(&html, "smtp").contains("pas de réponse en 3 s"), "{html}");
+    assert!(html.contains("les fichiers et les e-mails, il y a 2\u{a0}min"), "{html}");
+    // Who only reads gets neither hosts nor paths.
+    let html = reader.open("/console/systeme").await.expect(200);
+    let files = line_of(&html, "fichiers");
+    assert!(files.contains("bon</span>") && !files.contains("supprimé"), "{files}");
+    assert!(line_of(&html, "workers").contains("→ lancez erp-worker run"), "{html}");
+    assert!(!line_of(&html, "base").contains("PostgreSQL"), "{html}");
+}
+
+/// The line of the check `name` on the page.
+fn line_of(html: &str, name: &str) -> String {
+    let (_, checks) = html.split_once("id=\"verifications\"").unwrap();
+    let row =
+        checks.split("<tr>").find(|row| row.contains(&format!("<th scope=\"row\">{name}</th>")));
+    row.unwrap_or_else(|| panic!("{name}: {html}")).to_owned()
 }
 
 #[tokio::test]
