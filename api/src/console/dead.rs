@@ -11,7 +11,7 @@ use super::{
     page::Page,
     table,
     viewer::Viewer,
-    words::{ago, count, impersonal},
+    words::{ago, count, impersonal, short},
 };
 use crate::ApiError;
 
@@ -53,20 +53,21 @@ fn row(viewer: &Viewer, group: &DeadGroup, now: chrono::DateTime<chrono::Utc>) -
     let acting = |act| {
         address("/console/taches/agir", filter().chain([("acte", act), ("portee", "toutes")]))
     };
+    let error = impersonal(viewer, &group.error);
     html! {
         tr {
             th scope="row" {
                 a href=(address("/console/taches", filter())) { code { (group.type_) } }
-                div { code.erreur { @if group.error.is_empty() { (viewer.say("sans erreur", "without an error")) } @else { (impersonal(viewer, &group.error)) } } }
+                div { code.erreur { @if group.error.is_empty() { (viewer.say("sans erreur", "without an error")) } @else { (error) } } }
             }
             td.nombre { (count(group.count)) }
             td { (ago(viewer.langue, group.first_seen, now)) }
             td { (ago(viewer.langue, group.last_seen, now)) }
             @if viewer.acts {
                 td {
-                    a.bouton href=(acting("relancer")) aria-label={ (viewer.say("Relancer…", "Run again…")) " " (group.type_) ", " (group.error) } { (viewer.say("Relancer…", "Run again…")) }
+                    a.bouton href=(acting("relancer")) aria-label={ (viewer.say("Relancer…", "Run again…")) " " (group.type_) ", " (short(&error, 100)) } { (viewer.say("Relancer…", "Run again…")) }
                     " "
-                    a.bouton href=(acting("supprimer")) aria-label={ (viewer.say("Supprimer…", "Delete…")) " " (group.type_) ", " (group.error) } { (viewer.say("Supprimer…", "Delete…")) }
+                    a.bouton href=(acting("supprimer")) aria-label={ (viewer.say("Supprimer…", "Delete…")) " " (group.type_) ", " (short(&error, 100)) } { (viewer.say("Supprimer…", "Delete…")) }
                 }
             }
         }

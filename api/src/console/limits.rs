@@ -64,8 +64,8 @@ fn name(viewer: &Viewer, kind: &Kind) -> String {
     match kind {
         Kind::MailsPerMinute { .. } => viewer
             .say(
-                "E-mails transmis en une minute, par tous les workers",
-                "Mails transmitted in a minute, by all workers",
+                "Tâches d’e-mail faites en une minute, par tous les workers",
+                "Mail jobs done in a minute, by all workers",
             )
             .to_owned(),
         Kind::MailConnections => viewer

@@ -165,7 +165,7 @@ pub async fn show(
             dt { (viewer.say("Transmis le", "Transmitted")) } dd { (time(envoi.transmis_le)) " (" (envoi.transmissions) ")" }
             dt { (viewer.say("Parti le", "Left")) } dd { (time(envoi.parti_le)) }
             @if !about.is_empty() { dt { (viewer.say("Concerne", "About")) } dd { (things::links(&viewer, &about)) } }
-            @if let Some(error) = &envoi.derniere_erreur { dt { (viewer.say("Erreur", "Error")) } dd { code.erreur { (error) } } }
+            @if let Some(error) = &envoi.derniere_erreur { dt { (viewer.say("Erreur", "Error")) } dd { code.erreur { (impersonal(&viewer, error)) } } }
         }
         @if is_personal {
             p.vide { (viewer.say(

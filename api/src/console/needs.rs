@@ -1,20 +1,15 @@
 //! What needs a person, the worst first: each with what to do next.
 use chrono::TimeDelta;
-use erp_core::{
-    operate::{QueueOut, WorkerOut},
-    page::MOST_COUNTED,
-};
+use erp_core::{operate::QueueOut, page::MOST_COUNTED};
 use maud::{Markup, html};
 
 use super::{
     advice::advice,
     overview::Overview,
     viewer::Viewer,
-    words::{ago, count, duration, short, whole},
+    words::{ago, count, duration, impersonal, short, whole},
 };
 
-/// A worker that was not heard of for longer is taken for stopped.
-pub const SILENT: TimeDelta = TimeDelta::minutes(1);
 /// A tick that is late by more was missed by all workers.
 const LATE: TimeDelta = TimeDelta::minutes(2);
 /// Jobs that have been ready for longer are behind.
@@ -43,8 +38,7 @@ pub fn show(viewer: &Viewer, overview: &Overview) -> Markup {
 }
 
 fn workers(viewer: &Viewer, overview: &Overview) -> Vec<Markup> {
-    let lives = |seen| overview.now - seen <= SILENT;
-    if overview.workers.iter().any(|worker| lives(worker.last_seen)) {
+    if overview.workers.iter().any(|worker| worker.lives(overview.now)) {
         return Vec::new();
     }
     let text = viewer.say(
@@ -61,7 +55,7 @@ fn breakers(viewer: &Viewer, overview: &Overview) -> Vec<Markup> {
             strong { code { (breaker.dependency) } (viewer.say(" ne répond pas", " does not answer")) }
             @if let Some(since) = breaker.open_since { " (" (ago(viewer.langue, since, overview.now)) ")" }
             (viewer.say("\u{a0}: ses tâches attendent, et repartent seules quand il répond. ", ": its jobs wait, and go on by themselves when it answers. "))
-            @if let Some(error) = &breaker.last_error { code.erreur { (short(error, 200)) } }
+            @if let Some(error) = &breaker.last_error { code.erreur { (short(&impersonal(viewer, error), 200)) } }
         }
     });
     said.collect()
@@ -150,10 +144,8 @@ fn is_capped(queue: &QueueOut) -> bool {
 }
 
 fn advised(viewer: &Viewer, overview: &Overview, queue: &QueueOut) -> Markup {
-    let serves = |worker: &&WorkerOut| {
-        overview.now - worker.last_seen <= SILENT && worker.queues.contains(&queue.name)
-    };
-    let workers = i64::try_from(overview.workers.iter().filter(serves).count()).unwrap_or(0);
+    let serving = overview.workers.iter().filter(|one| one.serves(&queue.name, overview.now));
+    let workers = i64::try_from(serving.count()).unwrap_or(i64::MAX);
     if workers == 0 {
         return html! { (viewer.say(
             ", et aucun worker ne les prend\u{a0}: démarrez-en un qui serve cette file (WORKER_QUEUES).",

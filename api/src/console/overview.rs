@@ -191,7 +191,7 @@ fn workers(viewer: &Viewer, overview: &Overview) -> Markup {
                                     }
                                     td { @if let Some(started) = worker.started_at { (ago(viewer.langue, started, now)) } }
                                     td {
-                                        @if now - worker.last_seen > needs::SILENT { span.etat.alerte { (ago(viewer.langue, worker.last_seen, now)) } }
+                                        @if !worker.lives(now) { span.etat.alerte { (ago(viewer.langue, worker.last_seen, now)) } }
                                         @else { (ago(viewer.langue, worker.last_seen, now)) }
                                     }
                                     td { details { summary { (worker.queues.len()) } ul { @for queue in &worker.queues { li { code { (queue) } } } } } }

@@ -12,7 +12,6 @@ use maud::{Markup, html};
 
 use super::{
     checks::{self, Checks},
-    needs,
     page::Page,
     viewer::Viewer,
     words::{ago, count, mebibytes, time},
@@ -81,7 +80,7 @@ fn replicas(viewer: &Viewer, programs: &[ProgramOut], now: DateTime<Utc>) -> Mar
                     td { (program.version) }
                     td { (time(Some(program.demarre_le))) }
                     td {
-                        @if now - program.vu_le > needs::SILENT { span.etat.cancelled { (viewer.say("arrêté, ", "stopped, ")) (ago(viewer.langue, program.vu_le, now)) } }
+                        @if now - program.vu_le > programs::SILENT { span.etat.cancelled { (viewer.say("arrêté, ", "stopped, ")) (ago(viewer.langue, program.vu_le, now)) } }
                         @else { (ago(viewer.langue, program.vu_le, now)) }
                     }
                     td.nombre { (program.memoire_octets.map_or_else(|| "–".to_owned(), |bytes| mebibytes(viewer.langue, bytes))) }
@@ -98,7 +97,7 @@ fn sizes(viewer: &Viewer, tables: &[TableSize]) -> Markup {
                 thead { tr {
                     th scope="col" { (viewer.say("Table", "Table")) }
                     th.nombre scope="col" { (viewer.say("Lignes, environ", "Rows, about")) }
-                    th.nombre scope="col" { (viewer.say("Place", "Room")) }
+                    th.nombre scope="col" { (viewer.say("Taille", "Size")) }
                 } }
                 tbody { @for table in tables { tr {
                     th scope="row" { code { (table.name) } }
@@ -116,7 +115,7 @@ fn file_sizes(viewer: &Viewer, files: &FileSizes) -> Markup {
             dt { (viewer.say("Documents", "Documents")) }
             dd { (count(files.documents)) ", " (mebibytes(viewer.langue, files.bytes)) }
             dt { (viewer.say("Avec aperçu et vignette", "With a preview and a thumbnail")) }
-            dd { (count(files.with_previews)) (viewer.say(", dont la base ne sait pas la place", ", whose room the database does not know")) }
+            dd { (count(files.with_previews)) (viewer.say(", dont la base ne sait pas la taille", ", whose size the database does not know")) }
         }
         @if files.is_estimate {
             p.note { (viewer.say("Estimé sur un centième des documents.", "Estimated from a hundredth of the documents.")) }

@@ -30,6 +30,9 @@ pub enum Thing {
 pub async fn of_job(pool: &PgPool, payload: &Value) -> Result<Vec<Thing>> {
     let id = |name: &str| payload[name].as_i64();
     if let Some(id) = id("envoi_id") {
+        if outgoing_mails::find(pool, id).await?.is_none() {
+            return Ok(Vec::new());
+        }
         let mut things = vec![Thing::Mail(id)];
         things.extend(of_mail(pool, id).await?);
         return Ok(things);

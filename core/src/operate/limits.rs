@@ -6,13 +6,11 @@ use chrono::TimeDelta;
 use super::{QueueOut, WorkerOut, programs::Count};
 use crate::{Ctx, Result, catalogue, documents, jobs::Dependency, limits, mailer};
 
-/// A worker that was silent for longer is not counted.
-const SILENT: TimeDelta = TimeDelta::minutes(1);
-
 /// What a limit is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
-    /// `SMTP_MAX_PER_MINUTE`, with how long it is until the next mail may be transmitted; in use: what left in the last whole minute.
+    /// `SMTP_MAX_PER_MINUTE`, with how long it is until the next mail may be transmitted; in use: the jobs of mails that were
+    /// done in the last whole minute. The checks of the mail server come on top, and jobs that end without a transmission count.
     MailsPerMinute { free_in: TimeDelta },
     /// `SMTP_MAX_CONNECTIONS`
     MailConnections,
@@ -54,14 +52,10 @@ pub async fn list(
         let used = mailer::held(pool, most, config.worker.rescue_after).await?;
         limits.push(Limit { kind: Kind::MailConnections, used, most: i64::from(most) });
     }
-    let serving = |queue: &QueueOut| {
-        let lives = |worker: &&WorkerOut| now - worker.last_seen <= SILENT;
-        let serves = |worker: &&WorkerOut| worker.queues.contains(&queue.name);
-        i64::try_from(workers.iter().filter(lives).filter(serves).count()).unwrap_or(i64::MAX)
-    };
     for queue in queues {
         if let Some(each) = queue.concurrency {
-            let workers = serving(queue);
+            let serving = workers.iter().filter(|worker| worker.serves(&queue.name, now));
+            let workers = i64::try_from(serving.count()).unwrap_or(i64::MAX);
             let kind = Kind::Queue { name: queue.name.clone(), each, workers };
             let most = i64::from(each).saturating_mul(workers);
             limits.push(Limit { kind, used: queue.running, most });

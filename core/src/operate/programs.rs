@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{PgConnection, PgExecutor};
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -17,6 +17,8 @@ use crate::{Ctx, Result, Tx};
 const EACH: Duration = Duration::from_secs(10);
 /// One that takes longer is given up; the next one says the same, and more.
 const LIMIT: Duration = Duration::from_secs(5);
+/// One that was not heard of for longer is taken for stopped.
+pub const SILENT: TimeDelta = TimeDelta::minutes(1);
 /// Minutes of a chart.
 pub const CHART_MINUTES: usize = 60;
 

@@ -27,7 +27,7 @@ pub async fn tables(db: impl PgExecutor<'_>) -> Result<Vec<TableSize>> {
     Ok(tables.fetch_all(db).await?)
 }
 
-/// From so many documents on they are estimated from a sample.
+/// More documents than these are estimated from a sample.
 const MANY: i64 = 100_000;
 
 /// The files of documents, as the database knows them: not what else storage may hold, nor the bytes of previews, which no row has.
@@ -42,36 +42,31 @@ pub struct FileSizes {
     pub is_estimate: bool,
 }
 
-/// The files of documents: counted up to a hundred thousand, estimated beyond.
+/// The files of documents: counted up to a hundred thousand, estimated beyond. No more rows are read, whether or not the table was
+/// ever analysed.
 pub async fn files(pool: &PgPool) -> Result<FileSizes> {
-    let rows = sqlx::query_scalar!(
-        r#"select greatest(reltuples, 0)::int8 as "it!" from pg_class where oid = 'documents'::regclass"#
-    );
-    let rows = rows.fetch_one(pool).await?;
-    if rows > MANY {
-        return sampled(pool, rows).await;
-    }
-    let all = sqlx::query_as!(
+    let counted = sqlx::query_as!(
         FileSizes,
         r#"
             select count(*) as "documents!", coalesce(sum(size_bytes), 0)::int8 as "bytes!",
                 count(*) filter (where has_previews) as "with_previews!", false as "is_estimate!"
-            from documents
-        "#
+            from (select size_bytes, has_previews from documents limit $1) as those
+        "#,
+        MANY + 1,
     );
-    Ok(all.fetch_one(pool).await?)
+    let counted = counted.fetch_one(pool).await?;
+    if counted.documents > MANY { sampled(pool).await } else { Ok(counted) }
 }
 
-/// The same for about `rows` documents, from a sample.
-async fn sampled(pool: &PgPool, rows: i64) -> Result<FileSizes> {
+/// The same, from a sample.
+async fn sampled(pool: &PgPool) -> Result<FileSizes> {
     let sample = sqlx::query_as!(
         FileSizes,
         r#"
-            select $1::int8 as "documents!", (coalesce(avg(size_bytes), 0) * $1)::int8 as "bytes!",
-                (coalesce(avg(has_previews::int), 0) * $1)::int8 as "with_previews!", true as "is_estimate!"
+            select count(*) * 100 as "documents!", (coalesce(sum(size_bytes), 0) * 100)::int8 as "bytes!",
+                count(*) filter (where has_previews) * 100 as "with_previews!", true as "is_estimate!"
             from documents tablesample system (1)
-        "#,
-        rows,
+        "#
     );
     Ok(sample.fetch_one(pool).await?)
 }

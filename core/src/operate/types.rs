@@ -6,6 +6,7 @@ use serde_json::Value;
 use ulid::Ulid;
 use uuid::Uuid;
 
+use super::programs::SILENT;
 use crate::{
     enumeration, enumeration_field,
     input::{Input, Trimmed, Whole},
@@ -284,4 +285,18 @@ pub struct WorkerOut {
     pub last_seen: DateTime<Utc>,
     /// Jobs that it runs.
     pub running: i64,
+}
+
+impl WorkerOut {
+    /// Whether it was heard of lately.
+    #[must_use]
+    pub fn lives(&self, now: DateTime<Utc>) -> bool {
+        now - self.last_seen <= SILENT
+    }
+
+    /// Whether it lives, and takes the jobs of `queue`.
+    #[must_use]
+    pub fn serves(&self, queue: &str, now: DateTime<Utc>) -> bool {
+        self.lives(now) && self.queues.iter().any(|one| one == queue)
+    }
 }

@@ -202,7 +202,7 @@ pub async fn jobs_of_key(
 }
 
 /// The ids of the jobs of `queues[i]` whose key is `subjects[i]`, or begins with it and a colon, for each `i`, as long as their keys
-/// are not forgotten: the latest, `most` at the most.
+/// are not forgotten: the latest, `most` at the most, a hundred of them with longer keys of one subject.
 pub async fn jobs_about(
     db: impl PgExecutor<'_>,
     queues: &[String],
@@ -216,7 +216,8 @@ pub async fn jobs_about(
                 select job from queue.keys where queue = s.queue and key = s.subject
                 union all
                 (select job from queue.keys
-                where queue = s.queue and key > (s.subject || ':') collate "C" and key < (s.subject || ';') collate "C" limit 100)
+                where queue = s.queue and key > (s.subject || ':') collate "C" and key < (s.subject || ';') collate "C"
+                order by job desc limit 100)
             ) as k
             order by k.job desc limit $3
         "#,

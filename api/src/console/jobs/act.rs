@@ -14,7 +14,7 @@ use crate::{
         form::{Filled, Pairs, address_of, address_with},
         page::{Page, token},
         viewer::Viewer,
-        words::{count, short, state},
+        words::{count, impersonal, short, state},
     },
     extract::Auteur,
     routes::admin::jobs::{act, act_on_all},
@@ -201,7 +201,7 @@ fn line(viewer: &Viewer, job: &JobOut) -> Markup {
     html! {
         li {
             code { (job.type_) } " " (state(viewer.langue, job.state)) " " code.note { (job.id) }
-            @if let Some(error) = &job.error { " " code.erreur { (short(error, 100)) } }
+            @if let Some(error) = &job.error { " " code.erreur { (short(&impersonal(viewer, error), 100)) } }
         }
     }
 }

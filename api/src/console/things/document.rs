@@ -12,7 +12,7 @@ use crate::{
     console::{
         page::Page,
         viewer::Viewer,
-        words::{room, time},
+        words::{impersonal, room, time},
     },
     extract::RowId,
 };
@@ -28,14 +28,14 @@ pub async fn show(
     let intervention = document.intervention_id;
     let content = html! {
         p { (words::document(viewer.langue, document.status)) }
-        @if let Some(error) = &document.error { pre.erreur { (error) } }
+        @if let Some(error) = &document.error { pre.erreur { (impersonal(&viewer, error)) } }
         dl.faits {
             dt { (viewer.say("Nom", "Name")) } dd { (document.filename) }
             dt { (viewer.say("Intervention", "Intervention")) } dd { (link(&viewer, Thing::Intervention(intervention))) }
             dt { (viewer.say("Déposé", "Uploaded")) }
             dd { (time(Some(document.date_upload))) @if let Some(name) = &document.depose_par_nom { ", " bdi { (name) } } }
             dt { (viewer.say("Type", "Type")) } dd { (document.content_type) }
-            dt { (viewer.say("Place", "Room")) } dd { (room(viewer.langue, document.size_bytes)) }
+            dt { (viewer.say("Taille", "Size")) } dd { (room(viewer.langue, document.size_bytes)) }
             dt { "SHA-256" } dd { code { (document.sha256) } }
         }
         (in_application(&viewer, &mailer::lien_intervention(&ctx.config.mail.frontend_url, intervention)))

@@ -11,7 +11,7 @@ use super::words;
 use crate::console::{
     jobs, mails,
     viewer::Viewer,
-    words::{count, room, short, time},
+    words::{count, impersonal, room, short, time},
 };
 
 /// Jobs; those that ended are known for a week.
@@ -47,7 +47,7 @@ pub fn documents(viewer: &Viewer, documents: &[Document]) -> Markup {
                 table {
                     thead { tr {
                         @for (fr, en) in [("Document", "Document"), ("État", "State"), ("Déposé", "Uploaded")] { th scope="col" { (viewer.say(fr, en)) } }
-                        th.nombre scope="col" { (viewer.say("Place", "Room")) }
+                        th.nombre scope="col" { (viewer.say("Taille", "Size")) }
                         th scope="col" { (viewer.say("Erreur", "Error")) }
                     } }
                     tbody { @for document in documents { tr {
@@ -55,7 +55,7 @@ pub fn documents(viewer: &Viewer, documents: &[Document]) -> Markup {
                         td { (words::document(viewer.langue, document.status)) }
                         td { (time(Some(document.date_upload))) }
                         td.nombre { (room(viewer.langue, document.size_bytes)) }
-                        td.libre { @if let Some(error) = &document.error { span.erreur { (short(error, 160)) } } }
+                        td.libre { @if let Some(error) = &document.error { span.erreur { (short(&impersonal(viewer, error), 160)) } } }
                     } } }
                 }
             }

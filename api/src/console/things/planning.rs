@@ -1,8 +1,8 @@
 //! A planning: its next visit, the visits that were opened, and the mails and jobs about it.
 use axum::{extract::State, response::Response};
 use erp_core::{
-    Ctx, interventions, mailer, notifications::outgoing_mails, operate::about, page::Page as Rows,
-    planning, scope::Scope,
+    Ctx, equipements, interventions, mailer, notifications::outgoing_mails, operate::about,
+    page::Page as Rows, planning, scope::Scope,
 };
 use maud::html;
 
@@ -21,6 +21,7 @@ pub async fn show(
 ) -> Result<Response, ApiError> {
     let rows = Rows::newest(about::MOST);
     let planning = planning::find(&ctx.pool, id, Scope::All).await?;
+    let machine = equipements::find(&ctx.pool, planning.equipement_id, Scope::All).await?;
     let visites = interventions::list_of_planning(&ctx.pool, id, about::MOST).await?;
     let mails = outgoing_mails::of_planning(&ctx.pool, id, about::MOST).await?;
     let jobs = about::jobs(&ctx.pool, &[], &mails).await?;
@@ -28,7 +29,7 @@ pub async fn show(
     let content = html! {
         p { (words::planning(viewer.langue, planning.statut)) }
         dl.faits {
-            dt { (viewer.say("Équipement (numéro)", "Equipment (number)")) } dd { (planning.equipement_id) }
+            dt { (viewer.say("Équipement", "Equipment")) } dd { (machine.nom) ", " (machine.localisation) }
             dt { (viewer.say("Prochaine visite", "Next visit")) } dd { (time(Some(planning.prochaine_date))) }
             dt { (viewer.say("Dernière visite", "Last visit")) } dd { (time(planning.derniere_date)) }
             dt { (viewer.say("Ouvre ses visites", "Opens its visits")) }

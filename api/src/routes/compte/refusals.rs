@@ -11,7 +11,7 @@ pub(super) fn refused(motif: &str, langue: Lang, back: &str) -> Response {
     let titre = langue.choose("Vous n’êtes pas connecté", "You are not signed in");
     let content = html! {
         p role="alert" { (text.in_lang(langue)) }
-        p { a.bouton href=(back) { (langue.choose("Retour à la connexion", "Back to signing in")) } }
+        p { a.bouton.plein href=(back) { (langue.choose("Retour à la connexion", "Back to signing in")) } }
     };
     page(status, langue, titre, &content)
 }
@@ -25,7 +25,7 @@ pub(super) fn away(langue: Lang, back: &str) -> Response {
             "Connectez-vous avec votre mot de passe, ou réessayez dans quelques minutes.",
             "Sign in with your password, or try again in some minutes.",
         )) }
-        p { a.bouton href=(back) { (langue.choose("Se connecter", "Sign in")) } }
+        p { a.bouton.plein href=(back) { (langue.choose("Se connecter", "Sign in")) } }
         p { a href="/api/v1/compte/oubli" { (langue.choose(
             "Pas encore de mot de passe, ou oublié\u{a0}?",
             "No password yet, or forgotten?",

@@ -110,7 +110,7 @@ async fn what_people_type_stays_text() {
     let admin = app.user_with(Admin, json!({ "full_name": hostile })).await;
     let browser = app.browser_of(admin).await;
     sqlx::query("insert into queue.ended (id, queue, outcome, ended_at, run_at, created_at, attempts, max_attempts, rescues, key, error, payload) \
-        values ('01M8F5HX7AHK7CJ0S3NJVRDQEJ', $1, 'dead', now(), now(), now(), 1, 1, 0, $1, $1, convert_to($2, 'UTF8'))")
+        values ('01M8F5HX7AHK7CJ0S3NJVRDQEJ', $1, 'dead', now(), now(), now(), 1, 1, 0, $1, $1 || ' x?jeton=s3cret', convert_to($2, 'UTF8'))")
         .bind(hostile).bind(json!({ "titre": hostile }).to_string())
         .execute(&app.ctx.pool).await.unwrap();
     let query = form_urlencoded::Serializer::new(String::new())
@@ -128,6 +128,7 @@ async fn what_people_type_stays_text() {
         let html = browser.open(path).await.expect(200);
         assert!(!html.contains("<script>alert"), "{path}: {html}");
         assert!(!html.contains("\" onfocus="), "{path}: {html}");
+        assert!(!html.contains("s3cret"), "{path}: {html}");
     }
     let html = browser.open("/console/taches").await.expect(200);
     assert!(html.contains("&lt;script&gt;alert(1)"), "{html}");

@@ -63,6 +63,10 @@ async fn a_job_leads_to_what_it_is_about_and_that_leads_back() {
     // A manager sees the same, but for the text of mails.
     let html = reader.open(&of_visite).await.expect(200);
     assert!(html.contains(&of_document) && !html.contains(&mail), "{html}");
+    // What is gone is not linked to.
+    sqlx::raw_sql("delete from envois").execute(&app.ctx.pool).await.unwrap();
+    let html = browser.open(&job(&mails[0])).await.expect(200);
+    assert!(!html.contains(&mail), "{html}");
     app.delete(&boss, &format!("/documents/{document}")).await.expect(200);
     browser.open(&of_document).await.expect(404);
     let html = browser.open(&job(&processing[0])).await.expect(200);
