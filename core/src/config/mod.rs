@@ -176,6 +176,7 @@ mod tests {
             ("OIDC_ISSUER", "https://connexion.example"),
             ("OIDC_CLIENT_ID", "erp"),
             ("OIDC_CLIENT_SECRET", "tres-secret"),
+            ("PUBLIC_URL", "https://erp.example"),
         ];
         let read = |more: &[(&str, &str)]| read(&[&GOOD[..], more].concat());
         assert!(read(&[]).unwrap().oidc.is_none());
@@ -183,11 +184,14 @@ mod tests {
         assert_eq!(oidc.scopes, ["email", "profile"]);
         assert!(oidc.create_role.is_none() && !format!("{oidc:?}").contains("tres-secret"));
 
-        let faults = read(&whole[..1]).unwrap_err();
+        let faults = read(&[whole[0], whole[3]]).unwrap_err();
         assert_eq!(faults.len(), 2, "{faults:?}");
         for (name, value) in [
             ("OIDC_ISSUER", "http://connexion.example"),
             ("OIDC_ISSUER", "https://connexion.example/?a=b"),
+            ("OIDC_ISSUER", "https://"),
+            ("OIDC_ISSUER", "https://u:p@connexion.example"),
+            ("PUBLIC_URL", "http://erp.example"),
             ("OIDC_CREATE_ROLE", "client"),
             ("OIDC_CREATE_ROLE", "admin"),
             ("OIDC_CREATE_ROLE", "directeur"),
@@ -351,6 +355,7 @@ mod tests {
             given.iter().map(|(name, file)| (name.as_str(), file.to_str().unwrap())).collect();
         pairs.extend([("UPLOAD_URL", "s3://b"), ("AWS_ACCESS_KEY_ID", "id")]);
         pairs.extend([("OIDC_ISSUER", "https://c.example"), ("OIDC_CLIENT_ID", "erp")]);
+        pairs.push(("PUBLIC_URL", "https://erp.example"));
         let whole = read(&pairs).unwrap();
         pairs.retain(|(name, _)| *name != "DATABASE_URL_FILE");
         pairs.extend([("POSTGRES_USER", "u"), ("POSTGRES_DB", "d")]);

@@ -167,8 +167,8 @@ impl Oidc {
                     Err(Error::unavailable(WHAT, anyhow::anyhow!("it refuses the exchange")).into())
                 }
                 kind => {
-                    let refuses = anyhow::anyhow!("it refuses this client: {}", kind.as_ref());
-                    Err(Error::unavailable(WHAT, refuses).into())
+                    let wrong = anyhow::anyhow!("it refuses this client: {}", kind.as_ref());
+                    Err(Error::unavailable(WHAT, wrong).into())
                 }
             },
             Err(RequestTokenError::Request(error)) => Err(Error::unavailable(WHAT, error).into()),

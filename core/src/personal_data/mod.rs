@@ -3,6 +3,7 @@
 //! One file for an account: a request while one is being made joins it, and a later one replaces the file. It is removed after a
 //! week, and when access to the account ends for good.
 pub mod jobs;
+mod rows;
 mod sources;
 mod store;
 

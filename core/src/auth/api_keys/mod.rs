@@ -168,7 +168,7 @@ pub(crate) async fn revoke_all(tx: &mut Tx<'_>, user_id: i64) -> Result<()> {
 
 /// Removes up to `limit` keys that have ended.
 pub(super) async fn purge(tx: &mut Tx<'_>, now: DateTime<Utc>, limit: i64) -> Result<u64> {
-    store::purge(&mut **tx, now, limit).await
+    store::purge(tx, now, limit).await
 }
 
 async fn notify(tx: &mut Tx<'_>, id: i64, auteur: &Auteur, now: DateTime<Utc>) -> Result<()> {
