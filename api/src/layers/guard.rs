@@ -1,5 +1,5 @@
 //! Passes a request on to its handler if [`crate::rbac`] and the rate limits allow it.
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{
     extract::{FromRequestParts as _, MatchedPath, Request, State},
@@ -9,7 +9,10 @@ use axum::{
 };
 use erp_core::{
     Code, Ctx, Error, Result, Text,
-    auth::{self, Callers, api_keys},
+    auth::{
+        self, Callers,
+        api_keys::{self, KeyHolder},
+    },
     limits::Caller,
 };
 
@@ -123,12 +126,7 @@ async fn caller(
     let path = request.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
     // A method that the route does not have is answered 405 by the inner router: there is no handler to protect.
     let Some(access) = rbac::access(&request.method, path) else { return Ok(None) };
-    let asked = Asked { headers: &request.headers, method: &request.method, path };
-    if bearer(asked.headers).is_some_and(api_keys::is_key) {
-        // Whether a key is one takes a look into the database: none for an address that has tried too many.
-        let (ctx, limit) = (&entrance.ctx, entrance.ctx.config.http.rate_limit_per_minute);
-        ctx.limits.check(Caller::Address(address), limit, ctx.clock.now())?;
-    }
+    let asked = Asked { headers: &request.headers, method: &request.method, path, address };
     match access {
         Access::Anyone => Ok(None),
         Access::SignedInOrLien | Access::SignedInOrSecret => optional(entrance, asked).await,
@@ -147,9 +145,14 @@ async fn caller(
 
 /// Lets only signed-in users through; for routes that are not in the table of roles.
 pub async fn signed_in(State(entrance): State<Entrance>, request: Request, next: Next) -> Response {
-    let asked = Asked { headers: request.headers(), method: request.method(), path: "" };
+    let (mut parts, body) = request.into_parts();
+    let address = match ClientAddress::from_request_parts(&mut parts, &entrance.ctx).await {
+        Ok(ClientAddress(address)) => address,
+        Err(error) => return error.into_response(),
+    };
+    let asked = Asked { headers: &parts.headers, method: &parts.method, path: "", address };
     match required(&entrance, asked).await {
-        Ok(_) => next.run(request).await,
+        Ok(_) => next.run(Request::from_parts(parts, body)).await,
         Err(error) => ApiError::from(error).into_response(),
     }
 }
@@ -169,13 +172,14 @@ struct Asked<'a> {
     method: &'a Method,
     /// The matched route.
     path: &'a str,
+    address: IpAddr,
 }
 
 /// The caller of a request. Who must enrol a second factor is let in nowhere else, and an API key only where its `portees` say so.
 async fn required(entrance: &Entrance, asked: Asked<'_>) -> Result<CurrentUser> {
     let token = bearer(asked.headers).ok_or_else(anonymous)?;
     if api_keys::is_key(token) {
-        let holder = api_keys::holder(&entrance.ctx, token).await?;
+        let holder = holder(&entrance.ctx, token, asked.address).await?;
         match rbac::for_keys(asked.method, asked.path) {
             ForKeys::Never => return Err(api_keys::for_people()),
             ForKeys::With(portee) => holder.ensure(portee)?,
@@ -187,6 +191,17 @@ async fn required(entrance: &Entrance, asked: Asked<'_>) -> Result<CurrentUser> 
     let caller = auth::caller(&entrance.ctx, &entrance.callers, token).await?;
     ensure_enrolled(caller.must_enrol, asked.path)?;
     Ok(caller.into())
+}
+
+/// Whose key `token` is. Whether it is one takes a look into the database: none for an address that has sent too many that are none.
+async fn holder(ctx: &Ctx, token: &str, address: IpAddr) -> Result<KeyHolder> {
+    let (limit, now) = (ctx.config.http.rate_limit_per_minute, ctx.clock.now());
+    ctx.limits.check(Caller::WrongKey(address), limit, now)?;
+    let holder = api_keys::holder(ctx, token).await;
+    if matches!(holder, Err(Error::Unauthenticated { .. })) {
+        ctx.limits.count(Caller::WrongKey(address), limit, now)?;
+    }
+    holder
 }
 
 fn ensure_enrolled(must_enrol: bool, path: &str) -> Result<()> {

@@ -32,6 +32,8 @@ pub enum Caller {
     SignIn(IpAddr),
     /// Ways to the provider of the company, and back. Apart: any page of another site can begin one.
     Company(IpAddr),
+    /// API keys from an address that are none. Apart: who shares the address with such a script has keys that are.
+    WrongKey(IpAddr),
 }
 
 /// The network that counts as one address: a /64 of IPv6, since one home has a whole one; for IPv4 the address itself.
@@ -50,6 +52,7 @@ impl Caller {
             Self::Address(address) => format!("addr:{}", network(address)),
             Self::SignIn(address) => format!("login:{}", network(address)),
             Self::Company(address) => format!("company:{}", network(address)),
+            Self::WrongKey(address) => format!("key:{}", network(address)),
         }
     }
 }

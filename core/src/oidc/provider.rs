@@ -103,7 +103,8 @@ impl Provider {
         let read = CoreProviderMetadata::discover_async(self.issuer.clone(), &self.http);
         match metrics::outside(WHAT, read).await {
             Ok(metadata) => {
-                let client = self.made(metadata)?;
+                let client = self.made(metadata);
+                let client = client.inspect_err(|_| known.failed_at = Some(clock.now()))?;
                 *known = Known { client: Some((client.clone(), now)), failed_at: None };
                 Ok(client)
             }

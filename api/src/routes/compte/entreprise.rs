@@ -216,6 +216,7 @@ async fn arrive(
     let mut found = identites::recognise(&mut tx, &identity, create, &auteur, now).await;
     if matches!(found, Err(Error::Conflict { .. })) {
         // Another first sign-in of theirs has made the account at the same moment: it is there now.
+        drop(tx);
         tx = ctx.begin().await?;
         found = identites::recognise(&mut tx, &identity, create, &auteur, now).await;
     }

@@ -86,6 +86,10 @@ pub async fn recognise(
 async fn known(tx: &mut Tx<'_>, identity: &Identity, id: i64) -> Result<Result<Account, Refusal>> {
     let found = working(tx, id).await?;
     let is_still_theirs = store::owner(tx, identity).await? == Some(id);
+    if is_still_theirs && found.is_ok() {
+        // An admin may have sent them a link to choose a password: nothing waits for who comes without one.
+        invitations::forget(tx, id).await?;
+    }
     Ok(found.and_then(|account| {
         if is_still_theirs { Ok(account) } else { Err(Refusal::of(id, "autre_identite")) }
     }))
