@@ -86,12 +86,9 @@ pub async fn mail_link(tx: &mut Tx<'_>, job: &MailLink, now: DateTime<Utc>) -> R
     store::insert(tx, &link, &account, now).await?;
     let adresse = Some(job.adresse.clone());
     let avis = AccountNotice {
-        quoi: AccountEvent::Oubli,
-        quand: job.demande_le,
         adresse: adresse.clone(),
-        appareil: None,
-        auteur: None,
         lien: Some(lien),
+        ..AccountNotice::new(AccountEvent::Oubli, job.demande_le)
     };
     outgoing_mails::open_account_notice(tx, id, &avis, now).await?;
     // Nobody is signed in: the owner may not be who asked.

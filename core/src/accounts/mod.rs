@@ -56,14 +56,7 @@ async fn replace_password(
     users::set_password(tx, id, hash, now).await?;
     invitations::forget(tx, id).await?;
     let adresse = Some(address.to_canonical().to_string());
-    let avis = AccountNotice {
-        quoi: AccountEvent::MotDePasse,
-        quand: now,
-        adresse,
-        appareil: None,
-        auteur: None,
-        lien: None,
-    };
+    let avis = AccountNotice { adresse, ..AccountNotice::new(AccountEvent::MotDePasse, now) };
     outgoing_mails::open_account_notice(tx, id, &avis, now).await?;
     end_access(tx, id, Motif::MotDePasse, now).await
 }

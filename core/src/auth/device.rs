@@ -35,12 +35,9 @@ pub(super) async fn signed_in(
         return Ok(());
     }
     let avis = AccountNotice {
-        auteur: None,
-        lien: None,
-        quoi: AccountEvent::NouvelAppareil,
-        quand: now,
         adresse: Some(origin.adresse.clone()),
         appareil: (!program.is_empty()).then(|| name(program)),
+        ..AccountNotice::new(AccountEvent::NouvelAppareil, now)
     };
     outgoing_mails::open_account_notice(tx, user_id, &avis, now).await
 }

@@ -30,6 +30,7 @@ use sign_in::wrong_credentials;
 
 use crate::{
     Code, Error, Noun, Result, Text, Tx,
+    config::AuthConfig,
     users::{Account, UserRole},
 };
 
@@ -63,6 +64,11 @@ pub struct Caller {
     /// Whether they must enrol a second factor before they may do anything else (`REQUIRE_2FA`): whoever lets a caller in looks at it
     /// ([`second_factor::must_enrol`]).
     pub must_enrol: bool,
+}
+
+/// Whether somebody of `role` must enrol a second factor before anything else; `has_one` says whether they have.
+fn lacks_second_factor(config: &AuthConfig, role: UserRole, has_one: bool) -> bool {
+    !has_one && config.requires_second_factor(role.as_str())
 }
 
 /// Refuses, with a 403, an account that is disabled, or whose client is.

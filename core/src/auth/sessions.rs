@@ -12,8 +12,8 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::{
-    Caller, Callers, TokenResponse, device, ensure_may_work, may_work, refresh_token::RefreshToken,
-    store, wrong_credentials,
+    Caller, Callers, TokenResponse, device, ensure_may_work, lacks_second_factor, may_work,
+    refresh_token::RefreshToken, store, wrong_credentials,
 };
 use crate::{
     Code, Ctx, Error, Noun, Result, Text, Tx,
@@ -316,8 +316,7 @@ async fn of_session(
         store::find_caller(&ctx.pool, session, user_id, now).await?.ok_or_else(session_ended)?;
     may_work(found.is_active, found.client_actif)?;
     let expires_at = found.lives_until.ok_or_else(session_ended)?;
-    let must_enrol =
-        !found.second_facteur && ctx.config.auth.requires_second_factor(found.role.as_str());
+    let must_enrol = lacks_second_factor(&ctx.config.auth, found.role, found.second_facteur);
     let (role, client_id) = (found.role, found.client_id);
     let caller = Caller { id: user_id, role, client_id, session, must_enrol };
     callers.insert(caller, expires_at, since);

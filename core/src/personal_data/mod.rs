@@ -117,14 +117,7 @@ pub async fn finish(tx: &mut Tx<'_>, id: Uuid, made: &Made, now: DateTime<Utc>) 
     if !store::save(tx, id, made, now, now + KEPT).await? {
         return Ok(false);
     }
-    let avis = AccountNotice {
-        quoi: AccountEvent::DonneesPretes,
-        quand: now,
-        adresse: None,
-        appareil: None,
-        auteur: None,
-        lien: None,
-    };
+    let avis = AccountNotice::new(AccountEvent::DonneesPretes, now);
     outgoing_mails::open_account_notice(tx, made.user_id, &avis, now).await?;
     Ok(true)
 }

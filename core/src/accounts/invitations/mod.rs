@@ -229,12 +229,9 @@ pub(super) async fn send(tx: &mut Tx<'_>, id: i64, now: DateTime<Utc>) -> Result
     let link = accounts_store::Link { id: lien, purpose: Purpose::Invitation, end: now + LIFETIME };
     accounts_store::insert(tx, &link, &account, now).await?;
     let avis = AccountNotice {
-        quoi: AccountEvent::Invitation,
-        quand: now,
-        adresse: None,
-        appareil: None,
         auteur: store::inviter(&mut **tx, id).await?,
         lien: Some(lien),
+        ..AccountNotice::new(AccountEvent::Invitation, now)
     };
     outgoing_mails::open_account_notice(tx, id, &avis, now).await
 }

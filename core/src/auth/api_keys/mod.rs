@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 pub use types::{ApiKeyCreate, ApiKeyMade, ApiKeyOut, Portee};
 
-use super::{Caller, hold_session, may_work};
+use super::{Caller, hold_session, lacks_second_factor, may_work};
 use crate::{
     Code, Ctx, Error, Noun, Result, Text, Tx,
     audit::{Acte, Auteur, Cible, Entry},
@@ -95,8 +95,7 @@ pub async fn holder(ctx: &Ctx, key: &str) -> Result<KeyHolder> {
         // Revoked while this waited for its row.
         return Err(invalid());
     }
-    let must_enrol =
-        !found.second_facteur && ctx.config.auth.requires_second_factor(found.role.as_str());
+    let must_enrol = lacks_second_factor(&ctx.config.auth, found.role, found.second_facteur);
     let (role, client_id) = (found.role, found.client_id);
     let caller = Caller { id: found.user_id, role, client_id, session: found.id, must_enrol };
     Ok(KeyHolder { caller, portees: store::known(&found.portees) })
@@ -173,12 +172,8 @@ pub(super) async fn purge(tx: &mut Tx<'_>, now: DateTime<Utc>, limit: i64) -> Re
 
 async fn notify(tx: &mut Tx<'_>, id: i64, auteur: &Auteur, now: DateTime<Utc>) -> Result<()> {
     let avis = AccountNotice {
-        quoi: AccountEvent::CleApi,
-        quand: now,
         adresse: auteur.adresse.clone(),
-        appareil: None,
-        auteur: None,
-        lien: None,
+        ..AccountNotice::new(AccountEvent::CleApi, now)
     };
     outgoing_mails::open_account_notice(tx, id, &avis, now).await
 }

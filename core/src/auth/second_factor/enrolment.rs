@@ -206,7 +206,7 @@ async fn notify(
 ) -> Result<()> {
     // The address of who did it for them is none of theirs.
     let adresse = auteur.adresse.clone().filter(|_| by.is_none());
-    let avis = AccountNotice { quoi, quand: now, adresse, appareil: None, auteur: by, lien: None };
+    let avis = AccountNotice { adresse, auteur: by, ..AccountNotice::new(quoi, now) };
     outgoing_mails::open_account_notice(tx, id, &avis, now).await
 }
 

@@ -4,6 +4,7 @@
 //! and the next mail leaves no sooner than one window after it. When the transmission of a mail begins, its id and its bytes
 //! are frozen; later notifications go into another mail. A mail about the account of its reader leaves alone and at once. A mail
 //! has one job, enqueued in the transaction that opens it.
+mod about;
 mod admin;
 mod store;
 mod types;
@@ -11,12 +12,10 @@ mod types;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use futures_util::FutureExt as _;
 
+pub use about::{of_intervention, of_planning, subjects};
 pub use admin::{Looked, list, list_of, look, resend};
 pub(super) use store::forget;
-pub use store::{
-    count_in_doubt, find, forget_bodies, forget_departures, frozen, must_arrive, of_intervention,
-    of_planning, subjects,
-};
+pub use store::{count_in_doubt, find, forget_bodies, forget_departures, frozen, must_arrive};
 pub use types::{
     AccountEvent, AccountNotice, Ending, Envoi, EnvoiFilter, EnvoiOut, SORTABLE, StatutEnvoi,
 };

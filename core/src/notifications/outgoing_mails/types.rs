@@ -61,6 +61,14 @@ pub struct AccountNotice {
     pub lien: Option<Uuid>,
 }
 
+impl AccountNotice {
+    /// What happened at `quand`, and nothing of who did it from where.
+    #[must_use]
+    pub fn new(quoi: AccountEvent, quand: DateTime<Utc>) -> Self {
+        Self { quoi, quand, adresse: None, appareil: None, auteur: None, lien: None }
+    }
+}
+
 /// A mail, as the job that sends it reads it.
 #[derive(Debug, Clone)]
 pub struct Envoi {
