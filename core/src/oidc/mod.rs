@@ -4,7 +4,7 @@
 //! the code that comes back for an ID token, checks that, and returns whom it names. What joins the two is sealed in a cookie of that
 //! browser ([`Pending`]): another browser, or an answer to no question, gets nowhere.
 //!
-//! Each call of the provider has limits of time and size ([`http`]); what is called seldom is kept ([`provider`]).
+//! Each call of the provider has limits of time and size (`http`); what is called seldom is kept (`provider`).
 mod http;
 mod pending;
 mod provider;
