@@ -14,6 +14,7 @@ use crate::{
     notifications::jobs::{SendAccountMail, SendEmail, SendGroup, SendMail},
     personal_data::jobs::ExportPersonalData,
     planning::jobs::{Generate, Remind},
+    rapports::jobs::MakeReport,
     reconcile::jobs::Reconcile,
     schedules::jobs::Purge,
 };
@@ -96,6 +97,7 @@ jobs![
     SendAccountMail,
     MailLink,
     ExportPersonalData,
+    MakeReport,
     Pseudonymise,
     Generate,
     Remind,

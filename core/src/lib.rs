@@ -54,6 +54,7 @@ pub mod documents;
 pub mod equipements;
 pub mod planning;
 pub mod calendrier;
+pub mod rapports;
 pub mod personal_data;
 pub mod accounts;
 

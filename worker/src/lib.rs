@@ -10,6 +10,7 @@ mod interventions;
 mod maintenance;
 mod personal_data;
 mod planning;
+mod rapports;
 mod reconcile;
 mod runner;
 mod work;
@@ -32,6 +33,7 @@ use erp_core::{
     operate::programs::{self, Tally},
     personal_data::jobs::ExportPersonalData,
     planning::jobs::{Generate, Remind},
+    rapports::jobs::MakeReport,
     reconcile::jobs::Reconcile,
     schedules::{self, jobs::Purge},
     time_rules,
@@ -89,6 +91,7 @@ handlers! {
     SendAccountMail => emails::send_account_mail,
     MailLink => accounts::mail_link,
     ExportPersonalData => personal_data::export,
+    MakeReport => rapports::make,
     Pseudonymise => accounts::pseudonymise,
     Point => digest::send_all,
     Generate => planning::generate,

@@ -2,7 +2,7 @@
 use chrono::TimeDelta;
 use erp_core::{
     Result, accounts, audit, auth, dashboard, documents, idempotence, notifications, operate,
-    personal_data, schedules::jobs::Purge,
+    personal_data, rapports, schedules::jobs::Purge,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
@@ -80,6 +80,8 @@ pub(crate) async fn purge(work: Work, _job: Purge) -> Result<()> {
         Box::pin(accounts::pseudonyms::take_up(tx, now - DAY, now, n))
     })
     .await?;
+    let rapports =
+        batches_of(&work, BATCH, move |tx, n| Box::pin(rapports::purge(tx, now, n))).await?;
     let kept = TimeDelta::days(work.config.auth.audit_days);
     let audit =
         batches_of(&work, BATCH, move |tx, n| Box::pin(audit::prune(tx, kept, now, n))).await?;
@@ -96,6 +98,7 @@ pub(crate) async fn purge(work: Work, _job: Purge) -> Result<()> {
         let keys = keys?;
         let mut unknown = documents::without_row(&work.pool, &keys).await?;
         unknown.extend(personal_data::without_row(&work.pool, &keys).await?);
+        unknown.extend(rapports::without_row(&work.pool, &keys).await?);
         for key in unknown {
             work.storage.delete(&key).await?;
             files += 1;
@@ -110,8 +113,8 @@ pub(crate) async fn purge(work: Work, _job: Purge) -> Result<()> {
         tracing::warn!(corrected, "totals of the dashboard were wrong, and are corrected");
     }
     tracing::info!(
-        jobs, rest, freed, batches, lots, told, bodies, accounts, sealed, links, exports, audit,
-        programs, answers, totals, unfinished, files, "purged"
+        jobs, rest, freed, batches, lots, told, bodies, accounts, sealed, links, exports, rapports,
+        audit, programs, answers, totals, unfinished, files, "purged"
     );
     Ok(())
 }

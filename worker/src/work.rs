@@ -5,7 +5,7 @@ use apalis_hot::Process;
 use erp_core::{
     Clock, Config, Ctx, Result, Tx,
     jobs::{Dependency, Lease},
-    keys::{Keys, Sealing, SignedIds},
+    keys::{Keys, Sealing, SignedIds, SignedUrls},
     mailer::Mailer,
     storage::Storage,
 };
@@ -26,6 +26,7 @@ pub struct Work {
     pub(crate) keys: Arc<Keys>,
     pub(crate) account_links: Arc<SignedIds>,
     pub(crate) sealing: Arc<Sealing>,
+    pub(crate) signed_urls: Arc<SignedUrls>,
     pub(crate) config: Arc<Config>,
     pub(crate) decoders: Decoders,
     /// The lease of this attempt; `None` for a job that is run by hand.
@@ -51,6 +52,7 @@ impl Work {
             keys: ctx.keys.clone(),
             account_links: ctx.account_links.clone(),
             sealing: ctx.sealing.clone(),
+            signed_urls: ctx.signed_urls.clone(),
             config: ctx.config.clone(),
             ctx,
             lease: lease.map(Lease),

@@ -7,6 +7,7 @@ use erp_core::{
     Ctx, Error, Result, audit,
     auth::{self, api_keys::KeyHolder},
     interventions::Actor,
+    rapports::listes::Reader,
     scope::{Reach, Scope},
     techniciens,
     users::{Account, UserRole},
@@ -82,11 +83,12 @@ impl CurrentUser {
 
     /// Whose rows the caller sees.
     pub fn scope(&self) -> Scope {
-        match (self.role, self.client_id) {
-            (UserRole::Client, Some(id)) => Scope::Client(id),
-            (UserRole::Client, None) => Scope::Nothing,
-            _ => Scope::All,
-        }
+        self.role.scope(self.client_id)
+    }
+
+    /// The caller as the reader of a report's list.
+    pub fn reader(&self) -> Reader {
+        Reader { user_id: self.id, role: self.role, client_id: self.client_id }
     }
 
     /// Whose documents and lots the caller may change.

@@ -62,6 +62,12 @@ pub const EXCEPTIONS: &[(&str, &str)] = &[
         "/auth/api-keys",
         "answers with a secret; sent again it makes another, which its owner sees and revokes",
     ),
+    ("/rapports", "sent again within a minute it is answered with the same report"),
+    (
+        "/rapports/{id}/lien",
+        "answers with a secret; sent again it makes another, which ends with the file",
+    ),
+    ("/rapports/{id}/relancer", "sent again while the report is being made it is a 409"),
     ("/users/me/export", "sent again it joins the file that is being made"),
     ("/auth/second-factor", "answers with tokens; a code is good once"),
     (

@@ -14,6 +14,7 @@ mod notifications;
 pub(crate) mod personal_data;
 mod planning;
 mod preferences;
+mod rapports;
 mod second_factor;
 mod service;
 mod techniciens;
@@ -69,6 +70,7 @@ nouns!(
     calendrier,
     documents,
     notifications,
+    rapports,
     dashboard,
     admin,
     service
@@ -127,6 +129,7 @@ fn cors(origins: &[String]) -> CorsLayer {
             crate::list::X_TOTAL_COUNT,
             crate::list::X_TOTAL_COUNT_EXACT,
             header::LINK,
+            header::LOCATION,
             layers::X_REQUEST_ID,
             header::RETRY_AFTER,
             once::IDEMPOTENCY_REPLAYED,

@@ -82,6 +82,8 @@ async fn every_list_can_be_walked_in_every_order() {
     let documents = busy[0].1.parse().unwrap();
     for name in ["a.txt", "c.txt", "b.txt"] {
         app.upload(&admin, documents, name, b"Joint neuf".to_vec()).await.expect(201);
+        let rapport = json!({ "type": "clients", "format": "csv", "titre": name });
+        app.post(&admin, "/rapports", rapport).await.expect(202);
     }
     let lists = lists(&app).await;
     assert!(lists.len() >= 16, "{lists:?}");

@@ -270,6 +270,7 @@ const COLUMNS: &[&str] = &[
     "notifications.user_id",
     "preferences.user_id",
     "pseudonymisations.user_id",
+    "rapports.user_id",
     "refresh_tokens.user_id",
     "seconds_facteurs.user_id",
     "sessions.user_id",

@@ -43,6 +43,7 @@ mod outages;
 mod planning;
 mod preferences;
 mod quotidien;
+mod rapports;
 mod rbac;
 mod recherche;
 mod reconcile;

@@ -21,7 +21,7 @@ use crate::{
     auth::{self, Motif},
     calendrier,
     notifications::outgoing_mails::{self, AccountEvent, AccountNotice},
-    personal_data,
+    personal_data, rapports,
     users::{self, Account, PasswordHash, UserOut, UserRole},
 };
 
@@ -112,13 +112,18 @@ pub async fn activate(tx: &mut Tx<'_>, id: i64, now: DateTime<Utc>) -> Result<Us
     users::activate(tx, id, now).await
 }
 
-/// Ends the sessions of the account `id`, the addresses of its calendars, and, if it is disabled, its invitation and the file of its
-/// owner's data.
+/// Ends the sessions of the account `id`, the addresses of its calendars and of its reports; unless it has but a new password, its
+/// reports; and, if it is disabled, its invitation and the file of its owner's data.
 async fn end_access(tx: &mut Tx<'_>, id: i64, motif: Motif, now: DateTime<Utc>) -> Result<()> {
     if motif == Motif::Desactivation {
         invitations::forget(tx, id).await?;
         personal_data::remove(tx, id).await?;
     }
+    // With another role or client, what was made with the rights of before is not theirs any more.
+    if motif != Motif::MotDePasse {
+        rapports::remove_all(tx, id).await?;
+    }
+    rapports::liens::revoke_all(tx, id).await?;
     auth::end_sessions(tx, id, None, motif, now).await?;
     calendrier::revoke(tx, id).await
 }

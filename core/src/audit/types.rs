@@ -59,6 +59,12 @@ enumeration! {
         /// The file of somebody's data was asked for; fetched.
         DonneesDemandees = "donnees_demandees",
         DonneesTelechargees = "donnees_telechargees",
+        /// A report was asked for; made again; fetched; given away by an address; stopped or removed.
+        RapportDemande = "rapport_demande",
+        RapportRelance = "rapport_relance",
+        RapportTelecharge = "rapport_telecharge",
+        RapportPartage = "rapport_partage",
+        RapportSupprime = "rapport_supprime",
         TachesRelancees = "taches_relancees",
         TachesAnnulees = "taches_annulees",
         TachesSupprimees = "taches_supprimees",
@@ -85,6 +91,7 @@ enumeration! {
         Planification = "planification",
         Document = "document",
         Email = "email",
+        Rapport = "rapport",
     }
 }
 enumeration_field!(Cible);

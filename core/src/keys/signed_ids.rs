@@ -17,6 +17,11 @@ impl SignedIds {
         Ok(Self(DerivedKeys::new(config, b"erp-mif account links v1")?))
     }
 
+    /// Those in the addresses of reports.
+    pub fn of_report_links(config: &AuthConfig) -> Result<Self> {
+        Ok(Self(DerivedKeys::new(config, b"erp-mif report links v1")?))
+    }
+
     /// The cookies of the sessions of pages.
     pub fn of_cookies(config: &AuthConfig) -> Result<Self> {
         Ok(Self(DerivedKeys::new(config, b"erp-mif page cookies v1")?))

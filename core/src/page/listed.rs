@@ -96,9 +96,12 @@ where
     page.push_order(&mut rows, "page.id", page.sorted_by("id", column));
     let (rows, next) = page.fetch(pool, &mut rows).await?;
 
+    let most = page.most_counted;
+    if most == 0 {
+        return Ok(Listed { rows, total: 0, next, and_more: true });
+    }
     let mut total = QueryBuilder::new("select count(*) from (select from ");
     push_where(total.push(table));
-    let most = page.most_counted;
     total.push(" limit ").push_bind(most + 1).push(") as counted");
     let counted: i64 = total.build_query_scalar().persistent(false).fetch_one(pool).await?;
     Ok(Listed { rows, total: counted.min(most), next, and_more: counted > most })

@@ -26,7 +26,7 @@ pub struct Page {
     pub after: Option<Cursor>,
     /// As sent: a field, `-` before it for descending. One of the fields that [`Page::read`] was given; none: the newest first.
     pub sort: Option<String>,
-    /// The most rows of the whole list that are counted.
+    /// The most rows of the whole list that are counted; 0: none is.
     pub most_counted: i64,
 }
 

@@ -145,6 +145,16 @@ pub(super) async fn of_account(
             pool,
             user_id
         ),
+        Source::Rapports => all_rows!(
+            r#"
+                select to_jsonb(t) as "row!" from (
+                    select r.id, r.type, r.format, r.filtres, r.langue, r.titre, r.statut, r.cree_le, r.fini_le, r.expire_le, r.lignes,
+                           array(select l.expire_le from rapports_liens l where l.rapport_id = r.id order by l.cree_le) as liens
+                    from rapports r where r.user_id = $1 order by r.id limit 10000) t
+            "#,
+            pool,
+            user_id
+        ),
         _ => return Ok(None),
     }))
 }

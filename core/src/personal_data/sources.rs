@@ -19,6 +19,7 @@ pub enum Source {
     Liens,
     Invitations,
     Lots,
+    Rapports,
     Notifications,
     Emails,
     Audit,
@@ -37,7 +38,7 @@ pub struct Batch {
 }
 
 impl Source {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Compte,
         Self::Preferences,
         Self::Technicien,
@@ -49,6 +50,7 @@ impl Source {
         Self::Liens,
         Self::Invitations,
         Self::Lots,
+        Self::Rapports,
         Self::Notifications,
         Self::Emails,
         Self::Audit,
@@ -92,6 +94,9 @@ impl Source {
             ),
             Self::Lots => {
                 ("lots", "les envois de fichiers que vous avez ouverts", "the uploads you began")
+            }
+            Self::Rapports => {
+                ("rapports", "les rapports que vous avez demandés", "the reports you asked for")
             }
             Self::Notifications => ("notifications", "vos notifications", "your notifications"),
             Self::Emails => {

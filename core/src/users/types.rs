@@ -8,6 +8,7 @@ use crate::{
     Lang, enumeration, enumeration_field,
     input::{Email, Field, Fields, Id, Input, Trimmed, Wrong, text_of},
     page::Columns,
+    scope::Scope,
     versioned,
 };
 
@@ -21,6 +22,18 @@ enumeration! {
     }
 }
 enumeration_field!(UserRole);
+
+impl UserRole {
+    /// Whose rows somebody with this role sees, who belongs to client `client_id`.
+    #[must_use]
+    pub fn scope(self, client_id: Option<i64>) -> Scope {
+        match (self, client_id) {
+            (Self::Client, Some(id)) => Scope::Client(id),
+            (Self::Client, None) => Scope::Nothing,
+            _ => Scope::All,
+        }
+    }
+}
 
 /// A user as everyone sees one: never with a password.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow, Columns, utoipa::ToSchema)]

@@ -10,5 +10,6 @@ mod lock;
 mod machinery;
 mod message_id;
 mod partition;
+mod rapports;
 mod slow_dot;
 mod storage;

@@ -217,7 +217,7 @@ fn kept(ctx: &Ctx, reader: &Reader, document: &Document) -> (String, i64) {
 }
 
 /// The `ext-value` form of [RFC 8187](https://www.rfc-editor.org/rfc/rfc8187#section-3.2).
-fn percent_encoded(text: &str) -> String {
+pub(crate) fn percent_encoded(text: &str) -> String {
     form_urlencoded::byte_serialize(text.as_bytes())
         .collect::<String>()
         .replace('+', "%20")

@@ -16,6 +16,7 @@ use erp_core::{
 use serde_json::json;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+pub(super) use self::download::percent_encoded;
 use super::Detail;
 use crate::{
     ApiError,

@@ -1,0 +1,2 @@
+drop table rapports_liens;
+drop table rapports;
