@@ -43,7 +43,7 @@ COPY worker/files/src worker/files/src
 COPY worker/src worker/src
 COPY api/src api/src
 RUN cargo build --release --locked -p erp-api -p erp-worker \
-    && mkdir -p /out/data/uploads /out/bin /out/symboles \
+    && mkdir -p /out/data/uploads /out/data/scratch /out/bin /out/symboles \
     # Les deux tiers d'un programme sont ses symboles : à part, et leur nom et leur somme dans le programme (.gnu_debuglink). Posés à
     # côté de lui ou dans /usr/lib/debug, ils rendent à une trace ses fonctions et ses lignes ; gdb et perf les y prennent de même.
     && for programme in erp-api erp-worker; do \
