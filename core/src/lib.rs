@@ -62,6 +62,7 @@ pub mod accounts;
 pub mod charge;
 pub mod mail_facts;
 pub mod dashboard;
+pub mod kpi;
 pub mod digest;
 pub mod reconcile;
 pub mod schedules;

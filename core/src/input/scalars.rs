@@ -305,6 +305,24 @@ impl Field for DateTime<Utc> {
     }
 }
 
+impl Field for NaiveDate {
+    /// A day, `2026-11-23`; years 1900 to 2999.
+    fn read(value: &Value) -> Result<Self, Wrong> {
+        let day = value.as_str().and_then(|text| text.trim().parse::<Self>().ok());
+        day.filter(|day| (1900..3000).contains(&day.year())).ok_or_else(|| {
+            Wrong::new(
+                "date_parsing",
+                "Un jour est attendu, par exemple 2026-11-23.",
+                "Input should be a valid date, for instance 2026-11-23",
+            )
+        })
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "format": "date", "pattern": r"^(19|2\d)\d\d-" })
+    }
+}
+
 impl Field for Uuid {
     fn read(value: &Value) -> Result<Self, Wrong> {
         let parsed = value.as_str().and_then(|text| Self::try_parse(text.trim()).ok());

@@ -28,6 +28,11 @@ impl FrequencePlanning {
         }
     }
 
+    /// Within how many days of its due date a visit complies, for the indicators: a tenth of the period, and at least one.
+    pub(crate) fn conformite_jours(self) -> i32 {
+        i32::try_from(self.tolerance_jours().max(1)).unwrap_or(1)
+    }
+
     /// A tenth of the period, in days.
     fn tolerance_jours(self) -> u64 {
         match self {
@@ -130,8 +135,7 @@ mod tests {
     use super::*;
     use crate::local::testing::{RULES_2025B, RULES_2026C, use_rules};
 
-    const ALL: [FrequencePlanning; 6] =
-        [Journalier, Hebdomadaire, Mensuel, Trimestriel, Semestriel, Annuel];
+    const ALL: [FrequencePlanning; 6] = FrequencePlanning::ALL;
 
     /// A visit at this local time, which must exist.
     fn visit(local: &str) -> Echeance {

@@ -36,6 +36,27 @@ pub enum FrequencePlanning {
 }
 
 impl FrequencePlanning {
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Journalier,
+        Self::Hebdomadaire,
+        Self::Mensuel,
+        Self::Trimestriel,
+        Self::Semestriel,
+        Self::Annuel,
+    ];
+
+    /// The name in the database.
+    pub(crate) fn stored(self) -> &'static str {
+        match self {
+            Self::Journalier => "journalier",
+            Self::Hebdomadaire => "hebdomadaire",
+            Self::Mensuel => "mensuel",
+            Self::Trimestriel => "trimestriel",
+            Self::Semestriel => "semestriel",
+            Self::Annuel => "annuel",
+        }
+    }
+
     /// The names in responses.
     const TEXTS: &[&str] =
         &["journalier", "hebdomadaire", "mensuelle", "trimestrielle", "semestrielle", "annuelle"];

@@ -1,0 +1,1 @@
+drop index historique_en_attente_idx;

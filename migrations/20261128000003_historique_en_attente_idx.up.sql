@@ -1,0 +1,3 @@
+-- no-transaction
+-- When interventions waited: the indicators take that time off. Few lines say so, among all that an intervention has.
+create index concurrently if not exists historique_en_attente_idx on historique (intervention_id, id) where statut = 'en_attente'
