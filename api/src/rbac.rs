@@ -270,6 +270,7 @@ mod tests {
         let with = |method, path| for_keys(&method, path);
         let write = ForKeys::With(Portee::DocumentsEcrire);
         assert_eq!(with(Method::POST, "/api/v1/interventions/{id}/lots"), write);
+        assert_eq!(with(Method::GET, "/kpi"), ForKeys::With(Portee::DashboardLire));
         for (method, path) in [
             (Method::POST, "/auth/api-keys"),
             (Method::POST, "/users"),

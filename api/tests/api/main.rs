@@ -33,6 +33,7 @@ mod frontend;
 mod idempotence;
 mod interventions;
 mod invitations;
+mod kpi;
 mod limits;
 mod lots;
 mod nouns;

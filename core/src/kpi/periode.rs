@@ -71,7 +71,9 @@ fn wrong(du: NaiveDate, au: NaiveDate) -> Option<(&'static str, Wrong)> {
     if du > au {
         let wrong = Wrong::new(
             "periode_inversee",
-            format!("La période finit avant de commencer : choisissez un premier jour jusqu'au {au}."),
+            format!(
+                "La période finit avant de commencer : choisissez un premier jour jusqu'au {au}."
+            ),
             format!("The period ends before it begins: choose a first day up to {au}."),
         );
         return Some(("du", wrong));

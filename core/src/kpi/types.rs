@@ -1,6 +1,4 @@
 //! What is asked of the indicators, and what each of them says.
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Serialize, Serializer};
 use serde_json::Number;
@@ -76,7 +74,7 @@ pub struct Indicateur {
     /// The standard or practice that it follows.
     pub source: &'static str,
     /// What it was computed from, by name. Hours and percents have two decimals.
-    #[schema(value_type = BTreeMap<String, f64>)]
+    #[schema(value_type = std::collections::BTreeMap<String, f64>)]
     pub entrees: Entrees,
     /// What is done where data are missing.
     pub donnees_manquantes: &'static str,

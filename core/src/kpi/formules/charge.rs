@@ -56,8 +56,8 @@ pub(super) const RATIO_PLANIFIE: Definition = Definition {
 pub(super) fn backlog(charge: &Charge, techniciens: i64, lang: Lang) -> Indicateur {
     let sans_estimation = charge.ouvertes - charge.estimees;
     let known = number(charge.minutes) / 60.0;
-    let supposed =
-        if charge.estimees > 0 { known / number(charge.estimees) } else { 0.0 } * number(sans_estimation);
+    let supposed = if charge.estimees > 0 { known / number(charge.estimees) } else { 0.0 }
+        * number(sans_estimation);
     let valeur = if techniciens == 0 {
         Err(Text::new(
             "Aucun technicien actif : la capacité n'est pas connue.",

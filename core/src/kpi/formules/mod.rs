@@ -4,11 +4,7 @@ mod delais;
 mod fiabilite;
 mod preventif;
 
-use super::{
-    Entrees, Indicateur, Indicateurs, Periode,
-    store::Mesures,
-    types::round,
-};
+use super::{Entrees, Indicateur, Indicateurs, Periode, store::Mesures, types::round};
 use crate::{Lang, Text};
 
 /// Words in French and in English.
