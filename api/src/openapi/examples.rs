@@ -79,6 +79,16 @@ fn known(field: &str) -> Option<Value> {
         "month" => json!("2026-11"),
         "taux_resolution" => json!(87.5),
         "mttr_heures" => json!(6.4),
+        "zone" => json!("Africa/Casablanca"),
+        "valeur" => json!(6.4),
+        "unite" => json!("heures"),
+        "formule" => json!("heures_de_remise_en_etat / cloturees"),
+        "source" => json!("EN 15341:2007, T21 ; termes de EN 13306"),
+        "entrees" => {
+            json!({"heures_de_remise_en_etat": 140.8, "cloturees": 22, "encore_ouvertes_a_la_fin": 3})
+        }
+        "donnees_manquantes" => json!("Comptent les correctives clôturées dans la période…"),
+        "raison" => Value::Null,
         "message" => json!("Mot de passe modifié : reconnectez-vous."),
         "detail" => json!("Document supprimé."),
         "competences_ids" => json!([1, 2]),
@@ -144,6 +154,9 @@ fn of(schema: &Value, field: &str, schemas: &Value) -> Value {
     }
     let kind = schema["type"].as_str().or_else(|| schema["type"][0].as_str()).unwrap_or_default();
     match (kind, schema["format"].as_str()) {
+        ("object", _) if schema["properties"].is_null() => {
+            known(field).unwrap_or_else(|| json!({}))
+        }
         ("object", _) => schema["properties"]
             .as_object()
             .into_iter()

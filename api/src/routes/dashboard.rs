@@ -35,9 +35,11 @@ async fn stats(user: CurrentUser, State(ctx): State<Ctx>) -> Result<Json<Stats>,
     Ok(Json(dashboard::stats(&ctx.pool, user.scope(), now).await?))
 }
 
-/// The indicators of maintenance from day `du` to day `au`, both included, by the clock in Morocco: at most three years, by default the last
-/// ninety days. Each says how it is computed, from what, after which standard, and what is done where data are missing; what cannot be
-/// known is null, with the reason. A user of a client gets the numbers of that client's machines.
+/// The indicators of maintenance over a period: MTBF, MTTR, availability, preventive compliance, backlog, planned work, response times.
+///
+/// From day `du` to day `au`, both included, by the clock in Morocco: at most three years, by default the last ninety days. Each indicator
+/// says how it is computed, from what, after which standard, and what is done where data are missing; what cannot be known is null, with
+/// the reason. A user of a client gets the numbers of that client's machines.
 #[utoipa::path(
     get, path = "/kpi", tag = "dashboard",
     params(Query<KpiFilter>),

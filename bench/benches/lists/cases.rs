@@ -1,9 +1,10 @@
 //! The lists that are measured, each with the query of its route.
 use chrono::{DateTime, TimeDelta, Utc};
 use erp_core::{
-    Result, audit, dashboard, documents,
+    Lang, Result, audit, dashboard, documents,
     input::{Fields, Input, Source},
     interventions::{self, historique},
+    kpi,
     notifications::{self, outgoing_mails},
     page::Page,
     scope::Scope,
@@ -25,6 +26,7 @@ pub enum Of {
     Envois,
     Audit,
     Dashboard(Scope),
+    Kpi(Scope),
 }
 
 /// Name, list and query. A page is one of 50.
@@ -110,6 +112,10 @@ pub const CASES: &[(&str, Of, &str)] = &[
     ("audit, of one account", Of::Audit, "cible=compte&cible_id=7"),
     ("dashboard", Of::Dashboard(Scope::All), ""),
     ("dashboard of one client", Of::Dashboard(Scope::Client(3)), ""),
+    ("indicators of 90 days", Of::Kpi(Scope::All), ""),
+    ("indicators of three years", Of::Kpi(Scope::All), "du=2023-11-19&au=2026-11-18"),
+    ("indicators of one client", Of::Kpi(Scope::Client(3)), ""),
+    ("indicators of one machine", Of::Kpi(Scope::All), "equipement_id=11"),
 ];
 
 /// The query in a table of `size` rows: `HALF` is the offset or the cursor of the page after half of them.
@@ -156,6 +162,9 @@ impl Of {
             }
             Self::Dashboard(scope) => {
                 dashboard::stats(pool, scope, now).await?;
+            }
+            Self::Kpi(scope) => {
+                kpi::kpi(pool, &parse(query, now)?, scope, Lang::Fr, now).await?;
             }
         }
         Ok(())
