@@ -78,9 +78,8 @@ fn known(field: &str) -> Option<Value> {
         "satisfaction" => json!(5),
         "month" => json!("2026-11"),
         "taux_resolution" => json!(87.5),
-        "mttr_heures" => json!(6.4),
+        "mttr_heures" | "valeur" => json!(6.4),
         "zone" => json!("Africa/Casablanca"),
-        "valeur" => json!(6.4),
         "unite" => json!("heures"),
         "formule" => json!("heures_de_remise_en_etat / cloturees"),
         "source" => json!("EN 15341:2007, T21 ; termes de EN 13306"),
@@ -88,7 +87,6 @@ fn known(field: &str) -> Option<Value> {
             json!({"heures_de_remise_en_etat": 140.8, "cloturees": 22, "encore_ouvertes_a_la_fin": 3})
         }
         "donnees_manquantes" => json!("Comptent les correctives clôturées dans la période…"),
-        "raison" => Value::Null,
         "message" => json!("Mot de passe modifié : reconnectez-vous."),
         "detail" => json!("Document supprimé."),
         "competences_ids" => json!([1, 2]),
@@ -97,7 +95,7 @@ fn known(field: &str) -> Option<Value> {
         "jeton" => json!("5f0c8d5e2b7a4d0f9f5e1c3b7a9d2e4f6b8c0d1e2f3a4b5c6d7e8f9a0b1c2d3e"),
         "debut" => json!("20:00"),
         "fin" => json!("07:00"),
-        "error" | "derniere_erreur" | "pages" => Value::Null,
+        "error" | "derniere_erreur" | "pages" | "raison" => Value::Null,
         _ => return None,
     })
 }
