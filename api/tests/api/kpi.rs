@@ -120,6 +120,11 @@ async fn a_small_plant_gives_the_numbers_that_were_computed_by_hand() {
     let mut of_client = plant.kpi(boss, &format!("{DAYS}&client_id={client}")).await;
     assert_eq!(of_client["client_id"].take(), client);
     assert_eq!(of_client, kpi);
+    // What was closed nobody knows when never counts.
+    let unknown =
+        "update interventions set date_cloture = null where date_cloture = '2026-02-13T22:59:59Z'";
+    let lost = sqlx::raw_sql(unknown).execute(&app.ctx.pool).await.unwrap();
+    assert_eq!((lost.rows_affected(), plant.kpi(boss, DAYS).await), (1, kpi));
 
     // On the evening of the 16th, before the end of the period: 71 h and 34 h, and the late one has stopped its machine for 2 h.
     plant.at("16T22:00:00");

@@ -1,7 +1,7 @@
 //! The indicators of maintenance over a period, read only: how reliable the machines are, how well visits are kept, how much work there is,
 //! and how long it takes. One implementation for all who show them. `docs/KPI.md` says the same to those in charge.
 //!
-//! The database adds up and Rust divides: [`mod@store`] has the sums, in one round trip, and [`mod@formules`] what they mean.
+//! The database adds up, in one round trip, and Rust divides: `store` has the sums, `formules` what they mean.
 mod formules;
 mod periode;
 mod store;
