@@ -90,7 +90,7 @@ pub(super) struct Delais {
     pub attente_resolution: f64,
 }
 
-/// The statement. `$machines` restricts the machines, `$interventions` and `$plannings` what is of them.
+/// The statement. `$machines` restricts the machines, `$interventions` the interventions to those of them.
 macro_rules! query_mesures {
     ($machines:literal, $interventions:literal, $($argument:expr),+ $(,)?) => {
         sqlx::query_scalar!(
