@@ -93,7 +93,7 @@ async fn a_small_plant_gives_the_numbers_that_were_computed_by_hand() {
     let (app, boss) = (&plant.app, &plant.boss);
     let client = plant.client("Conserverie").await;
     app.technicien().await;
-    let (_, leaves) = app.technicien().await;
+    let (user, leaves) = app.technicien().await;
     let machines = [
         plant.machine("Ancienne", client, None).await,
         plant.machine("Nouvelle", client, Some("2026-02-15T12:00:00Z")).await,
@@ -115,11 +115,20 @@ async fn a_small_plant_gives_the_numbers_that_were_computed_by_hand() {
     // 2 h of 14 h, all of them known. The retired machine has repairs and no time of service.
     check(&parts[OLD], "ratio_planifie", &json!(14.29), &json!({}));
     check(&parts[RETIRED], "mtbf", &json!(null), &json!({"defaillances": 0}));
+    let why = parts[RETIRED]["indicateurs"]["mtbf"]["raison"].as_str().unwrap();
+    assert!(why.contains("la date de leur retrait n'est pas connue"), "{why}");
     check(&parts[RETIRED], "mttr", &json!(2.0), &json!({}));
     // The client of all machines has the same.
     let mut of_client = plant.kpi(boss, &format!("{DAYS}&client_id={client}")).await;
     assert_eq!(of_client["client_id"].take(), client);
     assert_eq!(of_client, kpi);
+    // Who left and came back is one person.
+    app.post(boss, "/techniciens", json!({"user_id": user.id})).await.expect(200);
+    assert_eq!(plant.kpi(boss, DAYS).await, kpi);
+    // Where no duration was entered, work took from its start to its end.
+    let imported = "update interventions set duree_reelle = null where date_debut_travaux = '2026-02-13T22:00:00Z'";
+    let cleared = sqlx::raw_sql(imported).execute(&app.ctx.pool).await.unwrap();
+    assert_eq!((cleared.rows_affected(), plant.kpi(boss, DAYS).await), (1, kpi.clone()));
     // What was closed nobody knows when never counts.
     let unknown =
         "update interventions set date_cloture = null where date_cloture = '2026-02-13T22:59:59Z'";
@@ -194,6 +203,11 @@ async fn a_visit_complies_within_a_tenth_of_its_interval_by_the_day_of_morocco()
         let valeur = f64::from(in_time) * 12.5;
         conformite(json!(valeur), json!({"tenues_dans_la_tolerance": in_time})).await;
     }
+    // Held, and nobody knows when: it is not missed.
+    let unknown =
+        "update interventions set date_cloture = null where date_cloture = '2026-02-10T23:00:00Z'";
+    sqlx::raw_sql(unknown).execute(&app.ctx.pool).await.unwrap();
+    conformite(json!(57.14), json!({"tenues_dans_la_tolerance": 4, "visites_dues": 7})).await;
 }
 
 #[tokio::test]

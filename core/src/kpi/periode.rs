@@ -72,7 +72,7 @@ fn wrong(du: NaiveDate, au: NaiveDate) -> Option<(&'static str, Wrong)> {
         let wrong = Wrong::new(
             "periode_inversee",
             format!(
-                "La période finit avant de commencer : choisissez un premier jour jusqu'au {au}."
+                "La période finit avant de commencer : choisissez un premier jour au plus tard le {au}."
             ),
             format!("The period ends before it begins: choose a first day up to {au}."),
         );

@@ -16,7 +16,7 @@ pub(super) struct Mesures {
     pub charge: Charge,
     pub travaux: Travaux,
     pub delais: Delais,
-    /// Techniciens of the company at the end of the period.
+    /// People who are techniciens today, or left after the end of the period.
     pub techniciens: i64,
 }
 
@@ -106,9 +106,10 @@ macro_rules! query_mesures {
                 select id, equipement_id, type, date_creation, cloture, coalesce(date_debut_travaux, cloture) as reponse, duree_estimee,
                        type = 'preventive' or priorite = 'programmee' or planning_id is not null or echeance is not null as planifiee,
                        -- Without a begin of work, closing fills in all the time since the opening, which is not how long the work took.
-                       case when date_debut_travaux is not null
-                                 or duree_reelle <> floor(extract(epoch from cloture - date_creation) / 60)
-                            then duree_reelle end as minutes
+                       case when date_debut_travaux is null
+                            then nullif(duree_reelle, greatest(floor(extract(epoch from cloture - date_creation) / 60), 0))
+                            else coalesce(duree_reelle, greatest(floor(extract(epoch from cloture - date_debut_travaux) / 60), 0))
+                       end as minutes
                 from interventions, lateral (select case when statut in ('cloturee', 'archivee') then date_cloture end as cloture) fin
                 where date_creation < $2::timestamptz
                   and (statut in ('cloturee', 'archivee') and date_cloture >= $1
@@ -155,6 +156,8 @@ macro_rules! query_mesures {
                 from (select * from interventions where echeance >= $1 and echeance < $2 "# + $interventions + r#") i
                 left join (select id, frequence from plannings) p on p.id = i.planning_id
                 left join tolerances t using (frequence)
+                -- Held, and nobody knows when.
+                where i.statut not in ('cloturee', 'archivee') or date_cloture is not null
                 union all
                 select false, false, false, width_bucket(prochaine_date, $4), null, t.jours
                 from plannings p
@@ -224,9 +227,9 @@ macro_rules! query_mesures {
             select jsonb_build_object(
                 'service', to_jsonb(service), 'arrets', to_jsonb(arrets), 'correctives', to_jsonb(correctives),
                 'visites', to_jsonb(visites), 'charge', to_jsonb(charge), 'travaux', to_jsonb(travaux), 'delais', to_jsonb(delais),
-                -- Who has left since was there then; since when the others are, nobody knows.
+                -- Who has left since was there then; since when the others are, nobody knows. Who left and came back is one person.
                 'techniciens', (
-                    select count(*) from techniciens t join users u on u.id = t.user_id
+                    select count(distinct t.user_id) from techniciens t join users u on u.id = t.user_id
                     where coalesce(t.supprime_le >= $2, u.is_active)
                 )
             ) as "mesures!: Json<Mesures>"

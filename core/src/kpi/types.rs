@@ -34,7 +34,7 @@ pub struct Kpi {
     pub fin: DateTime<Utc>,
     /// The zone whose clock decides where days begin.
     pub zone: &'static str,
-    /// Only the machines of this client; null: those of all.
+    /// Only the machines of this client; null: those of all, or none at all for a user of no client.
     pub client_id: Option<i64>,
     /// Only this machine; null: all of them.
     pub equipement_id: Option<i64>,

@@ -25,10 +25,12 @@ pub(super) const BACKLOG: Definition = Definition {
     donnees_manquantes: (
         "Comptent les interventions ouvertes à la fin de la période, de leur durée estimée entière, car le reste à faire n'est pas saisi. Celles \
          qui n'ont pas d'estimation sont supposées durer la moyenne des autres ; si moins de la moitié en ont une, aucune valeur n'est donnée (null). \
-         La capacité est celle de tous les techniciens actifs, absences non déduites, quels que soient le client et l'équipement demandés.",
+         La capacité, absences non déduites, est celle de toute l'équipe, quels que soient le client et l'équipement demandés : les techniciens \
+         actifs aujourd'hui, et ceux qui sont partis depuis la fin de la période ; la date d'arrivée n'est pas connue.",
         "Counted are the interventions open at the end of the period, with their whole estimated duration, since what remains is not recorded. \
-         Those without an estimate are taken to last the mean of the others; if fewer than half have one, no value is given (null). The capacity \
-         is that of all active technicians, absences not deducted, whichever client and equipment are asked for.",
+         Those without an estimate are taken to last the mean of the others; if fewer than half have one, no value is given (null). The capacity, \
+         absences not deducted, is that of the whole team, whichever client and equipment are asked for: the technicians active today, and \
+         those who have left since the end of the period; the date on which they came is not known.",
     ),
 };
 
@@ -36,8 +38,8 @@ pub(super) const BACKLOG: Definition = Definition {
 pub(super) const RATIO_PLANIFIE: Definition = Definition {
     unite: POUR_CENT,
     formule: (
-        "100 × heures_planifiees / heures ; si une durée manque, 100 × planifiees / cloturees",
-        "100 × heures_planifiees / heures; if a duration is missing, 100 × planifiees / cloturees",
+        "100 × heures_planifiees / heures ; si une durée manque, ou si toutes les durées sont nulles, 100 × planifiees / cloturees",
+        "100 × heures_planifiees / heures; if a duration is missing, or all durations are zero, 100 × planifiees / cloturees",
     ),
     source: (
         "D'après EN 15341:2007, O5, sur le travail fait et non sur les heures disponibles",
@@ -46,10 +48,10 @@ pub(super) const RATIO_PLANIFIE: Definition = Definition {
     donnees_manquantes: (
         "Comptent les interventions clôturées dans la période. Sont planifiées les préventives, celles de priorité programmée et celles \
          d'un planning. La durée réelle est celle qui est saisie, ou le temps du début des travaux à la clôture ; sans l'un ni l'autre elle \
-         manque, et le ratio est alors celui des nombres.",
+         manque. Le ratio est celui des nombres si une durée manque, et aussi si toutes les durées sont nulles.",
         "Counted are the interventions closed in the period. Planned are the preventive ones, those of the priority programmee and those of a \
-         planning. The real duration is the one entered, or the time from the start of work to the closing; without either it is missing, \
-         and the ratio is then that of the numbers.",
+         planning. The real duration is the one entered, or the time from the start of work to the closing; without either it is missing. \
+         The ratio is that of the numbers if a duration is missing, and also if all durations are zero.",
     ),
 };
 

@@ -96,10 +96,17 @@ fn in_service(service: &Service) -> Result<f64, Text> {
     if service.secondes > 0.0 {
         return Ok(service.secondes);
     }
-    Err(Text::new(
-        "Aucun équipement n'était en service dans la période.",
-        "No equipment was in service in the period.",
-    ))
+    Err(if service.retires > 0 {
+        Text::new(
+            "Aucun équipement n'était en service dans la période, hors ceux qui sont retirés : la date de leur retrait n'est pas connue.",
+            "No equipment was in service in the period but for those that are retired: the date of their retirement is not known.",
+        )
+    } else {
+        Text::new(
+            "Aucun équipement n'était en service dans la période.",
+            "No equipment was in service in the period.",
+        )
+    })
 }
 
 fn machines(service: &Service, arrets: &Arrets) -> Entrees {

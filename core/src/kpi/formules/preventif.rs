@@ -21,12 +21,14 @@ pub(super) const CONFORMITE: Definition = Definition {
     donnees_manquantes: (
         "Comptent les visites dont l'échéance est dans la période, selon la fréquence d'aujourd'hui de leur planning ; une visite tenue est \
          une visite clôturée, au jour près de l'heure du Maroc. Celle qui n'est pas tenue et a encore du temps ne compte pas encore ; celle que \
-         son planning n'a pas ouverte compte comme due ; celle dont le planning est supprimé a un jour de tolérance ; une visite annulée ne \
-         compte pas. Les échéances d'un planning suspendu, ou sautées pour rattraper un retard, ne sont pas connues.",
+         son planning n'a pas ouverte compte comme due, sauf si sa machine est retirée ; celle qui a été ouverte compte, même si sa machine est \
+         retirée depuis ; celle dont le planning est supprimé a un jour de tolérance ; une visite annulée, ou reprise sans date de clôture, ne \
+         compte jamais. Les échéances d'un planning suspendu, ou sautées pour rattraper un retard, ne sont pas connues.",
         "Counted are the visits whose due date is in the period, by the present frequency of their planning; a visit is held when it is \
          closed, by the day of the clock in Morocco. One that was not held and has time left does not count yet; one that its planning has \
-         not opened counts as due; one whose planning was removed has a day of tolerance; a cancelled one does not count. Due dates of a \
-         suspended planning, or left out to make up for a delay, are not known.",
+         not opened counts as due, unless its machine is retired; one that was opened counts, even if its machine was retired since; \
+         one whose planning was removed has a day of tolerance; one that was cancelled, or imported without a date of closing, never counts. \
+         Due dates of a suspended planning, or left out to make up for a delay, are not known.",
     ),
 };
 

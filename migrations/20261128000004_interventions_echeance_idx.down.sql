@@ -1,0 +1,1 @@
+drop index interventions_echeance_idx;
