@@ -215,7 +215,8 @@ fn is_variable(text: &str) -> bool {
 }
 
 fn is_known(name: &str, variables: &BTreeSet<String>) -> bool {
-    variables.contains(name) || names_a_file(name)
+    // Where every program of the system puts what is temporary.
+    variables.contains(name) || names_a_file(name) || name == "TMPDIR"
 }
 
 /// Whether this variable names a file with a secret (`<NAME>_FILE`).
