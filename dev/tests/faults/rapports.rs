@@ -73,4 +73,24 @@ async fn a_report_goes_on_where_a_killed_worker_was() {
         .unwrap();
     assert_eq!(known.len(), 1);
     assert!(folder.join(format!("{}.csv", known[0])).is_file());
+
+    // One that is being made is stopped: its job ends, and leaves no file.
+    let files = std::fs::read_dir(&folder).unwrap().count();
+    let asked = json!({ "type": "notifications", "format": "xlsx" });
+    let asked = system.post("/rapports", asked).await;
+    let id = asked["id"].as_str().unwrap();
+    until("some rows", || async { rapport(&system, id).await["lignes"].as_i64().unwrap() > 0 })
+        .await;
+    let url = format!("{}/rapports/{id}", system.url);
+    let answer = system.client.delete(url).bearer_auth(&system.token).send().await.unwrap();
+    assert_eq!(answer.status(), 204);
+    until("the job to end", || async {
+        let left = sqlx::query_scalar!(
+            r#"select count(*) as "n!" from queue.jobs where queue = 'rapports.generer'"#
+        );
+        left.fetch_one(&system.ctx.pool).await.unwrap() == 0
+    })
+    .await;
+    assert_eq!(rapport(&system, id).await["statut"], "cancelled");
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), files);
 }
