@@ -288,7 +288,7 @@ async fn remove_report(
 ) -> Result<StatusCode, ApiError> {
     let (id, of) = (id(&name)?, (user.role != UserRole::Admin).then_some(user.id));
     let (mut tx, now) = (ctx.begin().await?, ctx.clock.now());
-    let (rapport, _) = rapports::remove(&mut tx, id, of, now).await?;
+    let rapport = rapports::remove(&mut tx, id, of, now).await?;
     entry(Acte::RapportSupprime, &auteur, id)
         .before(json!({ "titre": rapport.titre, "statut": rapport.statut }))
         .record(&mut tx, now)

@@ -9,7 +9,7 @@ use super::{
     FormatRapport, KEPT, Motif, Reprise, StatutRapport, TypeRapport, jobs::MakeReport,
     listes::Reader, remove_files, store,
 };
-use crate::{Lang, Result, Tx, users};
+use crate::{Lang, Result, Tx, auth::ensure_may_work, users};
 
 /// A report that is to be made.
 #[derive(Debug, Clone)]
@@ -65,10 +65,7 @@ pub async fn begin(
 /// Its owner as a reader; `None` if they may not work any more.
 pub async fn reader(pool: &sqlx::PgPool, user_id: i64) -> Result<Option<Reader>> {
     let account = users::find_account(pool, user_id).await?;
-    Ok(account
-        .filter(|account| account.is_active && account.client_actif)
-        .as_ref()
-        .map(Reader::from))
+    Ok(account.filter(|account| ensure_may_work(account).is_ok()).as_ref().map(Reader::from))
 }
 
 /// Whether somebody still waits for it.

@@ -2,7 +2,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::{LienCreate, LienOut, Rapport, StatutRapport, own};
+use super::{LienCreate, LienOut, Rapport, StatutRapport, hold};
 use crate::{
     Code, Ctx, Error, Result, Text, Tx,
     auth::{ensure_may_work, hold_session},
@@ -24,7 +24,7 @@ pub async fn open(
     now: DateTime<Utc>,
 ) -> Result<LienOut> {
     hold_session(tx, user_id, session, now).await?;
-    let rapport = own(tx, id, user_id).await?;
+    let rapport = hold(tx, id, Some(user_id)).await?;
     let end = rapport.expire_le.filter(|end| rapport.statut == StatutRapport::Ready && *end > now);
     let end = end.ok_or_else(super::not_ready)?;
     let expire_le = end.min(now + TimeDelta::days(new.jours));

@@ -134,18 +134,23 @@ pub async fn list(pool: &PgPool, filter: &RapportFilter) -> Result<Listed<Rappor
     store::list(pool, filter).await
 }
 
+/// `rapport` if it is of user `user_id` (`None`: of anybody).
+fn of(rapport: Option<Rapport>, user_id: Option<i64>) -> Result<Rapport> {
+    found(rapport.filter(|rapport| user_id.is_none_or(|user_id| rapport.user_id == user_id)))
+}
+
 /// Report `id`, if it is of user `user_id` (`None`: of anybody).
 pub async fn find(pool: &PgPool, id: Uuid, user_id: Option<i64>) -> Result<Rapport> {
-    let rapport = found(store::find(pool, id).await?)?;
-    if user_id.is_none_or(|user_id| rapport.user_id == user_id) { Ok(rapport) } else { found(None) }
+    of(store::find(pool, id).await?, user_id)
 }
 
-/// Report `id`, locked, if user `user_id` owns it.
-async fn own(tx: &mut Tx<'_>, id: Uuid, user_id: i64) -> Result<Rapport> {
-    found(store::find_for_update(tx, id).await?.filter(|rapport| rapport.user_id == user_id))
+/// The same, locked until the transaction ends.
+async fn hold(tx: &mut Tx<'_>, id: Uuid, user_id: Option<i64>) -> Result<Rapport> {
+    of(store::find_for_update(tx, id).await?, user_id)
 }
 
-/// Makes a report of user `user_id` again, of what there is now; the file of before is gone, and its addresses. `Conflict` while it is being made, or if too many wait.
+/// Makes a report of user `user_id` again, of what there is now; the file of before is gone, and its addresses. `Conflict` while it is
+/// being made, or if too many wait.
 pub async fn restart(
     tx: &mut Tx<'_>,
     id: Uuid,
@@ -153,7 +158,7 @@ pub async fn restart(
     now: DateTime<Utc>,
 ) -> Result<Rapport> {
     hold_session(tx, user_id, session, now).await?;
-    let rapport = own(tx, id, user_id).await?;
+    let rapport = hold(tx, id, Some(user_id)).await?;
     if rapport.is_open() {
         return Err(Error::conflict(
             Code::RapportEnCours,
@@ -169,37 +174,25 @@ pub async fn restart(
     found(store::find(&mut **tx, id).await?)
 }
 
-/// What [`remove`] has done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Removed {
-    /// It was waiting, or being made: it stops, and can be made again.
-    Cancelled,
-    /// It is gone.
-    Deleted,
-}
-
-/// Stops report `id` while it waits or is being made; removes one that is over, with its file and addresses. Of user `user_id`, or
-/// (`None`) of anybody.
+/// Stops report `id` while it waits or is being made: it stays, and can be made again. Removes one that is over, with its file and
+/// addresses. Of user `user_id`, or (`None`) of anybody. Returns it as it was.
 pub async fn remove(
     tx: &mut Tx<'_>,
     id: Uuid,
     user_id: Option<i64>,
     now: DateTime<Utc>,
-) -> Result<(Rapport, Removed)> {
-    let rapport = found(store::find_for_update(tx, id).await?)?;
-    if user_id.is_some_and(|user_id| rapport.user_id != user_id) {
-        return Err(Error::NotFound(Noun::RAPPORT));
-    }
+) -> Result<Rapport> {
+    let rapport = hold(tx, id, user_id).await?;
     remove_its_files(tx, &rapport).await?;
     if rapport.is_open() {
         store::end(tx, id, StatutRapport::Cancelled, None, now).await?;
-        return Ok((rapport, Removed::Cancelled));
+    } else {
+        store::delete(tx, id).await?;
     }
-    store::delete(tx, id).await?;
-    Ok((rapport, Removed::Deleted))
+    Ok(rapport)
 }
 
-/// The stored file of a report that is ready at `now`, and its size; `Conflict` if there is none (yet, or any more).
+/// The name in storage of the file of a report that is ready at `now`; `Conflict` if there is none (yet, or any more).
 pub fn file(rapport: &Rapport, now: DateTime<Utc>) -> Result<String> {
     let is_kept = rapport.expire_le.is_some_and(|end| end > now);
     match rapport.fichier {
