@@ -205,7 +205,7 @@ async fn nobody_gets_a_row_of_another_client() {
     });
 
     // Nothing of the other client, in any list.
-    let machine = json!({ "equipement_id": pompe, "frequence": "mensuelle", "prochaine_date": "2031-01-01T08:00:00Z" });
+    let machine = json!({ "equipement_id": pompe, "frequence": "mensuelle", "prochaine_date": "2025-07-15T08:00:00Z" });
     app.post(&boss, "/planning", machine).await.expect(201);
     app.upload(&boss, first, "conserverie.txt", b"secret".to_vec()).await;
     app.run_jobs().await;
@@ -244,7 +244,9 @@ async fn a_report_is_for_whoever_may_read_the_list_and_has_its_columns() {
     let path = format!("/interventions/{id}/affectation");
     app.patch(&boss, &path, json!({ "technicien_id": person })).await.expect(200);
     app.upload(&technicien, id, "pompe.txt", b"garniture".to_vec()).await;
-    let planning = json!({ "frequence": "mensuelle", "equipement_id": equipement, "prochaine_date": "2031-01-01T08:00:00Z" });
+    let soon = app.ctx.clock.now() + TimeDelta::days(30);
+    let planning =
+        json!({ "frequence": "mensuelle", "equipement_id": equipement, "prochaine_date": soon });
     app.post(&boss, "/planning", planning).await.expect(201);
     app.run_jobs().await;
 
